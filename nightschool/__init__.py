@@ -1,0 +1,1 @@
+"""nightschool: idle nights turn a person's notes into a small model that sorts notes."""

@@ -1,0 +1,5 @@
+"""`python -m nightschool`."""
+
+from nightschool.cli.main import main
+
+main()

@@ -1,0 +1,106 @@
+"""Watch a run: its log lines as they come, and a bar for the stage that is under way."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from nightschool.config.paths import School
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Event, Stage
+
+_STYLES = {"warning": "yellow", "error": "bold red", "choice": "dim", "state": ""}
+# Without a terminal there is no bar: a line this often tells how far it is.
+_PLAIN_EVERY_S = 15.0
+
+
+class Follower:
+    """Shows one run; call `poll` a few times a second."""
+
+    def __init__(self, school: School, run: int, console: Console, after: int = 0) -> None:
+        self._ledger = Ledger(school.ledger_file)
+        self._run = run
+        self._seen = after
+        self._console = console
+        self._told = time.monotonic()
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[extra]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._line = self._bar.add_task("waiting", total=None, extra="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.poll()
+        self._bar.stop()
+        self._ledger.close()
+
+    def poll(self) -> bool:
+        """Print what is new; returns whether the program still has to do something for the run."""
+        for event in self._ledger.events(self._run, self._seen):
+            self._seen = event.id
+            self._console.print(event_line(event), highlight=False, soft_wrap=True)
+        stage = next((s for s in self._ledger.stages(self._run) if s.state == "running"), None)
+        if stage is None:
+            paused = self._ledger.control().paused
+            text = "paused: `nightschool resume` goes on" if paused else "waiting"
+            self._bar.update(self._line, description=text, total=None, completed=0, extra="")
+        else:
+            self._bar.update(
+                self._line,
+                description=f"[bold]{stage.name}[/]",
+                total=stage.total_steps or None,
+                completed=stage.step,
+                extra=stage_details(stage),
+            )
+            if not self._console.is_terminal and time.monotonic() - self._told > _PLAIN_EVERY_S:
+                self._told = time.monotonic()
+                if stage.total_steps:
+                    counts = f"{stage.step}/{stage.total_steps}"
+                    self._console.print(
+                        f"         {stage.name} {counts}  {stage_details(stage)}", highlight=False
+                    )
+        return self._ledger.run(self._run).open
+
+
+def event_line(event: Event) -> str:
+    """One log line with rich markup."""
+    at = datetime.fromtimestamp(event.at).strftime("%H:%M:%S")
+    style = _STYLES.get(event.kind, "")
+    stage = f"{event.stage}: " if event.stage and not event.message.startswith(event.stage) else ""
+    text = escape(stage + event.message)
+    return f"[dim]{at}[/] " + (f"[{style}]{text}[/]" if style else text)
+
+
+def stage_details(stage: Stage) -> str:
+    """Loss and time left, as far as they are known."""
+    loss = f"loss {stage.loss:.3f}" if stage.loss is not None else ""
+    left = f"ETA {duration(stage.eta_s)}" if stage.eta_s is not None else ""
+    return "  ".join(filter(None, (loss, left)))
+
+
+def duration(seconds: float) -> str:
+    """1:02 for minutes and seconds, 3:10:00 with hours."""
+    minutes, seconds_left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds_left:02}" if hours else f"{minutes}:{seconds_left:02}"

@@ -1,0 +1,125 @@
+"""`run`, and one verb for each stage."""
+
+from __future__ import annotations
+
+import time
+
+import click
+from rich.console import Console
+
+from nightschool.cli.context import current_school
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings, load
+from nightschool.jobs.presence import worker_alive
+from nightschool.jobs.requests import request_run, request_stage
+from nightschool.jobs.worker import work
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Timing
+
+_new = click.option("--new", is_flag=True, help="A new run, although the newest one is unfinished.")
+_detach = click.option("--detach", is_flag=True, help="Only queue it; a running `work` does it.")
+
+
+@click.command("run")
+@click.option("--now", "timing", flag_value="now", help="Start at once, whatever the hour.")
+@click.option(
+    "--tonight", "timing", flag_value="tonight", default=True, help="Wait for the night (default)."
+)
+@_new
+@_detach
+def run_command(timing: Timing | None, new: bool, detach: bool) -> int:
+    """Queue a whole run: prep, baseline, train, evaluate, compare.
+
+    An unfinished newest run goes on instead. With --now, this waits and shows how far it is; where
+    no `nightschool work` is running, it does the work itself, and Ctrl-C stops it with a checkpoint.
+    """
+    school = current_school()
+    settings = load(school.settings_file)
+    with Ledger(school.ledger_file) as ledger:
+        run, is_new = request_run(ledger, settings, timing, new=new)
+    if not is_new:
+        click.echo(f"run {run.id} is unfinished and goes on (`run --new` queues a new one)")
+    if run.settings != settings.model_dump():
+        click.echo("it keeps the settings it was queued with; yours have changed since")
+    if timing == "now" and not detach:
+        return drive(school, settings, run.id)
+    window = (
+        "at once" if run.timing == "now" else f"between {settings.night.start} and {settings.night.end}"
+    )
+    click.echo(f"run {run.id} is queued and runs {window}")
+    if worker_alive(school) is None:
+        click.echo("no worker is running: start `nightschool work` and leave it open")
+    return 0
+
+
+def _stage_command(stage: str, summary: str) -> click.Command:
+    @click.command(
+        stage, help=f"{summary}\n\nStages that it needs and that are not done come first."
+    )
+    @_new
+    @_detach
+    def command(new: bool, detach: bool) -> int:
+        school = current_school()
+        settings = load(school.settings_file)
+        with Ledger(school.ledger_file) as ledger:
+            run, done = request_stage(ledger, settings, stage, new=new)
+        if done:
+            click.echo(
+                f"{stage} of run {run.id} is done; `nightschool {stage} --new` starts a new run"
+            )
+            return 0
+        if detach:
+            click.echo(f"{stage} of run {run.id} is queued")
+            return 0
+        return drive(school, settings, run.id)
+
+    return command
+
+
+prep_command = _stage_command("prep", "Freeze the notes into a dataset (of the newest run).")
+baseline_command = _stage_command("baseline", "Score the untouched base model on the test notes.")
+train_command = _stage_command(
+    "train", "Train the adapter, from the last checkpoint if there is one."
+)
+evaluate_command = _stage_command("evaluate", "Score the adapter on the test notes.")
+compare_command = _stage_command(
+    "compare", "Compare before and after, decide, and write the report."
+)
+
+
+def drive(school: School, settings: Settings, run: int) -> int:
+    """Show a run until there is nothing more to do for it, and do its work where no worker does.
+
+    Returns the exit code.
+    """
+    # rich is imported with it: only commands that watch pay for that.
+    from nightschool.cli.live import Follower
+
+    console = Console(stderr=True)
+    stopped = False
+    with Ledger(school.ledger_file) as ledger:
+        events = ledger.events(run)
+        after = events[-1].id if events and len(events) > 1 else 0
+    with Follower(school, run, console, after) as follower:
+        # A worker that is watched may end before the run does: then this one takes over.
+        while follower.poll() and not stopped:
+            if worker_alive(school) is None:
+                stopped = work(school, settings, until=lambda: not follower.poll())
+                continue
+            try:
+                time.sleep(0.2)
+            except KeyboardInterrupt:
+                click.echo("no longer watching; the worker goes on")
+                return 0
+    with Ledger(school.ledger_file) as ledger:
+        ended = ledger.run(run)
+    if stopped and ended.open:
+        click.echo(f"stopped; run {run} goes on with `nightschool run --now` or `nightschool work`")
+        return 1
+    if ended.state == "done":
+        from nightschool.cli.results import show_report
+
+        show_report(school, run)
+        return 0
+    # Why it failed stands in the last line that was shown.
+    return 0 if ended.state == "waiting" else 1

@@ -1,0 +1,1 @@
+"""The settings of a school and where its files lie."""

@@ -1,0 +1,91 @@
+"""Where everything of a school lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nightschool.config.errors import ConfigError
+
+SETTINGS_NAME = "nightschool.toml"
+DEMO_BASE = Path(__file__).parent.parent / "demo" / "base"
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """A school's folder: the owner's settings, and `.nightschool/`, which the program writes."""
+
+    root: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.root / SETTINGS_NAME
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".nightschool"
+
+    @property
+    def ledger_file(self) -> Path:
+        return self.state / "ledger.db"
+
+    @property
+    def queue_file(self) -> Path:
+        return self.state / "queue.db"
+
+    @property
+    def work_lock(self) -> Path:
+        return self.state / "work.lock"
+
+    @property
+    def datasets(self) -> Path:
+        return self.state / "datasets"
+
+    @property
+    def sides_file(self) -> Path:
+        return self.datasets / "sides.json"
+
+    @property
+    def models(self) -> Path:
+        return self.state / "models"
+
+    def run_folder(self, run: int) -> Path:
+        return self.state / "runs" / str(run)
+
+    def model_folder(self, run: int) -> Path:
+        return self.models / f"run-{run}"
+
+
+def find_school(given: Path | None, environment: Mapping[str, str] = os.environ) -> School:
+    """The school at `given`, else at NIGHTSCHOOL_SCHOOL, else at or above the current folder.
+
+    Raises ConfigError where there is no `nightschool.toml`.
+    """
+    named = given or (
+        Path(environment["NIGHTSCHOOL_SCHOOL"]) if environment.get("NIGHTSCHOOL_SCHOOL") else None
+    )
+    if named is not None:
+        root = named.resolve()
+        if not (root / SETTINGS_NAME).is_file():
+            raise ConfigError(f"no school in {root}: make one with `nightschool init {named}`")
+        return School(root)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / SETTINGS_NAME).is_file():
+            return School(folder)
+    raise ConfigError(
+        f"no {SETTINGS_NAME} in {here} or above: make a school with `nightschool init`, "
+        "or name one with --school FOLDER"
+    )
+
+
+def locks_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the machine-wide device locks lie: one folder for all schools of this user."""
+    import platformdirs
+
+    given = environment.get("NIGHTSCHOOL_STATE")
+    return (
+        Path(given) if given else Path(platformdirs.user_state_dir("nightschool", False)) / "locks"
+    )

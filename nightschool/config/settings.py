@@ -1,0 +1,315 @@
+"""The settings of a school: one model, from which `nightschool.toml` is read, checked and written.
+
+Order of precedence: the model's defaults, then the preset's values, then the owner's file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from nightschool.config.errors import ConfigError
+from nightschool.config.presets import PRESETS
+
+_KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
+_LONG_QUOTES = re.compile("\"{3}|'{3}")
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A table of the settings file: unknown keys are errors, values keep their TOML type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class NotesSettings(Section):
+    """Where the notes are and how they are read."""
+
+    folder: str = Field(
+        "notes", min_length=1, description="folder, .jsonl or .csv file; relative to this file"
+    )
+    text_column: str = Field("text", description="JSONL and CSV: the column with the note")
+    label_column: str = Field("label", description="JSONL and CSV: the column with its kind")
+    max_bytes: int = Field(1_000_000, gt=0, description="larger notes are skipped and counted")
+
+
+class SplitSettings(Section):
+    """How the labelled notes are divided. A note never changes sides once it has one."""
+
+    test: Share = Field(0.2, description="share kept for measuring, never trained on")
+    validation: Share = Field(0.1, description="share watched while training")
+    seed: int = Field(0, ge=0, description="another number deals new notes differently")
+
+    @model_validator(mode="after")
+    def _leaves_something_to_train_on(self) -> SplitSettings:
+        if self.test + self.validation > 0.8:
+            raise ValueError("test + validation leave less than 20 % to train on")
+        return self
+
+
+class PromptSettings(Section):
+    """What the model is asked, the same before and after."""
+
+    instructions: str = Field(
+        "Sort the note into one kind. Answer with the kind alone.",
+        description="said to models that take instructions (those with a chat template)",
+    )
+
+
+class TrainSettings(Section):
+    """The QLoRA recipe. 0 or "auto" lets the program choose; it prints its choice and why."""
+
+    epochs: float = Field(3.0, gt=0, description="passes over the training notes")
+    learning_rate: float = Field(2e-4, gt=0, lt=1, description="peak learning rate")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="its shape")
+    warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps that warm up")
+    effective_batch: int = Field(8, gt=0, description="notes an optimizer step")
+    micro_batch: int = Field(1, gt=0, description="notes a forward pass: memory against speed")
+    max_tokens: int = Field(
+        1024, ge=16, description="tokens a note; a longer one is cut and counted"
+    )
+    lora_r: int = Field(16, gt=0, description="rank of the adapter")
+    lora_alpha: int = Field(32, gt=0, description="its scale: alpha / r")
+    lora_dropout: float = Field(0.05, ge=0, lt=1, description="dropout on the adapter's input")
+    lora_targets: list[str] = Field(
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        min_length=1,
+        description="the linear layers that get an adapter",
+    )
+    optimizer: Literal["paged_adamw_8bit", "adamw_8bit", "adamw"] = Field(
+        "paged_adamw_8bit", description="8-bit states save memory; paged needs CUDA"
+    )
+    weight_decay: float = Field(0.0, ge=0, lt=1, description="AdamW's")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    quantisation: Literal["nf4", "none"] = Field(
+        "nf4", description="the frozen base: 4 bits, or as it is"
+    )
+    precision: Literal["auto", "fp16", "bf16", "fp32"] = Field(
+        "auto", description="from the device's compute capability"
+    )
+    activation_checkpointing: bool = Field(
+        True, description="recompute activations: less memory, slower"
+    )
+    checkpoint_minutes: float = Field(5.0, ge=0, description="at most this much work is ever lost")
+    chunk_minutes: float = Field(
+        30.0, ge=0, description="a training process ends after this, and the next goes on"
+    )
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="where to train")
+    threads: int = Field(0, ge=0, description="CPU threads; 0: as many as there are cores")
+    seed: int = Field(
+        0, ge=0, description="of the adapter's first weights, the order and the dropout"
+    )
+
+
+class NightSettings(Section):
+    """When `run --tonight` may train."""
+
+    start: str = Field("23:00", description="local time")
+    end: str = Field("07:00", description="local time; may lie past midnight")
+
+    @field_validator("start", "end")
+    @classmethod
+    def _is_a_time(cls, value: str) -> str:
+        if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+            raise ValueError('expected a time like "23:00"')
+        return value
+
+    @model_validator(mode="after")
+    def _has_a_length(self) -> NightSettings:
+        if self.start == self.end:
+            raise ValueError("start and end are the same time: the window has no length")
+        return self
+
+
+class Settings(Section):
+    """A school's settings."""
+
+    preset: Literal["rtx-8gb", "cpu-demo"] = Field(
+        "rtx-8gb", description="values for what is not set here"
+    )
+    base: str = Field(
+        "Qwen/Qwen2.5-3B-Instruct",
+        min_length=1,
+        description='hub name or folder of a causal LM; "demo" is the small one that ships along',
+    )
+    queue: str = Field(
+        "sqlite",
+        pattern=r"^(sqlite|rediss?://\S+)$",
+        description='"sqlite", or "redis://host:port/db"',
+    )
+    notes: NotesSettings = NotesSettings()
+    split: SplitSettings = SplitSettings()
+    kinds: dict[str, str] = Field(
+        {}, description='what each kind means, told to models that take instructions: lesson = "learned the hard way"'
+    )
+    prompt: PromptSettings = PromptSettings()
+    train: TrainSettings = TrainSettings()
+    night: NightSettings = NightSettings()
+
+
+def load(file: Path) -> Settings:
+    """Read and check a settings file.
+
+    Raises ConfigError with one line a problem, in the file's order, each naming file, line, key and
+    what was expected.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8 (byte {error.start}): save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from None
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: no valid TOML: {error}") from None
+    return check(given, text, str(file))
+
+
+def check(given: Mapping[str, Any], text: str, name: str) -> Settings:
+    """Settings from the tables `given`, parsed from `text` of the file `name`; see `load`."""
+    preset = PRESETS.get(str(given.get("preset", "rtx-8gb")), {})
+    try:
+        return Settings.model_validate(_merged(preset, given))
+    except ValidationError as error:
+        placed = [
+            (line_of(text, [str(part) for part in detail["loc"]]), detail)
+            for detail in error.errors()
+        ]
+        # Those without a line stand last.
+        placed.sort(key=lambda problem: problem[0] or len(text) + 1)
+        problems = (_explain(detail, line, name) for line, detail in placed)
+        raise ConfigError("\n".join(dict.fromkeys(problems))) from None
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = (
+            _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        )
+    return merged
+
+
+def _explain(detail: ErrorDetails, line: int | None, name: str) -> str:
+    path = [str(part) for part in detail["loc"]]
+    where = f"{name}, line {line}" if line else name
+    key = ".".join(path)
+    if detail["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path[-1], list(_keys(path[:-1])), n=1, cutoff=0.5)
+        if near:
+            return f"{where}: unknown setting `{key}`: did you mean `{'.'.join([*path[:-1], near[0]])}`?"
+        return f"{where}: unknown setting `{key}`: known here are {', '.join(_keys(path[:-1]))}"
+    value = json.dumps(detail["input"], ensure_ascii=False, default=str)
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if detail["type"] in ("model_type", "dict_type"):
+        message = f"should be a table: [{key}]"
+    if detail["type"] == "value_error" and isinstance(detail["input"], dict):
+        return f"{where}: `{key}`: {message}"
+    return f"{where}: `{key}` = {value}: {message}"
+
+
+def _keys(path: list[str]) -> Iterator[str]:
+    model: type[BaseModel] = Settings
+    for part in path:
+        field = model.model_fields.get(part)
+        if field is None or not (
+            isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        ):
+            return
+        model = field.annotation
+    yield from model.model_fields
+
+
+def line_of(text: str, path: list[str]) -> int | None:
+    """The 1-based line where the key `path` stands in the TOML `text`, or its table, or None."""
+    table: list[str] = []
+    nearest = None
+    inside: str | None = None  # the quotes of a string of several lines
+    for number, line in enumerate(text.split("\n"), start=1):
+        quotes = _LONG_QUOTES.findall(line)
+        if inside:
+            inside = None if quotes.count(inside) % 2 else inside
+            continue
+        inside = next((mark for mark in quotes if quotes.count(mark) % 2), None)
+        header = re.match(rf"\s*\[\[?\s*({_KEYS})\s*\]", line)
+        if header:
+            table = _parts(header.group(1))
+            if table == path:
+                return number
+            if table == path[: len(table)]:
+                nearest = number
+            continue
+        setting = re.match(rf"\s*({_KEYS})\s*=", line)
+        if setting:
+            full = table + _parts(setting.group(1))
+            if full == path[: len(full)]:
+                return number
+            if full[: len(path)] == path:
+                nearest = nearest or number
+    return nearest
+
+
+def _parts(keys: str) -> list[str]:
+    return [part.strip("\"'") for part in re.findall(_KEY, keys)]
+
+
+def template(values: Mapping[str, Any]) -> str:
+    """A commented settings file: `values` are set, every other setting stands as a comment.
+
+    `values` holds top-level settings and tables, as `tomllib` would give them.
+    """
+    effective = Settings.model_validate(_merged(PRESETS[values.get("preset", "rtx-8gb")], values))
+    top: list[tuple[str, str]] = []
+    tables = ""
+    for name, field in Settings.model_fields.items():
+        value = getattr(effective, name)
+        if isinstance(value, BaseModel):
+            given = values.get(name, {})
+            rows = [
+                _setting(key, getattr(value, key), inner, key in given)
+                for key, inner in type(value).model_fields.items()
+            ]
+            tables += f"\n# {type(value).__doc__}\n[{name}]\n" + _aligned(rows)
+        elif isinstance(value, dict):
+            rows = [(f"{_quoted_key(key)} = {_toml(text)}", "") for key, text in value.items()]
+            tables += f"\n# {field.description}\n[{name}]\n" + _aligned(rows)
+        else:
+            top.append(_setting(name, value, field, name in values))
+    return (
+        "# The settings of this school. A setting that begins with # shows the value in force:\n"
+        "# take the # away to change it.\n\n" + _aligned(top) + tables
+    )
+
+
+def _setting(key: str, value: object, field: FieldInfo, given: bool) -> tuple[str, str]:
+    """A setting's line and its explanation."""
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    listed = f"; one of {', '.join(map(_toml, choices))}" if choices else ""
+    return f"{'' if given else '# '}{key} = {_toml(value)}", f"{field.description}{listed}"
+
+
+def _aligned(rows: list[tuple[str, str]]) -> str:
+    width = max((len(line) for line, _ in rows if len(line) < 40), default=0)
+    return "".join(f"{line:<{width}}  # {why}\n" if why else f"{line}\n" for line, why in rows)
+
+
+def _quoted_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+
+
+def _toml(value: object) -> str:
+    # JSON's strings, numbers, booleans and lists are TOML too, but for non-BMP escapes and DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

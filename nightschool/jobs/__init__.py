@@ -1,0 +1,1 @@
+"""When things happen: the policy, the ticker, and the worker that holds them."""

@@ -1,0 +1,54 @@
+"""What an owner can ask for, put into the ledger."""
+
+from __future__ import annotations
+
+import re
+
+from nightschool.config.settings import Settings
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import STAGES, Run, Timing
+
+
+class RequestError(Exception):
+    """One line: what cannot be done, and what to do instead."""
+
+
+def request_run(
+    ledger: Ledger, settings: Settings, timing: Timing | None, *, new: bool
+) -> tuple[Run, bool]:
+    """The whole way: the unfinished newest run goes on, else a new one is queued.
+
+    Without a timing a new run waits for the night, and an unfinished one keeps its own. Returns the
+    run and whether it is new.
+    """
+    newest = ledger.newest_run()
+    if newest and not new and newest.state in ("queued", "running", "waiting"):
+        return ledger.want(newest.id, STAGES[-1], timing or newest.timing), False
+    return ledger.add_run(settings.model_dump(), STAGES[-1], timing or "tonight"), True
+
+
+def request_stage(ledger: Ledger, settings: Settings, stage: str, *, new: bool) -> tuple[Run, bool]:
+    """One stage of the newest run, and the stages that it needs; without a run, a new one.
+
+    Returns the run and whether the stage is done already.
+    """
+    newest = ledger.newest_run()
+    if newest is None or new:
+        return ledger.add_run(settings.model_dump(), stage, "now"), False
+    if ledger.stage(newest.id, stage).state == "done":
+        return newest, True
+    if newest.state in ("failed", "cancelled"):
+        raise RequestError(
+            f"run {newest.id} is {newest.state} ({newest.reason}): `nightschool retry {newest.id}`, "
+            f"or `nightschool {stage} --new` for a new run"
+        )
+    return ledger.want(newest.id, stage, "now"), False
+
+
+def duration_s(text: str) -> float:
+    """Seconds of a duration such as "2h", "45m", "1h30m" or "90s". Raises RequestError."""
+    match = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
+    if not match or not any(match.groups()):
+        raise RequestError(f'"{text}" is no duration: write it like 2h, 45m or 1h30m')
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return days * 86400.0 + hours * 3600 + minutes * 60 + seconds

@@ -1,0 +1,99 @@
+"""The worker: holds the work lock, the Huey consumer with one thread, and the ticker."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable
+from types import FrameType
+
+import filelock
+from huey.consumer import Consumer
+
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings
+from nightschool.jobs.presence import worker_alive
+from nightschool.jobs.ticker import start_ticker
+from nightschool.ledger.ledger import Ledger
+from nightschool.tasks.app import open_queue
+from nightschool.tasks.runner import Runner, insist
+
+
+class WorkerRunning(Exception):
+    """A worker holds this school already; one line for the user."""
+
+
+class _Consumer(Consumer):  # type: ignore[misc]
+    def _set_signal_handlers(self) -> None:
+        """The worker has its own: they ask the child for a checkpoint first."""
+
+
+def work(
+    school: School,
+    settings: Settings,
+    until: Callable[[], bool] = lambda: False,
+    every_s: float = 0.2,
+) -> bool:
+    """Work on the school's runs until a signal comes or `until()`, which is asked `every_s` seconds.
+
+    Returns whether a signal ended it. On a signal the running child writes a checkpoint first.
+    Raises WorkerRunning where another process holds the school.
+    """
+    school.state.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(school.work_lock)
+    try:
+        lock.acquire(timeout=1)  # longer than a look of `worker_alive` takes
+    except filelock.Timeout:
+        raise WorkerRunning(
+            f"another `nightschool work` (process {worker_alive(school) or 'unknown'}) holds {school.root}: "
+            "one is enough; `nightschool status` shows what it does"
+        ) from None
+    try:
+        (school.state / "worker.json").write_text(json.dumps({"pid": os.getpid()}), "utf-8")
+        insist(lambda: _take_over(school))
+        return _consume(school, settings, until, every_s)
+    finally:
+        lock.release()
+
+
+def _take_over(school: School) -> None:
+    with Ledger(school.ledger_file) as ledger:
+        ledger.take_over()
+
+
+def _consume(school: School, settings: Settings, until: Callable[[], bool], every_s: float) -> bool:
+    logging.getLogger("huey").setLevel(logging.ERROR)
+    runner = Runner(school, worker=uuid.uuid4().hex)
+    queue = open_queue(school, settings.queue, runner.advance)
+    consumer = _Consumer(queue.huey, workers=1, periodic=False, initial_delay=0.1, max_delay=1.0)
+    signalled = False
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        nonlocal signalled
+        signalled = True
+
+    names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
+    before = {
+        number: signal.signal(number, on_signal)
+        for number in (getattr(signal, name) for name in names if hasattr(signal, name))
+    }
+    scheduler = start_ticker(school, queue, settings.night)
+    consumer.start()
+    checked = time.monotonic()
+    try:
+        while not signalled and not until():
+            time.sleep(every_s)
+            if time.monotonic() - checked > 10:
+                consumer.check_worker_health()
+                checked = time.monotonic()
+    finally:
+        scheduler.shutdown(wait=False)
+        runner.stopping.set()
+        consumer.stop(graceful=True)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return signalled

@@ -1,0 +1,1 @@
+"""Loading, precision, encoding, training and checkpoints. Runs in child processes only."""

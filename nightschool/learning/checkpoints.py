@@ -1,0 +1,198 @@
+"""Checkpoints that are whole or not there: written aside, synced, checksummed, then renamed.
+
+A checkpoint is a folder `step-00000012` with safetensors files, `state.json` and, written last,
+`manifest.json` with the sha256 of each. Nothing is pickled. Two are kept, so that a damaged
+newest one costs one checkpoint and not the run.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+
+from nightschool.learning.errors import LearningError
+
+KEPT = 2
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Everything that a run needs to go on, bit for bit.
+
+    There is no generator state in it: the trainer seeds each step by its number.
+    """
+
+    step: int
+    """Optimizer steps done."""
+    fingerprint: Mapping[str, str]
+    """What the run depends on: data, recipe, base, versions, device."""
+    adapter: Mapping[str, torch.Tensor]
+    optimizer: Mapping[str, Any]
+    """The optimizer's state_dict."""
+    scaler: Mapping[str, float | int]
+    """The gradient scaler's state_dict; empty where there is none."""
+    history: Mapping[str, list[list[float]]]
+    """`losses` and `validation`: [step, loss] pairs from the first step on."""
+
+
+def save(checkpoint: Checkpoint, folder: Path) -> Path:
+    """Write a checkpoint into `folder` and drop all but the newest two.
+
+    Raises LearningError where the disk is full; the earlier checkpoints stay as they were.
+    """
+    final = folder / f"step-{checkpoint.step:08d}"
+    aside = folder / f"{final.name}.tmp"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir(parents=True)
+        tensors, structure = flatten(checkpoint.optimizer)
+        save_file(_on_cpu(checkpoint.adapter), aside / "adapter.safetensors")
+        save_file(_on_cpu(tensors), aside / "optimizer.safetensors")
+        state = {
+            "format": _FORMAT,
+            "step": checkpoint.step,
+            "fingerprint": dict(checkpoint.fingerprint),
+            "optimizer": structure,
+            "scaler": dict(checkpoint.scaler),
+            "history": dict(checkpoint.history),
+        }
+        (aside / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        sums = {file.name: _sha256(file) for file in sorted(aside.iterdir())}
+        (aside / "manifest.json").write_text(json.dumps(sums), encoding="utf-8")
+        sync_tree(aside)
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(aside, final)
+        sync(folder)
+    except (OSError, safetensors.SafetensorError) as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+            free = shutil.disk_usage(folder).free if folder.exists() else 0
+            raise LearningError(
+                f"the disk is full: no room for a checkpoint in {folder} ({free / 1e6:.0f} MB free); "
+                "the one before it is safe: make room, then `nightschool retry`"
+            ) from None
+        raise LearningError(f"{folder}: the checkpoint cannot be written: {error}") from None
+    for old in sorted(folder.glob("step-*[0-9]"))[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def newest(folder: Path, device: torch.device) -> tuple[Checkpoint | None, list[str]]:
+    """The newest undamaged checkpoint, and a line for each newer one, which is put aside."""
+    damaged: list[str] = []
+    for rest in folder.glob("step-*.tmp"):  # of a process that was killed while it wrote
+        shutil.rmtree(rest, ignore_errors=True)
+    for candidate in sorted(folder.glob("step-*[0-9]"), reverse=True):
+        try:
+            return load(candidate, device), damaged
+        except LearningError as error:
+            damaged.append(str(error))
+            # Out of the way: it must not count as one of the two that are kept.
+            shutil.rmtree(candidate.with_suffix(".damaged"), ignore_errors=True)
+            os.replace(candidate, candidate.with_suffix(".damaged"))
+    return None, damaged
+
+
+def load(folder: Path, device: torch.device) -> Checkpoint:
+    """Read and verify a checkpoint. Raises LearningError where any file is missing or differs."""
+    try:
+        sums = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        for name in ("adapter.safetensors", "optimizer.safetensors", "state.json"):
+            if _sha256(folder / name) != sums[name]:
+                raise LearningError(
+                    f"checkpoint {folder.name} is damaged: {name} differs from its sha256"
+                )
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        if state["format"] != _FORMAT:
+            raise LearningError(
+                f"checkpoint {folder.name} has format {state['format']}, not {_FORMAT}"
+            )
+        tensors = _loaded(folder / "optimizer.safetensors", device)
+        return Checkpoint(
+            step=state["step"],
+            fingerprint=state["fingerprint"],
+            adapter=_loaded(folder / "adapter.safetensors", device),
+            optimizer=unflatten(state["optimizer"], tensors),
+            scaler=state["scaler"],
+            history=state["history"],
+        )
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise LearningError(f"checkpoint {folder.name} is damaged: {error}") from None
+
+
+def flatten(state: Any) -> tuple[dict[str, torch.Tensor], Any]:
+    """Split nested dicts and lists into tensors by name and a JSON-ready structure naming them."""
+    tensors: dict[str, torch.Tensor] = {}
+
+    def walk(value: Any, name: str) -> Any:
+        if isinstance(value, torch.Tensor):
+            tensors[name] = value
+            return {"tensor": name}
+        if isinstance(value, Mapping):
+            return {"dict": [[key, walk(inner, f"{name}.{key}")] for key, inner in value.items()]}
+        if isinstance(value, list | tuple):
+            return {"list": [walk(inner, f"{name}.{i}") for i, inner in enumerate(value)]}
+        if value is None or isinstance(value, bool | int | float | str):
+            return {"value": value}
+        raise TypeError(f"{name}: a {type(value).__name__} cannot be checkpointed")
+
+    return tensors, walk(state, "state")
+
+
+def unflatten(structure: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    """The inverse of `flatten`; tuples come back as lists."""
+    ((what, content),) = structure.items()
+    if what == "tensor":
+        return tensors[content]
+    if what == "dict":
+        return {key: unflatten(inner, tensors) for key, inner in content}
+    if what == "list":
+        return [unflatten(inner, tensors) for inner in content]
+    return content
+
+
+def _on_cpu(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    # Clones: safetensors refuses tensors that share memory.
+    return {
+        name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()
+    }
+
+
+def _loaded(file: Path, device: torch.device) -> dict[str, torch.Tensor]:
+    # Clones: the loaded tensors are the mapped file, which could not be deleted on Windows.
+    return {name: tensor.clone() for name, tensor in load_file(file, device=str(device)).items()}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sync_tree(folder: Path) -> None:
+    """Force a folder, and all that is in it, to the disk."""
+    for path in folder.iterdir():
+        sync_tree(path) if path.is_dir() else sync(path)
+    sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Force a file's or folder's content to the disk; Windows cannot open folders for that."""
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

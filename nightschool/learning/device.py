@@ -1,0 +1,91 @@
+"""The device to learn on, and the lock that keeps a second trainer off it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import torch
+
+from nightschool.config.paths import School, locks_folder
+from nightschool.config.settings import TrainSettings
+from nightschool.learning.choice import Choice
+from nightschool.learning.errors import DeviceBusy, LearningError
+from nightschool.learning.precision import Precision, choose
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where and how to compute, with the reasons."""
+
+    torch: torch.device
+    precision: Precision
+    threads: int
+    choices: tuple[Choice, ...]
+
+    @property
+    def label(self) -> str:
+        """A name that tells one device and its arithmetic from another: part of a fingerprint."""
+        name = (
+            torch.cuda.get_device_name(self.torch) if self.torch.type == "cuda" else self.torch.type
+        )
+        return f"{name}, {self.precision.name}, {self.threads} threads"
+
+
+def pick(settings: TrainSettings) -> Device:
+    """Choose device, precision and threads, and set torch up for deterministic arithmetic.
+
+    Raises LearningError where the settings name a device that is not there.
+    """
+    kind, why = _kind(settings.device)
+    capability = torch.cuda.get_device_capability(0) if kind == "cuda" else None
+    precision = choose(kind, capability, settings.precision)
+    cores = os.cpu_count() or 1
+    threads = settings.threads or cores
+    torch.set_num_threads(threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # A debugging aid that costs time. (setattr: torch's own stubs do not know it.)
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
+    choices = [
+        Choice("device", kind, why),
+        Choice("precision", precision.name, precision.reason),
+        Choice(
+            "threads", str(threads), "train.threads" if settings.threads else f"{cores} CPU cores"
+        ),
+    ]
+    return Device(torch.device(kind), precision, threads, tuple(choices))
+
+
+def _kind(wanted: str) -> tuple[str, str]:
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if wanted == "auto":
+        if cuda:
+            return "cuda", f"torch sees {torch.cuda.get_device_name(0)}"
+        if mps:
+            return "mps", "torch sees Apple's GPU"
+        return "cpu", "torch sees no GPU"
+    if (wanted == "cuda" and not cuda) or (wanted == "mps" and not mps):
+        raise LearningError(
+            f'train.device = "{wanted}", but torch {torch.__version__} sees none: '
+            "`nightschool doctor` says why"
+        )
+    return wanted, "set by train.device"
+
+
+def lock(school: School, device: Device, wait_s: float = 15.0) -> filelock.BaseFileLock:
+    """Hold the device: machine-wide for a GPU, school-wide for the CPU (which can be shared).
+
+    The operating system releases it when the process dies. Raises DeviceBusy after `wait_s`.
+    """
+    kind = device.torch.type
+    folder: Path = school.state if kind == "cpu" else locks_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    held = filelock.FileLock(folder / f"device-{kind}-{device.torch.index or 0}.lock")
+    try:
+        held.acquire(timeout=wait_s)
+    except filelock.Timeout:
+        raise DeviceBusy(f"another nightschool process works on {kind}") from None
+    return held

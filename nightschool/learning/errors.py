@@ -1,0 +1,13 @@
+"""Why a stage that learns or scores cannot go on."""
+
+
+class LearningError(Exception):
+    """One line: what is wrong, where, and what to do. Trying again would not change it."""
+
+
+class Stopped(Exception):
+    """The owner's wish to stop was heard; what was under way is done again later."""
+
+
+class DeviceBusy(Exception):
+    """Another process trains on the device; trying again later helps."""

@@ -1,0 +1,85 @@
+"""Where a base model is: on disk, or fetched from the hub once. Loads nothing, so needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from nightschool.config.paths import DEMO_BASE
+from nightschool.learning.errors import LearningError
+
+# What is fetched of a hub repository: weights as safetensors, and text.
+_WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+
+
+def locate(base: str, root: Path) -> Path | None:
+    """The folder of a base model that is on disk: "demo", a local folder, or a cached hub name."""
+    if base == "demo":
+        return DEMO_BASE
+    local = (root / Path(base).expanduser()).resolve()
+    if local.is_dir():
+        if not (local / "config.json").is_file():
+            raise LearningError(f"base = {base!r}: {local} holds no model (no config.json)")
+        return local
+    if _looks_local(base):
+        raise LearningError(
+            f"base = {base!r}: there is no folder {local}: set base in nightschool.toml, then `run --new`"
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        found = Path(snapshot_download(base, local_files_only=True, allow_patterns=_WANTED))
+    except HFValidationError:
+        raise LearningError(
+            f"base = {base!r} is neither a folder nor a hub name (owner/model): set base in nightschool.toml, then `run --new`"
+        ) from None
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+        return None
+    complete = (found / "config.json").is_file() and any(found.glob("*.safetensors"))
+    return found if complete else None
+
+
+def _looks_local(base: str) -> bool:
+    return (
+        base.startswith((".", "/", "~", "\\")) or base.count("/") > 1 or "\\" in base or ":" in base
+    )
+
+
+def fetch(base: str, root: Path) -> Path:
+    """The base model's folder, downloaded from the hub if it is not on disk yet.
+
+    The only place that uses a network. Raises LearningError with one line where it fails.
+    """
+    found = locate(base, root)
+    if found:
+        return found
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(base, allow_patterns=_WANTED))
+    except Exception as error:
+        # The hub client raises errors of half a dozen libraries for "no network" alone.
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        raise LearningError(
+            f"base model {base!r} is not on disk and could not be fetched ({cause}): go online once "
+            "and retry, or set base in nightschool.toml to a local folder and `run --new`"
+        ) from None
+
+
+def fingerprint(folder: Path) -> str:
+    """Names a base by its config and the size and first megabyte of each weight file (sha256)."""
+    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    for file in sorted(folder.glob("*.safetensors")):
+        digest.update(f"{file.name} {file.stat().st_size}".encode())
+        with file.open("rb") as weights:
+            digest.update(weights.read(1 << 20))
+    return digest.hexdigest()[:16]
+
+
+def context_length(folder: Path) -> int | None:
+    """The longest sequence in tokens that the base was made for, where its config says so."""
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    length = config.get("max_position_embeddings")
+    return int(length) if length else None

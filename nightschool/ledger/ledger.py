@@ -1,0 +1,451 @@
+"""The ledger: runs, their stages, attempts, leases and events. The one record of what is to be done.
+
+Every method is one transaction. A `Ledger` belongs to the thread that opened it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from nightschool.ledger.records import (
+    STAGES,
+    Claim,
+    Control,
+    Event,
+    LedgerError,
+    Outcome,
+    RefusedRequest,
+    Run,
+    RunState,
+    Stage,
+    Timing,
+    run_of,
+    stage_of,
+)
+from nightschool.ledger.schema import NewerLedger, migrate
+
+LOCKED_AFTER_S = 5.0
+# A stage fails when its process dies this often in a row without a single step, or three times as
+# often without coming further than before (a run that is killed again and again still gets on).
+MOST_LOSSES = 3
+_WORKER_DIED = "the worker ended without a word"
+
+
+class Ledger:
+    """An open ledger. Use it as a context manager, one in each thread."""
+
+    def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._file = file
+        with self._explained():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(file, timeout=LOCKED_AFTER_S, isolation_level=None)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            migrate(self._db)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except NewerLedger as error:
+            raise LedgerError(
+                f"{self._file} was written by a newer nightschool (schema {error}): update nightschool"
+            ) from None
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise LedgerError(
+                    f"{self._file} is held by another process for more than {LOCKED_AFTER_S:.0f} s: "
+                    "close the program that has it open, then try again"
+                ) from None
+            raise LedgerError(f"{self._file}: {error}: is the disk full or read-only?") from None
+        except sqlite3.DatabaseError as error:
+            raise LedgerError(
+                f"{self._file} is damaged ({error}): move it away and go on with a new one "
+                "(the folders runs/ and models/ keep their files)"
+            ) from None
+        except OSError as error:
+            raise LedgerError(f"{self._file}: {error.strerror}") from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._explained():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        with self._explained():
+            return self._db.execute(query, values).fetchall()
+
+    # Runs
+
+    def add_run(self, settings: Mapping[str, Any], goal: str, timing: Timing) -> Run:
+        """Queue a new run up to the stage `goal`."""
+        with self._transaction() as db:
+            run = self._next_number()
+            db.execute(
+                "INSERT INTO runs (id, created, state, goal, timing, settings) "
+                "VALUES (?, ?, 'queued', ?, ?, ?)",
+                (run, self._clock(), goal, timing, json.dumps(settings, ensure_ascii=False)),
+            )
+            db.executemany(
+                "INSERT INTO stages (run, name, position, state) VALUES (?, ?, ?, 'waiting')",
+                [(run, name, position) for position, name in enumerate(STAGES)],
+            )
+            self._write_event(run, None, "state", f"run {run} queued up to {goal}")
+        return self.run(run)
+
+    def _next_number(self) -> int:
+        """Above every run in the ledger and every folder of one: a new ledger reuses no old result."""
+        row = self._db.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
+        folders = (self._file.parent / "runs").glob("*")
+        return 1 + max([int(row[0]), *(int(f.name) for f in folders if f.name.isdecimal())])
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first."""
+        return [run_of(row) for row in self._rows("SELECT * FROM runs ORDER BY id")]
+
+    def run(self, run: int) -> Run:
+        rows = self._rows("SELECT * FROM runs WHERE id = ?", run)
+        if not rows:
+            raise RefusedRequest(f"there is no run {run}: `nightschool status` lists them")
+        return run_of(rows[0])
+
+    def newest_run(self) -> Run | None:
+        rows = self._rows("SELECT * FROM runs ORDER BY id DESC LIMIT 1")
+        return run_of(rows[0]) if rows else None
+
+    def next_run(self) -> Run | None:
+        """The run to work on: one that is under way, else the oldest queued, `now` before `tonight`."""
+        rows = self._rows(
+            "SELECT * FROM runs WHERE state IN ('queued', 'running') "
+            "ORDER BY state = 'running' DESC, timing = 'now' DESC, id LIMIT 1"
+        )
+        return run_of(rows[0]) if rows else None
+
+    def stages(self, run: int) -> list[Stage]:
+        return [
+            stage_of(row)
+            for row in self._rows("SELECT * FROM stages WHERE run = ? ORDER BY position", run)
+        ]
+
+    def stage(self, run: int, name: str) -> Stage:
+        return next(stage for stage in self.stages(run) if stage.name == name)
+
+    def want(self, run: int, goal: str, timing: Timing) -> Run:
+        """Raise a run's goal to `goal` and queue it again where that leaves work to be done."""
+        with self._transaction() as db:
+            row = db.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
+            higher = max(row["goal"], goal, key=STAGES.index)
+            db.execute("UPDATE runs SET goal = ?, timing = ? WHERE id = ?", (higher, timing, run))
+            if row["state"] == "waiting" and self._next_stage(run, higher):
+                self._set_run(run, "queued", "")
+        return self.run(run)
+
+    def cancel(self, run: int) -> Run:
+        """End a run for good; a child at work on it is stopped by its worker."""
+        with self._transaction():
+            state = self.run(run).state
+            if state in ("done", "cancelled"):
+                raise RefusedRequest(f"run {run} is {state} already: there is nothing to cancel")
+            self._set_run(run, "cancelled", "cancelled by its owner")
+        return self.run(run)
+
+    def retry(self, run: int) -> Run:
+        """Queue a failed or cancelled run again, from the stage where it ended."""
+        with self._transaction() as db:
+            current = self.run(run)
+            if current.state not in ("failed", "cancelled"):
+                raise RefusedRequest(
+                    f"run {run} is {current.state}: only a failed or cancelled run can be retried"
+                )
+            db.execute(
+                "UPDATE stages SET state = 'waiting' WHERE run = ? AND state = 'failed'", (run,)
+            )
+            db.execute(
+                "UPDATE attempts SET outcome = 'stopped' WHERE run = ? AND outcome = 'lost'", (run,)
+            )
+            if self._next_stage(run, current.goal):
+                self._set_run(run, "queued", "")
+            else:
+                self._set_run(
+                    run,
+                    "done" if current.goal == STAGES[-1] else "waiting",
+                    "nothing is left to do",
+                )
+        return self.run(run)
+
+    # Work
+
+    def take_over(self) -> list[int]:
+        """Release every lease: the caller holds the work lock, so their workers are dead.
+
+        Returns the runs that were under way.
+        """
+        with self._transaction() as db:
+            claims = [
+                Claim(row["run"], row["stage"], row["attempt"])
+                for row in db.execute("SELECT run, stage, attempt FROM leases").fetchall()
+            ]
+            for claim in claims:
+                self._end(claim, "lost", _WORKER_DIED)
+            db.execute("UPDATE control SET run_allowed = 0, decision_reason = 'no_worker'")
+        return [claim.run for claim in claims]
+
+    def claim(self, run: int, worker: str) -> Claim | None:
+        """Lease the next stage of a run, or None where there is nothing to do or it is leased."""
+        with self._transaction() as db:
+            row = db.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
+            if row is None or row["state"] != "queued":
+                return None
+            stage = self._next_stage(run, row["goal"])
+            if stage is None or db.execute("SELECT 1 FROM leases WHERE run = ?", (run,)).fetchone():
+                return None
+            attempt = int(
+                db.execute(
+                    "INSERT INTO attempts (run, stage, worker, started, best_before) VALUES (?, ?, ?, ?, "
+                    "(SELECT coalesce(max(last_step), 0) FROM attempts WHERE run = ? AND stage = ?))",
+                    (run, stage["name"], worker, self._clock(), run, stage["name"]),
+                ).lastrowid
+                or 0
+            )
+            db.execute(
+                "INSERT INTO leases VALUES (?, ?, ?, ?)", (run, stage["name"], attempt, worker)
+            )
+            db.execute(
+                "UPDATE stages SET state = 'running' WHERE run = ? AND name = ?",
+                (run, stage["name"]),
+            )
+            self._set_run(run, "running", "", event=False)
+        return Claim(run, str(stage["name"]), attempt)
+
+    def progress(
+        self, claim: Claim, step: int, total_steps: int, loss: float | None, eta_s: float | None
+    ) -> None:
+        """Record how far a stage is; shown by `status`, not needed for a resume."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE stages SET step = ?, total_steps = ?, loss = ?, eta_s = ? "
+                "WHERE run = ? AND name = ?",
+                (step, total_steps, loss, eta_s, claim.run, claim.stage),
+            )
+            db.execute("UPDATE attempts SET last_step = ? WHERE id = ?", (step, claim.attempt))
+
+    def finish(self, claim: Claim, result: Mapping[str, Any], *, promote: bool = False) -> None:
+        """Record that a stage is done; the run is done with its last stage.
+
+        `promote` makes the run's model the one in use, unless the run was cancelled meanwhile.
+        Nothing happens where the claim has no lease any more: it was recorded already.
+        """
+        with self._transaction() as db:
+            if not db.execute(
+                "SELECT 1 FROM leases WHERE attempt = ?", (claim.attempt,)
+            ).fetchone():
+                return
+            self._end(claim, "finished", "")
+            db.execute(
+                "UPDATE stages SET state = 'done', result = ?, finished = ?, eta_s = NULL "
+                "WHERE run = ? AND name = ?",
+                (json.dumps(result, ensure_ascii=False), self._clock(), claim.run, claim.stage),
+            )
+            self._write_event(claim.run, claim.stage, "state", f"{claim.stage} done")
+            run = self.run(claim.run)
+            if run.state == "cancelled":
+                return
+            if claim.stage == STAGES[-1]:
+                self._set_run(claim.run, "done", str(result.get("reason", "")))
+                if promote:
+                    self._write_promotion(claim.run, "comparison")
+            elif self._next_stage(claim.run, run.goal) is None:
+                self._set_run(
+                    claim.run, "waiting", f"{run.goal} is done; no later stage was asked for"
+                )
+
+    def interrupt(self, claim: Claim, outcome: Outcome, reason: str) -> None:
+        """Record that a stage ended before it was finished, and will go on later.
+
+        A stage that was `lost` MOST_LOSSES times in a row without progress fails instead.
+        """
+        with self._transaction() as db:
+            self._end(claim, outcome, reason)
+            if outcome == "lost" and self._losses(claim) > MOST_LOSSES - 0.01:
+                self._fail(
+                    claim,
+                    f"{claim.stage} ended again and again without getting on ({reason}): "
+                    f"see `nightschool log {claim.run}`, then `nightschool retry {claim.run}`",
+                )
+            elif (
+                db.execute("SELECT state FROM runs WHERE id = ?", (claim.run,)).fetchone()[0]
+                == "queued"
+            ):
+                db.execute("UPDATE runs SET reason = ? WHERE id = ?", (reason, claim.run))
+
+    def fail(self, claim: Claim, reason: str) -> None:
+        """Record that a stage failed in a way that trying again would not change."""
+        with self._transaction():
+            self._end(claim, "failed", reason)
+            self._fail(claim, reason)
+
+    def _fail(self, claim: Claim, reason: str) -> None:
+        self._db.execute(
+            "UPDATE stages SET state = 'failed' WHERE run = ? AND name = ?",
+            (claim.run, claim.stage),
+        )
+        if self.run(claim.run).state != "cancelled":
+            self._set_run(claim.run, "failed", reason, kind="error")
+
+    def _end(self, claim: Claim, outcome: Outcome, reason: str) -> None:
+        db = self._db
+        db.execute("DELETE FROM leases WHERE attempt = ?", (claim.attempt,))
+        db.execute(
+            "UPDATE attempts SET ended = ?, outcome = ?, reason = ? WHERE id = ?",
+            (self._clock(), outcome, reason, claim.attempt),
+        )
+        db.execute(
+            "UPDATE stages SET state = 'waiting', eta_s = NULL WHERE run = ? AND name = ?",
+            (claim.run, claim.stage),
+        )
+        db.execute(
+            "UPDATE runs SET state = 'queued' WHERE id = ? AND state = 'running'", (claim.run,)
+        )
+        if outcome not in ("finished", "failed"):  # these two have a line of their own
+            text = f"{claim.stage}: {outcome}" + (f" ({reason})" if reason else "")
+            self._write_event(claim.run, claim.stage, "state", text)
+
+    def _losses(self, claim: Claim) -> float:
+        """How many of the newest attempts in a row were lost without getting on; see MOST_LOSSES."""
+        rows = self._db.execute(
+            "SELECT outcome, best_before, last_step FROM attempts WHERE run = ? AND stage = ? "
+            "AND reason IS NOT ? ORDER BY id DESC",
+            (claim.run, claim.stage, _WORKER_DIED),
+        ).fetchall()
+        count = 0.0
+        for row in rows:
+            if row["outcome"] != "lost" or (row["last_step"] or 0) > row["best_before"]:
+                break
+            count += 1 if row["last_step"] is None else 1 / 3
+        return count
+
+    def _next_stage(self, run: int, goal: str) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._db.execute(
+            "SELECT * FROM stages WHERE run = ? AND state != 'done' AND position <= ? "
+            "ORDER BY position LIMIT 1",
+            (run, STAGES.index(goal)),
+        ).fetchone()
+        return row
+
+    def _set_run(
+        self, run: int, state: RunState, reason: str, *, event: bool = True, kind: str = "state"
+    ) -> None:
+        self._db.execute("UPDATE runs SET state = ?, reason = ? WHERE id = ?", (state, reason, run))
+        if event:
+            self._write_event(
+                run, None, kind, f"run {run} {state}" + (f": {reason}" if reason else "")
+            )
+
+    # Events
+
+    def event(self, run: int, stage: str | None, kind: str, message: str) -> None:
+        """Add a line to a run's log."""
+        with self._transaction():
+            self._write_event(run, stage, kind, message)
+
+    def _write_event(self, run: int, stage: str | None, kind: str, message: str) -> None:
+        self._db.execute(
+            "INSERT INTO events (at, run, stage, kind, message) VALUES (?, ?, ?, ?, ?)",
+            (self._clock(), run, stage, kind, message),
+        )
+
+    def events(self, run: int, after: int = 0) -> list[Event]:
+        """A run's log lines with an id above `after`, oldest first."""
+        rows = self._rows("SELECT * FROM events WHERE run = ? AND id > ? ORDER BY id", run, after)
+        return [Event(**{key: row[key] for key in row.keys()}) for row in rows]  # noqa: SIM118
+
+    # What the owner and the policy say
+
+    def control(self) -> Control:
+        (row,) = self._rows("SELECT * FROM control")
+        paused = bool(row["paused"])
+        if paused and row["paused_until"] is not None and row["paused_until"] <= self._clock():
+            paused = False
+        return Control(
+            paused=paused,
+            paused_until=row["paused_until"] if paused else None,
+            run_allowed=bool(row["run_allowed"]),
+            decision_reason=row["decision_reason"],
+            decision_run=row["decision_run"],
+        )
+
+    def pause(self, until: float | None) -> None:
+        """Let nothing run until `until` (seconds since the epoch), or until `resume`."""
+        with self._transaction() as db:
+            db.execute("UPDATE control SET paused = 1, paused_until = ?", (until,))
+
+    def resume(self) -> None:
+        with self._transaction() as db:
+            db.execute("UPDATE control SET paused = 0, paused_until = NULL")
+
+    def decide(self, run: int | None, allowed: bool, reason: str) -> None:
+        """Record the policy's newest decision; written only where it differs from the last."""
+        current = self.control()
+        if (current.decision_run, current.run_allowed, current.decision_reason) == (
+            run,
+            allowed,
+            reason,
+        ):
+            return
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE control SET decision_run = ?, run_allowed = ?, decision_reason = ?",
+                (run, int(allowed), reason),
+            )
+
+    # Models
+
+    def promote(self, run: int) -> None:
+        """Make a run's adapter the one that `classify` uses, because its owner says so."""
+        with self._transaction():
+            if self.promotions()[-1:] != [run]:
+                self._write_promotion(run, "owner")
+
+    def _write_promotion(self, run: int, by: str) -> None:
+        self._db.execute(
+            "INSERT INTO promotions (run, at, by) VALUES (?, ?, ?)", (run, self._clock(), by)
+        )
+        self._write_event(run, None, "state", f"run {run} promoted by {by}")
+
+    def rollback(self) -> int | None:
+        """Take the newest promotion back; returns the run in use after it, or None."""
+        promotions = self.promotions()
+        if not promotions:
+            raise RefusedRequest("no model was promoted yet: there is nothing to roll back")
+        with self._transaction() as db:
+            db.execute("DELETE FROM promotions WHERE id = (SELECT max(id) FROM promotions)")
+            self._write_event(promotions[-1], None, "state", f"run {promotions[-1]} rolled back")
+        return promotions[-2] if len(promotions) > 1 else None
+
+    def promotions(self) -> list[int]:
+        """The runs that were promoted, oldest first; the last one is in use."""
+        return [int(row["run"]) for row in self._rows("SELECT run FROM promotions ORDER BY id")]

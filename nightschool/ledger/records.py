@@ -1,0 +1,107 @@
+"""What the ledger's rows are to the rest of the program."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+STAGES = ("prep", "baseline", "train", "evaluate", "compare")
+
+RunState = Literal["queued", "running", "waiting", "done", "failed", "cancelled"]
+Timing = Literal["now", "tonight"]
+# How an attempt ended. `lost`: its process or its worker died without a word.
+Outcome = Literal["finished", "chunk_done", "paused", "stopped", "window_closed", "device_busy",
+                  "cancelled", "lost", "failed"]  # fmt: skip
+
+
+class LedgerError(Exception):
+    """One line: what is wrong with the ledger or the request, and what to do."""
+
+
+class RefusedRequest(LedgerError):
+    """What was asked for does not fit what is there, such as a run that does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. Times are seconds since the epoch."""
+
+    id: int
+    created: float
+    state: RunState
+    goal: str
+    timing: Timing
+    reason: str
+    settings: Mapping[str, Any]
+
+    @property
+    def open(self) -> bool:
+        """Whether the program still has to do something for it."""
+        return self.state in ("queued", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a run; `result` is what it recorded when it finished."""
+
+    run: int
+    name: str
+    state: Literal["waiting", "running", "done", "failed"]
+    step: int
+    total_steps: int
+    loss: float | None
+    eta_s: float | None
+    finished: float | None
+    result: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on one stage, until it is recorded how that ended."""
+
+    run: int
+    stage: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a run's log."""
+
+    id: int
+    at: float
+    run: int
+    stage: str | None
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the owner asked for, and what the policy last decided."""
+
+    paused: bool
+    paused_until: float | None
+    run_allowed: bool
+    decision_reason: str
+    decision_run: int | None
+
+
+def run_of(row: sqlite3.Row) -> Run:
+    """A row of `runs`."""
+    return Run(
+        id=row["id"], created=row["created"], state=row["state"], goal=row["goal"],
+        timing=row["timing"], reason=row["reason"], settings=json.loads(row["settings"]),
+    )  # fmt: skip
+
+
+def stage_of(row: sqlite3.Row) -> Stage:
+    """A row of `stages`."""
+    return Stage(
+        run=row["run"], name=row["name"], state=row["state"], step=row["step"],
+        total_steps=row["total_steps"], loss=row["loss"], eta_s=row["eta_s"],
+        finished=row["finished"], result=json.loads(row["result"]) if row["result"] else None,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Reading notes, counting them, and freezing them into a dataset."""

@@ -1,0 +1,119 @@
+"""From bytes to text, and from text to an identity."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+import unicodedata
+
+import charset_normalizer
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# Tried by charset-normalizer where nothing simpler fits.
+_LEGACY = ["cp932", "euc_jp", "iso2022_jp", "cp1252", "gb18030", "big5", "euc_kr", "cp1251"]
+_MOST_CONTROLS = 0.05
+_KANA = re.compile("[\u3040-\u30ff\uff61-\uff9f]")
+# What notes are full of in any language, and what swapped bytes hardly give.
+_COMMON = re.compile("[\t\n\r -~、。]")
+_LEAST_COMMON = 0.2
+
+
+class Undecodable(Exception):
+    """The bytes are no text; says why."""
+
+
+def decode(raw: bytes) -> str:
+    """Text of a note: UTF-8 or UTF-16 with or without a mark, cp932, or another legacy encoding.
+
+    Line ends become "\\n". Raises Undecodable for binary data.
+    """
+    text = _decode(raw)
+    controls = sum(1 for c in text if ord(c) < 32 and c not in "\t\n\r\f\x1b")
+    if text and controls / len(text) > _MOST_CONTROLS:
+        raise Undecodable("binary file")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decode(raw: bytes) -> str:
+    for mark, encoding in _BOMS:
+        if raw.startswith(mark):
+            try:
+                return raw[len(mark) :].decode(encoding)
+            except UnicodeDecodeError:
+                raise Undecodable(f"marked as {encoding}, but it is not") from None
+    text = _read_as(raw, "utf-8")
+    if text is not None and b"\0" not in raw:
+        return text
+    wide = _unmarked_utf16(raw)
+    if wide is not None:
+        return wide
+    if b"\0" in raw:
+        raise Undecodable("binary file")
+    # A detector needs more text than a short note has: first what reads as it should.
+    for encoding, is_plausible in _SHORT:
+        text = _read_as(raw, encoding)
+        if text is not None and is_plausible(text):
+            return text
+    best = charset_normalizer.from_bytes(raw, cp_isolation=_LEGACY).best()
+    if best is None:
+        raise Undecodable("binary file")
+    return str(best)
+
+
+def _read_as(raw: bytes, encoding: str) -> str | None:
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _unmarked_utf16(raw: bytes) -> str | None:
+    """UTF-16 without a mark, in the byte order that gives more kana, ASCII and punctuation."""
+    scored = [
+        ((2 * len(_KANA.findall(text)) + len(_COMMON.findall(text))) / len(text), text)
+        for text in (_read_as(raw, "utf-16-le"), _read_as(raw, "utf-16-be"))
+        if text
+    ]
+    score, best = max(scored, default=(0.0, ""))
+    return best if score >= _LEAST_COMMON else None
+
+
+def _is_japanese(text: str) -> bool:
+    """Kana and kanji side by side, and few half-width katakana.
+
+    Accented letters read as Japanese give single kanji; other encodings give half-width katakana.
+    """
+    foreign = re.sub("[\x00-\x7f]", "", text)
+    beside = sum(map(len, re.findall("[^\x00-\x7f]{2,}", text)))
+    half_width = sum("\uff61" <= c <= "\uff9f" for c in foreign)
+    return 2 * beside > len(foreign) > 5 * half_width and japanese_share(foreign) > 0.3
+
+
+def _is_western(text: str) -> bool:
+    """Accented letters and signs stand alone or in pairs; other scripts come in whole words."""
+    return not re.search("[^\x00-\x7f]{3}", text)
+
+
+_SHORT = (("cp932", _is_japanese), ("euc_jp", _is_japanese), ("cp1252", _is_western))
+
+
+def japanese_share(text: str) -> float:
+    """The share of kana and kanji among the characters that are not white space."""
+    visible = [c for c in text if not c.isspace()]
+    japanese = sum("\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff" for c in visible)
+    return japanese / len(visible) if visible else 0.0
+
+
+def normalise(text: str) -> str:
+    """What two copies of a note have in common: NFKC, white space collapsed, case folded."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def content_id(text: str) -> str:
+    """The identity of a note's content: 16 hexadecimal digits of the sha256 of `normalise`."""
+    return hashlib.sha256(normalise(text).encode()).hexdigest()[:16]

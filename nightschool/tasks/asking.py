@@ -1,0 +1,61 @@
+"""Questions that a child process answers at once: `classify` and `doctor` ask them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings
+from nightschool.tasks.process import Child, Message, attend
+
+
+class ChildError(Exception):
+    """What the child could not do, in one line."""
+
+
+def ask_to_classify(
+    school: School, run: int, notes: Sequence[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Sort notes (source, text) with the model of a run; an answer each, in their order.
+
+    An answer holds `source`, `kind`, `probability` and `probabilities` by kind.
+    """
+    job = {
+        "job": "classify",
+        "school": str(school.root),
+        "run": run,
+        "notes": [{"source": source, "text": text} for source, text in notes],
+    }
+    answers: list[dict[str, Any]] = []
+
+    def hear(message: Message) -> None:
+        if message["event"] == "classified":
+            answers.append({key: value for key, value in message.items() if key != "event"})
+
+    _ask(school, job, hear)
+    return answers
+
+
+def ask_to_probe(school: School, settings: Settings) -> dict[str, Any]:
+    """What torch finds on this machine; see `learning.probe.probe`."""
+    job = {"job": "probe", "school": str(school.root), "settings": settings.model_dump()}
+    return dict(_ask(school, job, lambda message: None))
+
+
+def _ask(school: School, job: Message, hear: Any) -> Message:
+    ending: dict[str, Any] = {}
+
+    def on_message(message: Message) -> None:
+        if message["event"] == "ended":
+            ending.update(message)
+        else:
+            hear(message)
+
+    child = Child(job, school.state / "logs" / f"{job['job']}.log")
+    code = attend(child, on_message, lambda: False)
+    if ending.get("outcome") != "finished":
+        reason = ending.get("reason") or f"its process ended with code {code}"
+        raise ChildError(f"{job['job']}: {reason} (more in {child.log})")
+    result: Message = ending["result"]
+    return result

@@ -1,0 +1,191 @@
+"""The checks of `doctor`: each a finding, a verdict, and what to do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import nightschool
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import LedgerError
+from nightschool.tasks.app import open_queue
+from nightschool.tasks.asking import ChildError, ask_to_probe
+
+_WATCHED = (
+    "torch", "transformers", "peft", "bitsandbytes", "huey", "apscheduler", "scikit-learn",
+)  # fmt: skip
+# A 3B base on disk is 6 GB, and a run's checkpoints and datasets stay under 2 GB.
+_NEEDED_GB = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check. `remedy` is empty where there is nothing to do."""
+
+    check: str
+    finding: str
+    verdict: Literal["ok", "warning", "problem"]
+    remedy: str = ""
+
+
+def examine(school: School, settings: Settings) -> Iterator[Finding]:
+    """All checks, the quick ones first."""
+    yield _python()
+    yield from _versions()
+    yield _text_mode()
+    yield _disk(school, settings)
+    yield _ledger(school)
+    yield _queue(school, settings)
+    yield _notes(school, settings)
+    try:
+        found = ask_to_probe(school, settings)
+    except ChildError as error:
+        yield Finding(
+            "torch", str(error), "problem", "set the environment up again: python go.py setup"
+        )
+        return
+    yield from _torch(found)
+    yield _base(found, settings)
+
+
+def tested_versions() -> dict[str, str]:
+    """The versions in constraints.txt, name -> version; empty where it was not installed along."""
+    file = Path(nightschool.__file__).parents[1] / "constraints.txt"
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    pairs = (re.match(r"([\w.-]+)==([^\s;]+)", line) for line in lines)
+    return {pair[1].lower(): pair[2] for pair in pairs if pair}
+
+
+def _python() -> Finding:
+    return Finding("python", platform.python_version(), "ok")  # an older one cannot run this
+
+
+def _versions() -> Iterator[Finding]:
+    tested = tested_versions()
+    different, missing = [], []
+    for name in _WATCHED:
+        try:
+            installed = importlib.metadata.version(name).partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+            continue
+        if installed != tested.get(name):
+            different.append(f"{name} {installed} (tested: {tested.get(name, 'unknown')})")
+    if missing:
+        yield Finding(
+            "versions", f"not installed: {', '.join(missing)}", "problem", "python go.py setup"
+        )
+    if different:
+        yield Finding(
+            "versions", ", ".join(different), "warning",
+            "python go.py setup installs the tested set; other versions may train differently",
+        )  # fmt: skip
+    if not missing and not different:
+        yield Finding("versions", f"{', '.join(_WATCHED)} as tested", "ok")
+
+
+def _text_mode() -> Finding:
+    if sys.flags.utf8_mode:
+        return Finding("text", "Python's UTF-8 mode is on", "ok")
+    return Finding("text", f"console {sys.stdout.encoding}; children run in UTF-8 mode", "ok")
+
+
+def _disk(school: School, settings: Settings) -> Finding:
+    free = shutil.disk_usage(school.root).free / 1e9
+    needed = 1.0 if settings.base == "demo" else _NEEDED_GB
+    finding = f"{free:.1f} GB free in {school.root}"
+    if free < needed:
+        return Finding(
+            "disk",
+            finding,
+            "warning",
+            f"make room: a base model and checkpoints take up to {needed:.0f} GB",
+        )
+    return Finding("disk", finding, "ok")
+
+
+def _ledger(school: School) -> Finding:
+    try:
+        with Ledger(school.ledger_file) as ledger:
+            return Finding("ledger", f"{len(ledger.runs())} runs in {school.ledger_file}", "ok")
+    except LedgerError as error:
+        return Finding("ledger", str(error), "problem", "see the line itself")
+
+
+def _queue(school: School, settings: Settings) -> Finding:
+    try:
+        pending = open_queue(school, settings.queue).huey.pending_count()
+    except Exception as error:
+        remedy = 'start the Redis server, or set queue = "sqlite"'
+        return Finding("queue", f"{settings.queue}: {error}", "problem", remedy)
+    return Finding("queue", f"{settings.queue}, {pending} messages waiting", "ok")
+
+
+def _notes(school: School, settings: Settings) -> Finding:
+    folder = school.root / Path(settings.notes.folder).expanduser()
+    if folder.exists():
+        return Finding("notes", str(folder), "ok")
+    return Finding(
+        "notes", f"there is no {folder}", "problem", "set notes.folder in nightschool.toml"
+    )
+
+
+def _torch(found: dict[str, Any]) -> Iterator[Finding]:
+    build = f"torch {found['torch']}, " + (
+        f"CUDA {found['cuda_build']}" if found["cuda_build"] else "no CUDA"
+    )
+    if not found["cuda_build"] and shutil.which("nvidia-smi"):
+        yield Finding(
+            "torch",
+            f"{build}, but there is an NVIDIA driver",
+            "warning",
+            "python go.py setup --torch cuda",
+        )
+    else:
+        yield Finding("torch", build, "ok")
+    if "device_error" in found:
+        yield Finding(
+            "device",
+            found["device_error"],
+            "problem",
+            'set train.device or train.precision to "auto"',
+        )
+        return
+    precision = f"{found['precision']}: {found['precision_reason']}"
+    if "gpu" in found:
+        major, minor = found["capability"]
+        memory = f"{found['vram_free_gb']:.1f} of {found['vram_total_gb']:.1f} GB free"
+        finding = f"{found['gpu']}, compute capability {major}.{minor}, {memory}"
+        full = found["vram_free_gb"] < 5.0
+        yield Finding(
+            "device", finding, "warning" if full else "ok",
+            "close programs that use the GPU: a 3B base needs about 5 GB" if full else "",
+        )  # fmt: skip
+    elif found["device"] == "cpu":
+        yield Finding(
+            "device", "no GPU: training runs on the CPU", "warning",
+            "fine for the demo's base; a 3B base would take days",
+        )  # fmt: skip
+    else:
+        yield Finding("device", found["device"], "ok")
+    yield Finding("precision", precision, "ok")
+
+
+def _base(found: dict[str, Any], settings: Settings) -> Finding:
+    if "base_error" in found:
+        return Finding("base", found["base_error"], "problem", "set base in nightschool.toml")
+    if found["base_folder"] is None:
+        return Finding(
+            "base", f"{settings.base} is not on disk", "warning",
+            "`nightschool prep` fetches it once (about 6 GB for a 3B model); after that no network is used",
+        )  # fmt: skip
+    return Finding("base", found["base_folder"], "ok")

@@ -1,0 +1,35 @@
+"""What a child process can be asked to do: one stage of a run, classify notes, or probe the device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings
+from nightschool.tasks.child import Parent
+
+Ending = dict[str, Any]
+
+
+def stage_job(school: School, run: int, stage: str) -> dict[str, object]:
+    return {"job": "stage", "school": str(school.root), "run": run, "stage": stage}
+
+
+def perform(job: Mapping[str, Any], parent: Parent) -> Ending:
+    """Do a job; returns its ending: `outcome`, `reason`, and `result` where it finished."""
+    if job["job"] == "stage":
+        from nightschool.tasks.stages import run_stage
+
+        return run_stage(School(Path(job["school"])), job["run"], job["stage"], parent)
+    if job["job"] == "classify":
+        from nightschool.tasks.classify import classify
+
+        return classify(School(Path(job["school"])), job["run"], job["notes"], parent)
+    from nightschool.learning.probe import probe
+
+    return {
+        "outcome": "finished",
+        "result": probe(School(Path(job["school"])), Settings.model_validate(job["settings"])),
+    }

@@ -1,0 +1,196 @@
+"""Every command as its user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nightschool.cli.main import _SUMMARIES, COMMANDS, cli
+from nightschool.config.paths import School
+from nightschool.config.settings import load
+from nightschool.ledger.ledger import Ledger
+from tests.conftest import MakeSchool
+
+
+def nightschool(*arguments: str, school: School | None = None) -> subprocess.CompletedProcess[str]:
+    where = ["--school", str(school.root)] if school else []
+    return subprocess.run(
+        [sys.executable, "-m", "nightschool", *where, *arguments],
+        capture_output=True, text=True, encoding="utf-8", timeout=60,
+    )  # fmt: skip
+
+
+def invoke(school: School, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["--school", str(school.root), *arguments])
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("status",), ("why",), ("log",), ("models",), ("notes",)]
+)
+def test_no_listing_imports_torch(make_school: MakeSchool, arguments: tuple[str, ...]) -> None:
+    school = make_school()
+    code = (
+        "import sys\nfrom nightschool.cli.main import cli\n"
+        "try: cli.main(sys.argv[1:], standalone_mode=False)\nexcept SystemExit: pass\n"
+        "bad = {'torch', 'transformers', 'peft', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported {bad}' if bad else 0)"
+    )
+    where = ["--school", str(school.root)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *where, *arguments], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_is_on_the_help_page_and_has_its_own() -> None:
+    assert list(COMMANDS) == list(_SUMMARIES)
+    page = CliRunner().invoke(cli, ["--help"]).output
+    for name in COMMANDS:
+        assert f"  {name} " in page
+        assert CliRunner().invoke(cli, [name, "--help"]).exit_code == 0
+
+
+def test_init_makes_a_school_that_loads(tmp_path: Path) -> None:
+    notes = tmp_path / "ノート folder"
+    notes.mkdir()
+    done = nightschool("init", str(tmp_path / "s"), "--notes", str(notes), "--base", "demo")
+    assert done.returncode == 0, done.stderr
+    settings = load(tmp_path / "s/nightschool.toml")
+    assert Path(settings.notes.folder) == notes
+    assert settings.base == "demo"
+    again = nightschool("init", str(tmp_path / "s"))
+    assert again.returncode == 1 and "exists already" in again.stderr
+
+
+def test_notes_inside_the_school_are_kept_as_a_relative_path(tmp_path: Path) -> None:
+    (tmp_path / "s/mine").mkdir(parents=True)
+    nightschool("init", str(tmp_path / "s"), "--notes", str(tmp_path / "s/mine"))
+    assert load(tmp_path / "s/nightschool.toml").notes.folder == "mine"
+
+
+def test_status_keeps_its_contract(make_school: MakeSchool) -> None:
+    school = make_school()
+    queued = nightschool("run", school=school)
+    assert queued.returncode == 0 and "no worker is running" in queued.stdout
+    status = json.loads(nightschool("status", "--json", school=school).stdout)
+    assert status == {
+        "runs": [
+            {
+                "id": 1, "state": "queued", "stage": "prep", "step": 0, "total_steps": 0,
+                "eta_s": None, "reason": "",
+            }
+        ],
+        "decision": {"run": False, "reason": "no_worker"},
+    }  # fmt: skip
+
+
+def test_pause_and_resume_are_seen_in_status_and_why(make_school: MakeSchool) -> None:
+    school = make_school()
+    invoke(school, "run", "--now", "--detach")
+    assert "until" in invoke(school, "pause", "--for", "2h").output
+    status = json.loads(invoke(school, "status", "--json").output)
+    assert status["runs"][0]["state"] == "paused"
+    assert json.loads(invoke(school, "why", "--json").output)["reason"] == "paused"
+    assert "resumed" in invoke(school, "resume").output
+    assert json.loads(invoke(school, "why", "--json").output)["reason"] == "run_now"
+
+
+def test_a_cancelled_run_is_retried(make_school: MakeSchool) -> None:
+    school = make_school()
+    invoke(school, "run")
+    assert "cancelled" in invoke(school, "cancel", "1").output
+    with Ledger(school.ledger_file) as ledger:
+        assert ledger.run(1).state == "cancelled"
+    assert "queued again" in invoke(school, "retry", "1").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("status",), 2, "no nightschool.toml in"),
+        (("--school", "nowhere", "status"), 2, "no school in"),
+        (("init", "--notes", "nowhere"), 2, "there is nothing at nowhere"),
+        (("frobnicate",), 2, "No such command"),
+    ],
+)
+def test_without_a_school_it_says_what_to_do(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = nightschool(*arguments)
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("retry", "9"), 2, "there is no run 9"),
+        (("cancel", "9"), 2, "there is no run 9"),
+        (("promote", "9"), 2, "there is no run 9"),
+        (("rollback",), 2, "nothing to roll back"),
+        (("report",), 1, "no run has a report yet"),
+        (("pause", "--for", "soon"), 2, "is no duration"),
+        (("classify", "a note"), 1, "no model is in use yet"),
+        (("classify", "missing.md"), 2, "there is no file missing.md"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    make_school: MakeSchool, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    done = nightschool(*arguments, school=make_school())
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_typo_in_the_settings_is_named_with_its_line(make_school: MakeSchool) -> None:
+    school = make_school()
+    text = school.settings_file.read_text("utf-8") + "\n[trian]\nepochs = 1\n"
+    school.settings_file.write_text(text, encoding="utf-8")
+    done = nightschool("run", school=school)
+    line = len(text.splitlines()) - 1
+    assert done.returncode == 2
+    assert f"line {line}: unknown setting `trian`: did you mean `train`?" in done.stderr
+    with Ledger(school.ledger_file) as ledger:
+        assert ledger.runs() == []
+
+
+def test_notes_are_counted(make_school: MakeSchool) -> None:
+    school = make_school()
+    (school.root / "notes/lesson/bad.md").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4)
+    counts = json.loads(invoke(school, "notes", "--json").output)
+    assert {kind: count["n"] for kind, count in counts["kinds"].items()} == {
+        "decision": 12, "lesson": 12, "none": 12,
+    }  # fmt: skip
+    assert counts["skipped"] == {"binary file": 1}
+
+
+def test_doctor_checks_everything(make_school: MakeSchool) -> None:
+    done = nightschool("doctor", "--json", school=make_school())
+    findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert {
+        "python", "versions", "text", "disk", "ledger", "queue", "notes", "torch", "device",
+        "precision", "base",
+    } <= set(findings)  # fmt: skip
+    problems = [finding for finding in findings.values() if finding["verdict"] == "problem"]
+    assert done.returncode == bool(problems)
+    assert findings["base"]["verdict"] == "ok"
+    assert all(f["remedy"] for f in findings.values() if f["verdict"] != "ok")
+
+
+def test_doctor_says_what_is_wrong(make_school: MakeSchool) -> None:
+    school = make_school(base="./nowhere", queue="redis://127.0.0.1:1/0", notes={"folder": "gone"})
+    done = nightschool("doctor", "--json", school=school)
+    findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert done.returncode == 1
+    for check in ("base", "queue", "notes"):
+        assert findings[check]["verdict"] == "problem" and findings[check]["remedy"]

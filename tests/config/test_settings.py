@@ -1,0 +1,367 @@
+"""The owner's file: what it says counts, and what is wrong with it is said with its line."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nightschool.config.errors import ConfigError
+from nightschool.config.presets import PRESETS
+from nightschool.config.settings import Settings, check, line_of, load, template
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a test writes its settings."""
+    return tmp_path / "nightschool.toml"
+
+
+def _check(text: str) -> Settings:
+    return check(tomllib.loads(text), text, "file")
+
+
+def _problems(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        _check(text)
+    return str(caught.value).split("\n")
+
+
+# Values and presets
+
+
+def test_an_empty_file_gives_the_defaults(file: Path) -> None:
+    file.write_bytes(b"")
+    settings = load(file)
+    assert settings == Settings()
+    assert (settings.preset, settings.train.epochs) == ("rtx-8gb", 3.0)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_every_preset_loads_and_its_values_are_in_force(file: Path, preset: str) -> None:
+    file.write_text(f'preset = "{preset}"\n', encoding="utf-8")
+    settings = load(file).model_dump()
+    assert settings["preset"] == preset
+    for key, value in PRESETS[preset].items():
+        if isinstance(value, dict):
+            assert {inner: settings[key][inner] for inner in value} == value
+        else:
+            assert settings[key] == value
+
+
+def test_the_presets_are_those_that_may_be_named() -> None:
+    for preset in PRESETS:
+        assert _check(f'preset = "{preset}"').preset == preset
+    [problem] = _problems('preset = "none"')
+    assert all(f"'{preset}'" in problem for preset in PRESETS)
+
+
+def test_the_file_wins_over_the_preset_and_the_preset_over_the_defaults() -> None:
+    train = _check('preset = "cpu-demo"\n[train]\nepochs = 1.5\n').train
+    assert train.epochs == 1.5
+    assert train.micro_batch == PRESETS["cpu-demo"]["train"]["micro_batch"]
+    assert train.lora_r == Settings().train.lora_r
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("train.epochs = 2", ("train", "epochs"), 2.0),
+        ("train = { lora_r = 4 }", ("train", "lora_r"), 4),
+        ('[night]\nstart = "00:00"\nend = "23:59"', ("night", "start"), "00:00"),
+        ('[kinds]\n"決定 事項" = "we chose"', ("kinds", "決定 事項"), "we chose"),
+        ('queue = "redis://localhost:6379/0"', ("queue",), "redis://localhost:6379/0"),
+        ("split = { test = 0.5, validation = 0.3 }", ("split", "test"), 0.5),
+    ],
+)
+def test_a_value_may_be_written_in_any_way_of_toml(
+    text: str, path: tuple[str, ...], value: object
+) -> None:
+    found: Any = _check(text).model_dump()
+    for key in path:
+        found = found[key]
+    assert found == value
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "# a comment\n\nprest = 'x'",
+            "file, line 3: unknown setting `prest`: did you mean `preset`?",
+        ),
+        (
+            "[train]\nepochs = 1\nlearning_rat = 1",
+            "file, line 3: unknown setting `train.learning_rat`: "
+            "did you mean `train.learning_rate`?",
+        ),
+        ("[trian]\nepochs = 1", "file, line 1: unknown setting `trian`: did you mean `train`?"),
+        ("[nigth]\n", "file, line 1: unknown setting `nigth`: did you mean `night`?"),
+        (
+            "[split]\nzzz = 1",
+            "file, line 2: unknown setting `split.zzz`: known here are test, validation, seed",
+        ),
+        (
+            "zzz = 1",
+            "file, line 1: unknown setting `zzz`: known here are "
+            "preset, base, queue, notes, split, kinds, prompt, train, night",
+        ),
+    ],
+)
+def test_an_unknown_setting_is_named_with_its_line_and_the_nearest(text: str, said: str) -> None:
+    assert _problems(text) == [said]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[train]\nepochs = '3'", 'file, line 2: `train.epochs` = "3": should be a valid number'),
+        (
+            "[train]\nlora_r = true",
+            "file, line 2: `train.lora_r` = true: should be a valid integer",
+        ),
+        ("[train]\nlora_r = 8.0", "file, line 2: `train.lora_r` = 8.0: should be a valid integer"),
+        (
+            "[train]\n\nlora_targets = [\n'a',\n1]",
+            "file, line 3: `train.lora_targets.1` = 1: should be a valid string",
+        ),
+        ("base = 7", "file, line 1: `base` = 7: should be a valid string"),
+        (
+            "[night]\nstart = 23:00:00",
+            'file, line 2: `night.start` = "23:00:00": should be a valid string',
+        ),
+        (
+            '[kinds]\na = "x"\n"仕事 メモ" = 5',
+            "file, line 3: `kinds.仕事 メモ` = 5: should be a valid string",
+        ),
+        ("train = 5", "file, line 1: `train` = 5: should be a table: [train]"),
+        ("\nkinds = []", "file, line 2: `kinds` = []: should be a table: [kinds]"),
+        (
+            "[[train]]\nepochs = 1",
+            'file, line 1: `train` = [{"epochs": 1}]: should be a table: [train]',
+        ),
+    ],
+)
+def test_a_wrong_type_is_named_with_its_line(text: str, said: str) -> None:
+    assert _problems(text) == [said]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[train]\nepochs = 0", "file, line 2: `train.epochs` = 0: should be greater than 0"),
+        (
+            "[train]\nepochs = inf",
+            "file, line 2: `train.epochs` = Infinity: should be a finite number",
+        ),
+        ("[train]\nepochs = nan", "file, line 2: `train.epochs` = NaN: should be a finite number"),
+        ("split.test = 1.0", "file, line 1: `split.test` = 1.0: should be less than 1"),
+        (
+            "[train]\nschedule = 'cosin'",
+            "file, line 2: `train.schedule` = \"cosin\": should be 'cosine', 'linear' or 'constant'",
+        ),
+        (
+            "queue = 'rabbit'",
+            'file, line 1: `queue` = "rabbit": String should match pattern '
+            "'^(sqlite|rediss?://\\S+)$'",
+        ),
+        ("notes.folder = ''", 'file, line 1: `notes.folder` = "": String should have at least 1'),
+        (
+            "[split]\ntest = 0.5\nvalidation = 0.4",
+            "file, line 1: `split`: test + validation leave less than 20 % to train on",
+        ),
+        (
+            "base = 'x'\nsplit.test = 0.75",
+            "file, line 2: `split`: test + validation leave less than 20 % to train on",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_line_and_what_was_expected(text: str, said: str) -> None:
+    [problem] = _problems(text)
+    assert problem.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "time", ["7:00", "24:00", "23:60", "23", "23:00:00", "", "７:００", "0７:00"]
+)
+@pytest.mark.parametrize("key", ["start", "end"])
+def test_a_bad_time_is_named(key: str, time: str) -> None:
+    assert _problems(f'[night]\n{key} = "{time}"') == [
+        f'file, line 2: `night.{key}` = "{time}": expected a time like "23:00"'
+    ]
+
+
+@pytest.mark.parametrize("text", ['[night]\nstart = "07:00"', '[night]\nend = "23:00"'])
+def test_a_window_without_a_length_is_named(text: str) -> None:
+    assert _problems(text) == [
+        "file, line 1: `night`: start and end are the same time: the window has no length"
+    ]
+
+
+def test_several_problems_stand_one_a_line_in_the_files_order() -> None:
+    text = """bas = "x"
+[night]
+start = "25:00"
+[train]
+lora_targets = []
+lora_r = true
+trian = 1
+epochs = "a"
+[split]
+test = 1.0
+[notes]
+max_bytes = 0
+"""
+    found = [re.match(r"file, line (\d+): .*`([a-z_.]+)`", line) for line in _problems(text)]
+    assert [(int(match[1]), match[2]) for match in found if match] == [
+        (1, "base"),
+        (3, "night.start"),
+        (5, "train.lora_targets"),
+        (6, "train.lora_r"),
+        (7, "train.threads"),
+        (8, "train.epochs"),
+        (10, "split.test"),
+        (12, "notes.max_bytes"),
+    ]
+
+
+def test_a_problem_without_a_line_stands_last() -> None:
+    problems = _problems_of({"zzz": 1, "train": {"epochs": 0}}, "[train]\nepochs = 0\n")
+    assert [problem.split(":")[0] for problem in problems] == ["file, line 2", "file"]
+
+
+def _problems_of(given: dict[str, Any], text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        check(given, text, "file")
+    return str(caught.value).split("\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "line"),
+    [
+        ("a = 1\n[t]\na = 2", ["t", "a"], 3),
+        ("[t]\nb = 1\n[u]\na = 1", ["t", "a"], 1),
+        ("[t]\r\n  a  =  1", ["t", "a"], 2),
+        ("[ t . 'u v' ]\na = 1", ["t", "u v", "a"], 2),
+        ("t.a = 1\nt.b = 2", ["t", "b"], 2),
+        ("t.a = 1", ["t"], 1),
+        ("t = {a = 1}", ["t", "a"], 1),
+        ('"a.b" = 1\n[t]', ["a.b"], 1),
+        ("s = '\u2028'\na = 1", ["a"], 2),
+        ('s = """\n[t]\na = 1\n"""\n[t]\na = 2', ["t", "a"], 6),
+        ("s = '''one'''\n[t]\na = 2", ["t", "a"], 3),
+        ("# a = 1\n#[t]\n", ["t", "a"], None),
+    ],
+)
+def test_the_line_of_a_setting_is_found(text: str, path: list[str], line: int | None) -> None:
+    assert line_of(text, path) == line
+
+
+# The file itself
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a = 1\nb = \n", "no valid TOML: Invalid value (at line 2, column 5)"),
+        (b"a = 1\na = 2\n", "no valid TOML: Cannot overwrite a value (at line 2, column 6)"),
+        ("仕事 = 1".encode(), "no valid TOML: Invalid statement (at line 1, column 1)"),
+        ("a = 1\nb = 'メモ'".encode("cp932"), "not UTF-8 (byte 11): save it as UTF-8"),
+        ("a = 1".encode("utf-16"), "not UTF-8 (byte 0): save it as UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_place(
+    file: Path, content: bytes, said: str
+) -> None:
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert str(caught.value) == f"{file}: {said}"
+
+
+def test_a_missing_file_is_named(file: Path) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"{file}: cannot be read (")):
+        load(file)
+
+
+def test_a_mark_and_windows_line_ends_are_accepted(file: Path) -> None:
+    file.write_bytes('\ufeff[night]\r\nstart = "22:00"\r\n'.encode())
+    assert load(file).night.start == "22:00"
+    file.write_bytes('\ufeff[night]\r\nstart = "22"\r\n'.encode())
+    with pytest.raises(ConfigError, match=r"nightschool\.toml, line 2: `night\.start`"):
+        load(file)
+
+
+# The template
+
+VALUES: list[dict[str, Any]] = [
+    {},
+    *({"preset": preset} for preset in PRESETS),
+    {"preset": "cpu-demo", "train": {"epochs": 1.0, "lora_targets": ["a", "b"]}, "base": "x"},
+    {
+        "notes": {"folder": 'C:\\Users\\田中 "T"\\my notes # 1'},
+        "kinds": {"lesson": "learned", "決定 事項": 'we "chose" = x', "a.b": "[t]\n# c"},
+        "prompt": {"instructions": "one\ntwo\t🎉\x7f '''"},
+    },
+    Settings().model_dump(),
+]
+
+
+def _effective(values: dict[str, Any]) -> Settings:
+    return check(values, "", "values")
+
+
+def _uncommented(text: str) -> str:
+    return re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_the_template_loads_back_to_the_same_settings(file: Path, values: dict[str, Any]) -> None:
+    file.write_text(template(values), encoding="utf-8")
+    assert load(file) == _effective(values)
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_uncommenting_every_line_changes_nothing(values: dict[str, Any]) -> None:
+    text = _uncommented(template(values))
+    given = tomllib.loads(text)
+    assert check(given, text, "file") == _effective(values)
+    for name in Settings.model_fields:
+        assert name in given
+    assert set(given["train"]) == set(type(Settings().train).model_fields)
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_only_what_was_given_stands_uncommented(values: dict[str, Any]) -> None:
+    given = {key: value for key, value in tomllib.loads(template(values)).items() if value != {}}
+    assert given == {key: value for key, value in values.items() if value != {}}
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_comment_shows_the_value_in_force(preset: str) -> None:
+    text = template({"preset": preset})
+    settings = _check(text).model_dump()
+    table: dict[str, Any] = settings
+    seen = 0
+    for line in text.splitlines():
+        if line.startswith("["):
+            table = settings[line.strip("[]")]
+        elif match := re.match(r"# (\w+) = ", line):
+            assert tomllib.loads(line.removeprefix("# ")) == {match[1]: table[match[1]]}
+            seen += 1
+    assert seen > 30
+
+
+@given(
+    st.text(st.characters(codec="utf-8"), min_size=1),
+    st.dictionaries(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"))),
+)
+def test_any_text_survives_the_template(folder: str, kinds: dict[str, str]) -> None:
+    settings = _check(template({"notes": {"folder": folder}, "kinds": kinds}))
+    assert (settings.notes.folder, settings.kinds) == (folder, kinds)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nightschool.learning.errors import LearningError
+from nightschool.learning.precision import choose
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "wanted", "compute", "scaler"),
+    [
+        ("cuda", (7, 0), "auto", torch.float16, True),
+        ("cuda", (7, 5), "auto", torch.float16, True),
+        ("cuda", (8, 0), "auto", torch.bfloat16, False),
+        ("cuda", (9, 0), "auto", torch.bfloat16, False),
+        ("cuda", (9, 0), "fp16", torch.float16, True),
+        ("cuda", (7, 5), "fp32", torch.float32, False),
+        ("cpu", None, "auto", torch.float32, False),
+        ("mps", None, "auto", torch.float32, False),
+    ],
+)
+def test_the_compute_capability_decides(
+    device: str, capability: tuple[int, int] | None, wanted: str, compute: torch.dtype, scaler: bool
+) -> None:
+    precision = choose(device, capability, wanted)
+    assert (precision.compute, precision.scaler) == (compute, scaler)
+    assert precision.reason
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "wanted"), [("cuda", (7, 5), "bf16"), ("cpu", None, "fp16")]
+)
+def test_what_the_device_cannot_do_is_refused_with_the_setting(
+    device: str, capability: tuple[int, int] | None, wanted: str
+) -> None:
+    with pytest.raises(LearningError, match=r"train\.precision"):
+        choose(device, capability, wanted)

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from nightschool.config.settings import TrainSettings
+from nightschool.learning import trainer
+from nightschool.learning.base import attach, load_base, load_tokenizer
+from nightschool.learning.device import Device, pick
+from nightschool.learning.encoding import Encoder
+from nightschool.learning.errors import LearningError
+from nightschool.learning.trainer import Task, Trained, adapter_sha256, epoch_order, rate, train
+from tests.conftest import KINDS, OPENINGS, THINGS
+
+
+class Told:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.said: list[tuple[str, str]] = []
+
+    def progress(self, step: int, total: int, loss: float | None, eta_s: float | None) -> None:
+        self.steps.append(step)
+
+    def say(self, kind: str, message: str) -> None:
+        self.said.append((kind, message))
+
+
+@pytest.fixture(scope="module")
+def device() -> Device:
+    return pick(TrainSettings(device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def task(tiny_base: Path) -> Task:
+    encoder = Encoder(load_tokenizer(tiny_base), KINDS, {}, "", 64)
+    texts = [(OPENINGS[kind].format(thing), kind) for kind in KINDS for thing in THINGS]
+    notes = [encoder.encode(text, kind) for text, kind in texts]
+    return Task(
+        notes=notes[:-4],
+        ids=[f"{number:04}" for number in range(len(notes) - 4)],
+        validation=notes[-4:],
+        padding=encoder.padding,
+        settings=TrainSettings(
+            device="cpu", epochs=2.0, learning_rate=1e-2, micro_batch=3, lora_dropout=0.1,
+            lora_r=4, optimizer="adamw", checkpoint_minutes=0.0, chunk_minutes=60.0,
+        ),
+        identity={"dataset": "d", "prompt": "p", "base": "b"},
+    )  # fmt: skip
+
+
+Chunk = Callable[..., tuple[Trained, Told]]
+
+
+@pytest.fixture
+def chunk(tiny_base: Path, device: Device) -> Chunk:
+    """Trains one chunk in a fresh model, as a fresh process would."""
+
+    def run(task: Task, folder: Path, stop_after: float = math.inf) -> tuple[Trained, Told]:
+        told = Told()
+        model = load_base(tiny_base, device, task.settings.quantisation)
+        ended = train(model, task, device, folder, told, lambda: len(told.steps) >= stop_after)
+        return ended, told
+
+    return run
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw_8bit"])
+def test_an_interrupted_run_ends_with_the_same_bits(
+    task: Task, chunk: Chunk, tmp_path: Path, optimizer: str
+) -> None:
+    settings = task.settings.model_copy(update={"optimizer": optimizer})
+    task = replace(task, settings=settings)
+    whole, _ = chunk(task, tmp_path / "whole")
+    steps = []
+    for stop_after in (1, 3, 2, math.inf):
+        part, told = chunk(task, tmp_path / "parts", stop_after)
+        steps += told.steps
+    assert whole.ended == part.ended == "finished"
+    assert steps == list(range(1, task.total_steps + 1))
+    assert adapter_sha256(tmp_path / "whole/adapter") == adapter_sha256(tmp_path / "parts/adapter")
+    assert (whole.losses, whole.validation) == (part.losses, part.validation)
+
+
+def test_a_kill_between_checkpoints_costs_the_steps_since_the_last_and_no_bit(
+    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunk(task, tmp_path / "whole")
+    rare = replace(task, settings=task.settings.model_copy(update={"checkpoint_minutes": 60.0}))
+    chunk(rare, tmp_path / "killed", 2)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, "_validate", die)  # at the end of the first epoch
+        with pytest.raises(KeyboardInterrupt):
+            chunk(rare, tmp_path / "killed")
+    _, told = chunk(rare, tmp_path / "killed")
+    assert told.steps[0] == 3
+    assert adapter_sha256(tmp_path / "killed/adapter") == adapter_sha256(tmp_path / "whole/adapter")
+
+
+def test_training_learns_and_peft_loads_the_adapter(
+    task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
+) -> None:
+    more = replace(task, settings=task.settings.model_copy(update={"epochs": 6.0}))
+    ended, _ = chunk(more, tmp_path)
+    first, last = ended.losses[0][1], ended.losses[-1][1]
+    assert last < first - 0.5
+    assert [step for step, _ in ended.validation] == [4, 8, 12, 16, 20, 24]
+    adapted = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
+    assert trainer._validate(adapted, more, device) == pytest.approx(
+        ended.validation[-1][1], abs=1e-5
+    )
+
+
+def test_a_chunk_ends_when_its_time_is_over(task: Task, chunk: Chunk, tmp_path: Path) -> None:
+    short = replace(task, settings=task.settings.model_copy(update={"chunk_minutes": 0.0}))
+    ended, told = chunk(short, tmp_path)
+    assert (ended.ended, told.steps) == ("chunk_done", [1])
+
+
+def test_micro_batches_do_not_change_the_loss(task: Task, tiny_base: Path, device: Device) -> None:
+    plain = task.settings.model_copy(update={"lora_dropout": 0.0, "quantisation": "none"})
+    model = trainer._with_adapter(load_base(tiny_base, device, "none"), plain).double()
+    task = replace(task, settings=plain)
+    together = trainer._losses(model, task.notes[:6], task, device)
+    alone = torch.cat([trainer._losses(model, [row], task, device) for row in task.notes[:6]])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("key", ["dataset", "prompt", "base"])
+def test_a_checkpoint_of_something_else_is_refused(
+    task: Task, chunk: Chunk, tmp_path: Path, key: str
+) -> None:
+    chunk(task, tmp_path, 1)
+    with pytest.raises(LearningError, match=f"made with another {key}"):
+        chunk(replace(task, identity={**task.identity, key: "other"}), tmp_path)
+
+
+def test_other_versions_are_said_and_the_run_goes_on(
+    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunk(task, tmp_path, 1)
+    monkeypatch.setattr(trainer, "_versions", lambda: {"torch": "9.9"})
+    _, told = chunk(task, tmp_path, 1)
+    warning = next(text for kind, text in told.said if kind == "warning")
+    assert "torch was" in warning and "no longer bit-exact" in warning
+    assert told.steps == [2]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_says_where(
+    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = trainer._losses
+    monkeypatch.setattr(trainer, "_losses", lambda *a: losses(*a) * math.nan)
+    with pytest.raises(LearningError, match=r"the loss of step 1 is nan"):
+        chunk(task, tmp_path)
+
+
+def test_layers_that_the_base_lacks_are_named(task: Task, chunk: Chunk, tmp_path: Path) -> None:
+    settings = task.settings.model_copy(update={"lora_targets": ["q_proj", "qkv"]})
+    with pytest.raises(LearningError, match=r"no layer qkv; it has .*q_proj"):
+        chunk(replace(task, settings=settings), tmp_path)
+
+
+def test_an_epoch_takes_each_note_once_in_an_order_of_its_own() -> None:
+    ids = [str(number) for number in range(50)]
+    first, second = epoch_order(ids, 0, 0), epoch_order(ids, 0, 1)
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert first != second
+    assert epoch_order(ids, 1, 0) != first
+
+
+def _rates(schedule: str) -> Iterator[float]:
+    settings = TrainSettings.model_validate({"schedule": schedule, "warmup": 0.1})
+    return (rate(step, 100, settings) for step in range(1, 101))
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "constant"])
+def test_the_learning_rate_warms_up_and_never_reaches_zero(schedule: str) -> None:
+    rates = list(_rates(schedule))
+    assert rates[:10] == pytest.approx([step / 10 for step in range(1, 11)])
+    assert all(later <= earlier for earlier, later in pairwise(rates[9:]))
+    assert rates[-1] > 0
+    assert (rates[-1] < 0.05) == (schedule != "constant")

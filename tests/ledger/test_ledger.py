@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nightschool.ledger import ledger as ledger_module
+from nightschool.ledger.ledger import MOST_LOSSES, Ledger
+from nightschool.ledger.records import STAGES, Claim, LedgerError, Timing
+from nightschool.ledger.schema import MIGRATIONS
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "ledger.db") as opened:
+        yield opened
+
+
+def add(ledger: Ledger, goal: str = "compare", timing: Timing = "now") -> int:
+    return ledger.add_run({"base": "demo"}, goal, timing).id
+
+
+def claimed(ledger: Ledger, run: int) -> Claim:
+    claim = ledger.claim(run, "worker")
+    assert claim is not None
+    return claim
+
+
+def test_the_schema_is_as_written_down(ledger: Ledger, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "ledger.db") as db:
+        tables = {
+            name: [column[1] for column in db.execute(f"PRAGMA table_info({name})")]
+            for (name,) in db.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            )
+        }
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    assert tables == {
+        "runs": ["id", "created", "state", "goal", "timing", "reason", "settings"],
+        "stages": ["run", "name", "position", "state", "step", "total_steps", "loss", "eta_s",
+                   "finished", "result"],
+        "attempts": ["id", "run", "stage", "worker", "started", "ended", "outcome", "reason",
+                     "first_step", "last_step"],
+        "leases": ["run", "stage", "attempt", "worker"],
+        "events": ["id", "at", "run", "stage", "kind", "message"],
+        "control": ["one", "paused", "paused_until", "run_allowed", "decision_reason",
+                    "decision_run"],
+        "promotions": ["id", "run", "at", "by"],
+    }  # fmt: skip
+
+
+def test_a_run_goes_through_its_stages_in_order(ledger: Ledger) -> None:
+    run = add(ledger)
+    done = []
+    while claim := ledger.claim(run, "worker"):
+        assert ledger.run(run).state == "running"
+        done.append(claim.stage)
+        ledger.finish(claim, {"reason": "promote: better"})
+    assert tuple(done) == STAGES
+    assert (ledger.run(run).state, ledger.run(run).reason) == ("done", "promote: better")
+
+
+def test_a_stage_has_one_lease_at_a_time(ledger: Ledger) -> None:
+    run = add(ledger)
+    assert ledger.claim(run, "a") is not None
+    assert ledger.claim(run, "b") is None
+
+
+def test_a_run_waits_when_its_goal_is_reached_and_goes_on_when_it_is_raised(ledger: Ledger) -> None:
+    run = add(ledger, goal="prep")
+    ledger.finish(claimed(ledger, run), {})
+    assert ledger.run(run).state == "waiting"
+    assert ledger.claim(run, "worker") is None
+    assert ledger.want(run, "baseline", "now").state == "queued"
+    assert claimed(ledger, run).stage == "baseline"
+
+
+def test_a_goal_is_never_lowered(ledger: Ledger) -> None:
+    run = add(ledger, goal="compare")
+    assert ledger.want(run, "prep", "now").goal == "compare"
+
+
+def test_an_interrupted_stage_is_claimed_again(ledger: Ledger) -> None:
+    run = add(ledger)
+    ledger.interrupt(claimed(ledger, run), "paused", "paused by its owner")
+    assert (ledger.run(run).state, ledger.run(run).reason) == ("queued", "paused by its owner")
+    assert claimed(ledger, run).stage == "prep"
+
+
+def test_a_new_worker_takes_over_what_a_dead_one_held(ledger: Ledger) -> None:
+    run = add(ledger)
+    claimed(ledger, run)
+    assert ledger.take_over() == [run]
+    assert ledger.run(run).state == "queued"
+    assert claimed(ledger, run).stage == "prep"
+
+
+def test_a_stage_that_dies_without_progress_fails_in_the_end(ledger: Ledger) -> None:
+    run = add(ledger)
+    for _ in range(MOST_LOSSES - 1):
+        ledger.interrupt(claimed(ledger, run), "lost", "its process ended with code -9")
+        assert ledger.run(run).state == "queued"
+    ledger.interrupt(claimed(ledger, run), "lost", "its process ended with code -9")
+    assert ledger.run(run).state == "failed"
+    assert "code -9" in ledger.run(run).reason and "retry" in ledger.run(run).reason
+
+
+def test_a_stage_that_dies_but_makes_progress_goes_on(ledger: Ledger) -> None:
+    run = add(ledger)
+    for step in range(1, 3 * MOST_LOSSES):
+        claim = claimed(ledger, run)
+        ledger.progress(claim, step, 100, 0.5, 60.0)
+        ledger.interrupt(claim, "lost", "its process ended with code -9")
+    assert ledger.run(run).state == "queued"
+
+
+def test_workers_that_die_do_not_count_against_the_stage(ledger: Ledger) -> None:
+    run = add(ledger)
+    for _ in range(2 * MOST_LOSSES):
+        claimed(ledger, run)
+        ledger.take_over()
+    assert ledger.run(run).state == "queued"
+
+
+def test_a_failed_run_is_retried_from_where_it_failed(ledger: Ledger) -> None:
+    run = add(ledger)
+    ledger.finish(claimed(ledger, run), {})
+    ledger.fail(claimed(ledger, run), "no base model")
+    assert ledger.run(run).state == "failed"
+    assert ledger.claim(run, "worker") is None
+    ledger.retry(run)
+    assert claimed(ledger, run).stage == "baseline"
+
+
+def test_a_cancelled_run_is_never_claimed_and_stays_cancelled(ledger: Ledger) -> None:
+    run = add(ledger)
+    claim = claimed(ledger, run)
+    ledger.cancel(run)
+    ledger.interrupt(claim, "cancelled", "cancelled by its owner")
+    assert ledger.run(run).state == "cancelled"
+    assert ledger.claim(run, "worker") is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (lambda ledger, run: ledger.retry(run), "only a failed or cancelled run"),
+        (lambda ledger, run: ledger.cancel(run + 1), "there is no run 2"),
+        (lambda ledger, run: ledger.rollback(), "nothing to roll back"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    ledger: Ledger, request_: object, message: str
+) -> None:
+    run = add(ledger)
+    assert callable(request_)
+    with pytest.raises(LedgerError, match=message) as error:
+        request_(ledger, run)
+    assert "\n" not in str(error.value)
+
+
+def test_now_comes_before_tonight_and_what_is_under_way_before_both(ledger: Ledger) -> None:
+    tonight, now = add(ledger, timing="tonight"), add(ledger, timing="now")
+    first = ledger.next_run()
+    assert first and first.id == now
+    claimed(ledger, tonight)
+    under_way = ledger.next_run()
+    assert under_way and under_way.id == tonight
+
+
+def test_a_pause_ends_by_itself(tmp_path: Path) -> None:
+    time = 1000.0
+    with Ledger(tmp_path / "ledger.db", clock=lambda: time) as ledger:
+        ledger.pause(until=1060.0)
+        assert ledger.control().paused
+        time = 1061.0
+        assert not ledger.control().paused
+
+
+def test_rollback_goes_back_to_the_promotion_before(ledger: Ledger) -> None:
+    first, second = add(ledger), add(ledger)
+    ledger.promote(first, "comparison")
+    ledger.promote(second, "owner")
+    assert ledger.promotions() == [first, second]
+    assert ledger.rollback() == first
+    assert ledger.rollback() is None
+
+
+def test_the_log_holds_what_happened(ledger: Ledger) -> None:
+    run = add(ledger)
+    ledger.event(run, "prep", "warning", "警告: 1 note skipped")
+    ledger.finish(claimed(ledger, run), {})
+    messages = [event.message for event in ledger.events(run)]
+    assert messages == ["run 1 queued up to compare", "警告: 1 note skipped", "prep done"]
+    assert ledger.events(run, after=ledger.events(run)[-1].id) == []
+
+
+def test_a_ledger_that_another_process_holds_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ledger.db"
+    with Ledger(file) as ledger:
+        add(ledger)
+    code = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "db.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout and holder.stdout.readline().strip() == b"held"
+    monkeypatch.setattr(ledger_module, "LOCKED_AFTER_S", 0.2)
+    with Ledger(file) as ledger:
+        with pytest.raises(LedgerError, match="held by another process") as error:
+            ledger.pause(None)
+        assert "\n" not in str(error.value)
+        assert len(ledger.runs()) == 1
+    holder.communicate()
+    with Ledger(file) as ledger:
+        ledger.pause(None)
+
+
+def test_a_newer_or_damaged_ledger_is_left_alone(tmp_path: Path) -> None:
+    newer, damaged = tmp_path / "newer.db", tmp_path / "damaged.db"
+    with sqlite3.connect(newer) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(LedgerError, match="newer nightschool"):
+        Ledger(newer)
+    damaged.write_bytes(b"no database" * 100)
+    with pytest.raises(LedgerError, match="damaged"):
+        Ledger(damaged)
+    assert damaged.read_bytes() == b"no database" * 100

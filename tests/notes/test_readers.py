@@ -1,0 +1,465 @@
+"""What is read, what kind it has, and what is said about what cannot be read."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nightschool.notes.errors import NotesError
+from nightschool.notes.readers import Note, Reading, Skipped, read_notes
+
+Put = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty notes folder."""
+    made = tmp_path / "私の notes"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def put(folder: Path) -> Put:
+    """Writes a file below the notes folder, text as UTF-8."""
+
+    def write(name: str, content: str | bytes) -> Path:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return file
+
+    return write
+
+
+def _kinds(reading: Reading) -> dict[str, str | None]:
+    return {note.source: note.kind for note in reading.notes}
+
+
+def _skipped(reading: Reading) -> dict[str, str]:
+    return {skipped.source: skipped.reason for skipped in reading.skipped}
+
+
+def _link(link: Path, target: Path) -> None:
+    try:
+        link.symlink_to(target, target_is_directory=target.is_dir())
+    except OSError:
+        pytest.skip("this system makes no symbolic links")
+
+
+# Folders and front matter
+
+
+def test_a_kind_is_the_first_level_folder(folder: Path, put: Put) -> None:
+    put("loose.md", "a")
+    put("lesson/a.md", "b")
+    put("lesson/deeper/still/b.txt", "c")
+    put("買い物 リスト/メモ 1.markdown", "d")
+    assert _kinds(read_notes(folder)) == {
+        "lesson/a.md": "lesson",
+        "lesson/deeper/still/b.txt": "lesson",
+        "loose.md": None,
+        "買い物 リスト/メモ 1.markdown": "買い物 リスト",
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("lesson", "lesson"),
+        ("'決定 事項'", "決定 事項"),
+        ("  spaced  ", "spaced"),
+        ("no", "no"),
+        ("yes", "yes"),
+        ("7", "7"),
+        ("1.5", "1.5"),
+        ("2024-02-01", "2024-02-01"),
+        ("", "folder"),
+        ("~", "folder"),
+        ("null", "folder"),
+    ],
+)
+def test_front_matter_wins_over_the_folder(folder: Path, put: Put, value: str, kind: str) -> None:
+    put("folder/a.md", f"---\ntitle: x\nkind: {value}\n---\nThe note.\n")
+    reading = read_notes(folder)
+    assert reading.notes == (Note("The note.\n", kind, "folder/a.md"),)
+    assert reading.warnings == ()
+
+
+@pytest.mark.parametrize("end", ["---", "...", "--- "])
+def test_front_matter_is_taken_off_the_text(folder: Path, put: Put, end: str) -> None:
+    put("a.md", f"\ufeff---\r\nkind: lesson\r\n{end}\r\nThe note.\r\n---\r\nmore\r\n")
+    assert read_notes(folder).notes == (Note("The note.\n---\nmore\n", "lesson", "a.md"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "warning"),
+    [
+        (
+            "---\ntitle: x\nkind: [lesson\n---\nbody",
+            "body",
+            "f/a.md, line 4: broken front matter: ",
+        ),
+        ("---\nkind: a\ntags: a: b\n---\nbody", "body", "f/a.md, line 3: broken front matter: "),
+        ("---\ntitle: \x01\n---\nbody", "body", "f/a.md, line 1: broken front matter: "),
+        (
+            "---\nkind: a\nbody",
+            "---\nkind: a\nbody",
+            "f/a.md, line 1: the front matter is never closed with ---",
+        ),
+        (
+            "---\ntitle: x\nkind: [a, b]\n---\nbody",
+            "body",
+            "f/a.md, line 3: `kind:` is no single name; it is ignored",
+        ),
+        (
+            "---\nkind:\n  a: b\n---\nbody",
+            "body",
+            "f/a.md, line 2: `kind:` is no single name; it is ignored",
+        ),
+    ],
+)
+def test_broken_front_matter_is_named_with_its_line_and_the_note_is_kept(
+    folder: Path, put: Put, text: str, kept: str, warning: str
+) -> None:
+    put("f/a.md", text)
+    reading = read_notes(folder)
+    assert reading.notes == (Note(kept, "f", "f/a.md"),)
+    [said] = reading.warnings
+    assert said.startswith(warning)
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\nprose between two rules\n---\nbody",
+        "---\n- a\n- b\n---\nbody",
+        "---\nprose below a rule",
+        "---",
+        "--- kind: a\n---\n",
+        "text\n---\nkind: a\n---\n",
+    ],
+)
+def test_rules_in_prose_are_no_front_matter(folder: Path, put: Put, text: str) -> None:
+    put("f/a.md", text)
+    reading = read_notes(folder)
+    assert reading.notes == (Note(text, "f", "f/a.md"),)
+    assert reading.warnings == ()
+
+
+@pytest.mark.parametrize("matter", ["date: 2024-02-30", "n: " + "9" * 5000, ""])
+def test_front_matter_without_a_kind_may_hold_anything(folder: Path, put: Put, matter: str) -> None:
+    put("f/a.md", f"---\n{matter}\n---\nbody")
+    reading = read_notes(folder)
+    assert (reading.notes, reading.warnings) == ((Note("body", "f", "f/a.md"),), ())
+
+
+# What is skipped
+
+
+def test_what_is_no_note_is_skipped_with_its_reason(folder: Path, put: Put) -> None:
+    put("a/note.md", "text")
+    put("a/empty.md", "")
+    put("a/blank.txt", " \n\t　\n")
+    put("a/only-matter.md", "---\nkind: a\n---\n")
+    put("a/.draft.md", "text")
+    put(".obsidian/settings.md", "text")
+    put("a/photo.PNG", b"\x89PNG")
+    put("a/LICENSE", "text")
+    put("a/binary.md", bytes(range(256)))
+    reading = read_notes(folder)
+    assert [note.source for note in reading.notes] == ["a/note.md"]
+    assert _skipped(reading) == {
+        "a/empty.md": "empty",
+        "a/blank.txt": "empty",
+        "a/only-matter.md": "empty",
+        "a/.draft.md": "hidden",
+        ".obsidian": "hidden",
+        "a/photo.PNG": "not a note: .PNG",
+        "a/LICENSE": "not a note: no suffix",
+        "a/binary.md": "binary file",
+    }
+
+
+def test_a_file_of_five_megabytes_is_skipped_and_the_setting_is_named(
+    folder: Path, put: Put
+) -> None:
+    put("a/big.md", b"x" * 5_000_000)
+    put("a/fits.md", b"x" * 1_000_000)
+    reading = read_notes(folder)
+    assert reading.skipped == (Skipped("a/big.md", "over the limit notes.max_bytes = 1,000,000"),)
+    assert [note.source for note in reading.notes] == ["a/fits.md"]
+
+
+def test_a_tables_limit_counts_for_each_row(folder: Path, put: Put) -> None:
+    put("a.csv", f"text,label\n{'x' * 200},a\nfits,b\n")
+    reading = read_notes(folder, max_bytes=100)
+    assert _skipped(reading) == {"a.csv:2": "over the limit notes.max_bytes = 100"}
+    assert _kinds(reading) == {"a.csv:3": "b"}
+
+
+def test_a_csv_row_may_be_as_long_as_a_note(folder: Path, put: Put) -> None:
+    put("a.csv", f"text,label\n{'x' * 500_000},a\n")
+    assert len(read_notes(folder).notes[0].text) == 500_000
+
+
+def test_links_that_leave_the_folder_are_skipped(tmp_path: Path, folder: Path, put: Put) -> None:
+    outside = tmp_path / "private"
+    outside.mkdir()
+    (outside / "secret.md").write_text("secret", encoding="utf-8")
+    put("a/note.md", "text")
+    _link(folder / "a" / "out.md", outside / "secret.md")
+    _link(folder / "out", outside)
+    _link(folder / "inside", folder / "a")
+    _link(folder / "a" / "alias.md", folder / "a" / "note.md")
+    reading = read_notes(folder)
+    assert [note.source for note in reading.notes] == ["a/alias.md", "a/note.md"]
+    assert _skipped(reading) == {
+        "a/out.md": "a link that leaves the notes folder",
+        "out": "a link that leaves the notes folder",
+        "inside": "a link to a folder",
+    }
+
+
+def test_links_that_lead_nowhere_or_in_a_circle_are_skipped(folder: Path, put: Put) -> None:
+    put("a/note.md", "text")
+    _link(folder / "a" / "circle.md", folder / "a" / "circle.md")
+    _link(folder / "a" / "gone.md", folder / "a" / "no.md")
+    reading = read_notes(folder)
+    assert [note.source for note in reading.notes] == ["a/note.md"]
+    assert set(_skipped(reading)) == {"a/circle.md", "a/gone.md"}
+    assert all(reason.startswith("cannot be read") for reason in _skipped(reading).values())
+
+
+def test_a_file_name_that_is_no_unicode_still_gives_a_writable_source(folder: Path) -> None:
+    try:
+        with open(os.path.join(os.fsencode(folder), b"caf\xe9.md"), "wb") as stream:
+            stream.write(b"text")
+    except OSError:
+        pytest.skip("this file system wants Unicode names")
+    [note] = read_notes(folder).notes
+    assert note.source.encode("utf-8") == b"caf?.md"
+
+
+def test_notes_come_in_an_order_that_no_file_system_changes(folder: Path, put: Put) -> None:
+    for name in ("b/2.md", "a/1.md", "c.md", "b/1.md"):
+        put(name, name)
+    sources = [note.source for note in read_notes(folder).notes]
+    assert sources == ["a/1.md", "b/1.md", "b/2.md", "c.md"]
+
+
+def test_encodings_may_be_mixed_in_a_folder(folder: Path, put: Put) -> None:
+    put("a/utf8.md", "\ufeffメモ")
+    put("a/utf16.md", "メモ".encode("utf-16"))
+    put("a/sjis.txt", "---\nkind: 決定\n---\n会議のメモ".encode("cp932"))
+    reading = read_notes(folder)
+    assert [(note.text, note.kind) for note in reading.notes] == [
+        ("会議のメモ", "決定"),
+        ("メモ", "a"),
+        ("メモ", "a"),
+    ]
+
+
+def test_an_empty_folder_gives_nothing(folder: Path) -> None:
+    assert read_notes(folder) == Reading((), (), ())
+
+
+def test_a_missing_path_names_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(NotesError) as caught:
+        read_notes(tmp_path / "gone")
+    assert str(caught.value) == (
+        f"there are no notes at {tmp_path / 'gone'}: set notes.folder in nightschool.toml"
+    )
+
+
+def test_a_single_file_has_to_be_a_table(put: Put) -> None:
+    with pytest.raises(NotesError, match=r"notes are a folder, a \.jsonl or a \.csv file"):
+        read_notes(put("a.md", "text"))
+    assert _kinds(read_notes(put("a.JSONL", '{"text": "x", "label": "a"}'))) == {"a.JSONL:1": "a"}
+
+
+# Tables
+
+
+def test_jsonl_rows_have_their_kinds_and_line_numbers(folder: Path, put: Put) -> None:
+    rows = [
+        {"text": "one", "label": "a"},
+        {"text": "two\u2028lines", "label": 3},
+        {"text": "three", "label": None},
+        {"text": "four", "label": True, "more": []},
+        {"text": "five"},
+        {"text": 6, "label": "a"},
+        {"text": " ", "label": "a"},
+    ]
+    put("a.jsonl", "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n")
+    reading = read_notes(folder)
+    assert reading.notes == (
+        Note("one", "a", "a.jsonl:1"),
+        Note("two\u2028lines", "3", "a.jsonl:3"),
+        Note("three", None, "a.jsonl:5"),
+        Note("four", "true", "a.jsonl:7"),
+        Note("five", None, "a.jsonl:9"),
+    )
+    assert _skipped(reading) == {"a.jsonl:11": "`text` is no text", "a.jsonl:13": "empty"}
+
+
+@pytest.mark.parametrize("label", [["a", "b"], {"a": 1}])
+def test_a_jsonl_label_that_is_no_single_name_is_ignored_and_named(
+    folder: Path, put: Put, label: object
+) -> None:
+    put("a.jsonl", json.dumps({"text": "x", "label": label}))
+    reading = read_notes(folder)
+    assert reading.notes == (Note("x", None, "a.jsonl:1"),)
+    assert reading.warnings == ("a.jsonl:1: `label` is no single name; it is ignored",)
+
+
+def test_half_a_surrogate_pair_in_jsonl_becomes_a_question_mark(folder: Path, put: Put) -> None:
+    put("a.jsonl", r'{"text": "x \ud83d", "label": "k\ud83d"}')
+    assert read_notes(folder).notes == (Note("x ?", "k?", "a.jsonl:1"),)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ('{"text": "x"', "no valid JSON (Expecting ',' delimiter): mend the line or take it out"),
+        ("text", "no valid JSON (Expecting value): mend the line or take it out"),
+        ("9" * 5000, "no valid JSON (Exceeds the limit"),
+        ("[" * 100_000, "no valid JSON (maximum recursion depth"),
+        ('["x", "a"]', "a JSON object is expected, one a line"),
+    ],
+)
+def test_a_broken_jsonl_line_is_named_with_its_number(
+    folder: Path, put: Put, broken: str, said: str
+) -> None:
+    put("kinds/a.jsonl", f'{{"text": "x", "label": "a"}}\n\n{broken}\n')
+    with pytest.raises(NotesError) as caught:
+        read_notes(folder)
+    assert str(caught.value).startswith(f"kinds/a.jsonl, line 3: {said}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_csv_is_read_with_any_usual_delimiter(
+    folder: Path, put: Put, delimiter: str, end: str
+) -> None:
+    rows = [
+        ["id", "text", "label"],
+        ["1", '"two\nlines, ""quoted""; tab\t."', "a"],
+        ["2", "メモ", "仕事 メモ"],
+        [],
+        ["3", "x", ""],
+    ]
+    put("a.csv", "\ufeff" + "".join(delimiter.join(row) + end for row in rows))
+    assert read_notes(folder).notes == (
+        Note('two\nlines, "quoted"; tab\t.', "a", "a.csv:2"),
+        Note("メモ", "仕事 メモ", "a.csv:4"),
+        Note("x", None, "a.csv:6"),
+    )
+
+
+def test_blank_lines_above_a_csv_header_are_passed_over(folder: Path, put: Put) -> None:
+    put("a.csv", "\n\ntext;label\nx;a\n")
+    assert read_notes(folder).notes == (Note("x", "a", "a.csv:4"),)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("one,a\ntwo, too,a\n", "line 3: 3 fields, but the header has 2: mend the row"),
+        ("one,a\n\n\ntwo\n", "line 5: 1 fields, but the header has 2: mend the row"),
+        ('"two\nlines",a\none\n', "line 4: 1 fields, but the header has 2: mend the row"),
+        (
+            'one,a\n"never closed,b\nthree,c\nfour,d\n',
+            "line 3: broken row (unexpected end of data)",
+        ),
+        ('one,a\n"closed" late,b\nthree,c\n', "line 3: broken row ("),
+    ],
+)
+def test_a_broken_csv_row_is_named_by_the_line_where_it_begins(
+    folder: Path, put: Put, rows: str, said: str
+) -> None:
+    put("a.csv", "text,label\n" + rows)
+    with pytest.raises(NotesError) as caught:
+        read_notes(folder)
+    assert str(caught.value).startswith(f"a.csv, {said}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "a.csv",
+            "texts,label\nx,a\n",
+            'a.csv:2: no column "text" (there are: texts, label); '
+            'did you mean notes.text_column = "texts"?',
+        ),
+        (
+            "a.csv",
+            "text,labels\nx,a\n",
+            'a.csv: no column "label" (there are: text, labels); '
+            'did you mean notes.label_column = "labels"?',
+        ),
+        (
+            "a.csv",
+            "body,label\nx,a\n",
+            'a.csv:2: no column "text" (there are: body, label); set notes.text_column',
+        ),
+        (
+            "a.jsonl",
+            '{"text": "x", "Label": "a"}\n',
+            'a.jsonl: no column "label" (there are: text, Label); '
+            'did you mean notes.label_column = "Label"?',
+        ),
+        (
+            "a.jsonl",
+            '{"text": "x", "label": "a"}\n{"note": "x", "label": "a"}\n',
+            'a.jsonl:2: no column "text" (there are: note, label); set notes.text_column',
+        ),
+    ],
+)
+def test_a_missing_column_is_named_with_its_setting_and_the_nearest(
+    folder: Path, put: Put, name: str, content: str, said: str
+) -> None:
+    put(name, content)
+    with pytest.raises(NotesError) as caught:
+        read_notes(folder)
+    assert str(caught.value) == said
+
+
+def test_columns_are_the_ones_that_the_settings_name(folder: Path, put: Put) -> None:
+    put("a.csv", "本文,種類,text,label\nx,a,y,b\n")
+    reading = read_notes(folder, text_column="本文", label_column="種類")
+    assert reading.notes == (Note("x", "a", "a.csv:2"),)
+
+
+@pytest.mark.parametrize("content", ["", "text,label\n", "\n"])
+def test_a_table_without_rows_gives_nothing(folder: Path, put: Put, content: str) -> None:
+    put("a.csv", content)
+    put("a.jsonl", "\n")
+    assert read_notes(folder).notes == ()
+
+
+# Kinds beside one another
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Lesson", "lesson"), ("ＴＯＤＯ", "TODO"), ("ﾒﾓ", "メモ")]
+)
+def test_kinds_that_differ_in_case_or_width_alone_are_named(
+    folder: Path, put: Put, one: str, other: str
+) -> None:
+    put("a.jsonl", "".join(json.dumps({"text": k, "label": k}) + "\n" for k in (one, other, "x")))
+    with pytest.raises(NotesError) as caught:
+        read_notes(folder)
+    assert str(caught.value) == (
+        f'the kinds "{one}" and "{other}" differ in case or width alone: give them one name'
+    )
+
+
+def test_a_kind_is_one_kind_however_its_marks_are_composed(folder: Path, put: Put) -> None:
+    put("a.jsonl", '{"text": "x", "label": " ガ"}\n{"text": "y", "label": "\\u30ab\\u3099"}\n')
+    assert {note.kind for note in read_notes(folder).notes} == {"ガ"}

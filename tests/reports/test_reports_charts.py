@@ -1,0 +1,73 @@
+"""The charts are real images in both schemes, and any name can be drawn."""
+
+import math
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+
+from nightschool.reports.charts import draw, smooth
+from nightschool.reports.contract import Report
+from nightschool.reports.palette import SCHEMES
+
+
+def _size(path: Path) -> tuple[int, int]:
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    height, width, _ = matplotlib.image.imread(path).shape
+    return width, height
+
+
+def test_every_chart_is_drawn_light_and_dark(written: Path) -> None:
+    names = {path.name for path in written.glob("*.png")}
+    assert names == {
+        f"{chart}-{scheme}.png"
+        for chart in ("accuracy", "confusion", "loss")
+        for scheme in ("light", "dark")
+    }
+    for path in written.glob("*.png"):
+        width, height = _size(path)
+        assert 600 <= width <= 1400 and 250 <= height <= 1000, (path.name, width, height)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_charts_background_is_the_pages(written: Path, scheme: str) -> None:
+    pixel = matplotlib.image.imread(written / f"accuracy-{scheme}.png")[0, 0, :3]
+    paper = "#" + "".join(f"{round(float(channel) * 255):02x}" for channel in pixel)
+    assert paper == SCHEMES[scheme].paper
+
+
+def test_a_chart_without_data_is_left_out_and_an_old_one_removed(
+    unlogged: Report, tmp_path: Path
+) -> None:
+    (tmp_path / "loss-light.png").write_bytes(b"of an earlier report")
+    assert set(draw(unlogged, tmp_path)) == {"accuracy", "confusion"}
+    assert not list(tmp_path.glob("loss-*")) and not list(tmp_path.glob("*.tmp"))
+
+
+def test_validation_alone_makes_a_loss_chart(unlogged: Report, tmp_path: Path) -> None:
+    unlogged["training"]["validation"] = [[10, 0.5]]
+    unlogged["arms"] = []
+    assert set(draw(unlogged, tmp_path)) == {"loss"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_any_name_and_any_loss_can_be_drawn(report: Report, tmp_path: Path) -> None:
+    odd = ["$x_$ {", "a\nb\x00", "長い種類の名前" * 4, "\udc80", "\N{PARTY POPPER}"]
+    report["kinds"] = odd
+    for arm in report["arms"]:
+        arm["confusion"] = {kind: {odd[0]: 2, "an answer outside the kinds": 1} for kind in odd}
+    report["training"]["losses"] = [[1, math.nan], [2, math.inf], [3, 0.0]]
+    report["training"]["validation"] = []
+    assert set(draw(report, tmp_path)) == {"accuracy", "confusion", "loss"}
+
+
+def test_the_figures_leave_no_global_state(report: Report, tmp_path: Path) -> None:
+    before = dict(matplotlib.rcParams)
+    draw(report, tmp_path)
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_smoothing_starts_at_the_first_loss_and_keeps_a_constant() -> None:
+    assert smooth([]) == []
+    assert smooth([2.0, 1.0])[0] == pytest.approx(2.0)
+    assert smooth([0.7] * 200) == pytest.approx([0.7] * 200)

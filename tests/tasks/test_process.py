@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from nightschool.tasks import process
+from nightschool.tasks.process import Child, Message, attend
+
+PROBE = {"job": "probe", "settings": {"base": "demo", "preset": "cpu-demo"}}
+
+
+def probe(tmp_path: Path) -> Message:
+    return {**PROBE, "school": str(tmp_path)}
+
+
+def test_a_child_answers_in_messages_and_ends(tmp_path: Path) -> None:
+    heard: list[Message] = []
+    assert attend(Child(probe(tmp_path), tmp_path / "log"), heard.append, lambda: False) == 0
+    assert [message["event"] for message in heard] == ["ended"]
+    assert heard[0]["result"]["device"] == "cpu"
+    assert heard[0]["result"]["base_folder"]
+
+
+def test_a_child_that_cannot_do_its_job_says_why(tmp_path: Path) -> None:
+    heard: list[Message] = []
+    job = {"job": "classify", "school": str(tmp_path), "run": 9, "notes": []}
+    attend(Child(job, tmp_path / "log"), heard.append, lambda: False)
+    assert heard[-1]["outcome"] == "failed"
+    assert "run 9 is gone" in heard[-1]["reason"]
+
+
+def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
+    """The parent is killed, and cannot clean up; the child is gone within 5 s."""
+    code = (
+        "import json, sys, time\nfrom pathlib import Path\nfrom nightschool.tasks.process import Child\n"
+        "child = Child(json.loads(sys.argv[1]), Path(sys.argv[2]))\n"
+        "print(child.pid, flush=True)\ntime.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, json.dumps(probe(tmp_path)), str(tmp_path / "log")],
+        stdout=subprocess.PIPE,
+    )
+    assert parent.stdout
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        child.wait(timeout=5)
+    assert not child.is_running()
+
+
+def test_a_child_that_does_not_stop_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "GRACE_S", 0.0)
+    child = Child(probe(tmp_path), tmp_path / "log")
+    began = time.monotonic()
+    assert attend(child, lambda message: None, lambda: True, every_s=0.05) != 0
+    assert time.monotonic() - began < 3
+    assert not psutil.pid_exists(child.pid)
+
+
+def test_children_run_offline_in_utf8_and_behind_the_owners_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = Child(probe(tmp_path), tmp_path / "log")
+    environment = psutil.Process(child.pid).environ()
+    child.kill()
+    assert environment["HF_HUB_OFFLINE"] == "1"
+    assert environment["PYTHONUTF8"] == "1"
+    online = Child(probe(tmp_path), tmp_path / "log", online=True)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    online.kill()
+    assert os.path.getsize(tmp_path / "log") >= 0

@@ -1,0 +1,159 @@
+"""A whole run on the tiny base, with real children: what it leaves behind, and what it survives."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nightschool.config.paths import School
+from nightschool.config.settings import load
+from nightschool.jobs.requests import request_run
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import STAGES
+from nightschool.tasks.asking import ChildError, ask_to_classify
+from nightschool.tasks.runner import Runner
+from tests.conftest import KINDS, MakeSchool, new_school
+
+FAST = {"epochs": 1.0, "lora_r": 4, "max_tokens": 64, "checkpoint_minutes": 0.0}
+
+
+def queue(school: School) -> int:
+    """Queue a run and allow it, as the ticker would."""
+    with Ledger(school.ledger_file) as ledger:
+        run = request_run(ledger, load(school.settings_file), "now", new=True)[0].id
+        ledger.decide(run, True, "run_now")
+    return run
+
+
+def work_off(school: School, run: int) -> None:
+    runner = Runner(school, "test")
+    while runner.advance(run):
+        pass
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[School]:
+    root = tmp_path_factory.mktemp("done") / "my 学校"
+    school = new_school(root, base=tiny_base.as_posix(), train=FAST)
+    work_off(school, queue(school))
+    yield school
+
+
+def test_a_run_goes_all_the_way(done: School) -> None:
+    with Ledger(done.ledger_file) as ledger:
+        run = ledger.run(1)
+        assert run.state == "done", [event.message for event in ledger.events(1)]
+        assert [stage.state for stage in ledger.stages(1)] == ["done"] * len(STAGES)
+
+
+def test_the_report_keeps_its_contract(done: School) -> None:
+    report = json.loads((done.run_folder(1) / "report/report.json").read_text("utf-8"))
+    assert [arm["name"] for arm in report["arms"]] == ["majority", "tfidf-lr", "before", "after"]
+    assert report["run"] == 1
+    assert report["items"] == 6  # a fifth of 12 notes of each of 3 kinds
+    for arm in report["arms"]:
+        low, high = arm["accuracy_ci"]
+        assert 0 <= low <= arm["accuracy"] <= high <= 1
+        assert set(arm["per_kind"]) == set(KINDS)
+        assert sum(scores["n"] for scores in arm["per_kind"].values()) == 6
+    assert set(report["paired"]) == {
+        "wins", "losses", "mcnemar_p", "delta_accuracy", "delta_ci",
+    }  # fmt: skip
+    assert report["decision"] in ("promote", "keep", "inconclusive")
+    assert {"device", "precision", "answers"} <= {choice["name"] for choice in report["chosen"]}
+    page = (done.run_folder(1) / "report/report.html").read_text("utf-8")
+    assert "<html" in page and "http://" not in page and "https://" not in page
+
+
+def test_every_choice_is_logged_once_with_its_reason(done: School) -> None:
+    with Ledger(done.ledger_file) as ledger:
+        choices = [e.message for e in ledger.events(1) if e.kind == "choice"]
+    assert len(choices) == len(set(choices))
+    assert any(choice.startswith("precision = fp32 (") for choice in choices)
+
+
+def test_before_and_after_saw_the_same_prompt_and_notes(done: School) -> None:
+    before, after = (
+        json.loads((done.run_folder(1) / f"{stage}.json").read_text("utf-8"))
+        for stage in ("baseline", "evaluate")
+    )
+    assert before["prompt"] == after["prompt"]
+    assert before["answers"].keys() == after["answers"].keys()
+
+
+def test_the_model_sorts_notes(done: School) -> None:
+    texts = [("-", "Buy bread and milk."), ("a.md", "次からは先に試す。")]
+    answers = ask_to_classify(done, 1, texts)
+    assert [answer["source"] for answer in answers] == ["-", "a.md"]
+    for answer in answers:
+        assert set(answer["probabilities"]) == set(KINDS)
+        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+        assert answer["probability"] == answer["probabilities"][answer["kind"]]
+
+
+def test_a_copied_school_is_a_whole_school(done: School, tmp_path: Path) -> None:
+    copy = School(tmp_path / "copy")
+    shutil.copytree(done.root, copy.root)
+    original, copied = (
+        ask_to_classify(school, 1, [("-", "Buy bread.")]) for school in (done, copy)
+    )
+    assert original == copied
+
+
+def test_a_finished_stage_is_not_done_again(done: School, tmp_path: Path) -> None:
+    """The worker died between the result file and the ledger: the file counts."""
+    copy = School(tmp_path / "copy")
+    shutil.copytree(done.root, copy.root)
+    with Ledger(copy.ledger_file) as ledger:
+        ledger._db.execute(
+            "UPDATE stages SET state = 'waiting', result = NULL WHERE name = 'train'"
+        )
+        ledger._db.execute("UPDATE runs SET state = 'queued'")
+        ledger.decide(1, True, "run_now")
+    shutil.rmtree(copy.run_folder(1) / "checkpoints")
+    model = (copy.model_folder(1) / "model.json").stat().st_mtime_ns
+    work_off(copy, 1)
+    with Ledger(copy.ledger_file) as ledger:
+        assert ledger.stage(1, "train").state == "done"
+        assert [e.message for e in ledger.events(1)].count("train done") == 2
+    assert (copy.model_folder(1) / "model.json").stat().st_mtime_ns == model
+    assert not (copy.run_folder(1) / "checkpoints").exists()
+
+
+def test_a_changed_base_is_refused_when_serving(done: School, tmp_path: Path) -> None:
+    copy = School(tmp_path / "copy")
+    shutil.copytree(done.root, copy.root)
+    card = copy.model_folder(1) / "model.json"
+    changed = json.loads(card.read_text("utf-8")) | {"base_fingerprint": "other"}
+    card.write_text(json.dumps(changed), encoding="utf-8")
+    with pytest.raises(ChildError, match="not the base that run 1 was trained on"):
+        ask_to_classify(copy, 1, [("-", "Buy bread.")])
+
+
+def failed_reason(school: School) -> str:
+    run = queue(school)
+    work_off(school, run)
+    with Ledger(school.ledger_file) as ledger:
+        assert ledger.run(run).state == "failed"
+        return ledger.run(run).reason
+
+
+def test_a_base_that_is_not_there_is_one_line(make_school: MakeSchool) -> None:
+    reason = failed_reason(make_school(base="nobody/no-such-model"))
+    assert "nobody/no-such-model" in reason and "go online once" in reason
+    assert "\n" not in reason
+
+
+def test_an_empty_folder_is_one_line(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    (school.root / "notes").mkdir()
+    assert "sub-folders named after their kinds" in failed_reason(school)
+
+
+def test_broken_settings_of_a_stage_are_one_line(make_school: MakeSchool, tiny_base: Path) -> None:
+    school = make_school(base=tiny_base.as_posix(), train={**FAST, "device": "cuda"})
+    assert 'train.device = "cuda"' in failed_reason(school)

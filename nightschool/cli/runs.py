@@ -44,7 +44,9 @@ def run_command(timing: Timing | None, new: bool, detach: bool) -> int:
     if timing == "now" and not detach:
         return drive(school, settings, run.id)
     window = (
-        "at once" if run.timing == "now" else f"between {settings.night.start} and {settings.night.end}"
+        "at once"
+        if run.timing == "now"
+        else f"between {settings.night.start} and {settings.night.end}"
     )
     click.echo(f"run {run.id} is queued and runs {window}")
     if worker_alive(school) is None:

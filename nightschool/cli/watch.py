@@ -66,7 +66,7 @@ def _reason(control: Control) -> str:
 
 def _row(run: Run, stages: list[Stage], control: Control, worker: int | None) -> dict[str, Any]:
     stage = next((s for s in stages if s.state != "done"), stages[-1])
-    state = "queued" if run.state == "running" and worker is None else run.state
+    state: str = "queued" if run.state == "running" and worker is None else run.state
     if control.paused and state == "queued":
         state = "paused"
     return {

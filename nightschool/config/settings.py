@@ -151,7 +151,9 @@ class Settings(Section):
     notes: NotesSettings = NotesSettings()
     split: SplitSettings = SplitSettings()
     kinds: dict[str, str] = Field(
-        {}, description='what each kind means, told to models that take instructions: lesson = "learned the hard way"'
+        {},
+        description="what each kind means, told to models that take instructions: "
+        'lesson = "learned the hard way"',
     )
     prompt: PromptSettings = PromptSettings()
     train: TrainSettings = TrainSettings()

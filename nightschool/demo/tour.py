@@ -76,7 +76,9 @@ def tour(school: School, run: int, poll: Callable[[], object], say: Callable[[st
         worker.wait()
 
 
-def _until(ledger: Ledger, run: int, share: float, poll: Callable[[], object], worker: Worker) -> bool:
+def _until(
+    ledger: Ledger, run: int, share: float, poll: Callable[[], object], worker: Worker
+) -> bool:
     """Wait until a share of the training steps is done; False where that will not come."""
     while ledger.run(run).open and worker.poll() is None:
         stage = ledger.stage(run, "train")

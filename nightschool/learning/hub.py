@@ -33,7 +33,8 @@ def locate(base: str, root: Path) -> Path | None:
         found = Path(snapshot_download(base, local_files_only=True, allow_patterns=_WANTED))
     except HFValidationError:
         raise LearningError(
-            f"base = {base!r} is neither a folder nor a hub name (owner/model): set base in nightschool.toml, then `run --new`"
+            f"base = {base!r} is neither a folder nor a hub name (owner/model): "
+            "set base in nightschool.toml, then `run --new`"
         ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
         return None

@@ -154,7 +154,9 @@ def train(
             group["lr"] = settings.learning_rate * rate(step, total, settings)
         rows = list(_rows_of(task, step))
         try:
-            loss = _step(model, rows, task, device, optimizer, scaler, parameters, step, should_stop)
+            loss = _step(
+                model, rows, task, device, optimizer, scaler, parameters, step, should_stop
+            )
         except Stopped:
             progress.ended = "stopped"
             break

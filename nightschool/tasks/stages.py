@@ -100,7 +100,11 @@ def prep(work: Work) -> Ending:
         seed=settings.split.seed,
         sides=read_sides(work.school.sides_file),
     )
-    unknown = [f'[kinds] speaks of "{k}", which no note has' for k in settings.kinds if k not in dataset.kinds]
+    unknown = [
+        f'[kinds] speaks of "{k}", which no note has'
+        for k in settings.kinds
+        if k not in dataset.kinds
+    ]
     warnings = [*left_out, *reading.warnings, *dataset.warnings, *unknown]
     for warning in warnings:
         work.parent.say("warning", warning)

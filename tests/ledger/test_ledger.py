@@ -44,7 +44,7 @@ def test_the_schema_is_as_written_down(ledger: Ledger, tmp_path: Path) -> None:
         "stages": ["run", "name", "position", "state", "step", "total_steps", "loss", "eta_s",
                    "finished", "result"],
         "attempts": ["id", "run", "stage", "worker", "started", "ended", "outcome", "reason",
-                     "first_step", "last_step"],
+                     "best_before", "last_step"],
         "leases": ["run", "stage", "attempt", "worker"],
         "events": ["id", "at", "run", "stage", "kind", "message"],
         "control": ["one", "paused", "paused_until", "run_allowed", "decision_reason",
@@ -183,8 +183,8 @@ def test_a_pause_ends_by_itself(tmp_path: Path) -> None:
 
 def test_rollback_goes_back_to_the_promotion_before(ledger: Ledger) -> None:
     first, second = add(ledger), add(ledger)
-    ledger.promote(first, "comparison")
-    ledger.promote(second, "owner")
+    ledger.promote(first)
+    ledger.promote(second)
     assert ledger.promotions() == [first, second]
     assert ledger.rollback() == first
     assert ledger.rollback() is None

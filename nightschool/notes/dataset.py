@@ -87,6 +87,11 @@ def freeze(
                 f"be measured (add at least {_LEAST - len(ids)} more)"
             )
         dealt |= _deal(ids, test, validation, sides or {})
+    if dealt and "train" not in dealt.values():
+        raise NotesError(
+            "every note is held back for the test or validation, so nothing is left to train on: "
+            "add notes, or lower split.test and split.validation"
+        )
     if "test" not in dealt.values():
         raise NotesError(
             f"no kind has {_LEAST} notes, so nothing can be measured: add notes ("
@@ -135,10 +140,11 @@ def _deal(
         wanted["validation"] = min(
             round(validation * len(ids)), most - max(wanted["test"], stands["test"])
         )
+    counts = Counter(dealt.values())
     for id_ in ids:
         if id_ not in dealt:
-            counts = Counter(dealt.values())
             dealt[id_] = next((s for s in wanted if counts[s] < wanted[s]), "train")
+            counts[dealt[id_]] += 1
     return dealt
 
 

@@ -131,7 +131,10 @@ def _walk(folder: Path, root: Path, found: _Found) -> Iterator[Path]:
         elif path.is_dir():
             yield from _walk(path, root, found)
         elif path.suffix.lower() in _PROSE | _TABLES:
-            yield path
+            if os.path.exists(path) and not path.is_file():  # a named pipe would never end
+                found.skipped.append(Skipped(source, "no regular file"))
+            else:
+                yield path
         else:
             found.skipped.append(Skipped(source, f"not a note: {path.suffix or 'no suffix'}"))
 
@@ -173,11 +176,11 @@ def _read_file(file: Path, root: Path, found: _Found) -> None:
 
 
 def _kind(name: object) -> str | None:
-    """A kind as it is kept: NFC, no white space around it; None where it is empty."""
+    """A kind as it is kept: NFC, on one line, no white space around it; None where it is empty."""
     if name is None:
         return None
     text = json.dumps(name) if isinstance(name, bool) else str(name)
-    return unicodedata.normalize("NFC", _encodable(text)).strip() or None
+    return unicodedata.normalize("NFC", " ".join(_encodable(text).split())) or None
 
 
 def _front_matter(text: str, source: str, found: _Found) -> tuple[str | None, str]:
@@ -243,8 +246,9 @@ def _read_table(text: str, source: str, found: _Found) -> None:
 
 
 def _missing(place: str, setting: str, wanted: str, columns: list[str]) -> str:
-    near = difflib.get_close_matches(wanted, columns, n=1)
-    hint = f'; did you mean {setting} = "{near[0]}"?' if near else f"; set {setting}"
+    by_case = {column.casefold(): column for column in columns}
+    near = difflib.get_close_matches(wanted.casefold(), by_case, n=1)
+    hint = f'; did you mean {setting} = "{by_case[near[0]]}"?' if near else f"; set {setting}"
     return f'{place}: no column "{wanted}" (there are: {", ".join(columns)}){hint}'
 
 
@@ -266,11 +270,12 @@ def _jsonl_rows(text: str, source: str) -> Iterator[tuple[int, Mapping[str, obje
 
 def _csv_rows(text: str, source: str) -> Iterator[tuple[int, Mapping[str, object]]]:
     header = text.lstrip("\n").split("\n", 1)[0]
-    delimiter = max(",;\t", key=header.count)
+    unquoted = "".join(header.split('"')[::2])
+    delimiter = max(",;\t", key=unquoted.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:
-        names = next((fields for fields in reader if fields), [])
+        names = [name.strip() for name in next((fields for fields in reader if fields), [])]
         line = reader.line_num + 1
         for fields in reader:
             if fields and len(fields) != len(names):

@@ -194,3 +194,15 @@ def test_doctor_says_what_is_wrong(make_school: MakeSchool) -> None:
     assert done.returncode == 1
     for check in ("base", "queue", "notes"):
         assert findings[check]["verdict"] == "problem" and findings[check]["remedy"]
+
+
+def test_what_a_dead_worker_was_at_is_shown_as_queued(make_school: MakeSchool) -> None:
+    school = make_school()
+    invoke(school, "run", "--now", "--detach")
+    with Ledger(school.ledger_file) as ledger:
+        claim = ledger.claim(1, "a worker that died")
+        assert claim is not None
+        ledger.progress(claim, 3, 9, 0.5, 60.0)
+    status = json.loads(invoke(school, "status", "--json").output)
+    assert (status["runs"][0]["state"], status["runs"][0]["eta_s"]) == ("queued", None)
+    assert status["decision"] == {"run": False, "reason": "no_worker"}

@@ -108,6 +108,25 @@ def test_a_kill_between_checkpoints_costs_the_steps_since_the_last_and_no_bit(
     assert adapter_sha256(tmp_path / "killed/adapter") == adapter_sha256(tmp_path / "whole/adapter")
 
 
+def test_a_stop_within_a_step_costs_that_step_and_no_bit(
+    task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
+) -> None:
+    chunk(task, tmp_path / "whole")
+    asked = 0
+
+    def within_the_third_step() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == 3 + 2 * math.ceil(task.settings.effective_batch / 3) + 1
+
+    told = Told()
+    model = load_base(tiny_base, device, task.settings.quantisation)
+    ended = train(model, task, device, tmp_path / "part", told, within_the_third_step)
+    assert (ended.ended, told.steps) == ("stopped", [1, 2])
+    chunk(task, tmp_path / "part")
+    assert adapter_sha256(tmp_path / "part/adapter") == adapter_sha256(tmp_path / "whole/adapter")
+
+
 def test_training_learns_and_peft_loads_the_adapter(
     task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
 ) -> None:

@@ -118,6 +118,16 @@ def test_a_stage_that_dies_but_makes_progress_goes_on(ledger: Ledger) -> None:
     assert ledger.run(run).state == "queued"
 
 
+def test_a_stage_that_gets_no_further_than_before_fails_in_the_end(ledger: Ledger) -> None:
+    run = add(ledger)
+    for attempt in range(3 * MOST_LOSSES + 1):  # the first one does get further
+        assert ledger.run(run).state == "queued", attempt
+        claim = claimed(ledger, run)
+        ledger.progress(claim, 5, 100, 0.5, 60.0)
+        ledger.interrupt(claim, "lost", "its process ended with code -9")
+    assert ledger.run(run).state == "failed"
+
+
 def test_workers_that_die_do_not_count_against_the_stage(ledger: Ledger) -> None:
     run = add(ledger)
     for _ in range(2 * MOST_LOSSES):
@@ -179,6 +189,35 @@ def test_a_pause_ends_by_itself(tmp_path: Path) -> None:
         assert ledger.control().paused
         time = 1061.0
         assert not ledger.control().paused
+
+
+def test_the_last_stage_promotes_in_the_same_breath_and_only_once(ledger: Ledger) -> None:
+    run = add(ledger, goal="compare")
+    for _ in STAGES[:-1]:
+        ledger.finish(claimed(ledger, run), {})
+    claim = claimed(ledger, run)
+    ledger.finish(claim, {"reason": "better"}, promote=True)
+    ledger.finish(claim, {"reason": "better"}, promote=True)
+    ledger.promote(run)
+    assert (ledger.run(run).state, ledger.promotions()) == ("done", [run])
+
+
+def test_a_run_that_was_cancelled_in_its_last_stage_promotes_nothing(ledger: Ledger) -> None:
+    run = add(ledger)
+    for _ in STAGES[:-1]:
+        ledger.finish(claimed(ledger, run), {})
+    claim = claimed(ledger, run)
+    ledger.cancel(run)
+    ledger.finish(claim, {"reason": "better"}, promote=True)
+    assert (ledger.run(run).state, ledger.promotions()) == ("cancelled", [])
+    assert ledger.retry(run).state == "done", "nothing was left to do"
+
+
+def test_a_new_ledger_takes_no_number_whose_results_are_on_disk(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    (tmp_path / "runs/7").mkdir(parents=True)
+    assert add(ledger) == 8
 
 
 def test_rollback_goes_back_to_the_promotion_before(ledger: Ledger) -> None:

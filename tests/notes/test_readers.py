@@ -463,3 +463,32 @@ def test_kinds_that_differ_in_case_or_width_alone_are_named(
 def test_a_kind_is_one_kind_however_its_marks_are_composed(folder: Path, put: Put) -> None:
     put("a.jsonl", '{"text": "x", "label": " ガ"}\n{"text": "y", "label": "\\u30ab\\u3099"}\n')
     assert {note.kind for note in read_notes(folder).notes} == {"ガ"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_skipped(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.md")
+    assert read_notes(folder).skipped == (Skipped("pipe.md", "no regular file"),)
+
+
+def test_a_csv_header_may_be_padded_and_hold_separators_in_quotes(folder: Path, put: Put) -> None:
+    put("a.csv", 'text, label ,"a;b;c;d"\nwater boils,fact,x\n')
+    assert _kinds(read_notes(folder)) == {"a.csv:2": "fact"}
+
+
+def test_a_kind_stays_on_one_line(folder: Path, put: Put) -> None:
+    put("a.jsonl", json.dumps({"text": "water boils", "label": "a\n fact"}))
+    assert _kinds(read_notes(folder)) == {"a.jsonl:1": "a fact"}
+
+
+def test_the_nearest_column_is_found_whatever_its_case(folder: Path, put: Put) -> None:
+    put("a.jsonl", json.dumps({"TEXT": "water boils", "LABEL": "fact"}))
+    with pytest.raises(NotesError, match=r'did you mean notes\.text_column = "TEXT"'):
+        read_notes(folder)
+
+
+def test_notes_to_be_sorted_need_no_labels_and_lose_their_front_matter(put: Put) -> None:
+    table = put("a.csv", "text\nwater boils\n")
+    note = put("b.org", "---\nkind: fact\n---\nWater boils.")
+    assert [n.text for n in read_notes(table, label_column=None).notes] == ["water boils"]
+    assert [n.text for n in read_notes(note, label_column=None).notes] == ["Water boils."]

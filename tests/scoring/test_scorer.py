@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from nightschool.config.settings import TrainSettings
+from nightschool.learning.base import load_base, load_tokenizer
+from nightschool.learning.device import pick
+from nightschool.learning.encoding import Encoder
+from nightschool.learning.errors import LearningError, Stopped
+from nightschool.scoring.scorer import score
+from tests.conftest import KINDS
+
+
+def test_answers_come_in_the_order_of_the_notes_and_do_not_depend_on_their_company(
+    tiny_base: Path,
+) -> None:
+    device = pick(TrainSettings(device="cpu"))
+    encoder = Encoder(load_tokenizer(tiny_base), KINDS, {}, "", 64)
+    notes = [encoder.encode(text) for text in ("Buy bread. " * 3, "A lamp.", "次からは先に試す。")]
+    model = load_base(tiny_base, device, "none").double()
+    together = score(model, encoder, notes, device)
+    alone = [score(model, encoder, [note], device)[0] for note in notes]
+    for one, other in zip(together, alone, strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
+        assert sum(one) == pytest.approx(1, abs=1e-6)
+
+
+def test_answers_that_are_no_numbers_are_one_line(tiny_base: Path) -> None:
+    device = pick(TrainSettings(device="cpu"))
+    encoder = Encoder(load_tokenizer(tiny_base), KINDS, {}, "", 64)
+    model = load_base(tiny_base, device, "none")
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    with pytest.raises(LearningError, match=r"not finite in fp32.*train.precision") as error:
+        score(model, encoder, [encoder.encode("A lamp.")], device)
+    assert "\n" not in str(error.value)
+
+
+def test_scoring_stops_between_two_passes(tiny_base: Path) -> None:
+    device = pick(TrainSettings(device="cpu"))
+    encoder = Encoder(load_tokenizer(tiny_base), KINDS, {}, "", 64)
+    done: list[int] = []
+    with pytest.raises(Stopped):
+        score(
+            load_base(tiny_base, device, "none"), encoder, [encoder.encode("A lamp.")] * 4, device,
+            rows=2, progress=lambda n, _: done.append(n), should_stop=lambda: bool(done),
+        )  # fmt: skip
+    assert done == [2]

@@ -75,7 +75,9 @@ class TrainSettings(Section):
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="its shape")
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps that warm up")
     effective_batch: int = Field(8, gt=0, description="notes an optimizer step")
-    micro_batch: int = Field(1, gt=0, description="notes a forward pass: memory against speed")
+    token_budget: int = Field(
+        0, ge=0, description="tokens a forward pass; 0: as many as the memory holds and pay"
+    )
     max_tokens: int = Field(
         1024, ge=16, description="tokens a note; a longer one is cut and counted"
     )
@@ -83,9 +85,12 @@ class TrainSettings(Section):
     lora_alpha: int = Field(32, gt=0, description="its scale: alpha / r")
     lora_dropout: float = Field(0.05, ge=0, lt=1, description="dropout on the adapter's input")
     lora_targets: list[str] = Field(
-        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
-        min_length=1,
-        description="the linear layers that get an adapter",
+        [], description='linear layers that get an adapter, as ["q_proj", "v_proj"]; []: all'
+    )
+    layers: str = Field(
+        "all",
+        pattern="^(all|top:[1-9][0-9]{0,3})$",
+        description='"top:12" trains the upper 12 layers on kept activations of those below',
     )
     optimizer: Literal["paged_adamw_8bit", "adamw_8bit", "adamw"] = Field(
         "paged_adamw_8bit", description="8-bit states save memory; paged needs CUDA"
@@ -98,8 +103,12 @@ class TrainSettings(Section):
     precision: Literal["auto", "fp16", "bf16", "fp32"] = Field(
         "auto", description="from the device's compute capability"
     )
-    activation_checkpointing: bool = Field(
-        True, description="recompute activations: less memory, slower"
+    activation_checkpointing: Literal["auto", "all", "none"] = Field(
+        "auto", description="layers whose activations are recomputed: as many as memory needs"
+    )
+    memory_gb: float = Field(0.0, ge=0, description="GPU memory to use at most; 0: what is free")
+    exact: bool = Field(
+        True, description="bit-exact resume; false allows kernels that add in any order"
     )
     checkpoint_minutes: float = Field(5.0, ge=0, description="at most this much work is ever lost")
     chunk_minutes: float = Field(
@@ -110,6 +119,11 @@ class TrainSettings(Section):
     seed: int = Field(
         0, ge=0, description="of the adapter's first weights, the order and the dropout"
     )
+
+    @property
+    def top_layers(self) -> int:
+        """How many upper layers are trained; 0: all."""
+        return 0 if self.layers == "all" else int(self.layers.removeprefix("top:"))
 
 
 class NightSettings(Section):
@@ -193,6 +207,23 @@ def check(given: Mapping[str, Any], text: str, name: str) -> Settings:
         placed.sort(key=lambda problem: problem[0] or len(text) + 1)
         problems = (_explain(detail, line, name) for line, detail in placed)
         raise ConfigError("\n".join(dict.fromkeys(problems))) from None
+
+
+def recorded(values: Mapping[str, Any]) -> Settings:
+    """Settings that a run or a model was recorded with; what this version no longer has is left out."""
+
+    def known(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+        kept: dict[str, Any] = {}
+        for key, field in model.model_fields.items():
+            if key in given:
+                kind = field.annotation
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    kept[key] = known(kind, given[key])
+                else:
+                    kept[key] = given[key]
+        return kept
+
+    return Settings.model_validate(known(Settings, values))
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,10 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from nightschool.learning.adapter import quicken
 from nightschool.learning.device import Device
 from nightschool.learning.errors import LearningError
+from nightschool.learning.layers import fuse_norms
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -50,7 +52,6 @@ def load_base(folder: Path, device: Device, quantisation: str) -> PreTrainedMode
             folder,
             dtype=dtype,
             device_map={"": str(device.torch)},
-            attn_implementation="sdpa",
             **options,
         )
     except (OSError, ValueError) as error:
@@ -64,14 +65,16 @@ def load_base(folder: Path, device: Device, quantisation: str) -> PreTrainedMode
         # differ between CPUs, and the packed layers have no backward pass.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
+    fuse_norms(model)
     model.train(False)
     return model
 
 
-def attach(model: PreTrainedModel, adapter: Path) -> torch.nn.Module:
+def attach(model: PreTrainedModel, adapter: Path) -> PeftModel:
     """The base with a trained adapter on it."""
-    attached: torch.nn.Module = PeftModel.from_pretrained(model, str(adapter))
-    return attached
+    attached = PeftModel.from_pretrained(model, str(adapter))
+    quicken(attached)
+    return attached.eval()
 
 
 def memory_gb(device: Device) -> float | None:

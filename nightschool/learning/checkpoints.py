@@ -43,8 +43,8 @@ class Checkpoint:
     """The optimizer's state_dict."""
     scaler: Mapping[str, float | int]
     """The gradient scaler's state_dict; empty where there is none."""
-    history: Mapping[str, list[list[float]]]
-    """`losses` and `validation`: [step, loss] pairs from the first step on."""
+    history: Mapping[str, Any]
+    """`losses` and `validation`: [step, loss] pairs from the first step on; `skipped`: steps."""
 
 
 def save(checkpoint: Checkpoint, folder: Path) -> Path:

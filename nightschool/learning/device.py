@@ -15,6 +15,9 @@ from nightschool.learning.choice import Choice
 from nightschool.learning.errors import DeviceBusy, LearningError
 from nightschool.learning.precision import Precision, choose
 
+# Left to the desktop: windows, a browser's video.
+_MARGIN_BYTES = 300_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -46,7 +49,8 @@ def pick(settings: TrainSettings) -> Device:
     threads = settings.threads or cores
     torch.set_num_threads(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Strict on CUDA: with a warning alone, attention's backward pass adds in any order.
+    torch.use_deterministic_algorithms(settings.exact, warn_only=kind != "cuda")
     # A debugging aid that costs time. (setattr: torch's own stubs do not know it.)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
     choices = [
@@ -56,7 +60,29 @@ def pick(settings: TrainSettings) -> Device:
             "threads", str(threads), "train.threads" if settings.threads else f"{cores} CPU cores"
         ),
     ]
-    return Device(torch.device(kind), precision, threads, tuple(choices))
+    return Device(
+        torch.device(kind, 0) if kind == "cuda" else torch.device(kind),
+        precision,
+        threads,
+        tuple(choices),
+    )
+
+
+def room(device: Device, settings: TrainSettings) -> int | None:
+    """Bytes that training may take; None where nothing needs planning (a CPU, shared memory)."""
+    if device.torch.type != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info(device.torch)
+    if settings.memory_gb:
+        return min(free, round(settings.memory_gb * 1e9))
+    return free - max(_MARGIN_BYTES, total // 25)
+
+
+def cap(device: Device, most: int | None) -> None:
+    """Let torch fail instead of taking more: Windows would page to system memory, 10 times slower."""
+    if most is not None:
+        total = torch.cuda.get_device_properties(device.torch).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, most / total), device.torch)
 
 
 def _kind(wanted: str) -> tuple[str, str]:

@@ -8,7 +8,6 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from transformers import PreTrainedTokenizerBase
 
 from nightschool.learning.choice import Choice
@@ -74,6 +73,11 @@ class Encoder:
         return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16]
 
     @property
+    def prefix(self) -> list[int]:
+        """Token ids of the prompt before the note, the same for every note."""
+        return list(self._prefix)
+
+    @property
     def longest(self) -> int:
         """The most tokens that a prompt with its answer can have."""
         around = len(self._prefix) + len(self._suffix) + max(map(len, self._answer_ids))
@@ -129,42 +133,3 @@ class Encoder:
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows padded on the left, so that every answer ends in the last column."""
-
-    ids: torch.Tensor
-    """int64, shape (rows, columns)"""
-    attention: torch.Tensor
-    """int64, 1 where there is a token; same shape"""
-    positions: torch.Tensor
-    """int64, counted from each row's first token; same shape"""
-    answers: torch.Tensor
-    """int64, shape (rows, longest answer); -100 where a row's answer is shorter or unknown"""
-
-    def inputs(self, device: torch.device) -> dict[str, torch.Tensor]:
-        return {
-            "input_ids": self.ids.to(device),
-            "attention_mask": self.attention.to(device),
-            "position_ids": self.positions.to(device),
-        }
-
-
-def collate(rows: Sequence[Encoded], padding: int, *, with_answers: bool) -> Batch:
-    """Put encoded notes into one batch; the answers stand in it only for training."""
-    answers = [row.answer if with_answers else [] for row in rows]
-    sequences = [[*row.prompt, *answer] for row, answer in zip(rows, answers, strict=True)]
-    columns = max(map(len, sequences))
-    longest = max(map(len, answers))
-    ids = torch.full((len(rows), columns), padding, dtype=torch.long)
-    attention = torch.zeros_like(ids)
-    targets = torch.full((len(rows), longest), -100, dtype=torch.long)
-    for number, (sequence, answer) in enumerate(zip(sequences, answers, strict=True)):
-        ids[number, columns - len(sequence) :] = torch.tensor(sequence)
-        attention[number, columns - len(sequence) :] = 1
-        if answer:
-            targets[number, longest - len(answer) :] = torch.tensor(answer)
-    positions = (attention.cumsum(1) - 1).clamp(min=0)
-    return Batch(ids, attention, positions, targets)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -18,12 +17,6 @@ class Precision:
     compute: torch.dtype
     scaler: bool
     reason: str
-
-    def autocast(self, device: torch.device) -> AbstractContextManager[object]:
-        """A context in which the forward pass runs; a no-op in float32."""
-        if self.compute is torch.float32:
-            return nullcontext()
-        return torch.autocast(device.type, self.compute)
 
 
 _FP32 = torch.float32

@@ -1,7 +1,7 @@
-"""The trainer, read top to bottom: encode, attach the adapter, step, checkpoint, stop when asked.
+"""The trainer, read top to bottom: attach the adapter, step, checkpoint, stop when asked.
 
-One optimizer step takes `effective_batch` notes, in micro-batches of similar length. The loss of
-a note is the mean cross-entropy of its answer's tokens, the loss of a step the mean over its notes.
+One optimizer step takes `effective_batch` notes in one or a few packs. The loss of a note is the
+mean cross-entropy of its answer's tokens, the loss of a step the mean over its notes.
 
 A run is exact: whatever it depends on is a function of the step's number (the notes, by a hash
 order of each epoch; the dropout, by a seed; the learning rate) or is in the checkpoint (adapter,
@@ -23,18 +23,23 @@ import peft
 import torch
 import transformers
 from bitsandbytes.optim.adamw import AdamW8bit, PagedAdamW8bit
-from peft import LoraConfig, get_peft_model
 from transformers import PreTrainedModel
 
 from nightschool.config.settings import TrainSettings
-from nightschool.learning import checkpoints
+from nightschool.learning import adapter, checkpoints
 from nightschool.learning.checkpoints import Checkpoint
 from nightschool.learning.choice import Choice
 from nightschool.learning.device import Device
-from nightschool.learning.encoding import Encoded, collate
+from nightschool.learning.encoding import Encoded
 from nightschool.learning.errors import LearningError, Stopped
+from nightschool.learning.layers import decoder_layers, recompute
+from nightschool.learning.packing import Batch, Layout, layout_for
+from nightschool.learning.plan import Plan
 
-Ended = Literal["finished", "chunk_done", "stopped"]
+Ended = Literal["finished", "chunk_done", "stopped", "out_of_memory"]
+
+# Steps in a row without a finite loss that end a run: one may be a fluke of a batch.
+_PATIENCE = 3
 
 
 class Reporter(Protocol):
@@ -52,7 +57,11 @@ class Task:
     notes: Sequence[Encoded]
     ids: Sequence[str]
     """The notes' content ids: their order in each epoch is derived from these."""
+    sources: Sequence[str]
+    """Where the notes are from, for messages."""
     validation: Sequence[Encoded]
+    prefix: Sequence[int]
+    """Token ids of the prompt that all notes begin with."""
     padding: int
     settings: TrainSettings
     identity: Mapping[str, str]
@@ -66,6 +75,17 @@ class Task:
     def total_steps(self) -> int:
         return max(1, round(self.steps_per_epoch * self.settings.epochs))
 
+    def indices(self, step: int) -> list[int]:
+        """The indices of a step's notes (the step is 1-based)."""
+        epoch, place = divmod(step - 1, self.steps_per_epoch)
+        size = self.settings.effective_batch
+        order = epoch_order(self.ids, self.settings.seed, epoch)
+        return order[place * size : (place + 1) * size]
+
+    def steps(self) -> Iterator[list[int]]:
+        """The indices of each step's notes."""
+        return (self.indices(step) for step in range(1, self.total_steps + 1))
+
 
 @dataclass(slots=True)
 class Trained:
@@ -75,11 +95,59 @@ class Trained:
     step: int
     losses: list[list[float]] = field(default_factory=list)
     validation: list[list[float]] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    """Steps without a finite loss: they changed nothing."""
+
+
+@dataclass(slots=True)
+class Student:
+    """The base with its adapter, ready to take steps."""
+
+    model: peft.PeftModel
+    layout: Layout
+    budget: int
+    dropout: adapter.Dropout
+    parameters: Sequence[torch.nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    choices: tuple[Choice, ...]
+
+
+def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> Student:
+    """Attach a fresh adapter to a frozen base and make its steps lean.
+
+    Raises LearningError where the settings do not fit the base.
+    """
+    settings = task.settings
+    base.train(False)  # the only dropout is the adapter's
+    layout, why = layout_for(base, task.prefix, task.padding)
+    model, dropout = adapter.fresh(base, settings)
+    layers = decoder_layers(base)
+    trained = layers[-settings.top_layers :] if settings.top_layers else layers
+    recompute(trained[: plan.recomputed])
+    parameters = adapter.trainable(model)
+    optimizer, choice = _optimizer(parameters, settings, device)
+    return Student(
+        model=model,
+        layout=layout,
+        budget=plan.budget,
+        dropout=dropout,
+        parameters=parameters,
+        optimizer=optimizer,
+        scaler=torch.amp.GradScaler(
+            device.torch.type, init_scale=2.0**11, enabled=device.precision.scaler
+        ),
+        choices=(
+            choice,
+            Choice("batches", "packed" if layout.packed else "padded", why),
+        ),
+    )
 
 
 def train(
     base: PreTrainedModel,
     task: Task,
+    plan: Plan,
     device: Device,
     folder: Path,
     reporter: Reporter,
@@ -88,23 +156,19 @@ def train(
     """Train one chunk, from the newest checkpoint in `folder/checkpoints` if there is one.
 
     Ends at a step border with a checkpoint: when all steps are done (then the adapter is in
-    `folder/adapter`, loadable by peft), when the chunk's time is over, or when `should_stop`.
-    Raises LearningError where the loss is not finite or the disk is full.
+    `folder/adapter`, loadable by peft), when the chunk's time is over, when `should_stop`, or when
+    the device's memory did not suffice. Raises LearningError where the loss stays not finite or
+    the disk is full.
     """
     settings = task.settings
-    model = _with_adapter(base, settings)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    if wrong := {p.dtype for p in parameters} - {torch.float32}:
-        raise LearningError(f"adapter weights are {wrong}, not float32: this is a bug")
-    optimizer, choice = _optimizer(parameters, settings, device)
-    reporter.say("choice", f"optimizer = {choice.value} ({choice.reason})")
-    scaler = torch.amp.GradScaler(
-        device.torch.type, init_scale=2.0**11, enabled=device.precision.scaler
-    )
+    student = prepare(base, task, plan, device)
+    for choice in student.choices:
+        reporter.say("choice", f"{choice.name} = {choice.value} ({choice.reason})")
 
     identity = {
         **task.identity,
-        "recipe": _recipe(settings, choice.value),
+        "recipe": _recipe(settings, student),
+        "token budget": str(plan.budget),
         **_versions(),
         "device": device.label,
     }
@@ -116,13 +180,11 @@ def train(
     if start is not None:
         for line in _changed(start.fingerprint, identity):
             reporter.say("warning", line)
-        _load_adapter(model, start.adapter)
-        optimizer.load_state_dict(dict(start.optimizer))
+        adapter.load(student.model, start.adapter)
+        student.optimizer.load_state_dict(dict(start.optimizer))
         if start.scaler:
-            scaler.load_state_dict(dict(start.scaler))
-        progress = Trained(
-            "finished", start.step, start.history["losses"], start.history["validation"]
-        )
+            student.scaler.load_state_dict(dict(start.scaler))
+        progress = Trained("finished", start.step, **start.history)
         reporter.say("state", f"goes on after step {start.step} of {task.total_steps}")
 
     def checkpoint() -> None:
@@ -130,10 +192,14 @@ def train(
             Checkpoint(
                 step=progress.step,
                 fingerprint=identity,
-                adapter=_adapter(model),
-                optimizer=optimizer.state_dict(),
-                scaler=scaler.state_dict(),
-                history={"losses": progress.losses, "validation": progress.validation},
+                adapter=adapter.tensors(student.model),
+                optimizer=student.optimizer.state_dict(),
+                scaler=student.scaler.state_dict(),
+                history={
+                    "losses": progress.losses,
+                    "validation": progress.validation,
+                    "skipped": progress.skipped,
+                },
             ),
             folder / "checkpoints",
         )
@@ -141,7 +207,6 @@ def train(
     total = task.total_steps
     began = saved = time.monotonic()
     first = progress.step
-    model.train()
     while progress.step < total:
         if should_stop():
             progress.ended = "stopped"
@@ -150,20 +215,22 @@ def train(
             progress.ended = "chunk_done"
             break
         step = progress.step + 1
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * rate(step, total, settings)
-        rows = list(_rows_of(task, step))
         try:
-            loss = _step(
-                model, rows, task, device, optimizer, scaler, parameters, step, should_stop
-            )
+            loss = take_step(student, task, step, should_stop)
         except Stopped:
             progress.ended = "stopped"
             break
+        except torch.OutOfMemoryError:
+            student.optimizer.zero_grad(set_to_none=True)
+            progress.ended = "out_of_memory"
+            break
         progress.step = step
-        progress.losses.append([step, loss])
+        if loss is None:
+            _skip(progress, task, step, reporter)
+        else:
+            progress.losses.append([step, loss])
         if task.validation and (step % task.steps_per_epoch == 0 or step == total):
-            progress.validation.append([step, _validate(model, task, device)])
+            progress.validation.append([step, _validate(student, task)])
         pace = (time.monotonic() - began) / (step - first)
         reporter.progress(step, total, loss, pace * (total - step))
         if time.monotonic() - saved >= settings.checkpoint_minutes * 60 and step < total:
@@ -172,9 +239,79 @@ def train(
     if progress.step > first or start is None:
         checkpoint()
     if progress.step == total:
-        model.save_pretrained(str(folder / "adapter"))
+        student.model.save_pretrained(str(folder / "adapter"))
         checkpoints.sync_tree(folder / "adapter")
     return progress
+
+
+def take_step(
+    student: Student, task: Task, step: int, should_stop: Callable[[], bool]
+) -> float | None:
+    """One optimizer step (1-based); returns its loss in nats, or None where it is not finite.
+
+    A step that is not finite changes nothing. Raises Stopped between two passes, with the adapter
+    as it was before the step.
+    """
+    settings = task.settings
+    for group in student.optimizer.param_groups:
+        group["lr"] = settings.learning_rate * rate(step, task.total_steps, settings)
+    rows = [task.notes[index] for index in task.indices(step)]
+    losses = []
+    try:
+        for number, part in enumerate(student.layout.split(rows, student.budget)):
+            if should_stop():
+                raise Stopped
+            student.dropout.seed = (settings.seed * 1_000_003 + step) * 1024 + number
+            batch = student.layout.batch([rows[index] for index in part])
+            loss = summed_loss(student.model, batch) / len(rows)
+            student.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+        student.scaler.unscale_(student.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(student.parameters, settings.max_grad_norm)
+        total = float(torch.stack(losses).sum())
+        # With a scaler, gradients that overflow are its business: it skips and lowers the scale.
+        finite = math.isfinite(total) and (student.scaler.is_enabled() or bool(norm.isfinite()))
+        if finite:
+            student.scaler.step(student.optimizer)
+        student.scaler.update()
+        return total if finite else None
+    finally:
+        student.dropout.seed = None
+        student.optimizer.zero_grad(set_to_none=True)
+
+
+def summed_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """The sum over a batch's notes of their losses, in nats: a float32 (or wider) scalar."""
+    logits = batch.logits(model)
+    logits = logits if logits.dtype is torch.float64 else logits.float()
+    losses = torch.nn.functional.cross_entropy(logits, batch.target, reduction="none")
+    return (losses * batch.weight.to(losses.dtype)).sum()
+
+
+@torch.no_grad()
+def _validate(student: Student, task: Task) -> float:
+    """The mean loss over the validation notes, in nats."""
+    notes, layout = task.validation, student.layout
+    losses = [
+        summed_loss(student.model, layout.batch([notes[index] for index in part]))
+        for part in layout.split(notes, student.budget)
+    ]
+    mean = float(torch.stack(losses).sum()) / len(notes)
+    if not math.isfinite(mean):
+        raise LearningError(f"the validation loss is {mean}: set train.precision, then `run --new`")
+    return mean
+
+
+def _skip(progress: Trained, task: Task, step: int, reporter: Reporter) -> None:
+    """Record a step without a finite loss. Raises LearningError where they follow each other."""
+    progress.skipped.append(step)
+    names = ", ".join(task.sources[index] for index in task.indices(step))
+    if progress.skipped[-_PATIENCE:] == list(range(step - _PATIENCE + 1, step + 1)):
+        raise LearningError(
+            f"the loss is not finite in {_PATIENCE} steps in a row (the last, step {step}, had {names}): "
+            "lower train.learning_rate or set train.precision, then `nightschool run --new`"
+        )
+    reporter.say("warning", f"the loss of step {step} is not finite: skipped ({names})")
 
 
 def rate(step: int, total: int, settings: TrainSettings) -> float:
@@ -194,119 +331,8 @@ def epoch_order(ids: Sequence[str], seed: int, epoch: int) -> list[int]:
     return sorted(range(len(ids)), key=keys.__getitem__)
 
 
-def _rows_of(task: Task, step: int) -> Iterator[Encoded]:
-    """The notes of a step (1-based)."""
-    epoch, place = divmod(step - 1, task.steps_per_epoch)
-    order = epoch_order(task.ids, task.settings.seed, epoch)
-    size = task.settings.effective_batch
-    for index in order[place * size : (place + 1) * size]:
-        yield task.notes[index]
-
-
-def _step(
-    model: peft.PeftModel,
-    rows: list[Encoded],
-    task: Task,
-    device: Device,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    parameters: list[torch.nn.Parameter],
-    step: int,
-    should_stop: Callable[[], bool],
-) -> float:
-    """One optimizer step; returns its loss in nats.
-
-    Raises Stopped between two micro-batches, with the adapter as it was before the step.
-    """
-    torch.manual_seed(task.settings.seed * 1_000_003 + step)
-    total = 0.0
-    for batch in _micro_batches(rows, task.settings.micro_batch):
-        if should_stop():
-            optimizer.zero_grad(set_to_none=True)
-            raise Stopped
-        loss = _losses(model, batch, task, device).sum() / len(rows)
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        total += loss.item()
-    if not math.isfinite(total):
-        raise LearningError(
-            f"the loss of step {step} is {total}: lower train.learning_rate or set train.precision, "
-            "then `nightschool run --new`"
-        )
-    scaler.unscale_(optimizer)
-    torch.nn.utils.clip_grad_norm_(parameters, task.settings.max_grad_norm)
-    scaler.step(optimizer)
-    scaler.update()
-    optimizer.zero_grad(set_to_none=True)
-    return total
-
-
-def _micro_batches(rows: Sequence[Encoded], size: int) -> Iterator[list[Encoded]]:
-    """Rows of similar length together, so that little is padding."""
-    ordered = sorted(rows, key=lambda row: len(row.prompt))
-    for start in range(0, len(ordered), size):
-        yield ordered[start : start + size]
-
-
-def _losses(
-    model: torch.nn.Module, rows: Sequence[Encoded], task: Task, device: Device
-) -> torch.Tensor:
-    """Each row's loss: float32 of shape (rows,), in nats; logits are made at the answers only."""
-    batch = collate(rows, task.padding, with_answers=True)
-    answers = batch.answers.to(device.torch)
-    with device.precision.autocast(device.torch):
-        logits = model(
-            **batch.inputs(device.torch), logits_to_keep=answers.shape[1] + 1, use_cache=False
-        ).logits
-    losses = torch.nn.functional.cross_entropy(
-        logits[:, :-1].float().flatten(0, 1), answers.flatten(), ignore_index=-100, reduction="none"
-    ).view_as(answers)
-    return losses.sum(1) / (answers != -100).sum(1)
-
-
-@torch.no_grad()
-def _validate(model: torch.nn.Module, task: Task, device: Device) -> float:
-    """The mean loss over the validation notes, in nats."""
-    model.eval()
-    losses = [
-        _losses(model, batch, task, device)
-        for batch in _micro_batches(task.validation, max(8, task.settings.micro_batch))
-    ]
-    model.train()
-    mean = float(torch.cat(losses).mean())
-    if not math.isfinite(mean):
-        raise LearningError(f"the validation loss is {mean}: set train.precision, then `run --new`")
-    return mean
-
-
-def _with_adapter(base: PreTrainedModel, settings: TrainSettings) -> peft.PeftModel:
-    """The base with a fresh float32 LoRA adapter, drawn from the seed."""
-    linear = {
-        name.rsplit(".", 1)[-1]
-        for name, m in base.named_modules()
-        if isinstance(m, torch.nn.Linear)
-    }
-    if missing := set(settings.lora_targets) - linear:
-        raise LearningError(
-            f"train.lora_targets: this base has no layer {', '.join(sorted(missing))}; "
-            f"it has {', '.join(sorted(linear))}"
-        )
-    torch.manual_seed(settings.seed)
-    config = LoraConfig(
-        r=settings.lora_r,
-        lora_alpha=settings.lora_alpha,
-        lora_dropout=settings.lora_dropout,
-        target_modules=list(settings.lora_targets),
-        task_type="CAUSAL_LM",
-    )
-    if settings.activation_checkpointing:
-        base.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
-    model = get_peft_model(base, config, autocast_adapter_dtype=True)
-    assert isinstance(model, peft.PeftModel)
-    return model
-
-
 def _optimizer(
-    parameters: list[torch.nn.Parameter], settings: TrainSettings, device: Device
+    parameters: Sequence[torch.nn.Parameter], settings: TrainSettings, device: Device
 ) -> tuple[torch.optim.Optimizer, Choice]:
     name, reason = settings.optimizer, "train.optimizer"
     if name == "paged_adamw_8bit" and device.torch.type != "cuda":
@@ -320,10 +346,13 @@ def _optimizer(
     return optimizer, Choice("optimizer", name, reason)
 
 
-def _recipe(settings: TrainSettings, optimizer: str) -> str:
-    """What of the settings changes the numbers (when to checkpoint does not)."""
-    text = settings.model_dump_json(exclude={"checkpoint_minutes", "chunk_minutes"}) + optimizer
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+_NO_NUMBERS = {"checkpoint_minutes", "chunk_minutes", "activation_checkpointing", "memory_gb"}
+
+
+def _recipe(settings: TrainSettings, student: Student) -> str:
+    """What of the settings changes the numbers (when to checkpoint, or what to recompute, does not)."""
+    text = settings.model_dump_json(exclude=_NO_NUMBERS) + type(student.optimizer).__name__
+    return hashlib.sha256(f"{text}{student.layout.packed}".encode()).hexdigest()[:16]
 
 
 def _versions() -> dict[str, str]:
@@ -341,21 +370,6 @@ def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]
     for key, value in now.items():
         if before.get(key) != value:
             yield f"{key} was {before.get(key)} and is {value}: the run goes on, but is no longer bit-exact"
-
-
-def _adapter(model: peft.PeftModel) -> dict[str, torch.Tensor]:
-    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
-
-
-def _load_adapter(model: peft.PeftModel, tensors: Mapping[str, torch.Tensor]) -> None:
-    own = _adapter(model)
-    if own.keys() != tensors.keys():
-        raise LearningError(
-            "the checkpoint's adapter has other layers than this base: queue a new run"
-        )
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            own[name].copy_(tensor)
 
 
 def adapter_sha256(folder: Path) -> str:

@@ -5,40 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from peft import PeftModel
+from transformers import PreTrainedModel
 
 from nightschool.learning.device import Device
-from nightschool.learning.encoding import Encoded, Encoder, collate
+from nightschool.learning.encoding import Encoded, Encoder
 from nightschool.learning.errors import LearningError, Stopped
+from nightschool.learning.packing import layout_for
+from nightschool.learning.plan import Shape, cheapest
+
+_GPU_BUDGET = 4096
 
 
 @torch.no_grad()
 def score(
-    model: torch.nn.Module,
+    model: PreTrainedModel | PeftModel,
     encoder: Encoder,
     notes: Sequence[Encoded],
     device: Device,
-    rows: int = 8,
+    budget: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[list[float]]:
     """Each note's probabilities over `encoder.kinds`, in the notes' order; each sums to 1.
 
     The probability of a kind is that of its answer's first token, among the kinds' first tokens
-    only: the encoder sees to it that these differ. `rows` notes of similar length share a pass.
-    Raises Stopped between two passes, LearningError where the model's answers are not finite.
+    only: the encoder sees to it that these differ. Notes of `budget` tokens share a pass
+    (0: as many as pay). Raises Stopped between two passes, LearningError where the model's answers
+    are not finite.
     """
     model.eval()
-    order = sorted(range(len(notes)), key=lambda index: len(notes[index].prompt))
+    if not budget:
+        budget = cheapest(Shape.of(model.config.to_dict()), len(encoder.prefix))
+        # On a GPU, a short pass costs as much as one that fills it.
+        budget = budget if device.torch.type == "cpu" else max(budget, _GPU_BUDGET)
+    layout, _ = layout_for(model, encoder.prefix, encoder.padding)
     tokens = torch.tensor(encoder.first_tokens, device=device.torch)
     found: list[list[float]] = [[] for _ in notes]
-    for start in range(0, len(order), rows):
+    done = 0
+    for part in layout.split(notes, budget):
         if should_stop():
             raise Stopped
-        part = order[start : start + rows]
-        batch = collate([notes[index] for index in part], encoder.padding, with_answers=False)
-        with device.precision.autocast(device.torch):
-            logits = model(**batch.inputs(device.torch), logits_to_keep=1, use_cache=False).logits
-        probabilities = logits[:, -1].float()[:, tokens].softmax(-1).cpu()
+        logits = layout.batch([notes[index] for index in part]).logits(model)
+        probabilities = logits.float()[:, tokens].softmax(-1).cpu()
         if not probabilities.isfinite().all():
             raise LearningError(
                 f"the base model's answers are not finite in {device.precision.name}: "
@@ -46,7 +55,8 @@ def score(
             )
         for index, row in zip(part, probabilities.tolist(), strict=True):
             found[index] = row
-        progress(start + len(part), len(order))
+        done += len(part)
+        progress(done, len(notes))
     return found
 
 

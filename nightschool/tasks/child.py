@@ -91,7 +91,7 @@ def _unexpected(error: Exception) -> str:
     name = type(error).__name__
     first = (str(error).strip().splitlines() or [""])[0][:300]
     if name == "OutOfMemoryError" or isinstance(error, MemoryError):
-        return f"out of memory: lower train.micro_batch or train.max_tokens, then `run --new` ({first})"
+        return f"out of memory: lower train.token_budget or train.max_tokens, then `run --new` ({first})"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS):
         return f"the disk is full or read-only: {first}"
     return f"unexpected {name}: {first}"

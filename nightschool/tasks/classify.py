@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nightschool.config.paths import School
-from nightschool.config.settings import Settings
+from nightschool.config.settings import recorded
 from nightschool.learning.base import attach, load_base, load_tokenizer
 from nightschool.learning.device import lock, pick
 from nightschool.learning.encoding import Encoder
@@ -28,7 +28,7 @@ def classify(
         raise LearningError(
             f"the model of run {run} is gone from {folder}: train again, or roll back"
         ) from None
-    settings = Settings.model_validate(model_card["settings"])
+    settings = recorded(model_card["settings"])
     base = locate(settings.base, school.root)
     if base is None:
         raise LearningError(

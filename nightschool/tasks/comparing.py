@@ -14,7 +14,7 @@ from nightschool.scoring.comparison import decide, paired
 from nightschool.scoring.metrics import scores
 
 if TYPE_CHECKING:
-    from nightschool.tasks.stages import Work
+    from nightschool.tasks.work import Work
 
 _PACKAGES = (
     "nightschool",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nightschool.config.errors import ConfigError
 from nightschool.config.presets import PRESETS
-from nightschool.config.settings import Settings, check, line_of, load, template
+from nightschool.config.settings import Settings, check, line_of, load, recorded, template
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_the_presets_are_those_that_may_be_named() -> None:
 def test_the_file_wins_over_the_preset_and_the_preset_over_the_defaults() -> None:
     train = _check('preset = "cpu-demo"\n[train]\nepochs = 1.5\n').train
     assert train.epochs == 1.5
-    assert train.micro_batch == PRESETS["cpu-demo"]["train"]["micro_batch"]
+    assert train.learning_rate == PRESETS["cpu-demo"]["train"]["learning_rate"]
     assert train.lora_r == Settings().train.lora_r
 
 
@@ -204,12 +204,19 @@ def test_a_window_without_a_length_is_named(text: str) -> None:
     ]
 
 
+def test_recorded_settings_of_another_version_are_read_without_what_is_gone() -> None:
+    values = Settings().model_dump()
+    values["train"]["micro_batch"] = 4
+    values["gone"] = {"key": 1}
+    assert recorded(values) == Settings()
+
+
 def test_several_problems_stand_one_a_line_in_the_files_order() -> None:
     text = """bas = "x"
 [night]
 start = "25:00"
 [train]
-lora_targets = []
+lora_targets = "q_proj"
 lora_r = true
 trian = 1
 epochs = "a"

@@ -7,7 +7,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import torch
 
 from nightschool.config.settings import TrainSettings
 from nightschool.learning import trainer
@@ -15,8 +14,12 @@ from nightschool.learning.base import attach, load_base, load_tokenizer
 from nightschool.learning.device import Device, pick
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import LearningError
+from nightschool.learning.plan import Plan
 from nightschool.learning.trainer import Task, Trained, adapter_sha256, epoch_order, rate, train
 from tests.conftest import KINDS, OPENINGS, THINGS
+
+# Two to four packs a step, the lower of two layers recomputed.
+PLAN = Plan(budget=100, recomputed=1, bytes={})
 
 
 class Told:
@@ -46,10 +49,12 @@ def task(tiny_base: Path) -> Task:
     return Task(
         notes=notes[:-4],
         ids=[f"{number:04}" for number in range(len(notes) - 4)],
+        sources=[f"note-{number}.md" for number in range(len(notes) - 4)],
         validation=notes[-4:],
+        prefix=encoder.prefix,
         padding=encoder.padding,
         settings=TrainSettings(
-            device="cpu", epochs=2.0, learning_rate=1e-2, micro_batch=3, lora_dropout=0.1,
+            device="cpu", epochs=2.0, learning_rate=1e-2, lora_dropout=0.1,
             lora_r=4, optimizer="adamw", checkpoint_minutes=0.0, chunk_minutes=60.0,
         ),
         identity={"dataset": "d", "prompt": "p", "base": "b"},
@@ -66,7 +71,9 @@ def chunk(tiny_base: Path, device: Device) -> Chunk:
     def run(task: Task, folder: Path, stop_after: float = math.inf) -> tuple[Trained, Told]:
         told = Told()
         model = load_base(tiny_base, device, task.settings.quantisation)
-        ended = train(model, task, device, folder, told, lambda: len(told.steps) >= stop_after)
+        ended = train(
+            model, task, PLAN, device, folder, told, lambda: len(told.steps) >= stop_after
+        )
         return ended, told
 
     return run
@@ -112,16 +119,16 @@ def test_a_stop_within_a_step_costs_that_step_and_no_bit(
     task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
 ) -> None:
     chunk(task, tmp_path / "whole")
-    asked = 0
+    told = Told()
+    passes = 0
 
     def within_the_third_step() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked == 3 + 2 * math.ceil(task.settings.effective_batch / 3) + 1
+        nonlocal passes
+        passes = passes + 1 if len(told.steps) == 2 else 0
+        return passes == 3  # after the loop's own question and the first pass
 
-    told = Told()
     model = load_base(tiny_base, device, task.settings.quantisation)
-    ended = train(model, task, device, tmp_path / "part", told, within_the_third_step)
+    ended = train(model, task, PLAN, device, tmp_path / "part", told, within_the_third_step)
     assert (ended.ended, told.steps) == ("stopped", [1, 2])
     chunk(task, tmp_path / "part")
     assert adapter_sha256(tmp_path / "part/adapter") == adapter_sha256(tmp_path / "whole/adapter")
@@ -135,25 +142,16 @@ def test_training_learns_and_peft_loads_the_adapter(
     first, last = ended.losses[0][1], ended.losses[-1][1]
     assert last < first - 0.5
     assert [step for step, _ in ended.validation] == [4, 8, 12, 16, 20, 24]
-    adapted = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
-    assert trainer._validate(adapted, more, device) == pytest.approx(
-        ended.validation[-1][1], abs=1e-5
-    )
+    model = load_base(tiny_base, device, "nf4")
+    student = trainer.prepare(model, more, PLAN, device)
+    student.model = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
+    assert trainer._validate(student, more) == pytest.approx(ended.validation[-1][1], abs=1e-5)
 
 
 def test_a_chunk_ends_when_its_time_is_over(task: Task, chunk: Chunk, tmp_path: Path) -> None:
     short = replace(task, settings=task.settings.model_copy(update={"chunk_minutes": 0.0}))
     ended, told = chunk(short, tmp_path)
     assert (ended.ended, told.steps) == ("chunk_done", [1])
-
-
-def test_micro_batches_do_not_change_the_loss(task: Task, tiny_base: Path, device: Device) -> None:
-    plain = task.settings.model_copy(update={"lora_dropout": 0.0, "quantisation": "none"})
-    model = trainer._with_adapter(load_base(tiny_base, device, "none"), plain).double()
-    task = replace(task, settings=plain)
-    together = trainer._losses(model, task.notes[:6], task, device)
-    alone = torch.cat([trainer._losses(model, [row], task, device) for row in task.notes[:6]])
-    assert torch.allclose(together, alone, atol=1e-5)
 
 
 @pytest.mark.parametrize("key", ["dataset", "prompt", "base"])
@@ -176,13 +174,39 @@ def test_other_versions_are_said_and_the_run_goes_on(
     assert told.steps == [2]
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_says_where(
+def _without_finite_loss(monkeypatch: pytest.MonkeyPatch, steps: set[int]) -> None:
+    take_step = trainer.take_step
+
+    def step(student: trainer.Student, task: Task, number: int, *others: object) -> float | None:
+        if number not in steps:
+            return take_step(student, task, number, *others)  # type: ignore[arg-type]
+        with pytest.MonkeyPatch.context() as patched:
+            summed_loss = trainer.summed_loss
+            patched.setattr(trainer, "summed_loss", lambda *a: summed_loss(*a) * math.nan)
+            return take_step(student, task, number, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trainer, "take_step", step)
+
+
+def test_a_step_without_a_finite_loss_is_skipped_and_told(
     task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    losses = trainer._losses
-    monkeypatch.setattr(trainer, "_losses", lambda *a: losses(*a) * math.nan)
-    with pytest.raises(LearningError, match=r"the loss of step 1 is nan"):
+    _without_finite_loss(monkeypatch, {3, 5, 6})
+    ended, told = chunk(task, tmp_path)
+    assert ended.ended == "finished" and ended.skipped == [3, 5, 6]
+    assert [step for step, _ in ended.losses] == [1, 2, 4, 7, 8]
+    warnings = [text for kind, text in told.said if kind == "warning"]
+    first = task.sources[task.indices(3)[0]]
+    assert "step 3 is not finite: skipped" in warnings[0] and first in warnings[0]
+
+
+def test_three_steps_without_a_finite_loss_end_the_run_and_name_the_notes(
+    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_finite_loss(monkeypatch, {2, 3, 4})
+    with pytest.raises(LearningError, match=r"3 steps in a row .*step 4.*note-") as error:
         chunk(task, tmp_path)
+    assert "\n" not in str(error.value)
 
 
 def test_layers_that_the_base_lacks_are_named(task: Task, chunk: Chunk, tmp_path: Path) -> None:

@@ -120,8 +120,8 @@ REPORT: Report = {
     "chosen": [
         {"name": "precision", "value": "fp16", "reason": "compute capability 7.5 has no bf16"},
         {"name": "max_tokens", "value": "384", "reason": "98 % of the notes are shorter"},
-        {"name": "micro_batch", "value": "4", "reason": "the largest that fits 6 GB; "
-                                                       "4 accumulated to a batch of 16"},
+        {"name": "token_budget", "value": "2140", "reason": "the largest that fits: "
+                                                            "5.61 GB of 5.80 GB"},
     ],
     "timeline": [
         {"at": "2026-11-23T16:02:11+00:00", "event": "Prep: 502 notes, 5 kinds"},

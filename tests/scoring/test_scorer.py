@@ -46,6 +46,6 @@ def test_scoring_stops_between_two_passes(tiny_base: Path) -> None:
     with pytest.raises(Stopped):
         score(
             load_base(tiny_base, device, "none"), encoder, [encoder.encode("A lamp.")] * 4, device,
-            rows=2, progress=lambda n, _: done.append(n), should_stop=lambda: bool(done),
+            budget=16, progress=lambda n, _: done.append(n), should_stop=lambda: bool(done),
         )  # fmt: skip
-    assert done == [2]
+    assert done == [1]

@@ -1,0 +1,226 @@
+"""The attention of a pack: each note's tokens over the shared prompt and themselves, nothing else.
+
+A pack is several sequences of unequal length to one kernel: the prompt, and each note with the
+prompt's keys before its own. So no mask is stored, and no work is spent on what a mask would hide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+NAME = "nightschool_packed"
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Where the sequences of a pack are: of its prompt, then of each note, then of spare tokens.
+
+    The keys that a kernel gets are laid out anew, with a copy of the prompt's before each note's.
+    """
+
+    queries: torch.Tensor
+    """int32, shape (sequences + 1,): where each sequence's queries begin, and the end"""
+    keys: torch.Tensor
+    """int32, same shape: the same of its keys"""
+    gather: torch.Tensor
+    """int64, shape (keys,): the token in the pack of each key"""
+    own: torch.Tensor
+    """int64, shape (tokens,): the key that is the token itself"""
+    copies: torch.Tensor
+    """int64, shape (notes, prompt): the keys that are copies of the prompt's"""
+    spans: tuple[tuple[int, int, int], ...]
+    """First token, tokens, and prompt tokens before it, of each sequence."""
+    backend: str
+    """"flash", "memory-efficient" or "each" (one by one, on any device)"""
+
+    @classmethod
+    def of(
+        cls, prompt: int, notes: Sequence[int], spare: int, device: torch.device, backend: str
+    ) -> Segments:
+        """Of a pack with a prompt, notes of these lengths, and `spare` tokens of no meaning."""
+        spans = [(0, prompt, 0)] if prompt else []
+        first = prompt
+        for length in notes:
+            spans.append((first, length, prompt))
+            first += length
+        if spare:
+            spans.append((first, spare, 0))
+        queries, keys = [0], [0]
+        gather: list[int] = []
+        own: list[int] = []
+        copies: list[range] = []
+        for start, length, before in spans:
+            if before:
+                copies.append(range(len(gather), len(gather) + before))
+                gather += range(before)
+            own += range(len(gather), len(gather) + length)
+            gather += range(start, start + length)
+            queries.append(start + length)
+            keys.append(len(gather))
+
+        def whole(values: Any, dtype: torch.dtype = torch.long) -> torch.Tensor:
+            return torch.tensor(values, dtype=dtype, device=device)
+
+        return cls(
+            whole(queries, torch.int32), whole(keys, torch.int32), whole(gather), whole(own),
+            whole([list(copy) for copy in copies]), tuple(spans), backend,
+        )  # fmt: skip
+
+    @property
+    def longest(self) -> tuple[int, int]:
+        """The most queries, and the most keys, of a sequence."""
+        return max(s[1] for s in self.spans), max(s[1] + s[2] for s in self.spans)
+
+
+def backend_for(
+    device: torch.device, capability: tuple[int, int] | None, dtype: torch.dtype
+) -> str:
+    """The kernel that a device runs packs with."""
+    if capability is None or dtype not in (torch.float16, torch.bfloat16):
+        return "each"
+    return "flash" if capability >= (8, 0) else "memory-efficient"
+
+
+def attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    segments: Segments | None = None,
+    **others: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention as transformers calls it: query of shape (1, heads, tokens, size), keys and values
+    of fewer heads; returns (1, tokens, heads, size)."""
+    if segments is None:
+        output, _ = sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, **others
+        )
+        return output, None
+    for name in ("softcap", "s_aux"):
+        if others.get(name) is not None:
+            raise NotImplementedError(f"attention with {name}")
+    window = others.get("sliding_window")
+    if window is not None and segments.longest[1] > window:
+        raise NotImplementedError(f"notes longer than the attention's window of {window} tokens")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if segments.backend == "each":
+        return _each(query, key, value, scale, segments), None
+    output = _Attention.apply(query, key, value, scale, segments)  # type: ignore[no-untyped-call]
+    return output, None
+
+
+AttentionInterface.register(NAME, attend)
+
+
+def _each(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, segments: Segments
+) -> torch.Tensor:
+    group = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
+    outputs = []
+    for first, length, before in segments.spans:
+        end = first + length
+        k, v = key[:, :, first:end], value[:, :, first:end]
+        mask = None
+        if before:
+            k = torch.cat([key[:, :, :before], k], 2)
+            v = torch.cat([value[:, :, :before], v], 2)
+            mask = torch.ones(length, before + length, dtype=torch.bool, device=k.device).tril(
+                before
+            )
+        outputs.append(
+            torch.nn.functional.scaled_dot_product_attention(
+                query[:, :, first:end], k, v, attn_mask=mask, is_causal=not before, scale=scale
+            )
+        )
+    return torch.cat(outputs, 2).transpose(1, 2)
+
+
+# torch's number for "causal, aligned at the last query and the last key".
+_CAUSAL_FROM_THE_END = 2
+
+
+class _Attention(torch.autograd.Function):
+    """One kernel over all sequences of a pack.
+
+    Going back, what the copies of the prompt's keys receive is summed in a fixed order.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        scale: float,
+        segments: Segments,
+    ) -> torch.Tensor:
+        ctx.scale, ctx.segments = scale, segments
+        q = query[0].transpose(0, 1)
+        k, v = _laid_out(key, q, segments), _laid_out(value, q, segments)
+        longest = segments.longest
+        if segments.backend == "flash":
+            out, lse, *state, _ = torch.ops.aten._flash_attention_forward(
+                q, k, v, segments.queries, segments.keys, *longest, 0.0, True, False, scale=scale
+            )
+        else:
+            out, lse, *state, _, _ = torch.ops.aten._efficient_attention_forward(
+                q[None], k[None], v[None], None, segments.queries, segments.keys, *longest,
+                0.0, _CAUSAL_FROM_THE_END, True, scale=scale,
+            )  # fmt: skip
+        ctx.save_for_backward(query, key, value, out, lse, *state)
+        return out.reshape(1, *q.shape)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        query, key, value, out, lse, *state = ctx.saved_tensors
+        segments: Segments = ctx.segments
+        q = query[0].transpose(0, 1)
+        k, v = _laid_out(key, q, segments), _laid_out(value, q, segments)
+        longest = segments.longest
+        if segments.backend == "flash":
+            dq, dk, dv = torch.ops.aten._flash_attention_backward(
+                grads[0][0].contiguous(), q, k, v, out, lse, segments.queries, segments.keys,
+                *longest, 0.0, True, *state, scale=ctx.scale,
+            )  # fmt: skip
+        else:
+            dq, dk, dv, _ = torch.ops.aten._efficient_attention_backward(
+                grads[0].contiguous(), q[None], k[None], v[None], None, out, segments.queries,
+                segments.keys, *longest, lse, 0.0, *state, _CAUSAL_FROM_THE_END, False,
+                scale=ctx.scale, num_splits_key=1,
+            )  # fmt: skip
+            dq, dk, dv = dq[0], dk[0], dv[0]
+        return (
+            dq.transpose(0, 1)[None],
+            _gathered(dk, key.shape[1], segments),
+            _gathered(dv, value.shape[1], segments),
+            None,
+            None,
+        )
+
+
+def _laid_out(x: torch.Tensor, query: torch.Tensor, segments: Segments) -> torch.Tensor:
+    """Keys or values as the kernel wants them: shape (keys, heads, size)."""
+    x = x[0].transpose(0, 1).index_select(0, segments.gather)
+    if segments.backend == "flash":
+        return x  # it lets heads share keys
+    return x.repeat_interleave(query.shape[1] // x.shape[1], 1)
+
+
+def _gathered(dx: torch.Tensor, heads: int, segments: Segments) -> torch.Tensor:
+    """The gradient of the pack's own keys or values: shape (1, heads, tokens, size)."""
+    if dx.shape[1] != heads:
+        dx = dx.view(len(dx), heads, -1, dx.shape[-1]).sum(2)
+    own = dx.index_select(0, segments.own)
+    if segments.copies.numel():
+        prompt = segments.copies.shape[1]
+        own[:prompt] += dx[segments.copies].sum(0)
+    return own.transpose(0, 1)[None]

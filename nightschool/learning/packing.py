@@ -1,0 +1,256 @@
+"""Batches: notes packed into one sequence, or, where a base cannot take that, padded rows.
+
+A pack is [prompt][note 1][note 2]...: the prompt that all notes share is computed once, each note
+sees the prompt and itself, and its positions go on where the prompt's end. So a pack computes what
+its notes would compute alone, without a padding token between them and without a second prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from peft import PeftModel
+from transformers import PreTrainedModel
+
+from nightschool.learning.encoding import Encoded
+
+# Rows of a mask that are a multiple of this long need no copy in the attention kernels.
+_ALIGNED = 16
+
+Masks = torch.Tensor | dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the model gets, and where it is asked.
+
+    `n` counts what is asked: each answer token when training, one place a note when scoring.
+    """
+
+    ids: torch.Tensor
+    """int64, shape (rows, columns)"""
+    positions: torch.Tensor
+    """int64, same shape: counted from the first token that the token can see"""
+    mask: Masks
+    """Packed: additive, shape (1, 1, columns, columns), by layer type where a base has several.
+    Rows: int64, 1 where there is a token, shape (rows, columns)."""
+    row: torch.Tensor
+    """int64, shape (n,)"""
+    column: torch.Tensor
+    """int64, shape (n,): the token whose logits answer"""
+    target: torch.Tensor
+    """int64, shape (n,): the right token; -1 where it is not known"""
+    note: torch.Tensor
+    """int64, shape (n,): index of the note, as given"""
+    weight: torch.Tensor
+    """float32, shape (n,): so that a note's answer tokens weigh 1 together"""
+    packed: bool
+
+    @property
+    def tokens(self) -> int:
+        return self.ids.numel()
+
+    def logits(self, model: torch.nn.Module) -> torch.Tensor:
+        """The model's logits where it is asked: shape (n, vocabulary)."""
+        inputs = {
+            "input_ids": self.ids,
+            "position_ids": self.positions,
+            "attention_mask": self.mask,
+            "use_cache": False,
+        }
+        if self.packed:
+            return model(**inputs, logits_to_keep=self.column).logits[0]  # type: ignore[no-any-return]
+        kept = int(self.ids.shape[1] - self.column.min())
+        logits = model(**inputs, logits_to_keep=kept).logits
+        return logits[self.row, self.column - (self.ids.shape[1] - kept)]  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How notes are put together for a base: fixed for a run."""
+
+    prefix: tuple[int, ...]
+    """Token ids of the prompt before the note."""
+    padding: int
+    device: torch.device
+    dtype: torch.dtype
+    """Of the additive mask: the dtype that the base computes in."""
+    packed: bool
+    windows: tuple[tuple[str, int | None], ...]
+    """Layer types, and how far each sees in tokens (None: all the way)."""
+
+    def length(self, note: Encoded) -> int:
+        """The tokens that a note adds to a pack. Nothing follows its last answer token."""
+        return len(note.prompt) - len(self.prefix) + max(0, len(note.answer) - 1)
+
+    def split(self, notes: Sequence[Encoded], budget: int) -> list[list[int]]:
+        """The notes' indices in packs of at most `budget` tokens: first fit, the longest first.
+
+        A note that is longer than the budget stands alone.
+        """
+        lengths = [self.length(note) for note in notes]
+        if not self.packed:
+            return self._split_rows(lengths, budget)
+        packs: list[list[int]] = []
+        room: list[int] = []
+        for index in sorted(range(len(notes)), key=lambda i: (-lengths[i], i)):
+            for number, left in enumerate(room):
+                if lengths[index] <= left:
+                    packs[number].append(index)
+                    room[number] -= lengths[index]
+                    break
+            else:
+                packs.append([index])
+                room.append(budget - len(self.prefix) - lengths[index])
+        return packs
+
+    def _split_rows(self, lengths: Sequence[int], budget: int) -> list[list[int]]:
+        """Rows of similar length together, padding and all within the budget."""
+        parts: list[list[int]] = []
+        for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+            columns = len(self.prefix) + lengths[parts[-1][0]] if parts else 0
+            if parts and columns * (len(parts[-1]) + 1) <= budget:
+                parts[-1].append(index)
+            else:
+                parts.append([index])
+        return parts
+
+    def batch(self, notes: Sequence[Encoded]) -> Batch:
+        return self._pack(notes) if self.packed else self._rows(notes)
+
+    def _pack(self, notes: Sequence[Encoded]) -> Batch:
+        begin = len(self.prefix)
+        ids, positions, owner = list(self.prefix), list(range(begin)), [-1] * begin
+        asked: list[_Asked] = []
+        for number, note in enumerate(notes):
+            segment = [*note.prompt[begin:], *note.answer[:-1]]
+            asked += _asked(note, number, len(ids) + len(note.prompt) - begin - 1)
+            ids += segment
+            positions += range(begin, begin + len(segment))
+            owner += [number] * len(segment)
+        spare = -len(ids) % _ALIGNED
+        ids += [self.padding] * spare
+        positions += [0] * spare
+        owner += [len(notes)] * spare
+        return Batch(
+            ids=self._tensor([ids]),
+            positions=self._tensor([positions]),
+            mask=self._masks(self._tensor(owner), self._tensor(positions)),
+            row=self._tensor([0] * len(asked)),
+            column=self._tensor([place.column for place in asked]),
+            target=self._tensor([place.target for place in asked]),
+            note=self._tensor([place.note for place in asked]),
+            weight=torch.tensor([place.weight for place in asked], device=self.device),
+            packed=True,
+        )
+
+    def _masks(self, owner: torch.Tensor, positions: torch.Tensor) -> Masks:
+        """Additive masks of shape (1, 1, columns, columns): 0 where a token (row) sees another."""
+        order = torch.arange(len(owner), device=self.device)
+        seen = (owner[None] == owner[:, None]) | (owner[None] == -1)
+        seen &= order[None] <= order[:, None]
+        masks = {}
+        for kind, window in self.windows:
+            near = seen
+            if window is not None:
+                near = seen & (positions[:, None] - positions[None] < window)
+            mask = torch.zeros(near.shape, dtype=self.dtype, device=self.device)
+            masks[kind] = mask.masked_fill_(~near, float("-inf"))[None, None]
+        return masks if len(masks) > 1 else next(iter(masks.values()))
+
+    def _rows(self, notes: Sequence[Encoded]) -> Batch:
+        """Rows padded on the left, so that all answers stand in the last columns."""
+        sequences = [[*note.prompt, *note.answer[:-1]] for note in notes]
+        columns = max(map(len, sequences))
+        ids = torch.full((len(notes), columns), self.padding, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        asked: list[_Asked] = []
+        for number, (note, sequence) in enumerate(zip(notes, sequences, strict=True)):
+            ids[number, columns - len(sequence) :] = torch.tensor(sequence)
+            mask[number, columns - len(sequence) :] = 1
+            asked += _asked(note, number, columns - len(sequence) + len(note.prompt) - 1)
+        return Batch(
+            ids=ids.to(self.device),
+            positions=(mask.cumsum(1) - 1).clamp(min=0).to(self.device),
+            mask=mask.to(self.device),
+            row=self._tensor([place.note for place in asked]),
+            column=self._tensor([place.column for place in asked]),
+            target=self._tensor([place.target for place in asked]),
+            note=self._tensor([place.note for place in asked]),
+            weight=torch.tensor([place.weight for place in asked], device=self.device),
+            packed=False,
+        )
+
+    def _tensor(self, values: object) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.long, device=self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    column: int
+    target: int
+    note: int
+    weight: float
+
+
+def _asked(note: Encoded, number: int, column: int) -> list[_Asked]:
+    """The places where a note's answer is read, the first after its prompt's last token."""
+    answer = note.answer or [-1]
+    return [_Asked(column + i, token, number, 1 / len(answer)) for i, token in enumerate(answer)]
+
+
+def windows(config: object) -> tuple[tuple[str, int | None], ...]:
+    """A base's layer types and how far each sees, from its config."""
+    reach = getattr(config, "sliding_window", None)
+    types = sorted(set(getattr(config, "layer_types", None) or []))
+    if not types:
+        return (("full_attention", reach),)
+    return tuple((kind, reach if kind == "sliding_attention" else None) for kind in types)
+
+
+def layout_for(
+    model: PreTrainedModel | PeftModel, prefix: Sequence[int], padding: int
+) -> tuple[Layout, str]:
+    """The layout that a base can take, found by trying it, and the reason in words.
+
+    Packs need a base whose notes cannot see each other in one: what one note's logits are must not
+    change by a bit with its neighbour's tokens, and must be what they are alone.
+    """
+    layout = Layout(tuple(prefix), padding, model.device, model.dtype, True, windows(model.config))
+    rows = Layout(tuple(prefix), padding, model.device, model.dtype, False, ())
+    try:
+        trouble = _trouble(model, layout)
+    except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
+        # A base may refuse a mask of its own in whatever way it likes: the rows need none.
+        trouble = (str(error) or type(error).__name__).splitlines()[0][:120]
+    if trouble:
+        return rows, f"rows of similar length: {type(model).__name__} takes no packs ({trouble})"
+    return layout, "the prompt once, then the notes, no padding; neighbours do not see each other"
+
+
+@torch.no_grad()
+def _trouble(model: PreTrainedModel | PeftModel, layout: Layout) -> str:
+    """What is wrong with packs for a base, or ""."""
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    prefix = list(layout.prefix)
+
+    def note(start: int) -> Encoded:
+        return Encoded([*prefix, *((start + 7 * i) % vocabulary for i in range(9))], [], -1, False)
+
+    one, other, second = note(11), note(23), note(5)
+    with_one = layout.batch([one, second]).logits(model)[1].float()
+    with_other = layout.batch([other, second]).logits(model)[1].float()
+    alone = layout.batch([second]).logits(model)[0].float()
+    plain = Layout(layout.prefix, layout.padding, layout.device, layout.dtype, False, ())
+    row = plain.batch([second]).logits(model)[0].float()
+    if not torch.equal(with_one, with_other):
+        return "a note's logits change with its neighbour"
+    # Kernels for other shapes round otherwise: a few units in the last place of the largest logit.
+    # (Parts of some bases go through float32 whatever they are given.)
+    eps = max(torch.finfo(layout.dtype).eps, torch.finfo(torch.float32).eps)
+    slack = 64 * eps * float(row.abs().max())
+    if float((with_one - alone).abs().max()) > slack or float((alone - row).abs().max()) > slack:
+        return "a note's logits differ from those it has alone"
+    return ""

@@ -1,0 +1,241 @@
+"""The memory plan: how many tokens a pass, how many layers recomputed, and the bytes that come of it.
+
+Arithmetic on a base's config alone: it needs no torch and loads no weight.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nightschool.config.settings import TrainSettings
+from nightschool.learning.choice import Choice
+from nightschool.learning.errors import LearningError
+
+if TYPE_CHECKING:
+    from nightschool.learning.encoding import Encoded
+
+# What the CUDA context, the driver's and cuBLAS's work areas take beside torch's own allocations.
+CONTEXT_BYTES = 450_000_000
+# The allocator keeps blocks that do not fit together: a share of what it holds.
+SLACK = 0.06
+# Below this a pass is all overhead.
+LEAST_BUDGET = 256
+_FOUR_BITS = 0.5 + 1 / 64 + 4 / (64 * 256)  # NF4: one byte a block of 64, one float a block of 256
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What of a base's config decides memory and arithmetic."""
+
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    vocabulary: int
+    tied: bool
+
+    @property
+    def linears(self) -> list[tuple[int, int]]:
+        """(in, out) of a layer's linear maps; joined ones (Phi) count as their parts."""
+        queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
+        return [
+            (self.hidden, queries), (self.hidden, keys), (self.hidden, keys), (queries, self.hidden),
+            (self.hidden, self.intermediate), (self.hidden, self.intermediate),
+            (self.intermediate, self.hidden),
+        ]  # fmt: skip
+
+    @property
+    def layer_parameters(self) -> int:
+        return sum(a * b for a, b in self.linears)
+
+    @classmethod
+    def read(cls, folder: Path) -> Shape:
+        """From the config.json in a base's folder; see `of`."""
+        return cls.of(json.loads((folder / "config.json").read_text("utf-8")))
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Shape:
+        """From a base's config. Raises LearningError where it does not say enough."""
+        tied = bool(config.get("tie_word_embeddings", True))
+        config = config.get("text_config") or config
+        try:
+            heads = int(config["num_attention_heads"])
+            hidden = int(config["hidden_size"])
+            return cls(
+                layers=int(config["num_hidden_layers"]),
+                hidden=hidden,
+                intermediate=int(config["intermediate_size"]),
+                heads=heads,
+                kv_heads=int(config.get("num_key_value_heads") or heads),
+                head_size=int(config.get("head_dim") or hidden // heads),
+                vocabulary=int(config["vocab_size"]),
+                tied=tied,
+            )
+        except KeyError as error:
+            raise LearningError(
+                f"the base's config.json names no {error}: this architecture is not supported; "
+                "use a decoder-only causal LM (Qwen, Llama, Mistral, Gemma, Phi)"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a run uses its device. Fixed at its first chunk: another plan would round otherwise."""
+
+    budget: int
+    """Tokens a pass at most."""
+    recomputed: int
+    """Layers, from the lowest trained one, whose activations are computed again going back."""
+    bytes: Mapping[str, int]
+    """What is predicted, item by item; empty where nothing limits memory (a CPU)."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.bytes.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"budget": self.budget, "recomputed": self.recomputed, "bytes": dict(self.bytes)}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the data asks of the memory."""
+
+    longest: int
+    """Tokens of the longest note with its answer, without the shared prompt."""
+    prefix: int
+    """Tokens of the shared prompt."""
+    step: int
+    """Tokens of the largest optimizer step in one pack."""
+    asked: int
+    """Answer tokens of a note."""
+
+
+def load_of(
+    notes: Sequence[Encoded], prefix: Sequence[int], steps: Iterable[Sequence[int]]
+) -> Load:
+    """What notes ask of the memory; `steps` are the indices of each optimizer step's notes."""
+    lengths = [len(note.prompt) + len(note.answer) - 1 - len(prefix) for note in notes]
+    return Load(
+        longest=max(lengths),
+        prefix=len(prefix),
+        step=len(prefix) + max(sum(lengths[index] for index in step) for step in steps),
+        asked=max(len(note.answer) for note in notes),
+    )
+
+
+def predict(
+    shape: Shape, settings: TrainSettings, tokens: int, recomputed: int, asked: int, size: int
+) -> dict[str, int]:
+    """Peak bytes of a training step, item by item.
+
+    `tokens` of the largest pass, `recomputed` layers of those that are trained, `asked` answer
+    tokens in the pass, `size` bytes of a number that the base computes with (2 or 4).
+    """
+    trained = min(settings.top_layers or shape.layers, shape.layers)
+    each = _FOUR_BITS if settings.quantisation == "nf4" else size
+    table = shape.vocabulary * shape.hidden * size
+    adapter = trained * sum(settings.lora_r * (a + b) for a, b in shape.linears)
+    state = {"adamw": 8.0, "adamw_8bit": 2 + 8 / 256, "paged_adamw_8bit": 2 + 8 / 256}
+    kept = trained - recomputed
+    # One layer's activations for the backward pass, in numbers a token: the two norms' inputs and
+    # outputs, the attention's inputs (keys and values once for each query head) and output, the
+    # MLP's two inputs and its product; and what the pass back through the MLP holds beside them.
+    queries = shape.heads * shape.head_size
+    activations = 4 * shape.hidden + 5 * queries + 4 * shape.intermediate
+    going_back = 3 * shape.intermediate + 2 * shape.hidden
+    live = max(kept * activations, activations) + going_back
+    largest = max(a * b for a, b in shape.linears)
+    return {
+        "weights": round(shape.layers * shape.layer_parameters * each),
+        "embedding": table * (1 if shape.tied else 2),
+        "adapter": adapter * 4,
+        "gradients": adapter * 4,
+        "optimizer": round(adapter * state[settings.optimizer]),
+        "activations": tokens * size * (recomputed * shape.hidden + live),
+        "logits": asked * shape.vocabulary * (size + 12),
+        "mask": tokens * tokens * size,
+        "dequantised": 2 * largest * size if settings.quantisation == "nf4" else 0,
+    }
+
+
+def choose(
+    shape: Shape, settings: TrainSettings, load: Load, size: int, room: int | None
+) -> tuple[Plan, list[Choice]]:
+    """The plan for `room` bytes of device memory (None: no limit worth planning for, a CPU).
+
+    Prefers few passes, then few recomputed layers. Raises LearningError where the least does not fit.
+    """
+    if room is None:
+        return _without_limit(shape, settings, load)
+    trained = min(settings.top_layers or shape.layers, shape.layers)
+    least = load.prefix + load.longest
+    wanted = settings.token_budget or load.step
+    budgets = [max(least, wanted)]
+    while not settings.token_budget and budgets[-1] > max(least, LEAST_BUDGET):
+        budgets.append(max(least, LEAST_BUDGET, budgets[-1] * 3 // 4))
+    usable = int((room - CONTEXT_BYTES) / (1 + SLACK))
+
+    def bytes_of(budget: int, recomputed: int) -> dict[str, int]:
+        notes = min(settings.effective_batch, math.ceil(budget / max(1, load.longest // 4)))
+        return predict(shape, settings, budget, recomputed, notes * load.asked, size)
+
+    for budget in budgets:
+        depths = {"all": [trained], "none": [0]}.get(
+            settings.activation_checkpointing, list(range(trained + 1))
+        )
+        for recomputed in depths:
+            found = bytes_of(budget, recomputed)
+            if sum(found.values()) <= usable:
+                plan = Plan(budget, recomputed, found)
+                return plan, _reasons(plan, settings, trained, room)
+    need = sum(bytes_of(budgets[-1], trained).values()) * (1 + SLACK) + CONTEXT_BYTES
+    raise LearningError(
+        f"training needs {need / 1e9:.1f} GB of GPU memory and {room / 1e9:.1f} GB may be used: "
+        "close other programs, lower train.max_tokens, or set a smaller base"
+    )
+
+
+def _reasons(plan: Plan, settings: TrainSettings, trained: int, room: int) -> list[Choice]:
+    need = f"{plan.total / 1e9:.2f} GB of {room / 1e9:.2f} GB"
+    return [
+        Choice(
+            "token_budget",
+            str(plan.budget),
+            "set by the owner" if settings.token_budget else f"the largest that fits: {need}",
+        ),
+        Choice(
+            "recomputed layers",
+            f"{plan.recomputed} of {trained}",
+            "train.activation_checkpointing"
+            if settings.activation_checkpointing != "auto"
+            else f"the fewest that fit: {need}",
+        ),
+    ]
+
+
+def _without_limit(shape: Shape, settings: TrainSettings, load: Load) -> tuple[Plan, list[Choice]]:
+    budget = settings.token_budget or cheapest(shape, load.prefix)
+    trained = min(settings.top_layers or shape.layers, shape.layers)
+    recomputed = trained if settings.activation_checkpointing == "all" else 0
+    reason = "set by the owner" if settings.token_budget else "the least arithmetic a note"
+    return Plan(budget, recomputed, {}), [Choice("token_budget", str(budget), reason)]
+
+
+def cheapest(shape: Shape, prefix: int) -> int:
+    """The tokens of a pack that cost the least arithmetic a note.
+
+    A layer of P weights and width h needs 2 P t + 4 h t^2 operations for a pack of t tokens, of which
+    t - p belong to notes: an operation count a note's token that is least at
+    t = p + sqrt(p^2 + p P / (2 h)).
+    """
+    width = shape.heads * shape.head_size
+    best = prefix + math.sqrt(prefix**2 + shape.layer_parameters * prefix / (2 * width))
+    return max(LEAST_BUDGET, round(best))

@@ -1,0 +1,165 @@
+"""The stage that trains: one chunk in this process, the published model with the last one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nightschool.tasks.work import Ending, Work, write_json
+
+if TYPE_CHECKING:
+    from nightschool.learning.device import Device
+    from nightschool.learning.encoding import Encoder
+    from nightschool.learning.plan import Plan
+    from nightschool.learning.trainer import Task
+
+
+def train(work: Work) -> Ending:
+    """Train one chunk; with the last one, publish the adapter as the school's model of this run."""
+    from nightschool.learning.base import memory_gb
+    from nightschool.learning.device import cap, lock, pick, room
+    from nightschool.learning.trainer import adapter_sha256
+    from nightschool.learning.trainer import train as train_chunk
+
+    device = pick(work.settings.train)
+    held = lock(work.school, device)
+    began = time.monotonic()
+    encoder = work.encoder()
+    choices = work.chose(*device.choices, *encoder.choices)
+    task = _task(work, encoder)
+    cut = sum(note.cut for note in task.notes)
+    if cut:
+        work.parent.say(
+            "warning",
+            f"{cut} of {len(task.notes)} training notes are longer than train.max_tokens = "
+            f"{task.settings.max_tokens}: only their beginning is used",
+        )
+    plan, planned = _plan(work, task, device)
+    choices += planned
+    cap(device, room(device, task.settings))
+    base = work.base(device)
+    trained = train_chunk(
+        base, task, plan, device, work.folder, work.parent, work.parent.should_stop
+    )
+    seconds = _add_seconds(work.folder / "seconds.json", time.monotonic() - began)
+    if trained.ended == "out_of_memory":
+        return _halve(work, plan)
+    if trained.ended != "finished":
+        return {
+            "outcome": trained.ended,
+            "reason": f"after step {trained.step} of {task.total_steps}",
+        }
+    _publish(work, encoder)
+    held.release()
+    return {
+        "steps": trained.step,
+        "seconds": seconds,
+        "peak_gb": memory_gb(device),
+        "losses": trained.losses,
+        "validation": trained.validation,
+        "skipped": trained.skipped,
+        "cut": cut,
+        "chosen": choices,
+        "adapter_sha256": adapter_sha256(work.folder / "adapter"),
+    }
+
+
+def _task(work: Work, encoder: Encoder) -> Task:
+    from nightschool.learning.trainer import Task
+
+    items, prepared = work.dataset().items, work.result("prep")
+    training = [item for item in items if item.side == "train"]
+    return Task(
+        notes=[encoder.encode(item.text, item.kind) for item in training],
+        ids=[item.id for item in training],
+        sources=[item.source for item in training],
+        validation=[encoder.encode(i.text, i.kind) for i in items if i.side == "validation"],
+        prefix=encoder.prefix,
+        padding=encoder.padding,
+        settings=work.settings.train,
+        identity={
+            "dataset": prepared["dataset"],
+            "prompt": encoder.fingerprint,
+            "base": prepared["base_fingerprint"],
+        },
+    )
+
+
+def _plan(work: Work, task: Task, device: Device) -> tuple[Plan, list[dict[str, str]]]:
+    """The run's plan: made at its first chunk, kept for the others, for another rounds otherwise."""
+    from nightschool.learning.device import room
+    from nightschool.learning.plan import Plan, Shape, choose, load_of
+
+    file = work.folder / "plan.json"
+    if file.exists():
+        kept = json.loads(file.read_text("utf-8"))
+        return Plan(**kept["plan"]), kept["chosen"]
+    shape = Shape.read(work.base_folder())
+    size = device.precision.compute.itemsize
+    plan, choices = choose(
+        shape, task.settings, load_of(task.notes, task.prefix, task.steps()),
+        size, room(device, task.settings),
+    )  # fmt: skip
+    chosen = work.chose(*choices)
+    write_json(file, {"plan": plan.as_dict(), "chosen": chosen})
+    return plan, chosen
+
+
+def _halve(work: Work, plan: Plan) -> Ending:
+    """After an out-of-memory error: the next chunk goes on from the checkpoint with half the tokens."""
+    from nightschool.learning.choice import Choice
+    from nightschool.learning.errors import LearningError
+    from nightschool.learning.plan import LEAST_BUDGET
+
+    if plan.budget <= LEAST_BUDGET:
+        raise LearningError(
+            "out of GPU memory with the smallest passes: close other programs, or lower "
+            "train.max_tokens, then `nightschool run --new`"
+        )
+    smaller = replace(plan, budget=max(LEAST_BUDGET, plan.budget // 2))
+    work.parent.say(
+        "warning",
+        f"out of GPU memory with {plan.budget} tokens a pass: goes on with {smaller.budget}",
+    )
+    chosen = work.chose(
+        Choice("token_budget", str(smaller.budget), f"{plan.budget} ran out of memory")
+    )
+    write_json(work.folder / "plan.json", {"plan": smaller.as_dict(), "chosen": chosen})
+    return {"outcome": "chunk_done", "reason": "out of memory: goes on with smaller passes"}
+
+
+def _publish(work: Work, encoder: Encoder) -> None:
+    """Put the adapter, and what is needed to use it, where `classify` finds it: whole or not at all."""
+    from nightschool.learning.checkpoints import sync_tree
+
+    final = work.school.model_folder(work.run)
+    aside = final.with_name(final.name + ".tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.copytree(work.folder / "adapter", aside / "adapter")
+    settings = work.settings
+    write_json(
+        aside / "model.json",
+        {
+            "run": work.run,
+            "base": settings.base,
+            "base_fingerprint": work.result("prep")["base_fingerprint"],
+            "kinds": list(encoder.kinds),
+            "prompt": encoder.fingerprint,
+            "settings": settings.model_dump(),
+        },
+    )
+    sync_tree(aside)
+    shutil.rmtree(final, ignore_errors=True)
+    os.replace(aside, final)
+
+
+def _add_seconds(file: Path, seconds: float) -> float:
+    """Add to the time that all chunks of a run took, process start excluded; returns the sum."""
+    total = seconds + (json.loads(file.read_text("utf-8")) if file.exists() else 0.0)
+    write_json(file, total)
+    return float(total)

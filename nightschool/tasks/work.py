@@ -1,0 +1,104 @@
+"""What every stage stands on: its school, run, settings and the way to its parent."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings
+from nightschool.notes.dataset import Dataset, load
+from nightschool.tasks.child import Parent
+
+if TYPE_CHECKING:
+    from nightschool.learning.choice import Choice
+    from nightschool.learning.device import Device
+    from nightschool.learning.encoding import Encoder
+
+Ending = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One stage's surroundings."""
+
+    school: School
+    run: int
+    settings: Settings
+    parent: Parent
+
+    @property
+    def folder(self) -> Path:
+        return self.school.run_folder(self.run)
+
+    def result(self, stage: str) -> dict[str, Any]:
+        """What an earlier stage recorded."""
+        found: dict[str, Any] = json.loads((self.folder / f"{stage}.json").read_text("utf-8"))
+        return found
+
+    def dataset(self) -> Dataset:
+        return load(self.school.datasets / self.result("prep")["dataset"])
+
+    def chose(self, *choices: Choice) -> list[dict[str, str]]:
+        for choice in choices:
+            self.parent.say("choice", f"{choice.name} = {choice.value} ({choice.reason})")
+        return [choice.as_dict() for choice in choices]
+
+    def encoder(self) -> Encoder:
+        """This run's encoder. Raises LearningError where its prompts do not fit into the base."""
+        from nightschool.learning.base import load_tokenizer
+        from nightschool.learning.encoding import Encoder
+        from nightschool.learning.errors import LearningError
+        from nightschool.learning.hub import context_length
+
+        settings, folder = self.settings, self.base_folder()
+        encoder = Encoder(
+            load_tokenizer(folder),
+            self.dataset().kinds,
+            settings.kinds,
+            settings.prompt.instructions,
+            settings.train.max_tokens,
+        )
+        limit = context_length(folder)
+        if limit and encoder.longest > limit:
+            most = settings.train.max_tokens - (encoder.longest - limit)
+            raise LearningError(
+                f"train.max_tokens = {settings.train.max_tokens} and the prompt do not fit into the "
+                f"base's {limit} tokens: set it to {most} or less, then `nightschool run --new`"
+            )
+        return encoder
+
+    def base_folder(self) -> Path:
+        """The base model's folder. Raises LearningError where it is not the one that prep saw."""
+        from nightschool.learning.errors import LearningError
+        from nightschool.learning.hub import fingerprint
+
+        prepared = self.result("prep")
+        folder = Path(prepared["base_folder"])
+        if not folder.is_dir() or fingerprint(folder) != prepared["base_fingerprint"]:
+            raise LearningError(
+                f"the base model in {folder} is gone or another one since prep: "
+                "put it back, or `run --new`"
+            )
+        return folder
+
+    def base(self, device: Device) -> Any:
+        """The frozen base (a transformers PreTrainedModel), quantised as the settings say."""
+        from nightschool.learning.base import load_base
+
+        return load_base(self.base_folder(), device, self.settings.train.quantisation)
+
+
+def write_json(file: Path, content: Mapping[str, Any] | float) -> None:
+    """Write JSON so that the file is whole or not there, also after a crash."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_suffix(".tmp")
+    with aside.open("w", encoding="utf-8", newline="\n") as stream:
+        json.dump(content, stream, ensure_ascii=False, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(aside, file)

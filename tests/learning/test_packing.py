@@ -1,0 +1,234 @@
+"""Packs against rows, in float64 and with dropout off: the same losses, the same gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import MethodType
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import PreTrainedModel
+
+from nightschool.config.settings import TrainSettings
+from nightschool.learning import adapter
+from nightschool.learning.encoding import Encoded
+from nightschool.learning.layers import decoder_layers, fuse_norms, recompute
+from nightschool.learning.packing import Layout, layout_for
+from nightschool.learning.trainer import summed_loss
+
+VOCABULARY = 96
+PREFIX = [5, 6, 7, 8, 9]
+
+SMALL = {
+    "vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256,
+    "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": True,
+}  # fmt: skip
+FAMILIES: dict[str, dict[str, Any]] = {
+    "Qwen2": {},
+    "Qwen3": {"head_dim": 8},
+    "Llama": {},
+    "Mistral": {"sliding_window": 12},
+    "Gemma": {"head_dim": 8},
+    "Gemma2": {"head_dim": 8, "sliding_window": 12},
+    "Gemma3": {"head_dim": 8, "sliding_window": 12},
+    "Phi3": {},
+}
+
+
+def build(family: str, fused: bool = True) -> PreTrainedModel:
+    """A tiny random model of a family, in float64; the families' own norms go through float32."""
+    name = "Gemma3Text" if family == "Gemma3" else family
+    config = getattr(transformers, f"{name}Config")(**SMALL, **FAMILIES[family])
+    torch.manual_seed(0)
+    model: PreTrainedModel = getattr(transformers, f"{family}ForCausalLM")(config).double().eval()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    if fused:
+        fuse_norms(model)
+    return model
+
+
+def notes(seed: int = 0) -> list[Encoded]:
+    numbers = torch.Generator().manual_seed(seed)
+
+    def some(count: int) -> list[int]:
+        return torch.randint(3, VOCABULARY, (count,), generator=numbers).tolist()
+
+    lengths = [(20, 2), (3, 1), (33, 3), (11, 2), (1, 1)]
+    return [Encoded([*PREFIX, *some(n)], some(m), 0, False) for n, m in lengths]
+
+
+def with_adapter(base: PreTrainedModel, recomputed: int = 0) -> adapter.PeftModel:
+    """The base with an adapter in float64 whose two factors are both random."""
+    model, _ = adapter.fresh(base, TrainSettings(lora_r=4, lora_dropout=0.0))
+    model.double()
+    with torch.no_grad():
+        for parameter in adapter.tensors(model).values():
+            parameter.copy_(torch.randn(parameter.shape, dtype=torch.float64) * 0.2)
+    recompute(decoder_layers(base)[:recomputed])
+    return model
+
+
+Losses = tuple[float, dict[str, torch.Tensor]]
+
+
+def step(model: adapter.PeftModel, layout: Layout, budget: int) -> Losses:
+    """A step's loss, and its gradient for each of the adapter's weights."""
+    model.zero_grad()
+    rows = notes()
+    total = 0.0
+    for part in layout.split(rows, budget):
+        loss = summed_loss(model, layout.batch([rows[i] for i in part])) / len(rows)
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.item()
+    grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    return total, grads
+
+
+def rows_of(layout: Layout) -> Layout:
+    return Layout(layout.prefix, layout.padding, layout.device, layout.dtype, False, ())
+
+
+def assert_equal(one: Losses, other: Losses, rtol: float = 1e-9) -> None:
+    assert one[0] == pytest.approx(other[0], rel=rtol)
+    assert one[1].keys() == other[1].keys() and one[1]
+    for name, gradient in one[1].items():
+        torch.testing.assert_close(gradient, other[1][name], rtol=rtol, atol=rtol / 100, msg=name)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_pack_trains_as_its_rows_do_one_by_one(family: str) -> None:
+    base = build(family)
+    layout, why = layout_for(base, PREFIX, 0)
+    assert layout.packed, why
+    model = with_adapter(base)
+    one_by_one = step(model, rows_of(layout), 1)
+    eager = base.config._attn_implementation == "eager"  # its softmax is in float32
+    for budget in (1000, 45):
+        assert_equal(step(model, layout, budget), one_by_one, 1e-4 if eager else 1e-9)
+    if not eager:
+        assert_equal(step(model, rows_of(layout), 1000), one_by_one)
+
+
+@pytest.mark.parametrize("family", ["Qwen2", "Gemma3"])
+@pytest.mark.parametrize("recomputed", [1, 3])
+def test_recomputed_layers_change_no_gradient(family: str, recomputed: int) -> None:
+    layout, _ = layout_for(build(family), PREFIX, 0)
+    plain = step(with_adapter(build(family)), layout, 1000)
+    # The random adapters of two models are alike only from the same seed.
+    again = step(with_adapter(build(family), recomputed), layout, 1000)
+    assert_equal(again, plain)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_fused_norms_give_the_familys_numbers(family: str) -> None:
+    base = build(family, fused=False)
+    layout, _ = layout_for(base, PREFIX, 0)
+    batch = layout.batch(notes())
+    before = batch.logits(base)
+    norms = [m for m in base.modules() if type(m).__name__.endswith("RMSNorm")]
+    assert fuse_norms(base) == len(norms) > 2 * 3
+    torch.testing.assert_close(batch.logits(base), before, rtol=1e-5, atol=1e-5)
+
+
+def test_our_arithmetic_is_pefts() -> None:
+    base = build("Qwen2")
+    layout, _ = layout_for(base, PREFIX, 0)
+    model = with_adapter(base)
+    ours = step(model, layout, 1000)
+    for module in model.modules():
+        if isinstance(module, adapter.LoraLayer):
+            setattr(module, "forward", MethodType(type(module).forward, module))  # noqa: B010
+    assert_equal(step(model, layout, 1000), ours)
+
+
+def test_dropout_is_a_function_of_its_seed_and_recomputed_alike() -> None:
+    def losses(seed: int, recomputed: int) -> Losses:
+        base = build("Qwen2")
+        layout, _ = layout_for(base, PREFIX, 0)
+        model, dropout = adapter.fresh(base, TrainSettings(lora_r=4, lora_dropout=0.5))
+        model.double()
+        with torch.no_grad():
+            for parameter in adapter.tensors(model).values():
+                parameter.fill_(0.1)
+        recompute(decoder_layers(base)[:recomputed])
+        dropout.seed = seed
+        return step(model, layout, 1000)
+
+    plain = losses(1, 0)
+    assert_equal(losses(1, 3), plain)
+    assert losses(2, 0)[0] != plain[0]
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
+    dropout = adapter.Dropout(0.75, torch.Generator())
+    mask = dropout.mask(torch.zeros(200, 200), 3)
+    assert set(mask.unique().tolist()) == {0.0, 1.0}
+    assert float(mask.mean()) == pytest.approx(0.75, abs=0.01)
+    assert torch.equal(mask, dropout.mask(torch.zeros(200, 200), 3))
+    assert not torch.equal(mask, dropout.mask(torch.zeros(200, 200), 4))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda forward: lambda *a, attention_mask=None, **k: forward(*a, **k),
+        lambda forward: lambda *a, position_ids=None, **k: forward(*a, **k),
+    ],
+    ids=["mask", "positions"],
+)
+def test_a_base_that_ignores_mask_or_positions_gets_rows(
+    spoil: Callable[[Callable[..., Any]], Callable[..., Any]],
+) -> None:
+    base = build("Qwen2")
+    base.model.forward = spoil(base.model.forward)
+    layout, why = layout_for(base, PREFIX, 0)
+    assert not layout.packed
+    assert "takes no packs" in why
+
+
+def test_a_base_that_refuses_a_mask_of_its_own_gets_rows() -> None:
+    base = build("Qwen2")
+
+    def forward(*args: Any, attention_mask: Any = None, **kwargs: Any) -> None:
+        raise ValueError("no such mask")
+
+    base.model.forward = forward
+    layout, why = layout_for(base, PREFIX, 0)
+    assert not layout.packed
+    assert "no such mask" in why
+
+
+@given(
+    lengths=st.lists(st.integers(1, 300), min_size=1, max_size=30), budget=st.integers(1, 700),
+    packed=st.booleans(),
+)  # fmt: skip
+def test_every_note_is_in_one_pack_and_none_is_over_the_budget(
+    lengths: list[int], budget: int, packed: bool
+) -> None:
+    layout = Layout(tuple(PREFIX), 0, torch.device("cpu"), torch.float32, packed, ())
+    rows = [Encoded([*PREFIX, *[3] * length], [1], 0, False) for length in lengths]
+    packs = layout.split(rows, budget)
+    assert sorted(index for pack in packs for index in pack) == list(range(len(rows)))
+    for pack in packs:
+        taken = [lengths[index] for index in pack]
+        tokens = sum(taken) + 5 if packed else (max(taken) + 5) * len(taken)
+        assert tokens <= budget or len(pack) == 1
+
+
+def test_rows_end_with_the_answers_and_positions_start_at_each_row(tiny_base: Path) -> None:
+    layout = Layout(tuple(PREFIX), 0, torch.device("cpu"), torch.float32, False, ())
+    rows = notes()[:3]
+    batch = layout.batch(rows)
+    for number, row in enumerate(rows):
+        length = len(row.prompt) + len(row.answer) - 1
+        assert batch.ids[number, -length:].tolist() == [*row.prompt, *row.answer[:-1]]
+        assert batch.mask[number].sum() == length
+        assert batch.positions[number, -length:].tolist() == list(range(length))
+        assert batch.target[batch.note == number].tolist() == row.answer

@@ -111,7 +111,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     student = prepare(model, task, plan, device)
     if arm.startswith("rows-"):
         layout = student.layout
-        student.layout = Layout(layout.prefix, 2, layout.device, layout.dtype, False, ())
+        student.layout = Layout(layout.prefix, 2, layout.device, layout.dtype, "rows")
         Layout.split = lambda self, notes, budget: [  # type: ignore[method-assign]
             list(range(start, min(start + at_once, len(notes))))
             for start in range(0, len(notes), at_once)

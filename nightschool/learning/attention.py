@@ -19,7 +19,7 @@ NAME = "nightschool_packed"
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Where the sequences of a pack are: of its prompt, then of each note, then of spare tokens.
+    """Where the sequences of a pack are: its prompt, then each note.
 
     The keys that a kernel gets are laid out anew, with a copy of the prompt's before each note's.
     """
@@ -40,17 +40,13 @@ class Segments:
     """"flash", "memory-efficient" or "each" (one by one, on any device)"""
 
     @classmethod
-    def of(
-        cls, prompt: int, notes: Sequence[int], spare: int, device: torch.device, backend: str
-    ) -> Segments:
-        """Of a pack with a prompt, notes of these lengths, and `spare` tokens of no meaning."""
+    def of(cls, prompt: int, notes: Sequence[int], device: torch.device, backend: str) -> Segments:
+        """Of a pack with a prompt and notes of these lengths, in tokens."""
         spans = [(0, prompt, 0)] if prompt else []
         first = prompt
         for length in notes:
             spans.append((first, length, prompt))
             first += length
-        if spare:
-            spans.append((first, spare, 0))
         queries, keys = [0], [0]
         gather: list[int] = []
         own: list[int] = []
@@ -78,13 +74,13 @@ class Segments:
         return max(s[1] for s in self.spans), max(s[1] + s[2] for s in self.spans)
 
 
-def backend_for(
-    device: torch.device, capability: tuple[int, int] | None, dtype: torch.dtype
-) -> str:
+def backend_for(device: torch.device, dtype: torch.dtype) -> str:
     """The kernel that a device runs packs with."""
-    if capability is None or dtype not in (torch.float16, torch.bfloat16):
+    if device.type != "cuda" or dtype not in (torch.float16, torch.bfloat16):
         return "each"
-    return "flash" if capability >= (8, 0) else "memory-efficient"
+    if not torch.backends.cuda.is_flash_attention_available():
+        return "memory-efficient"
+    return "flash" if torch.cuda.get_device_capability(device) >= (8, 0) else "memory-efficient"
 
 
 def attend(

@@ -8,18 +8,25 @@ its notes would compute alone, without a padding token between them and without 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
+from nightschool.learning import attention
+from nightschool.learning.attention import Segments
 from nightschool.learning.encoding import Encoded
 
 # Rows of a mask that are a multiple of this long need no copy in the attention kernels.
 _ALIGNED = 16
 
 Masks = torch.Tensor | dict[str, torch.Tensor]
+
+Way = Literal["segments", "mask", "rows"]
+"""How notes go through a base: a pack by the attention of `attention.py`, a pack with a mask by the
+base's own attention, or padded rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +40,10 @@ class Batch:
     """int64, shape (rows, columns)"""
     positions: torch.Tensor
     """int64, same shape: counted from the first token that the token can see"""
-    mask: Masks
-    """Packed: additive, shape (1, 1, columns, columns), by layer type where a base has several.
-    Rows: int64, 1 where there is a token, shape (rows, columns)."""
+    mask: Masks | None
+    """A pack's, where it needs one: additive, shape (1, 1, columns, columns), by layer type where a
+    base has several. Rows: int64, 1 where there is a token, shape (rows, columns)."""
+    segments: Segments | None
     row: torch.Tensor
     """int64, shape (n,)"""
     column: torch.Tensor
@@ -46,7 +54,7 @@ class Batch:
     """int64, shape (n,): index of the note, as given"""
     weight: torch.Tensor
     """float32, shape (n,): so that a note's answer tokens weigh 1 together"""
-    packed: bool
+    way: Way
 
     @property
     def tokens(self) -> int:
@@ -54,13 +62,15 @@ class Batch:
 
     def logits(self, model: torch.nn.Module) -> torch.Tensor:
         """The model's logits where it is asked: shape (n, vocabulary)."""
-        inputs = {
+        inputs: dict[str, Any] = {
             "input_ids": self.ids,
             "position_ids": self.positions,
             "attention_mask": self.mask,
             "use_cache": False,
         }
-        if self.packed:
+        if self.segments is not None:
+            inputs["segments"] = self.segments
+        if self.way != "rows":
             return model(**inputs, logits_to_keep=self.column).logits[0]  # type: ignore[no-any-return]
         kept = int(self.ids.shape[1] - self.column.min())
         logits = model(**inputs, logits_to_keep=kept).logits
@@ -76,10 +86,10 @@ class Layout:
     padding: int
     device: torch.device
     dtype: torch.dtype
-    """Of the additive mask: the dtype that the base computes in."""
-    packed: bool
-    windows: tuple[tuple[str, int | None], ...]
-    """Layer types, and how far each sees in tokens (None: all the way)."""
+    """The dtype that the base computes in."""
+    way: Way
+    windows: tuple[tuple[str, int | None], ...] = ()
+    """Layer types, and how far each sees in tokens (None: all the way); for a mask."""
 
     def length(self, note: Encoded) -> int:
         """The tokens that a note adds to a pack. Nothing follows its last answer token."""
@@ -91,7 +101,7 @@ class Layout:
         A note that is longer than the budget stands alone.
         """
         lengths = [self.length(note) for note in notes]
-        if not self.packed:
+        if self.way == "rows":
             return self._split_rows(lengths, budget)
         packs: list[list[int]] = []
         room: list[int] = []
@@ -118,7 +128,7 @@ class Layout:
         return parts
 
     def batch(self, notes: Sequence[Encoded]) -> Batch:
-        return self._pack(notes) if self.packed else self._rows(notes)
+        return self._rows(notes) if self.way == "rows" else self._pack(notes)
 
     def _pack(self, notes: Sequence[Encoded]) -> Batch:
         begin = len(self.prefix)
@@ -130,20 +140,28 @@ class Layout:
             ids += segment
             positions += range(begin, begin + len(segment))
             owner += [number] * len(segment)
-        spare = -len(ids) % _ALIGNED
-        ids += [self.padding] * spare
-        positions += [0] * spare
-        owner += [len(notes)] * spare
+        mask, segments = None, None
+        if self.way == "mask":
+            spare = -len(ids) % _ALIGNED
+            ids += [self.padding] * spare
+            positions += [0] * spare
+            owner += [len(notes)] * spare
+            mask = self._masks(self._tensor(owner), self._tensor(positions))
+        else:
+            backend = attention.backend_for(self.device, self.dtype)
+            lengths = [self.length(note) for note in notes]
+            segments = Segments.of(begin, lengths, self.device, backend)
         return Batch(
             ids=self._tensor([ids]),
             positions=self._tensor([positions]),
-            mask=self._masks(self._tensor(owner), self._tensor(positions)),
+            mask=mask,
+            segments=segments,
             row=self._tensor([0] * len(asked)),
             column=self._tensor([place.column for place in asked]),
             target=self._tensor([place.target for place in asked]),
             note=self._tensor([place.note for place in asked]),
             weight=torch.tensor([place.weight for place in asked], device=self.device),
-            packed=True,
+            way=self.way,
         )
 
     def _masks(self, owner: torch.Tensor, positions: torch.Tensor) -> Masks:
@@ -175,12 +193,13 @@ class Layout:
             ids=ids.to(self.device),
             positions=(mask.cumsum(1) - 1).clamp(min=0).to(self.device),
             mask=mask.to(self.device),
+            segments=None,
             row=self._tensor([place.note for place in asked]),
             column=self._tensor([place.column for place in asked]),
             target=self._tensor([place.target for place in asked]),
             note=self._tensor([place.note for place in asked]),
             weight=torch.tensor([place.weight for place in asked], device=self.device),
-            packed=False,
+            way=self.way,
         )
 
     def _tensor(self, values: object) -> torch.Tensor:
@@ -210,41 +229,54 @@ def windows(config: object) -> tuple[tuple[str, int | None], ...]:
     return tuple((kind, reach if kind == "sliding_attention" else None) for kind in types)
 
 
+@torch.no_grad()
 def layout_for(
-    model: PreTrainedModel | PeftModel, prefix: Sequence[int], padding: int
+    model: PreTrainedModel | PeftModel, prefix: Sequence[int], padding: int, longest: int
 ) -> tuple[Layout, str]:
     """The layout that a base can take, found by trying it, and the reason in words.
 
-    Packs need a base whose notes cannot see each other in one: what one note's logits are must not
-    change by a bit with its neighbour's tokens, and must be what they are alone.
+    A pack needs a base whose notes cannot see each other in it: what one note's logits are must not
+    change by a bit with its neighbour's tokens, and must be what they are alone. `longest` is the
+    most tokens that a note has with its prompt and answer.
     """
-    layout = Layout(tuple(prefix), padding, model.device, model.dtype, True, windows(model.config))
-    rows = Layout(tuple(prefix), padding, model.device, model.dtype, False, ())
-    try:
-        trouble = _trouble(model, layout)
-    except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
-        # A base may refuse a mask of its own in whatever way it likes: the rows need none.
-        trouble = (str(error) or type(error).__name__).splitlines()[0][:120]
-    if trouble:
-        return rows, f"rows of similar length: {type(model).__name__} takes no packs ({trouble})"
-    return layout, "the prompt once, then the notes, no padding; neighbours do not see each other"
+    rows = Layout(tuple(prefix), padding, model.device, model.dtype, "rows")
+    base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    own = base.config._attn_implementation
+    tokens = min(9, longest - len(prefix))
+    row = rows.batch([_probe(rows, 5, tokens)]).logits(model)[0].float()
+    reach = windows(model.config)
+    trouble = ""
+    for packed in (replace(rows, way="segments"), replace(rows, way="mask", windows=reach)):
+        narrow = [window for _, window in reach if window and window < longest]
+        if packed.way == "segments":
+            if narrow:
+                continue
+            base.set_attn_implementation(attention.NAME)
+        trouble = _trouble(model, packed, row, tokens)
+        if not trouble:
+            seen = "masked" if packed.way == "mask" else "a sequence of its own to the kernel"
+            return packed, f"the prompt once, then the notes, no padding; each note is {seen}"
+        base.set_attn_implementation(own)
+    return rows, f"rows of similar length: {type(base).__name__} takes no packs ({trouble})"
+
+
+def _probe(layout: Layout, start: int, tokens: int) -> Encoded:
+    """A short note of arbitrary tokens."""
+    return Encoded([*layout.prefix, *range(start, start + tokens)], [], -1, False)
 
 
 @torch.no_grad()
-def _trouble(model: PreTrainedModel | PeftModel, layout: Layout) -> str:
-    """What is wrong with packs for a base, or ""."""
-    vocabulary = int(model.config.get_text_config().vocab_size)
-    prefix = list(layout.prefix)
-
-    def note(start: int) -> Encoded:
-        return Encoded([*prefix, *((start + 7 * i) % vocabulary for i in range(9))], [], -1, False)
-
-    one, other, second = note(11), note(23), note(5)
-    with_one = layout.batch([one, second]).logits(model)[1].float()
-    with_other = layout.batch([other, second]).logits(model)[1].float()
-    alone = layout.batch([second]).logits(model)[0].float()
-    plain = Layout(layout.prefix, layout.padding, layout.device, layout.dtype, False, ())
-    row = plain.batch([second]).logits(model)[0].float()
+def _trouble(
+    model: PreTrainedModel | PeftModel, layout: Layout, row: torch.Tensor, tokens: int
+) -> str:
+    """What is wrong with packs for a base, or ""; `row` are the logits of probe 5 in a row."""
+    one, other, second = (_probe(layout, start, tokens) for start in (11, 23, 5))
+    batches = [layout.batch(notes) for notes in ([one, second], [other, second], [second])]
+    try:
+        with_one, with_other, alone = (batch.logits(model)[-1].float() for batch in batches)
+    except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
+        # A base may refuse attention of its own kind in whatever way it likes.
+        return (str(error) or type(error).__name__).splitlines()[0][:120]
     if not torch.equal(with_one, with_other):
         return "a note's logits change with its neighbour"
     # Kernels for other shapes round otherwise: a few units in the last place of the largest logit.

@@ -68,6 +68,11 @@ class Task:
     """Fingerprints of dataset, prompt and base."""
 
     @property
+    def longest(self) -> int:
+        """The most tokens that a note has with its prompt and answer."""
+        return max(len(note.prompt) + len(note.answer) for note in [*self.notes, *self.validation])
+
+    @property
     def steps_per_epoch(self) -> int:
         return math.ceil(len(self.notes) / self.settings.effective_batch)
 
@@ -120,7 +125,7 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
     """
     settings = task.settings
     base.train(False)  # the only dropout is the adapter's
-    layout, why = layout_for(base, task.prefix, task.padding)
+    layout, why = layout_for(base, task.prefix, task.padding, task.longest)
     model, dropout = adapter.fresh(base, settings)
     layers = decoder_layers(base)
     trained = layers[-settings.top_layers :] if settings.top_layers else layers
@@ -139,7 +144,7 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
         ),
         choices=(
             choice,
-            Choice("batches", "packed" if layout.packed else "padded", why),
+            Choice("batches", "padded rows" if layout.way == "rows" else "packs", why),
         ),
     )
 
@@ -352,7 +357,7 @@ _NO_NUMBERS = {"checkpoint_minutes", "chunk_minutes", "activation_checkpointing"
 def _recipe(settings: TrainSettings, student: Student) -> str:
     """What of the settings changes the numbers (when to checkpoint, or what to recompute, does not)."""
     text = settings.model_dump_json(exclude=_NO_NUMBERS) + type(student.optimizer).__name__
-    return hashlib.sha256(f"{text}{student.layout.packed}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{text}{student.layout.way}".encode()).hexdigest()[:16]
 
 
 def _versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import MethodType
 from typing import Any
@@ -18,7 +19,7 @@ from nightschool.config.settings import TrainSettings
 from nightschool.learning import adapter
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.layers import decoder_layers, fuse_norms, recompute
-from nightschool.learning.packing import Layout, layout_for
+from nightschool.learning.packing import Layout, layout_for, windows
 from nightschool.learning.trainer import summed_loss
 
 VOCABULARY = 96
@@ -92,7 +93,7 @@ def step(model: adapter.PeftModel, layout: Layout, budget: int) -> Losses:
 
 
 def rows_of(layout: Layout) -> Layout:
-    return Layout(layout.prefix, layout.padding, layout.device, layout.dtype, False, ())
+    return replace(layout, way="rows")
 
 
 def assert_equal(one: Losses, other: Losses, rtol: float = 1e-9) -> None:
@@ -105,21 +106,32 @@ def assert_equal(one: Losses, other: Losses, rtol: float = 1e-9) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_pack_trains_as_its_rows_do_one_by_one(family: str) -> None:
     base = build(family)
-    layout, why = layout_for(base, PREFIX, 0)
-    assert layout.packed, why
+    own = base.config._attn_implementation
+    layout, why = layout_for(base, PREFIX, 0, 50)
+    wanted = "mask" if "sliding_window" in FAMILIES[family] else "segments"
+    assert layout.way == wanted, why
     model = with_adapter(base)
+    eager = own == "eager"  # its softmax is in float32
+    packs = [step(model, layout, budget) for budget in (1000, 45)]
+    base.set_attn_implementation(own)
     one_by_one = step(model, rows_of(layout), 1)
-    eager = base.config._attn_implementation == "eager"  # its softmax is in float32
-    for budget in (1000, 45):
-        assert_equal(step(model, layout, budget), one_by_one, 1e-4 if eager else 1e-9)
+    for pack in packs:
+        assert_equal(pack, one_by_one, 1e-4 if eager else 1e-9)
+    masked = replace(layout, way="mask", windows=windows(base.config))
+    assert_equal(step(model, masked, 1000), one_by_one, 1e-4 if eager else 1e-9)
     if not eager:
         assert_equal(step(model, rows_of(layout), 1000), one_by_one)
+
+
+def test_a_window_that_no_note_reaches_needs_no_mask() -> None:
+    assert layout_for(build("Mistral"), PREFIX, 0, 12)[0].way == "segments"
+    assert layout_for(build("Mistral"), PREFIX, 0, 13)[0].way == "mask"
 
 
 @pytest.mark.parametrize("family", ["Qwen2", "Gemma3"])
 @pytest.mark.parametrize("recomputed", [1, 3])
 def test_recomputed_layers_change_no_gradient(family: str, recomputed: int) -> None:
-    layout, _ = layout_for(build(family), PREFIX, 0)
+    layout, _ = layout_for(build(family), PREFIX, 0, 50)
     plain = step(with_adapter(build(family)), layout, 1000)
     # The random adapters of two models are alike only from the same seed.
     again = step(with_adapter(build(family), recomputed), layout, 1000)
@@ -129,7 +141,7 @@ def test_recomputed_layers_change_no_gradient(family: str, recomputed: int) -> N
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fused_norms_give_the_familys_numbers(family: str) -> None:
     base = build(family, fused=False)
-    layout, _ = layout_for(base, PREFIX, 0)
+    layout, _ = layout_for(base, PREFIX, 0, 50)
     batch = layout.batch(notes())
     before = batch.logits(base)
     norms = [m for m in base.modules() if type(m).__name__.endswith("RMSNorm")]
@@ -139,7 +151,7 @@ def test_fused_norms_give_the_familys_numbers(family: str) -> None:
 
 def test_our_arithmetic_is_pefts() -> None:
     base = build("Qwen2")
-    layout, _ = layout_for(base, PREFIX, 0)
+    layout, _ = layout_for(base, PREFIX, 0, 50)
     model = with_adapter(base)
     ours = step(model, layout, 1000)
     for module in model.modules():
@@ -151,7 +163,7 @@ def test_our_arithmetic_is_pefts() -> None:
 def test_dropout_is_a_function_of_its_seed_and_recomputed_alike() -> None:
     def losses(seed: int, recomputed: int) -> Losses:
         base = build("Qwen2")
-        layout, _ = layout_for(base, PREFIX, 0)
+        layout, _ = layout_for(base, PREFIX, 0, 50)
         model, dropout = adapter.fresh(base, TrainSettings(lora_r=4, lora_dropout=0.5))
         model.double()
         with torch.no_grad():
@@ -178,30 +190,34 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda forward: lambda *a, attention_mask=None, **k: forward(*a, **k),
+        lambda forward: lambda *a, attention_mask=None, segments=None, **k: forward(*a, **k),
         lambda forward: lambda *a, position_ids=None, **k: forward(*a, **k),
     ],
-    ids=["mask", "positions"],
+    ids=["attention", "positions"],
 )
-def test_a_base_that_ignores_mask_or_positions_gets_rows(
+def test_a_base_that_ignores_who_sees_whom_or_positions_gets_rows(
     spoil: Callable[[Callable[..., Any]], Callable[..., Any]],
 ) -> None:
     base = build("Qwen2")
     base.model.forward = spoil(base.model.forward)
-    layout, why = layout_for(base, PREFIX, 0)
-    assert not layout.packed
+    layout, why = layout_for(base, PREFIX, 0, 50)
+    assert layout.way == "rows"
     assert "takes no packs" in why
 
 
 def test_a_base_that_refuses_a_mask_of_its_own_gets_rows() -> None:
     base = build("Qwen2")
 
-    def forward(*args: Any, attention_mask: Any = None, **kwargs: Any) -> None:
-        raise ValueError("no such mask")
+    own = base.model.forward
+
+    def forward(*args: Any, attention_mask: Any, **kwargs: Any) -> Any:
+        if attention_mask is None or attention_mask.dim() != 2:
+            raise ValueError("no such mask")
+        return own(*args, attention_mask=attention_mask, **kwargs)
 
     base.model.forward = forward
-    layout, why = layout_for(base, PREFIX, 0)
-    assert not layout.packed
+    layout, why = layout_for(base, PREFIX, 0, 50)
+    assert layout.way == "rows"
     assert "no such mask" in why
 
 
@@ -212,7 +228,9 @@ def test_a_base_that_refuses_a_mask_of_its_own_gets_rows() -> None:
 def test_every_note_is_in_one_pack_and_none_is_over_the_budget(
     lengths: list[int], budget: int, packed: bool
 ) -> None:
-    layout = Layout(tuple(PREFIX), 0, torch.device("cpu"), torch.float32, packed, ())
+    layout = Layout(
+        tuple(PREFIX), 0, torch.device("cpu"), torch.float32, "segments" if packed else "rows"
+    )
     rows = [Encoded([*PREFIX, *[3] * length], [1], 0, False) for length in lengths]
     packs = layout.split(rows, budget)
     assert sorted(index for pack in packs for index in pack) == list(range(len(rows)))
@@ -223,7 +241,7 @@ def test_every_note_is_in_one_pack_and_none_is_over_the_budget(
 
 
 def test_rows_end_with_the_answers_and_positions_start_at_each_row(tiny_base: Path) -> None:
-    layout = Layout(tuple(PREFIX), 0, torch.device("cpu"), torch.float32, False, ())
+    layout = Layout(tuple(PREFIX), 0, torch.device("cpu"), torch.float32, "rows")
     rows = notes()[:3]
     batch = layout.batch(rows)
     for number, row in enumerate(rows):

@@ -14,6 +14,7 @@ from nightschool.learning.base import attach, load_base, load_tokenizer
 from nightschool.learning.device import Device, pick
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import LearningError
+from nightschool.learning.packing import layout_for
 from nightschool.learning.plan import Plan
 from nightschool.learning.trainer import Task, Trained, adapter_sha256, epoch_order, rate, train
 from tests.conftest import KINDS, OPENINGS, THINGS
@@ -145,6 +146,7 @@ def test_training_learns_and_peft_loads_the_adapter(
     model = load_base(tiny_base, device, "nf4")
     student = trainer.prepare(model, more, PLAN, device)
     student.model = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
+    student.layout, _ = layout_for(student.model, more.prefix, more.padding, more.longest)
     assert trainer._validate(student, more) == pytest.approx(ended.validation[-1][1], abs=1e-5)
 
 

@@ -90,7 +90,13 @@ class Work:
         """The frozen base (a transformers PreTrainedModel), quantised as the settings say."""
         from nightschool.learning.base import load_base
 
-        return load_base(self.base_folder(), device, self.settings.train.quantisation)
+        return load_base(
+            self.base_folder(),
+            device,
+            self.settings.train.quantisation,
+            self.school.quantised,
+            self.parent.say,
+        )
 
 
 def write_json(file: Path, content: Mapping[str, Any] | float) -> None:

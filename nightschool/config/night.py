@@ -23,10 +23,15 @@ def closes(night: NightSettings, now: datetime) -> datetime:
     return _next(now, _times(night)[1])
 
 
+def length_s(night: NightSettings) -> float:
+    """Seconds from the opening to the closing."""
+    begin = opens(night, datetime(2000, 1, 1))
+    return (closes(night, begin) - begin).total_seconds()
+
+
 def left_s(night: NightSettings, now: datetime) -> float:
     """Seconds until an open window closes; the whole length of one that is not open."""
-    begin = now if is_open(night, now) else opens(night, now)
-    return (closes(night, begin) - begin).total_seconds()
+    return (closes(night, now) - now).total_seconds() if is_open(night, now) else length_s(night)
 
 
 def _times(night: NightSettings) -> tuple[time, time]:

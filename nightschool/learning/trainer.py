@@ -66,6 +66,8 @@ class Task:
     settings: TrainSettings
     identity: Mapping[str, str]
     """Fingerprints of dataset, prompt and base."""
+    suffix: Sequence[int] = ()
+    """Token ids of the prompt after the note, which all notes share too."""
 
     @property
     def longest(self) -> int:
@@ -150,15 +152,15 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
 
 
 def train(
-    base: PreTrainedModel,
+    student: Student,
     task: Task,
-    plan: Plan,
     device: Device,
     folder: Path,
     reporter: Reporter,
     should_stop: Callable[[], bool],
 ) -> Trained:
-    """Train one chunk, from the newest checkpoint in `folder/checkpoints` if there is one.
+    """Train a prepared student for one chunk, from the newest checkpoint in `folder/checkpoints`
+    if there is one.
 
     Ends at a step border with a checkpoint: when all steps are done (then the adapter is in
     `folder/adapter`, loadable by peft), when the chunk's time is over, when `should_stop`, or when
@@ -166,14 +168,13 @@ def train(
     the disk is full.
     """
     settings = task.settings
-    student = prepare(base, task, plan, device)
     for choice in student.choices:
         reporter.say("choice", f"{choice.name} = {choice.value} ({choice.reason})")
 
     identity = {
         **task.identity,
         "recipe": _recipe(settings, student),
-        "token budget": str(plan.budget),
+        "token budget": str(student.budget),
         **_versions(),
         "device": device.label,
     }
@@ -260,17 +261,8 @@ def take_step(
     settings = task.settings
     for group in student.optimizer.param_groups:
         group["lr"] = settings.learning_rate * rate(step, task.total_steps, settings)
-    rows = [task.notes[index] for index in task.indices(step)]
-    losses = []
     try:
-        for number, part in enumerate(student.layout.split(rows, student.budget)):
-            if should_stop():
-                raise Stopped
-            student.dropout.seed = (settings.seed * 1_000_003 + step) * 1024 + number
-            batch = student.layout.batch([rows[index] for index in part])
-            loss = summed_loss(student.model, batch) / len(rows)
-            student.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            losses.append(loss.detach())
+        losses = accumulate(student, task, step, should_stop)
         student.scaler.unscale_(student.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(student.parameters, settings.max_grad_norm)
         total = float(torch.stack(losses).sum())
@@ -281,8 +273,33 @@ def take_step(
         student.scaler.update()
         return total if finite else None
     finally:
-        student.dropout.seed = None
-        student.optimizer.zero_grad(set_to_none=True)
+        clear(student)
+
+
+def accumulate(
+    student: Student, task: Task, step: int, should_stop: Callable[[], bool]
+) -> list[torch.Tensor]:
+    """The gradients of a step (1-based), pass by pass, into the adapter; returns the passes' losses.
+
+    `clear` must follow, also where it raises Stopped between two passes.
+    """
+    rows = [task.notes[index] for index in task.indices(step)]
+    losses = []
+    for number, part in enumerate(student.layout.split(rows, student.budget)):
+        if should_stop():
+            raise Stopped
+        student.dropout.seed = (task.settings.seed * 1_000_003 + step) * 1024 + number
+        batch = student.layout.batch([rows[index] for index in part])
+        loss = summed_loss(student.model, batch) / len(rows)
+        student.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
+    return losses
+
+
+def clear(student: Student) -> None:
+    """Drop what `accumulate` left: the gradients, and the dropout's seed."""
+    student.dropout.seed = None
+    student.optimizer.zero_grad(set_to_none=True)
 
 
 def summed_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
@@ -351,7 +368,9 @@ def _optimizer(
     return optimizer, Choice("optimizer", name, reason)
 
 
-_NO_NUMBERS = {"checkpoint_minutes", "chunk_minutes", "activation_checkpointing", "memory_gb"}
+_NO_NUMBERS = {
+    "checkpoint_minutes", "chunk_minutes", "quick_minutes", "activation_checkpointing", "memory_gb",
+}  # fmt: skip
 
 
 def _recipe(settings: TrainSettings, student: Student) -> str:

@@ -136,7 +136,7 @@ def key(device: str, base: str, layers: str, budget: int, recomputed: int) -> st
     )
 
 
-def sample(timed: Sequence[Timed], most: int = 24) -> list[Timed]:
+def sample(timed: Sequence[Timed], most: int) -> list[Timed]:
     """At most so many of the steps, spread evenly over all of them."""
     count = min(most, len(timed))
     return [timed[index * len(timed) // count] for index in range(count)]
@@ -220,7 +220,7 @@ class Shorter:
 
     @property
     def cost(self) -> str:
-        return f"cuts {self.cut:.0%} of the notes and {self.lost:.0%} of their text"
+        return f"cuts {100 * self.cut:.0f} % of the notes and {100 * self.lost:.0f} % of their text"
 
 
 def rungs(longest: int, least: int = 64) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 # and the report (bootstrap, charts), which took 6 to 8 s on two cores.
 _SCORED_AGAIN = 1.25
 _COMPARE_S = 10.0
+# Steps that are kept of earlier runs on one device, with one base and plan.
+_KEPT = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,23 +189,30 @@ def body_of(shape: Shape, top_layers: int, plan: Plan) -> Body:
 
 
 def recall(school: School, name: str) -> list[Timed]:
-    """The steps that an earlier run timed under a key; none where the file is not there or broken."""
+    """The steps that earlier runs timed under a key; none where the file is not there or broken."""
     try:
-        kept = json.loads(school.pace_file.read_text("utf-8"))
-        return [Timed(*step) for step in kept[name]["timed"]]
+        kept = json.loads(school.pace_file.read_text("utf-8"))[name]["timed"]
+        timed = [Timed(*map(float, step)) for step in kept]
     except (OSError, ValueError, KeyError, TypeError):
         return []
+    return [step for step in timed if step.seconds > 0 and step.passes > 0 and step.tokens > 0]
 
 
 def remember(school: School, name: str, timed: Sequence[Timed]) -> None:
-    """Keep timed steps under a key, in the place of those that stand there."""
+    """Keep timed steps under a key; where they are few, with those that stand there already.
+
+    Where that cannot be written it is let be: no run is worth less for it.
+    """
     try:
         kept: Mapping[str, Any] = dict(json.loads(school.pace_file.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         kept = {}
-    steps = [[step.passes, step.tokens, round(step.seconds, 6)] for step in sample(timed)]
+    newest = sample(timed, _KEPT)
+    both = [*newest, *sample(recall(school, name), _KEPT - len(newest))]
+    steps = [[step.passes, step.tokens, round(step.seconds, 6)] for step in both]
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(school.pace_file, {**kept, name: {"at": at, "timed": steps}})
+    with contextlib.suppress(OSError):
+        write_json(school.pace_file, {**kept, name: {"at": at, "timed": steps}})
 
 
 def _key(task: Task, plan: Plan, device: Device) -> str:

@@ -179,7 +179,7 @@ SHORTER = [
 
 def test_each_way_out_is_a_setting_with_its_time_and_cost() -> None:
     assert [str(way) for way in ways_out(23.0, PACE, COURSE, SHORTER, BODY)] == [
-        "train.max_tokens = 256: about 18 s, cuts 40% of the notes and 60% of their text",
+        "train.max_tokens = 256: about 18 s, cuts 40 % of the notes and 60 % of their text",
         "train.epochs = 2: about 22 s, each note is learned from 2 times instead of 3",
         'train.layers = "top:22": about 22 s, the lower 14 of 36 layers stay as they are',
         'base = "Qwen/Qwen2.5-1.5B-Instruct": about 17 s, a base with 1.3 instead of 2.8 billion weights',

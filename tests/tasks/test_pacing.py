@@ -108,13 +108,28 @@ def test_a_chunk_too_short_to_time_keeps_the_steps_of_the_start(work: Work) -> N
     assert recall(work.school, name) == start
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"k": 5}', '{"k": {"timed": [[1]]}}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"k": 5}', '{"k": {"timed": [[1]]}}', '{"k": {"timed": [["a", 1, 1], [1, 2, 0]]}}'],
+)
 def test_a_broken_store_of_paces_costs_nothing_but_what_was_in_it(work: Work, content: str) -> None:
     work.school.state.mkdir()
     work.school.pace_file.write_text(content, encoding="utf-8")
     assert recall(work.school, "k") == []
     remember(work.school, "k", [Timed(1, 2, 3.0)])
     assert recall(work.school, "k") == [Timed(1, 2, 3.0)]
+
+
+def test_a_short_run_does_not_displace_what_a_long_one_measured(work: Work) -> None:
+    long = [Timed(1, tokens, 1.0) for tokens in range(1, 101)]
+    remember(work.school, "k", long)
+    assert len(recall(work.school, "k")) == 24
+    remember(work.school, "k", [Timed(9, 9, 9.0)] * 4)
+    kept = recall(work.school, "k")
+    assert kept[:4] == [Timed(9, 9, 9.0)] * 4
+    assert len(kept) == 24 and all(step in long for step in kept[4:])
+    remember(work.school, "k", long)
+    assert all(step in long for step in recall(work.school, "k"))
 
 
 def warned(work: Work, timing: Timing, training: Task) -> list[str]:

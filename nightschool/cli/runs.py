@@ -9,9 +9,15 @@ from rich.console import Console
 
 from nightschool.cli.context import current_school
 from nightschool.config.paths import School
-from nightschool.config.settings import Settings, load
+from nightschool.config.settings import Settings, load, recorded
 from nightschool.jobs.presence import worker_alive
-from nightschool.jobs.requests import request_run, request_stage
+from nightschool.jobs.requests import (
+    DEFAULT_QUICK,
+    duration_s,
+    quick_settings,
+    request_run,
+    request_stage,
+)
 from nightschool.jobs.worker import work
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Timing
@@ -25,22 +31,41 @@ _detach = click.option("--detach", is_flag=True, help="Only queue it; a running 
 @click.option(
     "--tonight", "timing", flag_value="tonight", default=True, help="Wait for the night (default)."
 )
+@click.option("--quick", is_flag=True, help="One lap that fits into a time (see --within).")
+@click.option(
+    "--within", metavar="TIME", help="The time for --quick, such as 45m (its default) or 2h."
+)
 @_new
 @_detach
-def run_command(timing: Timing | None, new: bool, detach: bool) -> int:
+def run_command(
+    timing: Timing | None, quick: bool, within: str | None, new: bool, detach: bool
+) -> int:
     """Queue a whole run: prep, baseline, train, evaluate, compare.
 
     An unfinished newest run goes on instead. With --now, this waits and shows how far it is; where
     no `nightschool work` is running, it does the work itself, and Ctrl-C stops it with a checkpoint.
+
+    With --quick, the whole run fits into the time of --within: as many epochs as fit, and if one does
+    not, shorter text or part of the training notes. What it measures with stays as it is. The time
+    counts while it works, not while it waits or is paused.
     """
+    if within is not None and not quick:
+        raise click.UsageError("--within needs --quick: `run --quick --within 45m`")
+    minutes = duration_s(DEFAULT_QUICK if within is None else within) / 60
+    if not minutes:
+        raise click.UsageError(f"--within {within}: no run fits into no time")
     school = current_school()
     settings = load(school.settings_file)
+    asked = quick_settings(settings, minutes) if quick else settings
     with Ledger(school.ledger_file) as ledger:
-        run, is_new = request_run(ledger, settings, timing, new=new)
+        run, is_new = request_run(ledger, asked, timing, new=new)
     if not is_new:
         click.echo(f"run {run.id} is unfinished and goes on (`run --new` queues a new one)")
-    if run.settings != settings.model_dump():
-        click.echo("it keeps the settings it was queued with; yours have changed since")
+        mine = quick_settings(settings, recorded(run.settings).train.quick_minutes)
+        if run.settings != mine.model_dump():
+            click.echo("it keeps the settings it was queued with; yours have changed since")
+        if quick and run.settings != asked.model_dump():
+            click.echo("it keeps its own time too: `run --quick --new` queues a quick one")
     if timing == "now" and not detach:
         return drive(school, settings, run.id)
     window = (

@@ -36,6 +36,10 @@ class School:
         return self.state / "queue.db"
 
     @property
+    def pace_file(self) -> Path:
+        return self.state / "pace.json"
+
+    @property
     def work_lock(self) -> Path:
         return self.state / "work.lock"
 

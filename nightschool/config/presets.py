@@ -13,6 +13,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "base": "demo",
         "train": {
             "epochs": 6.0,
+            "patience": 0,
             "learning_rate": 1e-3,
             "warmup": 0.06,
             "max_tokens": 320,

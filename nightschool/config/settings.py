@@ -71,6 +71,9 @@ class TrainSettings(Section):
     """The QLoRA recipe. 0 or "auto" lets the program choose; it prints its choice and why."""
 
     epochs: float = Field(3.0, gt=0, description="passes over the training notes")
+    patience: int = Field(
+        2, ge=0, description="epochs without a better validation loss that end training; 0: never"
+    )
     learning_rate: float = Field(2e-4, gt=0, lt=1, description="peak learning rate")
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="its shape")
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps that warm up")
@@ -113,6 +116,9 @@ class TrainSettings(Section):
     checkpoint_minutes: float = Field(5.0, ge=0, description="at most this much work is ever lost")
     chunk_minutes: float = Field(
         30.0, ge=0, description="a training process ends after this, and the next goes on"
+    )
+    quick_minutes: float = Field(
+        0.0, ge=0, description="`run --quick` sets it: the whole run fits into these; 0: no limit"
     )
     device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="where to train")
     threads: int = Field(0, ge=0, description="CPU threads; 0: as many as there are cores")

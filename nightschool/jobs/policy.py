@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from enum import StrEnum
 
+from nightschool.config.night import closes, is_open, opens
 from nightschool.config.settings import NightSettings
 from nightschool.ledger.records import Control, Run
 
@@ -48,17 +49,6 @@ def decide(run: Run | None, control: Control, night: NightSettings, now: datetim
         return Decision(False, Reason.PAUSED, datetime.fromtimestamp(until) if until else None)
     if run.timing == "now":
         return Decision(True, Reason.RUN_NOW)
-    start, end = time.fromisoformat(night.start), time.fromisoformat(night.end)
-    if _within(now.time(), start, end):
-        return Decision(True, Reason.IN_WINDOW, _next(now, end))
-    return Decision(False, Reason.OUTSIDE_WINDOW, _next(now, start))
-
-
-def _within(at: time, start: time, end: time) -> bool:
-    return start <= at < end if start < end else at >= start or at < end
-
-
-def _next(now: datetime, at: time) -> datetime:
-    """The next moment after `now` when the clock shows `at`."""
-    today = now.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0)
-    return today if today > now else today + timedelta(days=1)
+    if is_open(night, now):
+        return Decision(True, Reason.IN_WINDOW, closes(night, now))
+    return Decision(False, Reason.OUTSIDE_WINDOW, opens(night, now))

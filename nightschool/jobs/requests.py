@@ -8,9 +8,17 @@ from nightschool.config.settings import Settings
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES, Run, Timing
 
+DEFAULT_QUICK = "45m"
+
 
 class RequestError(Exception):
     """One line: what cannot be done, and what to do instead."""
+
+
+def quick_settings(settings: Settings, minutes: float) -> Settings:
+    """The settings of a run that fits into so many minutes; 0: no limit."""
+    train = settings.train.model_copy(update={"quick_minutes": minutes})
+    return settings.model_copy(update={"train": train})
 
 
 def request_run(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerBase
 
@@ -29,6 +29,18 @@ class Encoded:
     """Index into the encoder's kinds; -1 where the kind is not known."""
     cut: bool
     """Whether the note was longer than the token limit."""
+
+
+def shortened(note: Encoded, prefix: int, suffix: int, most: int) -> Encoded:
+    """A note of which at most `most` tokens are read; the prompt around it stays whole.
+
+    `prefix` and `suffix` count the prompt's tokens before and after the note.
+    """
+    end = len(note.prompt) - suffix
+    if end - prefix <= most:
+        return note
+    prompt = [*note.prompt[: prefix + most], *note.prompt[end:]]
+    return replace(note, prompt=prompt, cut=True)
 
 
 class Encoder:
@@ -76,6 +88,11 @@ class Encoder:
     def prefix(self) -> list[int]:
         """Token ids of the prompt before the note, the same for every note."""
         return list(self._prefix)
+
+    @property
+    def suffix(self) -> list[int]:
+        """Token ids of the prompt after the note, the same for every note."""
+        return list(self._suffix)
 
     @property
     def longest(self) -> int:

@@ -40,32 +40,42 @@ class Replay:
         layout: Layout,
         backward: Callable[[Batch], torch.Tensor],
         packs: Sequence[Sequence[Encoded]],
+        most: int,
+        clear: Callable[[], object],
     ) -> None:
-        """`backward` does a pass and returns its loss; `packs` are all that the run has."""
-        self._backward = backward
+        """`backward` does a pass and returns its loss, `clear` drops the gradients that it added.
+
+        `packs` are those that the run has, of `most` notes at most.
+        """
+        self._backward, self._clear = backward, clear
         self._layout, self._host = layout, replace(layout, device=torch.device("cpu"))
-        self._notes = max(map(len, packs)) + 1
-        self._asked = max(sum(len(note.answer) for note in pack) for pack in packs)
-        self._sizes = sizes([self._tokens(pack) for pack in packs])
+        self._notes = most + 1
+        self._asked = max(len(note.answer) for pack in packs for note in pack) * most
+        self._sizes = sizes([self._needed(pack) for pack in packs])
         self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Batch, torch.Tensor]] = {}
-        self._warm_up()
-        # The largest first: the others then find room in what it took.
-        self._graph(self._sizes[-1])
 
     def run(self, notes: Sequence[Encoded], share: float) -> torch.Tensor:
         """Add a pack's gradients, times `share`, to the adapter's; returns its loss times `share`."""
-        needed = self._tokens(notes)
-        size = self._sizes[bisect_left(self._sizes, needed)]
+        if not self._graphs:
+            self._warm_up()
+            # The largest first: the others then find room in what it took.
+            self._graph(self._sizes[-1])
+        size = self._size(self._needed(notes))
         graph, batch, loss = self._graph(size)
         batch.copy_(self._host.batch(notes, share, self._frame(size)))
         graph.replay()
         return loss.clone()
 
-    def _tokens(self, notes: Sequence[Encoded]) -> int:
+    def _needed(self, notes: Sequence[Encoded]) -> int:
         """The least size that a pack fits into, with a token for each note that it lacks."""
         return self._layout.tokens(notes) + self._notes - len(notes)
+
+    def _size(self, needed: int) -> int:
+        """The size for a pack: not of what came before, or a resumed run would round otherwise."""
+        place = bisect_left(self._sizes, needed)
+        return self._sizes[place] if place < len(self._sizes) else -(-needed // 64) * 64
 
     def _frame(self, size: int) -> Frame:
         return Frame(size, self._notes, self._asked)
@@ -76,6 +86,7 @@ class Replay:
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
             self._backward(self._layout.batch([], 0.0, self._frame(self._sizes[0])))
+            self._clear()
         current.wait_stream(self._stream)
         torch.cuda.synchronize()
         torch.cuda.empty_cache()

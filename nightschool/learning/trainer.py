@@ -67,6 +67,8 @@ class Task:
     settings: TrainSettings
     identity: Mapping[str, str]
     """Fingerprints of dataset, prompt and base."""
+    suffix: Sequence[int] = ()
+    """Token ids of the prompt after the note, which all notes share too."""
 
     @property
     def longest(self) -> int:
@@ -153,10 +155,10 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
         if why_not := _no_graphs(layout, dropout):
             choices.append(Choice("CUDA graphs", "no", why_not))
         else:
-            dropout.seed = 0
-            run = Replay(layout, backward, list(_packs(task, layout, plan.budget))).run
-            dropout.seed = None
-            weights.gradient.zero_()
+            packs = list(_packs(task, layout, plan.budget))
+            run = Replay(
+                layout, backward, packs, settings.effective_batch, weights.gradient.zero_
+            ).run
             choices.append(Choice("CUDA graphs", "yes", "a pass is launched at once"))
     return Student(
         model, layout, plan.budget, dropout, weights, optimizer, scaler, run, tuple(choices)
@@ -181,15 +183,15 @@ def _packs(task: Task, layout: Layout, budget: int) -> Iterator[list[Encoded]]:
 
 
 def train(
-    base: PreTrainedModel,
+    student: Student,
     task: Task,
-    plan: Plan,
     device: Device,
     folder: Path,
     reporter: Reporter,
     should_stop: Callable[[], bool],
 ) -> Trained:
-    """Train one chunk, from the newest checkpoint in `folder/checkpoints` if there is one.
+    """Train a prepared student for one chunk, from the newest checkpoint in `folder/checkpoints`
+    if there is one.
 
     Ends at a step border with a checkpoint: when all steps are done (then the adapter is in
     `folder/adapter`, loadable by peft), when the chunk's time is over, when `should_stop`, or when
@@ -197,14 +199,13 @@ def train(
     the disk is full.
     """
     settings = task.settings
-    student = prepare(base, task, plan, device)
     for choice in student.choices:
         reporter.say("choice", f"{choice.name} = {choice.value} ({choice.reason})")
 
     identity = {
         **task.identity,
         "recipe": _recipe(settings, student),
-        "token budget": str(plan.budget),
+        "token budget": str(student.budget),
         **_versions(),
         "device": device.label,
     }
@@ -292,10 +293,9 @@ def take_step(
     for group in student.optimizer.param_groups:
         group["lr"] = settings.learning_rate * rate(step, task.total_steps, settings)
     try:
-        losses = accumulate(student, task, step, should_stop)
+        total = float(accumulate(student, task, step, should_stop))
         student.scaler.unscale_(student.optimizer)
         norm = torch.nn.utils.clip_grad_norm_([student.weights.parameter], settings.max_grad_norm)
-        total = float(losses)
         # With a scaler, gradients that overflow are its business: it skips and lowers the scale.
         finite = math.isfinite(total) and (student.scaler.is_enabled() or bool(norm.isfinite()))
         if finite:
@@ -304,27 +304,30 @@ def take_step(
         student.scaler.update()
         return total if finite else None
     finally:
-        student.weights.gradient.zero_()
+        clear(student)
 
 
 def accumulate(
     student: Student, task: Task, step: int, should_stop: Callable[[], bool]
 ) -> torch.Tensor:
-    """Add the gradients of a step's passes to the adapter's; returns the step's loss, shape ().
+    """Add the gradients of a step (1-based), pass by pass, to the adapter's; returns its loss, shape ().
 
-    Raises Stopped between two passes.
+    `clear` must follow, also where it raises Stopped between two passes.
     """
     rows = [task.notes[index] for index in task.indices(step)]
     losses = []
-    try:
-        for number, part in enumerate(student.layout.split(rows, student.budget)):
-            if should_stop():
-                raise Stopped
-            student.dropout.seed = (task.settings.seed * 1_000_003 + step) * 1024 + number
-            losses.append(student.run([rows[index] for index in part], 1 / len(rows)))
-        return torch.stack(losses).sum()
-    finally:
-        student.dropout.seed = None
+    for number, part in enumerate(student.layout.split(rows, student.budget)):
+        if should_stop():
+            raise Stopped
+        student.dropout.seed = (task.settings.seed * 1_000_003 + step) * 1024 + number
+        losses.append(student.run([rows[index] for index in part], 1 / len(rows)))
+    return torch.stack(losses).sum()
+
+
+def clear(student: Student) -> None:
+    """Drop what `accumulate` left: the gradients, and the dropout's seed."""
+    student.dropout.seed = None
+    student.weights.gradient.zero_()
 
 
 def summed_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
@@ -393,7 +396,9 @@ def _optimizer(
     return optimizer, Choice("optimizer", name, reason)
 
 
-_NO_NUMBERS = {"checkpoint_minutes", "chunk_minutes", "activation_checkpointing", "memory_gb"}
+_NO_NUMBERS = {
+    "checkpoint_minutes", "chunk_minutes", "quick_minutes", "activation_checkpointing", "memory_gb",
+}  # fmt: skip
 
 
 def _recipe(settings: TrainSettings, student: Student) -> str:

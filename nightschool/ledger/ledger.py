@@ -154,6 +154,18 @@ class Ledger:
     def stage(self, run: int, name: str) -> Stage:
         return next(stage for stage in self.stages(run) if stage.name == name)
 
+    def seconds(self, run: int, stage: str | None = None) -> float:
+        """The time that was worked on a run, or on one stage of it; what is under way counts so far.
+
+        Attempts that were lost are left out: when they ended is not known.
+        """
+        ((total,),) = self._rows(
+            "SELECT coalesce(sum(coalesce(ended, ?) - started), 0) FROM attempts "
+            "WHERE run = ? AND stage = coalesce(?, stage) AND outcome IS NOT 'lost'",
+            self._clock(), run, stage,
+        )  # fmt: skip
+        return float(total)
+
     def want(self, run: int, goal: str, timing: Timing) -> Run:
         """Raise a run's goal to `goal` and queue it again where that leaves work to be done."""
         with self._transaction() as db:

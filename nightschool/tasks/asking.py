@@ -1,4 +1,4 @@
-"""Questions that a child process answers at once: `classify` and `doctor` ask them."""
+"""Questions that a child process answers at once: `classify`, `doctor` and `plan` ask them."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def ask_to_classify(
 def ask_to_probe(school: School, settings: Settings) -> dict[str, Any]:
     """What torch finds on this machine; see `learning.probe.probe`."""
     job = {"job": "probe", "school": str(school.root), "settings": settings.model_dump()}
+    return dict(_ask(school, job, lambda message: None))
+
+
+def ask_to_plan(school: School, settings: Settings) -> dict[str, Any]:
+    """What a run would need and take; see `tasks.planning.plan`."""
+    job = {"job": "plan", "school": str(school.root), "settings": settings.model_dump()}
     return dict(_ask(school, job, lambda message: None))
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping
 from typing import Any, TextIO
@@ -19,6 +20,7 @@ class Parent:
     """The way to the parent: messages out, the wish to stop in."""
 
     def __init__(self) -> None:
+        self.born = time.monotonic()
         # Libraries print; only messages may reach the pipe.
         self._out: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
         os.dup2(2, 1)

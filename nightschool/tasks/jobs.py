@@ -1,4 +1,5 @@
-"""What a child process can be asked to do: one stage of a run, classify notes, or probe the device."""
+"""What a child process can be asked to do: one stage of a run, classify notes, plan a run, or
+probe the device."""
 
 from __future__ import annotations
 
@@ -27,9 +28,11 @@ def perform(job: Mapping[str, Any], parent: Parent) -> Ending:
         from nightschool.tasks.classify import classify
 
         return classify(School(Path(job["school"])), job["run"], job["notes"], parent)
+    school, settings = School(Path(job["school"])), Settings.model_validate(job["settings"])
+    if job["job"] == "plan":
+        from nightschool.tasks.planning import plan
+
+        return {"outcome": "finished", "result": plan(school, settings)}
     from nightschool.learning.probe import probe
 
-    return {
-        "outcome": "finished",
-        "result": probe(School(Path(job["school"])), Settings.model_validate(job["settings"])),
-    }
+    return {"outcome": "finished", "result": probe(school, settings)}

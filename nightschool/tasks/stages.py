@@ -11,11 +11,10 @@ from pathlib import Path
 from nightschool.config.paths import School
 from nightschool.config.settings import recorded
 from nightschool.ledger.ledger import Ledger
-from nightschool.notes.dataset import freeze, read_sides, write, write_sides
-from nightschool.notes.readers import read_notes
+from nightschool.notes.dataset import write, write_sides
 from nightschool.tasks.child import Parent
 from nightschool.tasks.training import train
-from nightschool.tasks.work import Ending, Work, write_json
+from nightschool.tasks.work import Ending, Work, read_and_freeze, write_json
 
 
 def run_stage(school: School, run: int, stage: str, parent: Parent) -> Ending:
@@ -42,12 +41,7 @@ def run_stage(school: School, run: int, stage: str, parent: Parent) -> Ending:
 def prep(work: Work) -> Ending:
     """Read the notes, freeze the dataset, and see that the base model is on disk."""
     settings = work.settings
-    reading = read_notes(
-        work.school.root / Path(settings.notes.folder).expanduser(),
-        text_column=settings.notes.text_column,
-        label_column=settings.notes.label_column,
-        max_bytes=settings.notes.max_bytes,
-    )
+    reading, dataset = read_and_freeze(work.school, settings)
     reasons: dict[str, list[str]] = {}
     for skipped in reading.skipped:
         reasons.setdefault(skipped.reason, []).append(skipped.source)
@@ -55,13 +49,6 @@ def prep(work: Work) -> Ending:
         f"{len(sources)} skipped ({reason}): {', '.join(sources[:3])}{', ...' if len(sources) > 3 else ''}"
         for reason, sources in sorted(reasons.items())
     ]
-    dataset = freeze(
-        reading.notes,
-        test=settings.split.test,
-        validation=settings.split.validation,
-        seed=settings.split.seed,
-        sides=read_sides(work.school.sides_file),
-    )
     unknown = [
         f'[kinds] speaks of "{k}", which no note has'
         for k in settings.kinds

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,18 +14,21 @@ from typing import TYPE_CHECKING
 from nightschool.tasks.work import Ending, Work, write_json
 
 if TYPE_CHECKING:
+    from nightschool.config.settings import TrainSettings
     from nightschool.learning.device import Device
     from nightschool.learning.encoding import Encoder
     from nightschool.learning.plan import Plan
     from nightschool.learning.trainer import Task
+    from nightschool.notes.dataset import Dataset
 
 
 def train(work: Work) -> Ending:
     """Train one chunk; with the last one, publish the adapter as the school's model of this run."""
     from nightschool.learning.base import memory_gb
     from nightschool.learning.device import cap, lock, pick, room
-    from nightschool.learning.trainer import adapter_sha256
+    from nightschool.learning.trainer import adapter_sha256, prepare
     from nightschool.learning.trainer import train as train_chunk
+    from nightschool.tasks.pacing import Clock, time_plan
 
     device = pick(work.settings.train)
     held = lock(work.school, device)
@@ -32,8 +36,7 @@ def train(work: Work) -> Ending:
     encoder = work.encoder()
     choices = work.chose(*device.choices, *encoder.choices)
     task = _task(work, encoder)
-    cut = sum(note.cut for note in task.notes)
-    if cut:
+    if cut := sum(note.cut for note in task.notes):
         work.parent.say(
             "warning",
             f"{cut} of {len(task.notes)} training notes are longer than train.max_tokens = "
@@ -42,10 +45,14 @@ def train(work: Work) -> Ending:
     plan, planned = _plan(work, task, device)
     choices += planned
     cap(device, room(device, task.settings))
-    base = work.base(device)
-    trained = train_chunk(
-        base, task, plan, device, work.folder, work.parent, work.parent.should_stop
-    )
+    student = prepare(work.base(device), task, plan, device)
+    times = time_plan(work, student, task, plan, device)
+    if times is None:
+        return _halve(work, plan)
+    task, choices = times.task, choices + times.chosen
+    clock = Clock(work, student, plan, times, device)
+    trained = train_chunk(student, task, device, work.folder, clock, work.parent.should_stop)
+    clock.remember()
     seconds = _add_seconds(work.folder / "seconds.json", time.monotonic() - began)
     if trained.ended == "out_of_memory":
         return _halve(work, plan)
@@ -63,30 +70,40 @@ def train(work: Work) -> Ending:
         "losses": trained.losses,
         "validation": trained.validation,
         "skipped": trained.skipped,
-        "cut": cut,
+        "cut": sum(note.cut for note in task.notes),
         "chosen": choices,
         "adapter_sha256": adapter_sha256(work.folder / "adapter"),
     }
 
 
 def _task(work: Work, encoder: Encoder) -> Task:
+    prepared = work.result("prep")
+    identity = {
+        "dataset": prepared["dataset"],
+        "prompt": encoder.fingerprint,
+        "base": prepared["base_fingerprint"],
+    }
+    return task_of(work.dataset(), encoder, work.settings.train, identity)
+
+
+def task_of(
+    dataset: Dataset, encoder: Encoder, settings: TrainSettings, identity: Mapping[str, str]
+) -> Task:
+    """The whole training of a dataset; see `Task` for `identity`."""
     from nightschool.learning.trainer import Task
 
-    items, prepared = work.dataset().items, work.result("prep")
-    training = [item for item in items if item.side == "train"]
+    training = [item for item in dataset.items if item.side == "train"]
+    watched = [item for item in dataset.items if item.side == "validation"]
     return Task(
         notes=[encoder.encode(item.text, item.kind) for item in training],
         ids=[item.id for item in training],
         sources=[item.source for item in training],
-        validation=[encoder.encode(i.text, i.kind) for i in items if i.side == "validation"],
+        validation=[encoder.encode(item.text, item.kind) for item in watched],
         prefix=encoder.prefix,
+        suffix=encoder.suffix,
         padding=encoder.padding,
-        settings=work.settings.train,
-        identity={
-            "dataset": prepared["dataset"],
-            "prompt": encoder.fingerprint,
-            "base": prepared["base_fingerprint"],
-        },
+        settings=settings,
+        identity=identity,
     )
 
 
@@ -95,9 +112,7 @@ def _plan(work: Work, task: Task, device: Device) -> tuple[Plan, list[dict[str, 
     from nightschool.learning.device import room
     from nightschool.learning.plan import Plan, Shape, choose, load_of
 
-    file = work.folder / "plan.json"
-    if file.exists():
-        kept = json.loads(file.read_text("utf-8"))
+    if kept := work.kept_plan():
         return Plan(**kept["plan"]), kept["chosen"]
     shape = Shape.read(work.base_folder())
     size = device.precision.compute.itemsize
@@ -106,7 +121,7 @@ def _plan(work: Work, task: Task, device: Device) -> tuple[Plan, list[dict[str, 
         size, room(device, task.settings),
     )  # fmt: skip
     chosen = work.chose(*choices)
-    write_json(file, {"plan": plan.as_dict(), "chosen": chosen})
+    work.keep_plan(plan=plan.as_dict(), chosen=chosen)
     return plan, chosen
 
 
@@ -129,7 +144,7 @@ def _halve(work: Work, plan: Plan) -> Ending:
     chosen = work.chose(
         Choice("token_budget", str(smaller.budget), f"{plan.budget} ran out of memory")
     )
-    write_json(work.folder / "plan.json", {"plan": smaller.as_dict(), "chosen": chosen})
+    work.keep_plan(plan=smaller.as_dict(), chosen=chosen)
     return {"outcome": "chunk_done", "reason": "out of memory: goes on with smaller passes"}
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.notes.dataset import Dataset, load
+from nightschool.notes.dataset import Dataset, freeze, load, read_sides
+from nightschool.notes.readers import Reading, read_notes
 from nightschool.tasks.child import Parent
 
 if TYPE_CHECKING:
@@ -40,6 +41,15 @@ class Work:
         found: dict[str, Any] = json.loads((self.folder / f"{stage}.json").read_text("utf-8"))
         return found
 
+    def kept_plan(self) -> dict[str, Any]:
+        """What the run decided at its first chunk, kept for the others; empty before that."""
+        file = self.folder / "plan.json"
+        return json.loads(file.read_text("utf-8")) if file.exists() else {}
+
+    def keep_plan(self, **decided: object) -> None:
+        """Add to `kept_plan`, or replace what stands there under the same name."""
+        write_json(self.folder / "plan.json", {**self.kept_plan(), **decided})
+
     def dataset(self) -> Dataset:
         return load(self.school.datasets / self.result("prep")["dataset"])
 
@@ -50,27 +60,7 @@ class Work:
 
     def encoder(self) -> Encoder:
         """This run's encoder. Raises LearningError where its prompts do not fit into the base."""
-        from nightschool.learning.base import load_tokenizer
-        from nightschool.learning.encoding import Encoder
-        from nightschool.learning.errors import LearningError
-        from nightschool.learning.hub import context_length
-
-        settings, folder = self.settings, self.base_folder()
-        encoder = Encoder(
-            load_tokenizer(folder),
-            self.dataset().kinds,
-            settings.kinds,
-            settings.prompt.instructions,
-            settings.train.max_tokens,
-        )
-        limit = context_length(folder)
-        if limit and encoder.longest > limit:
-            most = settings.train.max_tokens - (encoder.longest - limit)
-            raise LearningError(
-                f"train.max_tokens = {settings.train.max_tokens} and the prompt do not fit into the "
-                f"base's {limit} tokens: set it to {most} or less, then `nightschool run --new`"
-            )
-        return encoder
+        return make_encoder(self.settings, self.base_folder(), self.dataset().kinds)
 
     def base_folder(self) -> Path:
         """The base model's folder. Raises LearningError where it is not the one that prep saw."""
@@ -97,6 +87,48 @@ class Work:
             self.school.quantised,
             self.parent.say,
         )
+
+
+def make_encoder(settings: Settings, folder: Path, kinds: Sequence[str]) -> Encoder:
+    """The encoder for a base. Raises LearningError where the prompts do not fit into it."""
+    from nightschool.learning.base import load_tokenizer
+    from nightschool.learning.encoding import Encoder
+    from nightschool.learning.errors import LearningError
+    from nightschool.learning.hub import context_length
+
+    encoder = Encoder(
+        load_tokenizer(folder),
+        kinds,
+        settings.kinds,
+        settings.prompt.instructions,
+        settings.train.max_tokens,
+    )
+    limit = context_length(folder)
+    if limit and encoder.longest > limit:
+        most = settings.train.max_tokens - (encoder.longest - limit)
+        raise LearningError(
+            f"train.max_tokens = {settings.train.max_tokens} and the prompt do not fit into the "
+            f"base's {limit} tokens: set it to {most} or less, then `nightschool run --new`"
+        )
+    return encoder
+
+
+def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Dataset]:
+    """Read a school's notes and deal them to the sides; nothing is written. Raises NotesError."""
+    reading = read_notes(
+        school.root / Path(settings.notes.folder).expanduser(),
+        text_column=settings.notes.text_column,
+        label_column=settings.notes.label_column,
+        max_bytes=settings.notes.max_bytes,
+    )
+    dataset = freeze(
+        reading.notes,
+        test=settings.split.test,
+        validation=settings.split.validation,
+        seed=settings.split.seed,
+        sides=read_sides(school.sides_file),
+    )
+    return reading, dataset
 
 
 def write_json(file: Path, content: Mapping[str, Any] | float) -> None:

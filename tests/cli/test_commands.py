@@ -30,7 +30,7 @@ def invoke(school: School, *arguments: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("status",), ("why",), ("log",), ("models",), ("notes",)]
+    "arguments", [("--help",), ("status",), ("why",), ("log",), ("models",), ("notes",), ("plan",)]
 )
 def test_no_listing_imports_torch(make_school: MakeSchool, arguments: tuple[str, ...]) -> None:
     school = make_school()
@@ -142,6 +142,9 @@ def test_without_a_school_it_says_what_to_do(
         (("pause", "--for", "soon"), 2, "is no duration"),
         (("classify", "a note"), 1, "no model is in use yet"),
         (("classify", "missing.md"), 2, "there is no file missing.md"),
+        (("run", "--within", "45m"), 2, "--within needs --quick"),
+        (("run", "--quick", "--within", "soon"), 2, "is no duration"),
+        (("run", "--quick", "--within", "0m"), 2, "no run fits into no time"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -206,3 +209,58 @@ def test_what_a_dead_worker_was_at_is_shown_as_queued(make_school: MakeSchool) -
     status = json.loads(invoke(school, "status", "--json").output)
     assert (status["runs"][0]["state"], status["runs"][0]["eta_s"]) == ("queued", None)
     assert status["decision"] == {"run": False, "reason": "no_worker"}
+
+
+def minutes(school: School) -> list[float]:
+    with Ledger(school.ledger_file) as ledger:
+        return [run.settings["train"]["quick_minutes"] for run in ledger.runs()]
+
+
+def test_a_quick_run_carries_its_time(make_school: MakeSchool) -> None:
+    school = make_school()
+    invoke(school, "run", "--quick", "--detach")
+    invoke(school, "run", "--quick", "--within", "1h30m", "--new", "--detach")
+    invoke(school, "run", "--new", "--detach")
+    assert minutes(school) == [45.0, 90.0, 0.0]
+
+
+def test_an_unfinished_run_keeps_its_time(make_school: MakeSchool) -> None:
+    school = make_school()
+    invoke(school, "run", "--quick", "--detach")
+    again = invoke(school, "run", "--detach").output
+    assert "goes on" in again and "yours have changed" not in again
+    other = invoke(school, "run", "--quick", "--within", "10m", "--detach").output
+    assert "keeps its own time too" in other and "yours have changed" not in other
+    assert minutes(school) == [45.0]
+
+
+def test_the_plan_is_printed_before_any_run(make_school: MakeSchool) -> None:
+    school = make_school()
+    plan = json.loads(invoke(school, "plan", "--json").output)
+    assert plan["notes"]["train"] + plan["notes"]["validation"] < plan["notes"]["read"] == 36
+    assert {"device", "precision"} <= {choice["name"] for choice in plan["chosen"]}
+    memory = plan["memory"]
+    assert {"weights", "adapter", "activations", "logits"} <= set(memory["items"])
+    assert memory["total"] == sum(memory["items"].values()) > 0 and not memory["limited"]
+    assert plan["time"] is None
+    shown = invoke(school, "plan").output
+    for said in ("precision = fp32 (", "36 read", "weights", "not measured yet"):
+        assert said in shown
+    assert not school.sides_file.exists()  # planning deals no note for good
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"base": "nobody/no-such-model"}, "is not on disk: `nightschool prep` fetches it once"),
+        ({"notes": {"folder": "gone"}}, "gone"),
+        ({"train": {"device": "cuda"}}, 'train.device = "cuda"'),
+        ({"train": {"max_tokens": 5000}}, "set it to"),
+    ],
+)
+def test_what_cannot_be_planned_is_one_line(
+    make_school: MakeSchool, tables: dict[str, object], message: str
+) -> None:
+    done = nightschool("plan", school=make_school(**tables))
+    assert (done.returncode, message in done.stderr) == (1, True), done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -16,7 +16,15 @@ from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import LearningError
 from nightschool.learning.packing import layout_for
 from nightschool.learning.plan import Plan
-from nightschool.learning.trainer import Task, Trained, adapter_sha256, epoch_order, rate, train
+from nightschool.learning.trainer import (
+    Task,
+    Trained,
+    adapter_sha256,
+    epoch_order,
+    prepare,
+    rate,
+    train,
+)
 from tests.conftest import KINDS, OPENINGS, THINGS
 
 # Two to four packs a step, the lower of two layers recomputed.
@@ -72,9 +80,8 @@ def chunk(tiny_base: Path, device: Device) -> Chunk:
     def run(task: Task, folder: Path, stop_after: float = math.inf) -> tuple[Trained, Told]:
         told = Told()
         model = load_base(tiny_base, device, task.settings.quantisation)
-        ended = train(
-            model, task, PLAN, device, folder, told, lambda: len(told.steps) >= stop_after
-        )
+        student = prepare(model, task, PLAN, device)
+        ended = train(student, task, device, folder, told, lambda: len(told.steps) >= stop_after)
         return ended, told
 
     return run
@@ -129,7 +136,8 @@ def test_a_stop_within_a_step_costs_that_step_and_no_bit(
         return passes == 3  # after the loop's own question and the first pass
 
     model = load_base(tiny_base, device, task.settings.quantisation)
-    ended = train(model, task, PLAN, device, tmp_path / "part", told, within_the_third_step)
+    student = prepare(model, task, PLAN, device)
+    ended = train(student, task, device, tmp_path / "part", told, within_the_third_step)
     assert (ended.ended, told.steps) == ("stopped", [1, 2])
     chunk(task, tmp_path / "part")
     assert adapter_sha256(tmp_path / "part/adapter") == adapter_sha256(tmp_path / "whole/adapter")

@@ -273,3 +273,24 @@ def test_a_newer_or_damaged_ledger_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="damaged"):
         Ledger(damaged)
     assert damaged.read_bytes() == b"no database" * 100
+
+
+def test_the_time_worked_is_that_of_the_attempts_the_one_under_way_included(tmp_path: Path) -> None:
+    now = 0.0
+    with Ledger(tmp_path / "ledger.db", clock=lambda: now) as ledger:
+        run = add(ledger)
+        assert ledger.seconds(run) == 0
+        prep = claimed(ledger, run)
+        now = 3.0
+        ledger.finish(prep, {})
+        now = 100.0  # it waited
+        baseline = claimed(ledger, run)
+        now = 105.0
+        ledger.interrupt(baseline, "paused", "paused by its owner")
+        baseline = claimed(ledger, run)
+        now = 5000.0  # the machine was off: nobody knows when it ended
+        ledger.take_over()
+        claimed(ledger, run)
+        now = 5002.0
+        assert (ledger.seconds(run), ledger.seconds(run, "baseline")) == (10.0, 7.0)
+        assert ledger.seconds(add(ledger)) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,20 +12,21 @@ import pytest
 
 from nightschool.config.paths import School
 from nightschool.config.settings import load
-from nightschool.jobs.requests import request_run
+from nightschool.jobs.requests import quick_settings, request_run
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES
-from nightschool.tasks.asking import ChildError, ask_to_classify
+from nightschool.tasks.asking import ChildError, ask_to_classify, ask_to_plan
 from nightschool.tasks.runner import Runner
 from tests.conftest import KINDS, MakeSchool, new_school
 
 FAST = {"epochs": 1.0, "lora_r": 4, "max_tokens": 64, "checkpoint_minutes": 0.0}
 
 
-def queue(school: School) -> int:
+def queue(school: School, quick_minutes: float = 0.0) -> int:
     """Queue a run and allow it, as the ticker would."""
     with Ledger(school.ledger_file) as ledger:
-        run = request_run(ledger, load(school.settings_file), "now", new=True)[0].id
+        settings = quick_settings(load(school.settings_file), quick_minutes)
+        run = request_run(ledger, settings, "now", new=True)[0].id
         ledger.decide(run, True, "run_now")
     return run
 
@@ -139,6 +141,89 @@ def test_a_changed_base_is_refused_when_serving(done: School, tmp_path: Path) ->
     card.write_text(json.dumps(changed), encoding="utf-8")
     with pytest.raises(ChildError, match="not the base that run 1 was trained on"):
         ask_to_classify(copy, 1, [("-", "Buy bread.")])
+
+
+# The time plan
+
+
+def told(school: School, run: int, kind: str) -> list[str]:
+    with Ledger(school.ledger_file) as ledger:
+        return [event.message for event in ledger.events(run) if event.kind == kind]
+
+
+def test_a_run_says_how_long_it_will_take_and_keeps_what_it_measured(done: School) -> None:
+    (estimate,) = (line for line in told(done, 1, "state") if "s a step" in line)
+    assert re.fullmatch(r"\S+ s a step \(\S+ to \S+\); \d+ steps: about .* \(.* to .*\)", estimate)
+    ((name, measured),) = json.loads(done.pace_file.read_text("utf-8")).items()
+    assert name.startswith("cpu, fp32") and len(measured["timed"]) >= 3
+
+
+def test_a_quick_run_with_time_enough_ends_with_the_bits_of_a_plain_one(
+    done: School, tmp_path: Path, tiny_base: Path
+) -> None:
+    """In chunks of a step each: what was decided before the first stays, and is timed once."""
+    chunks = {**FAST, "chunk_minutes": 0.0}
+    school = new_school(tmp_path / "quick", base=tiny_base.as_posix(), train=chunks)
+    run = queue(school, quick_minutes=30)
+    work_off(school, run)
+    results = [
+        json.loads((s.run_folder(1) / "train.json").read_text("utf-8")) for s in (done, school)
+    ]
+    assert results[0]["adapter_sha256"] == results[1]["adapter_sha256"]
+    (epochs,) = (line for line in told(school, run, "choice") if line.startswith("epochs"))
+    assert re.match(r"epochs = 1 of 1 \(--quick: of 30 m, (29|30) m are left to train in", epochs)
+    assert len([line for line in told(school, run, "state") if "s a step" in line]) == 1
+
+
+def test_a_quick_run_without_time_learns_from_a_part_and_measures_with_the_same_notes(
+    done: School, tmp_path: Path, tiny_base: Path
+) -> None:
+    school = new_school(tmp_path / "quick", base=tiny_base.as_posix(), train=FAST)
+    run = queue(school, quick_minutes=0.01)
+    work_off(school, run)
+    with Ledger(school.ledger_file) as ledger:
+        assert ledger.run(run).state == "done"
+    result = json.loads((school.run_folder(run) / "train.json").read_text("utf-8"))
+    assert result["steps"] == 1
+    assert any("even one step may take longer" in line for line in told(school, run, "warning"))
+    chosen = {choice["name"]: choice["value"] for choice in result["chosen"]}
+    assert chosen["training notes"] == "8 of 27"
+    reports = [
+        json.loads((s.run_folder(1) / "evaluate.json").read_text("utf-8")) for s in (done, school)
+    ]
+    assert reports[0]["answers"].keys() == reports[1]["answers"].keys()
+
+
+def test_what_a_run_decided_is_not_decided_again(tmp_path: Path, tiny_base: Path) -> None:
+    """Its worker died after the decision and before the first step."""
+    school = new_school(tmp_path / "quick", base=tiny_base.as_posix(), train=FAST)
+    run = queue(school, quick_minutes=30)
+    runner = Runner(school, "test")
+    runner.advance(run), runner.advance(run)  # prep, baseline
+    time = {
+        "pace": {"pass_s": 0.1, "token_s": 0.0, "share": 0.1},
+        "restart_s": 1.0,
+        "lap": {"epochs": 1.0, "max_tokens": 32, "steps": 2, "fits": True},
+        "chosen": [],
+    }
+    plan = {"budget": 256, "recomputed": 0, "bytes": {}}
+    file = school.run_folder(run) / "plan.json"
+    file.write_text(json.dumps({"plan": plan, "chosen": [], "time": time}), encoding="utf-8")
+    work_off(school, run)
+    result = json.loads((school.run_folder(run) / "train.json").read_text("utf-8"))
+    assert result["steps"] == 2
+    assert not [line for line in told(school, run, "state") if "s a step" in line]
+    assert json.loads(file.read_text("utf-8"))["time"] == time
+
+
+def test_after_a_run_the_plan_is_that_of_the_run_and_knows_the_time(done: School) -> None:
+    plan = ask_to_plan(done, load(done.settings_file))
+    ran = json.loads((done.run_folder(1) / "plan.json").read_text("utf-8"))["plan"]
+    assert plan["memory"]["budget"] == ran["budget"]
+    assert plan["memory"]["recomputed"] == ran["recomputed"]
+    assert (plan["notes"]["train"], plan["time"]["steps"]) == (27, 4)
+    assert plan["time"]["low"] < plan["time"]["seconds"] < plan["time"]["high"]
+    assert plan["time"]["advice"] == []  # seconds, and the night has hours
 
 
 def failed_reason(school: School) -> str:

@@ -1,0 +1,140 @@
+"""What a task asks of the device, three steps of it timed, and the part of it that a lap keeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+
+from nightschool.learning.device import Device
+from nightschool.learning.encoding import Encoded, shortened
+from nightschool.learning.pace import Amount, Course, Lap, Shorter, Timed, rungs
+from nightschool.learning.packing import Layout
+from nightschool.learning.trainer import Student, Task, accumulate, clear, epoch_order
+
+
+def packs_of(task: Task) -> Layout:
+    """The layout that a base most likely takes, to count with before it is loaded."""
+    cpu = torch.device("cpu")
+    return Layout(tuple(task.prefix), task.padding, cpu, torch.float32, "segments")
+
+
+def course_of(
+    task: Task, layout: Layout, budget: int, restart_s: float = 0.0, epoch: int = 0
+) -> Course:
+    """What a task asks for: the steps of an epoch, and its validation."""
+    size = task.settings.effective_batch
+    order = epoch_order(task.ids, task.settings.seed, epoch)
+    steps = (order[start : start + size] for start in range(0, len(order), size))
+    return Course(
+        steps=tuple(_amount([task.notes[i] for i in step], layout, budget) for step in steps),
+        epochs=task.settings.epochs,
+        validation=_amount(task.validation, layout, budget),
+        chunk_s=task.settings.chunk_minutes * 60,
+        restart_s=restart_s,
+    )
+
+
+def _amount(notes: Sequence[Encoded], layout: Layout, budget: int) -> Amount:
+    """The passes over some notes and the tokens that go through the base in them."""
+    packs = layout.split(notes, budget)
+    prefix = len(layout.prefix)
+    tokens = 0
+    for pack in packs:
+        lengths = [layout.length(notes[index]) for index in pack]
+        rows = layout.way == "rows"
+        tokens += len(pack) * (prefix + max(lengths)) if rows else prefix + sum(lengths)
+    return Amount(len(packs), tokens)
+
+
+def shorter(task: Task, layout: Layout, budget: int, restart_s: float = 0.0) -> list[Shorter]:
+    """What each lower train.max_tokens would ask for and cut, the highest first."""
+    texts = texts_of(task)
+    return [
+        Shorter(
+            max_tokens=rung,
+            course=course_of(_cut(task, rung), layout, budget, restart_s),
+            cut=sum(length > rung for length in texts) / len(texts),
+            lost=sum(max(0, length - rung) for length in texts) / max(1, sum(texts)),
+        )
+        for rung in rungs(max(texts))
+    ]
+
+
+def texts_of(task: Task) -> list[int]:
+    """The tokens of each training note itself, as far as it is read."""
+    around = len(task.prefix) + len(task.suffix)
+    return [len(note.prompt) - around for note in task.notes]
+
+
+def _cut(task: Task, most: int) -> Task:
+    prefix, suffix = len(task.prefix), len(task.suffix)
+    return replace(task, notes=[shortened(note, prefix, suffix, most) for note in task.notes])
+
+
+def part_of(task: Task, lap: Lap) -> Task:
+    """What a lap keeps of a task: epochs, the beginning of each training note, some of the notes.
+
+    These are the first of the first epoch's hash order. The notes that are watched or measured with
+    stay as they are.
+    """
+    settings = task.settings.model_copy(update={"epochs": lap.epochs})
+    if lap.max_tokens is not None:
+        task = _cut(task, lap.max_tokens)
+    count = len(task.notes) if lap.steps is None else lap.steps * settings.effective_batch
+    kept = sorted(epoch_order(task.ids, settings.seed, 0)[:count])
+    return replace(
+        task,
+        notes=[task.notes[index] for index in kept],
+        ids=[task.ids[index] for index in kept],
+        sources=[task.sources[index] for index in kept],
+        settings=settings,
+        # A checkpoint of another part would be refused.
+        identity={
+            **task.identity,
+            "dataset": f"{task.identity['dataset']} {lap.max_tokens} {lap.steps}",
+        },
+    )
+
+
+def time_steps(
+    student: Student, task: Task, device: Device, should_stop: Callable[[], bool] = lambda: False
+) -> list[Timed] | None:
+    """Time the gradients of three steps, the smallest, the median and the largest of an epoch.
+
+    Nothing is updated: the adapter, the optimizer and the scaler stay as they were, bit for bit, and
+    the gradients are dropped. The largest goes first once untimed, and on a GPU each does, for what
+    only a first pass does (kernels chosen, memory claimed, a graph made). None where the device's
+    memory does not suffice for it. Raises Stopped where `should_stop` between two passes.
+    """
+    steps = course_of(task, student.layout, student.budget).steps
+    order = sorted(range(len(steps)), key=lambda index: (steps[index].tokens, index))
+    chosen = [order[-1], order[0], order[len(order) // 2], order[-1]]
+    timed = []
+    try:
+        for index in chosen:
+            if device.torch.type == "cuda":
+                accumulate(student, task, index + 1, should_stop)
+                clear(student)
+            _wait(device.torch)
+            began = time.perf_counter()
+            accumulate(student, task, index + 1, should_stop)
+            _wait(device.torch)
+            seconds = time.perf_counter() - began
+            clear(student)
+            timed.append(Timed(steps[index].passes, steps[index].tokens, seconds))
+    except torch.OutOfMemoryError:
+        return None
+    finally:
+        clear(student)
+    return timed[1:]
+
+
+def _wait(device: torch.device) -> None:
+    """Until the device has done what it was asked for: its kernels run behind the program."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -1,0 +1,277 @@
+"""The time plan of a run: three timed steps, what fits, and the time left while it trains."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nightschool.config.night import left_s, length_s
+from nightschool.config.paths import School
+from nightschool.learning.choice import Choice
+from nightschool.learning.pace import (
+    Body,
+    Course,
+    Lap,
+    Pace,
+    Shorter,
+    Timed,
+    WayOut,
+    fit,
+    key,
+    lap,
+    said,
+    sample,
+    spoken,
+    ways_out,
+)
+from nightschool.learning.plan import Plan, Shape
+from nightschool.ledger.ledger import Ledger
+from nightschool.tasks.work import Work, write_json
+
+if TYPE_CHECKING:
+    from nightschool.learning.device import Device
+    from nightschool.learning.trainer import Student, Task
+
+# What comes after training, for `run --quick`: scoring again, with the adapter's arithmetic on top,
+# and the report (bootstrap, charts), which took 6 to 8 s on two cores.
+_SCORED_AGAIN = 1.25
+_COMPARE_S = 10.0
+# Steps that are kept of earlier runs on one device, with one base and plan.
+_KEPT = 24
+
+
+@dataclass(frozen=True, slots=True)
+class TimePlan:
+    """What a run trains and how long that takes, decided before its first step and then fixed."""
+
+    task: Task
+    pace: Pace
+    restart_s: float
+    chosen: list[dict[str, str]]
+    timed: list[Timed]
+    """The steps that were timed just now; empty in later chunks."""
+
+
+def time_plan(
+    work: Work, student: Student, task: Task, plan: Plan, device: Device
+) -> TimePlan | None:
+    """The run's time plan: made at its first chunk and told, kept for the others.
+
+    None where the device's memory does not suffice for the largest step.
+    """
+    from nightschool.learning.timing import part_of
+
+    timed: list[Timed] = []
+    if "time" not in work.kept_plan():
+        restart_s = time.monotonic() - work.parent.born
+        just_now = _decide(work, student, task, plan, device, restart_s)
+        if just_now is None:
+            return None
+        timed = just_now
+    kept = work.kept_plan()["time"]
+    if kept["lap"]:
+        task = part_of(task, Lap(**kept["lap"]))
+    return TimePlan(task, Pace(**kept["pace"]), kept["restart_s"], kept["chosen"], timed)
+
+
+def _decide(
+    work: Work, student: Student, task: Task, plan: Plan, device: Device, restart_s: float
+) -> list[Timed] | None:
+    from nightschool.learning.timing import course_of, part_of, shorter, time_steps
+
+    timed = time_steps(student, task, device, work.parent.should_stop)
+    if timed is None:
+        return None
+    pace = fit(timed, recall(work.school, _key(task, plan, device)))
+    course = course_of(task, student.layout, plan.budget, restart_s)
+    shorter_text = shorter(task, student.layout, plan.budget, restart_s)
+    kept: Lap | None = None
+    chosen: list[dict[str, str]] = []
+    if limit_s := task.settings.quick_minutes * 60:
+        kept, chosen = _quick(work, task, pace, course, shorter_text, limit_s)
+        part = part_of(task, kept)
+        course = course_of(part, student.layout, plan.budget, restart_s)
+        shorter_text = shorter(part, student.layout, plan.budget, restart_s)
+    work.parent.say("state", said(course, pace))
+    body = body_of(Shape.read(work.base_folder()), task.settings.top_layers, plan)
+    _warn(work, pace, course, shorter_text, body)
+    work.keep_plan(
+        time={
+            "pace": asdict(pace),
+            "restart_s": restart_s,
+            "lap": asdict(kept) if kept else None,
+            "chosen": chosen,
+        }
+    )
+    return timed
+
+
+def _quick(
+    work: Work,
+    task: Task,
+    pace: Pace,
+    course: Course,
+    shorter_text: Sequence[Shorter],
+    limit_s: float,
+) -> tuple[Lap, list[dict[str, str]]]:
+    """What of a training fits into what is left of `run --quick`, and the choices in words."""
+    with Ledger(work.school.ledger_file) as ledger:
+        used = ledger.seconds(work.run)
+        after = _SCORED_AGAIN * ledger.seconds(work.run, "baseline") + _COMPARE_S
+    left = max(0.0, limit_s - used - after)
+    found = lap(left, pace, course, shorter_text)
+    reason = (
+        f"--quick: of {spoken(limit_s)}, {spoken(left)} are left to train in; "
+        f"the whole training would take {course.estimate(pace)}"
+    )
+    choices = [Choice("epochs", f"{found.epochs:g} of {course.epochs:g}", reason)]
+    if found.max_tokens is not None:
+        cost = next(rung.cost for rung in shorter_text if rung.max_tokens == found.max_tokens)
+        choices.append(Choice("training text", f"{found.max_tokens} tokens a note", cost))
+    if found.steps is not None:
+        notes = min(len(task.notes), found.steps * task.settings.effective_batch)
+        share = f"{notes} of {len(task.notes)}"
+        choices.append(Choice("training notes", share, "the first in the order of a hash"))
+    if not found.fits:
+        work.parent.say(
+            "warning", f"even one step may take longer than the {spoken(left)} that are left"
+        )
+    return found, work.chose(*choices)
+
+
+def _warn(
+    work: Work, pace: Pace, course: Course, shorter_text: Sequence[Shorter], body: Body
+) -> None:
+    """Say where a run that waits for the night takes longer than what is left of it."""
+    with Ledger(work.school.ledger_file) as ledger:
+        if ledger.run(work.run).timing != "tonight":
+            return
+    night = work.settings.night
+    window = left_s(night, datetime.now())
+    if course.seconds(pace) <= window:
+        return
+    found = ways_out(window, pace, course, shorter_text, body)
+    for line in advice(course, pace, window, length_s(night), found):
+        work.parent.say("warning", line)
+
+
+def advice(
+    course: Course, pace: Pace, window_s: float, night_s: float, found: Sequence[WayOut]
+) -> list[str]:
+    """Lines for an owner whose training takes longer than the `window_s` that a night has (left)."""
+    nights = 1 + math.ceil((course.seconds(pace) - window_s) / night_s)
+    lines = [
+        f"training takes {course.estimate(pace)}, and the night's window has {spoken(window_s)}: "
+        f"left as it is, it goes on the next night, {nights} nights in all"
+    ]
+    if not found:
+        return [
+            *lines,
+            "no single change makes it fit: combine max_tokens, epochs, layers and base",
+        ]
+    return [*lines, *(f"a way out: {way}" for way in found)]
+
+
+def body_of(shape: Shape, top_layers: int, plan: Plan) -> Body:
+    """What of a base and a plan decides how other layers or another base compare."""
+    trained = min(top_layers or shape.layers, shape.layers)
+    weights = float(shape.layers * shape.layer_parameters)
+    return Body(shape.layers, trained, plan.recomputed, weights)
+
+
+# What earlier runs measured
+
+
+def recall(school: School, name: str) -> list[Timed]:
+    """The steps that earlier runs timed under a key; none where the file is not there or broken."""
+    try:
+        kept = json.loads(school.pace_file.read_text("utf-8"))[name]["timed"]
+        timed = [Timed(*map(float, step)) for step in kept]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [step for step in timed if step.seconds > 0 and step.passes > 0 and step.tokens > 0]
+
+
+def remember(school: School, name: str, timed: Sequence[Timed]) -> None:
+    """Keep timed steps under a key; where they are few, with those that stand there already.
+
+    Where that cannot be written it is let be: no run is worth less for it.
+    """
+    try:
+        kept: Mapping[str, Any] = dict(json.loads(school.pace_file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        kept = {}
+    newest = sample(timed, _KEPT)
+    both = [*newest, *sample(recall(school, name), _KEPT - len(newest))]
+    steps = [[step.passes, step.tokens, round(step.seconds, 6)] for step in both]
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    with contextlib.suppress(OSError):
+        write_json(school.pace_file, {**kept, name: {"at": at, "timed": steps}})
+
+
+def _key(task: Task, plan: Plan, device: Device) -> str:
+    base = task.identity["base"]
+    return key(device.label, base, task.settings.layers, plan.budget, plan.recomputed)
+
+
+class Clock:
+    """The trainer's reporter: times the steps, and tells the time left by the fitted pace."""
+
+    def __init__(
+        self, work: Work, student: Student, plan: Plan, times: TimePlan, device: Device
+    ) -> None:
+        self._work, self._student, self._times = work, student, times
+        self._key = _key(times.task, plan, device)
+        self._epoch = -1
+        self._course: Course | None = None
+        self._last: float | None = None
+        self._timed: list[Timed] = []
+
+    def say(self, kind: str, message: str) -> None:
+        self._work.parent.say(kind, message)
+
+    def progress(self, step: int, total: int, loss: float | None, eta_s: float | None) -> None:
+        """A step is done; `eta_s`, the trainer's guess from the mean of its steps, is replaced."""
+        now, last = time.perf_counter(), self._last
+        self._last = now
+        course = self._course_at(step)
+        place = (step - 1) % len(course.steps)
+        validated = step == total or place == len(course.steps) - 1
+        if last is not None and not validated:
+            amount = course.steps[place]
+            self._timed.append(Timed(amount.passes, amount.tokens, now - last))
+        left = self._slower(course) * course.seconds(self._times.pace, step)
+        self._work.parent.progress(step, total, loss, left)
+
+    def _course_at(self, step: int) -> Course:
+        """What the whole training asks for, its epochs taken to be like that of the step."""
+        from nightschool.learning.timing import course_of
+
+        task, student = self._times.task, self._student
+        epoch = (step - 1) // task.steps_per_epoch
+        if self._course is None or epoch != self._epoch:
+            self._epoch = epoch
+            self._course = course_of(
+                task, student.layout, student.budget, self._times.restart_s, epoch
+            )
+        return self._course
+
+    def _slower(self, course: Course) -> float:
+        """What the steps took to what the pace says of them; three steps count for the pace itself."""
+        pace = self._times.pace
+        begin = 3 * sum(map(pace.seconds, course.steps)) / len(course.steps)
+        took = sum(step.seconds for step in self._timed)
+        told = sum(pace.pass_s * s.passes + pace.token_s * s.tokens for s in self._timed)
+        return (begin + took) / (begin + told)
+
+    def remember(self) -> None:
+        """Keep what was timed for later runs; the steps timed at the start where there is no more."""
+        timed = self._timed if len(self._timed) >= 3 else self._times.timed
+        if timed:
+            remember(self._work.school, self._key, timed)

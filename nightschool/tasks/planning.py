@@ -1,0 +1,152 @@
+"""The plan of a run that was not queued yet: device, notes, memory and time. In a child process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nightschool.config.night import length_s
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings
+from nightschool.learning.errors import LearningError
+from nightschool.learning.pace import fit, key, said, ways_out
+from nightschool.learning.plan import CONTEXT_BYTES, SLACK, Load, Plan, Shape, choose, load_of
+from nightschool.notes.readers import Reading
+from nightschool.tasks.pacing import advice, body_of, recall
+from nightschool.tasks.training import task_of
+from nightschool.tasks.work import make_encoder, read_and_freeze
+
+if TYPE_CHECKING:
+    from nightschool.learning.device import Device
+    from nightschool.learning.trainer import Task
+
+_EVERYTHING = 1 << 60
+
+
+def plan(school: School, settings: Settings) -> dict[str, Any]:
+    """What a run queued now would choose, need and take, as far as it is known before it.
+
+    `chosen`: choices with their reasons; `notes`, `memory` and `time`: see the functions that make
+    them. Loads no weights and writes nothing. Raises LearningError or NotesError where a run would fail.
+    """
+    from nightschool.learning.device import pick, room
+    from nightschool.learning.hub import fingerprint, locate
+
+    base = locate(settings.base, school.root)
+    if base is None:
+        raise LearningError(
+            f"base model {settings.base!r} is not on disk: `nightschool prep` fetches it once"
+        )
+    reading, dataset = read_and_freeze(school, settings)
+    device = pick(settings.train)
+    encoder = make_encoder(settings, base, dataset.kinds)
+    identity = {"dataset": "", "prompt": encoder.fingerprint, "base": fingerprint(base)}
+    task = task_of(dataset, encoder, settings.train, identity)
+    shape = Shape.read(base)
+    load = load_of(task.notes, task.prefix, task.steps())
+    size, most = device.precision.compute.itemsize, room(device, settings.train)
+    chosen, choices = choose(shape, settings.train, load, size, most)
+    return {
+        "base": settings.base,
+        "chosen": [choice.as_dict() for choice in (*device.choices, *encoder.choices, *choices)],
+        "notes": _notes(reading, task),
+        "memory": _memory(shape, settings, load, chosen, size, most),
+        "time": _time(school, settings, task, chosen, shape, device),
+    }
+
+
+def _notes(reading: Reading, task: Task) -> dict[str, int]:
+    """What was read and how much of it is trained on; tokens are those of the training notes' text."""
+    from nightschool.learning.timing import texts_of
+
+    texts = texts_of(task)
+    return {
+        "read": len(reading.notes),
+        "skipped": len(reading.skipped),
+        "without_kind": sum(note.kind is None for note in reading.notes),
+        "train": len(task.notes),
+        "validation": len(task.validation),
+        "cut": sum(note.cut for note in task.notes),
+        "max_tokens": task.settings.max_tokens,
+        "tokens": sum(texts),
+        "longest": max(texts),
+        "prompt_tokens": len(task.prefix) + len(task.suffix),
+    }
+
+
+def _memory(
+    shape: Shape, settings: Settings, load: Load, chosen: Plan, size: int, most: int | None
+) -> dict[str, Any]:
+    """Predicted peak bytes by item, their `total`, and the `room`, in bytes.
+
+    On a CPU nothing is planned for (`limited` is false): the items are those of the plan that was
+    chosen anyway, and the room is what the system has available, where it says so cheaply.
+    """
+    if most is not None:
+        items = dict(chosen.bytes)
+        items["CUDA context"] = CONTEXT_BYTES
+        items["allocator's slack"] = round(chosen.total * SLACK)
+    else:
+        # The optimizer that a CPU gets, and exactly the budget that was chosen for it.
+        update = {"token_budget": chosen.budget}
+        train = settings.train.model_copy(update=update | _on_cpu(settings))
+        items = dict(choose(shape, train, load, size, _EVERYTHING)[0].bytes)
+    return {
+        "items": items,
+        "total": sum(items.values()),
+        "room": _available() if most is None else most,
+        "limited": most is not None,
+        "budget": chosen.budget,
+        "recomputed": chosen.recomputed,
+    }
+
+
+def _on_cpu(settings: Settings) -> dict[str, str]:
+    return {"optimizer": "adamw"} if settings.train.optimizer == "paged_adamw_8bit" else {}
+
+
+def _available() -> int | None:
+    """Bytes of system memory that programs can have; None where that is not told (not Linux)."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        found = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(found.split()[1]) * 1024
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
+def _time(
+    school: School, settings: Settings, task: Task, chosen: Plan, shape: Shape, device: Device
+) -> dict[str, Any] | None:
+    """How long training takes by what earlier runs measured on this device; None where none did.
+
+    `advice` has lines where it passes the night's window.
+    """
+    from nightschool.learning.timing import course_of, packs_of, shorter
+
+    name = key(
+        device.label, task.identity["base"], task.settings.layers, chosen.budget, chosen.recomputed
+    )
+    earlier = recall(school, name)
+    if not earlier:
+        return None
+    pace = fit(earlier)
+    layout = packs_of(task)
+    course = course_of(task, layout, chosen.budget)
+    body = body_of(shape, task.settings.top_layers, chosen)
+    estimate = course.estimate(pace)
+    window = length_s(settings.night)
+    found, lines = [], []
+    if estimate.seconds > window:
+        found = ways_out(window, pace, course, shorter(task, layout, chosen.budget), body)
+        lines = advice(course, pace, window, window, found)
+    return {
+        "steps": course.total_steps,
+        "seconds": estimate.seconds,
+        "low": estimate.low,
+        "high": estimate.high,
+        "text": said(course, pace),
+        "window_s": window,
+        "ways_out": [way.as_dict() for way in found],
+        "advice": lines,
+    }

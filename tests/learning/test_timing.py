@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nightschool.config.settings import TrainSettings
+from nightschool.learning import adapter, timing, trainer
+from nightschool.learning.base import load_base, load_tokenizer
+from nightschool.learning.device import Device, pick
+from nightschool.learning.encoding import Encoder
+from nightschool.learning.errors import Stopped
+from nightschool.learning.pace import Amount, Lap
+from nightschool.learning.plan import Plan
+from nightschool.learning.timing import course_of, packs_of, part_of, shorter, texts_of, time_steps
+from nightschool.learning.trainer import Student, Task, epoch_order, prepare
+from tests.conftest import KINDS, OPENINGS, THINGS
+
+PLAN = Plan(budget=150, recomputed=1, bytes={})
+
+
+@pytest.fixture(scope="module")
+def device() -> Device:
+    return pick(TrainSettings(device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def task(tiny_base: Path) -> Task:
+    """27 notes in 4 steps, the last of 3; the texts are 12 to 180 tokens long."""
+    encoder = Encoder(load_tokenizer(tiny_base), KINDS, {}, "", 180)
+    texts = [
+        (OPENINGS[kind].format(thing) * (1 + number), kind)
+        for number, thing in enumerate(THINGS[:10])
+        for kind in KINDS
+    ]
+    notes = [encoder.encode(text, kind) for text, kind in texts]
+    return Task(
+        notes=notes[:-3],
+        ids=[f"{number:04}" for number in range(len(notes) - 3)],
+        sources=[f"note-{number}.md" for number in range(len(notes) - 3)],
+        validation=notes[-3:],
+        prefix=encoder.prefix,
+        suffix=encoder.suffix,
+        padding=encoder.padding,
+        settings=TrainSettings(
+            device="cpu", epochs=2.0, lora_dropout=0.1, lora_r=4, optimizer="adamw"
+        ),
+        identity={"dataset": "d", "prompt": "p", "base": "b"},
+    )
+
+
+@pytest.fixture
+def student(tiny_base: Path, device: Device, task: Task) -> Student:
+    return prepare(load_base(tiny_base, device, "nf4"), task, PLAN, device)
+
+
+def test_a_course_counts_what_the_trainer_does(task: Task, student: Student) -> None:
+    course = course_of(task, student.layout, student.budget, epoch=1)
+    assert course.total_steps == task.total_steps
+    for step, amount in enumerate(course.steps, start=1 + task.steps_per_epoch):
+        rows = [task.notes[index] for index in task.indices(step)]
+        packs = [
+            student.layout.batch([rows[index] for index in part])
+            for part in student.layout.split(rows, student.budget)
+        ]
+        assert amount == Amount(len(packs), sum(pack.tokens for pack in packs))
+
+
+def test_rows_count_their_padding(task: Task) -> None:
+    layout = replace(packs_of(task), way="rows")
+    amount = course_of(task, layout, 10_000).steps[0]
+    rows = [task.notes[index] for index in task.indices(1)]
+    assert amount == Amount(1, layout.batch(rows).tokens)
+
+
+def test_timing_changes_no_bit(
+    task: Task, student: Student, device: Device, tiny_base: Path
+) -> None:
+    before = {name: value.clone() for name, value in adapter.tensors(student.model).items()}
+    assert time_steps(student, task, device)
+    after = adapter.tensors(student.model)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not student.weights.gradient.any()
+    assert student.optimizer.state_dict()["state"] == {}
+    assert student.dropout.seed is None
+    # And the first real step is that of a student that was never timed.
+    other = prepare(load_base(tiny_base, device, "nf4"), task, PLAN, device)
+    losses = [trainer.take_step(s, task, 1, lambda: False) for s in (student, other)]
+    assert losses[0] == losses[1]
+    fresh = adapter.tensors(other.model)
+    assert all(torch.equal(fresh[name], value) for name, value in after.items())
+
+
+def test_the_smallest_the_median_and_the_largest_step_are_timed(
+    task: Task, student: Student, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+
+    def accumulate(student: Student, task: Task, step: int, *_: object) -> list[torch.Tensor]:
+        done.append(step)
+        return []
+
+    clock = iter([0.0, 9.0, 10.0, 11.0, 20.0, 22.0, 30.0, 33.0])
+    monkeypatch.setattr(timing, "accumulate", accumulate)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    steps = course_of(task, student.layout, student.budget).steps
+    timed = time_steps(student, task, device)
+    assert timed is not None
+    assert [step.seconds for step in timed] == [1.0, 2.0, 3.0]  # the first, untimed, took 9
+    sizes = sorted(step.tokens for step in steps)
+    assert [step.tokens for step in timed] == [sizes[0], sizes[2], sizes[3]]
+    assert done[0] == done[3] and steps[done[1] - 1].tokens == sizes[0]
+
+
+def test_timing_hears_the_wish_to_stop_and_leaves_nothing(
+    task: Task, student: Student, device: Device
+) -> None:
+    asked = iter([False, False, True])
+    with pytest.raises(Stopped):
+        time_steps(student, task, device, lambda: next(asked))
+    assert not student.weights.gradient.any()
+
+
+def test_too_little_memory_for_the_largest_step_is_told(
+    task: Task, student: Student, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def accumulate(*_: object) -> list[torch.Tensor]:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(timing, "accumulate", accumulate)
+    assert time_steps(student, task, device) is None
+
+
+def test_shorter_text_asks_for_less_and_says_what_it_cuts(task: Task) -> None:
+    layout, texts = packs_of(task), texts_of(task)
+    whole = sum(step.tokens for step in course_of(task, layout, 150).steps)
+    found = shorter(task, layout, 150)
+    assert [rung.max_tokens for rung in found] == [128, 96, 64]
+    before = whole
+    for rung in found:
+        tokens = sum(step.tokens for step in rung.course.steps)
+        assert tokens < before
+        before = tokens
+        assert rung.cut == sum(text > rung.max_tokens for text in texts) / len(texts)
+        assert rung.lost == pytest.approx(
+            1 - sum(min(text, rung.max_tokens) for text in texts) / sum(texts)
+        )
+
+
+def test_a_part_keeps_the_first_notes_of_the_order_and_the_beginning_of_each(task: Task) -> None:
+    part = part_of(task, Lap(epochs=1.0, max_tokens=64, steps=2, fits=True))
+    kept = {task.ids[index] for index in epoch_order(task.ids, 0, 0)[:16]}
+    assert set(part.ids) == kept and len(part.ids) == len(part.notes) == len(part.sources) == 16
+    assert part.total_steps == 2
+    assert part.validation == task.validation
+    assert max(texts_of(part)) == 64
+    for id_, note in zip(part.ids, part.notes, strict=True):
+        whole = task.notes[task.ids.index(id_)]
+        assert note.prompt[: len(task.prefix) + 64] == whole.prompt[: len(task.prefix) + 64]
+        assert note.prompt[-len(task.suffix) :] == list(task.suffix)
+        assert (note.answer, note.kind) == (whole.answer, whole.kind)
+        assert note.cut == (whole.cut or len(note.prompt) < len(whole.prompt))
+
+
+def test_another_part_is_another_dataset_to_a_checkpoint(task: Task) -> None:
+    laps = [Lap(1.0, 64, 2, True), Lap(1.0, 64, 1, True), Lap(1.0, None, 2, True)]
+    assert len({part_of(task, lap).identity["dataset"] for lap in laps}) == 3
+    whole = part_of(task, Lap(task.settings.epochs, None, None, True))
+    assert (whole.notes, whole.ids) == (task.notes, task.ids)

@@ -33,7 +33,10 @@ def _offline_and_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Qwen2 model of 2 layers with random weights and a byte-level tokenizer, on disk."""
+    """A Qwen2 model of 2 layers with random weights and a byte-level tokenizer, on disk.
+
+    In bf16 and with a config that says so, as Qwen's are: nothing may take that for its own dtype.
+    """
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -65,7 +68,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         eos_token_id=0,
         pad_token_id=1,
     )
-    Qwen2ForCausalLM(config).to(torch.float16).save_pretrained(folder)
+    Qwen2ForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
     return folder
 
 

@@ -42,7 +42,8 @@ def classify_command(what: tuple[str, ...], run: int | None, json_: bool) -> Non
             print_json(answer)
         else:
             source = "" if len(notes) == 1 else f"  {answer['source']}"
-            click.echo(f"{answer['kind']}  {answer['probability']:.0%}{source}")
+            cut = f"  (cut: {answer['unseen']:.1%} of it is not seen)" if answer["unseen"] else ""
+            click.echo(f"{answer['kind']}  {answer['probability']:.0%}{source}{cut}")
 
 
 def _notes(what: Sequence[str], settings: NotesSettings) -> list[Note]:

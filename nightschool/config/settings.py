@@ -82,7 +82,7 @@ class TrainSettings(Section):
         0, ge=0, description="tokens a forward pass; 0: as many as the memory holds and pay"
     )
     max_tokens: int = Field(
-        1024, ge=16, description="tokens a note; a longer one is cut and counted"
+        1024, ge=16, description="tokens a note; a longer one is cut after a sentence"
     )
     lora_r: int = Field(16, gt=0, description="rank of the adapter")
     lora_alpha: int = Field(32, gt=0, description="its scale: alpha / r")

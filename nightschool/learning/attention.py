@@ -80,15 +80,6 @@ class Segments:
         return self.queries, self.keys, self.gather, self.own, self.copies
 
 
-def backend_for(device: torch.device, dtype: torch.dtype) -> str:
-    """The kernel that a device runs packs with."""
-    if device.type != "cuda" or dtype not in (torch.float16, torch.bfloat16):
-        return "each"
-    if not torch.backends.cuda.is_flash_attention_available():
-        return "memory-efficient"
-    return "flash" if torch.cuda.get_device_capability(device) >= (8, 0) else "memory-efficient"
-
-
 def attend(
     module: torch.nn.Module,
     query: torch.Tensor,

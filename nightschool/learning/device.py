@@ -13,7 +13,7 @@ from nightschool.config.paths import School, locks_folder
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.choice import Choice
 from nightschool.learning.errors import DeviceBusy, LearningError
-from nightschool.learning.precision import Precision, choose
+from nightschool.learning.precision import Precision, choose, cpu_has_bf16
 
 # Left to the desktop: windows, a browser's video.
 _MARGIN_BYTES = 300_000_000
@@ -44,7 +44,10 @@ def pick(settings: TrainSettings) -> Device:
     """
     kind, why = _kind(settings.device)
     capability = torch.cuda.get_device_capability(0) if kind == "cuda" else None
-    precision = choose(kind, capability, settings.precision)
+    precision = choose(
+        kind, capability, settings.precision,
+        flash=torch.backends.cuda.is_flash_attention_available(), cpu_bf16=cpu_has_bf16(),
+    )  # fmt: skip
     cores = os.cpu_count() or 1
     threads = settings.threads or cores
     torch.set_num_threads(threads)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, product
+from string import ascii_lowercase, ascii_uppercase, digits
 
 from transformers import PreTrainedTokenizerBase
 
 from nightschool.learning.choice import Choice
+from nightschool.learning.cutting import Border, fit, tokens
 from nightschool.learning.errors import LearningError
 from nightschool.notes.prompts import Prompt, instruct_prompt, plain_prompt
 
@@ -29,6 +31,12 @@ class Encoded:
     """Index into the encoder's kinds; -1 where the kind is not known."""
     cut: bool
     """Whether the note was longer than the token limit."""
+    border: Border = ""
+    """What the cut is behind."""
+    characters: int = 0
+    """Of the note, without the white space around it."""
+    left_out: int = 0
+    """How many of these the model does not see."""
 
 
 def shortened(note: Encoded, prefix: int, suffix: int, most: int) -> Encoded:
@@ -70,7 +78,7 @@ class Encoder:
         prefix, suffix = self._around(chat)
         self._prefix, self._suffix = self._ids(prefix), self._ids(suffix)
         end = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
-        self._answer_ids = [[*self._ids(word), *end] for word in words]
+        self._answer_ids = [[*tokens(tokenizer, word), *end] for word in words]
         self.first_tokens = tuple(ids[0] for ids in self._answer_ids)
         self.padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         shown = ", ".join(
@@ -81,7 +89,8 @@ class Encoder:
     @property
     def fingerprint(self) -> str:
         """Names everything that the model sees beside the note itself (sha256, 16 digits)."""
-        seen = [self._prefix, self._suffix, self._answer_ids, self.kinds, self.max_tokens]
+        cut = [self.max_tokens, "after a sentence"]
+        seen = [self._prefix, self._suffix, self._answer_ids, self.kinds, cut]
         return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16]
 
     @property
@@ -101,13 +110,17 @@ class Encoder:
         return self.max_tokens + around
 
     def encode(self, text: str, kind: str | None = None) -> Encoded:
-        ids = self._ids(text.strip())
+        text = text.strip()
+        fitted = fit(self._tokenizer, text, self.max_tokens)
         index = self.kinds.index(kind) if kind is not None else -1
         return Encoded(
-            prompt=[*self._prefix, *ids[: self.max_tokens], *self._suffix],
+            prompt=[*self._prefix, *fitted.ids, *self._suffix],
             answer=list(self._answer_ids[index]) if kind is not None else [],
             kind=index,
-            cut=len(ids) > self.max_tokens,
+            cut=fitted.border != "",
+            border=fitted.border,
+            characters=len(text),
+            left_out=len(text) - len(fitted.text),
         )
 
     def _answers(self, chat: bool) -> tuple[list[str], str]:
@@ -115,22 +128,33 @@ class Encoder:
 
         The kind's own name where that does; else a code, which the prompt explains.
         """
-        letters = list(string.ascii_uppercase + string.ascii_lowercase + string.digits)
-        codes = "two kinds' names begin with the same token, so each is named by a code"
-        tried = [
-            (list(self.kinds), "each kind's name begins with a token of its own"),
-            (letters, codes),
-        ]
+        count = len(self.kinds)
+        named = "each kind's name begins with a token of its own"
+        coded = "two kinds' names begin with the same token, so each is named by a code"
+        tried = [(self.kinds, named), (tuple(islice(_codes(), count)), coded)]
         # Some tokenizers split the space off: then the answer follows the prompt directly.
-        for lead in ("",) if chat else (" ", ""):
+        leads = ("",) if chat else (" ", "")
+        for lead in leads:
             for words, why in tried:
-                words = [lead + word for word in words[: len(self.kinds)]]
-                if len({self._ids(word)[0] for word in words}) == len(self.kinds):
-                    return words, why
+                led = [lead + word for word in words]
+                if len(self._apart(led)) == count:
+                    return led, why
+        apart = [self._apart(lead + code for code in _codes()) for lead in leads]
+        for codes in apart:
+            if len(codes) >= count:
+                return codes[:count], coded
         raise LearningError(
-            f"this base's tokenizer has no {len(self.kinds)} distinct tokens to name the kinds with: "
-            "use fewer kinds or another base"
+            f"{count} kinds are too many for this base: its tokenizer has distinct tokens to name "
+            f"{max(map(len, apart))}; use fewer kinds or another base"
         )
+
+    def _apart(self, words: Iterable[str]) -> list[str]:
+        """Of some words, those that begin with a token that none before them begins with."""
+        first: dict[int, str] = {}
+        for word in words:
+            for token in tokens(self._tokenizer, word)[:1]:
+                first.setdefault(token, word)
+        return list(first.values())
 
     def _around(self, chat: bool) -> tuple[str, str]:
         if not chat:
@@ -149,4 +173,34 @@ class Encoder:
         return prefix, suffix
 
     def _ids(self, text: str) -> list[int]:
+        """The tokens of the prompt's own text, special ones among them."""
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _codes() -> Iterator[str]:
+    """Names for kinds, the plainest first: A, b, 7, AB, Ab, ab."""
+    yield from ascii_uppercase + ascii_lowercase + digits
+    for one, other in (
+        (ascii_uppercase, ascii_uppercase),
+        (ascii_uppercase, ascii_lowercase),
+        (ascii_lowercase, ascii_lowercase),
+    ):
+        yield from map("".join, product(one, other))
+
+
+def cuts_in_words(notes: Sequence[Encoded], which: str, max_tokens: int) -> str:
+    """How many of the notes are cut, where, and what is lost by that; "" where none is.
+
+    `which` names the notes: "training notes".
+    """
+    cut = [note for note in notes if note.cut]
+    if not cut:
+        return ""
+    within = sum(note.border != "sentence" for note in cut)
+    apart = f" ({within} within a sentence, because it is so long)" if within else ""
+    unseen = sum(note.left_out for note in cut) / sum(note.characters for note in notes)
+    return (
+        f"{len(cut)} of {len(notes)} {which} are longer than train.max_tokens = {max_tokens}: they "
+        f"are cut at the end of a sentence{apart}, and {unseen:.1%} of the text of all {len(notes)} is "
+        "not seen"
+    )

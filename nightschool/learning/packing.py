@@ -265,13 +265,14 @@ def windows(config: object) -> tuple[tuple[str, int | None], ...]:
 
 @torch.no_grad()
 def layout_for(
-    model: PreTrainedModel | PeftModel, prefix: Sequence[int], padding: int, longest: int
-) -> tuple[Layout, str]:
+    model: PreTrainedModel | PeftModel, prefix: Sequence[int], padding: int, longest: int,
+    kernel: str = "each",
+) -> tuple[Layout, str]:  # fmt: skip
     """The layout that a base can take, found by trying it, and the reason in words.
 
     A pack needs a base whose notes cannot see each other in it: what one note's logits are must not
     change by a bit with its neighbour's tokens, and must be what they are alone. `longest` is the
-    most tokens that a note has with its prompt and answer.
+    most tokens that a note has with its prompt and answer, `kernel` the device's `Precision.attention`.
     """
     rows = Layout(tuple(prefix), padding, model.device, model.dtype, "rows")
     base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
@@ -285,7 +286,7 @@ def layout_for(
         if packed.way == "segments":
             if narrow:
                 continue
-            packed = replace(packed, kernel=attention.backend_for(model.device, model.dtype))
+            packed = replace(packed, kernel=kernel)
             base.set_attn_implementation(attention.NAME)
         trouble = _trouble(model, packed, row, tokens)
         if not trouble:

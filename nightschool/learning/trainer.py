@@ -130,7 +130,9 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
     """
     settings = task.settings
     base.train(False)  # the only dropout is the adapter's
-    layout, why = layout_for(base, task.prefix, task.padding, task.longest)
+    layout, why = layout_for(
+        base, task.prefix, task.padding, task.longest, device.precision.attention
+    )
     model, dropout = adapter.fresh(base, settings)
     layers = decoder_layers(base)
     trained = layers[-settings.top_layers :] if settings.top_layers else layers

@@ -39,7 +39,9 @@ def score(
         budget = cheapest(Shape.of(model.config.to_dict()), len(encoder.prefix))
         # On a GPU, a short pass costs as much as one that fills it.
         budget = budget if device.torch.type == "cpu" else max(budget, _GPU_BUDGET)
-    layout, _ = layout_for(model, encoder.prefix, encoder.padding, encoder.longest)
+    layout, _ = layout_for(
+        model, encoder.prefix, encoder.padding, encoder.longest, device.precision.attention
+    )
     tokens = torch.tensor(encoder.first_tokens, device=device.torch)
     found: list[list[float]] = [[] for _ in notes]
     done = 0

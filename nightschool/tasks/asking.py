@@ -19,7 +19,8 @@ def ask_to_classify(
 ) -> list[dict[str, Any]]:
     """Sort notes (source, text) with the model of a run; an answer each, in their order.
 
-    An answer holds `source`, `kind`, `probability` and `probabilities` by kind.
+    An answer holds `source`, `kind`, `probability`, `probabilities` by kind, and `unseen`, the share
+    of the note's text that did not fit into train.max_tokens.
     """
     job = {
         "job": "classify",

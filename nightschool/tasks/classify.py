@@ -50,13 +50,15 @@ def classify(
     )
     frozen = load_base(base, device, settings.train.quantisation, school.quantised, parent.say)
     model = attach(frozen, folder / "adapter")
-    rows = score(model, encoder, [encoder.encode(note["text"]) for note in notes], device)
-    for note, row in zip(notes, rows, strict=True):
+    encoded = [encoder.encode(note["text"]) for note in notes]
+    rows = score(model, encoder, encoded, device)
+    for note, seen, row in zip(notes, encoded, rows, strict=True):
         parent.send(
             "classified",
             source=note["source"],
             kind=best(encoder.kinds, row),
             probability=max(row),
+            unseen=seen.left_out / max(1, seen.characters),
             probabilities=dict(zip(encoder.kinds, row, strict=True)),
         )
     return {"outcome": "finished", "result": {"run": run}}

@@ -68,7 +68,11 @@ def make_report(work: Work) -> Report:
             "fingerprint": dataset.fingerprint,
             **{side: prepared[side] for side in ("train", "validation", "test")},
             "cut": trained["cut"] + after_stage["cut"],
-            "warnings": prepared["warnings"],
+            "warnings": [
+                warning
+                for stage in (prepared, trained, after_stage)
+                for warning in stage.get("warnings", [])
+            ],
         },
         "changes": [
             {"source": item.source, "text": item.text, "kind": item.kind, "before": b, "after": a}

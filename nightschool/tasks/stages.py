@@ -96,6 +96,7 @@ def evaluate(work: Work) -> Ending:
 def _score_test(work: Work, adapter: Path | None) -> Ending:
     from nightschool.learning.base import attach
     from nightschool.learning.device import lock, pick
+    from nightschool.learning.encoding import cuts_in_words
     from nightschool.scoring.scorer import best, score
 
     items = [item for item in work.dataset().items if item.side == "test"]
@@ -105,6 +106,9 @@ def _score_test(work: Work, adapter: Path | None) -> Ending:
     base = work.base(device)
     model = base if adapter is None else attach(base, adapter)
     notes = [encoder.encode(item.text) for item in items]
+    cuts = cuts_in_words(notes, "test notes", encoder.max_tokens)
+    if cuts:
+        work.parent.say("warning", cuts)
     probabilities = score(
         model, encoder, notes, device,
         progress=lambda done, total: work.parent.progress(done, total, None, None),
@@ -118,6 +122,7 @@ def _score_test(work: Work, adapter: Path | None) -> Ending:
         "accuracy": right / len(items),
         "prompt": encoder.fingerprint,
         "cut": sum(note.cut for note in notes),
+        "warnings": [cuts] if cuts else [],
         "chosen": work.chose(*device.choices, *encoder.choices),
         "answers": {item.id: answer for item, answer in zip(items, answers, strict=True)},
         "probabilities": {

@@ -26,6 +26,7 @@ def train(work: Work) -> Ending:
     """Train one chunk; with the last one, publish the adapter as the school's model of this run."""
     from nightschool.learning.base import memory_gb
     from nightschool.learning.device import cap, lock, pick, room
+    from nightschool.learning.encoding import cuts_in_words
     from nightschool.learning.trainer import adapter_sha256, prepare
     from nightschool.learning.trainer import train as train_chunk
     from nightschool.tasks.pacing import Clock, time_plan
@@ -36,12 +37,8 @@ def train(work: Work) -> Ending:
     encoder = work.encoder()
     choices = work.chose(*device.choices, *encoder.choices)
     task = _task(work, encoder)
-    if cut := sum(note.cut for note in task.notes):
-        work.parent.say(
-            "warning",
-            f"{cut} of {len(task.notes)} training notes are longer than train.max_tokens = "
-            f"{task.settings.max_tokens}: only their beginning is used",
-        )
+    if cuts := cuts_in_words(task.notes, "training notes", task.settings.max_tokens):
+        work.parent.say("warning", cuts)
     plan, planned = _plan(work, task, device)
     choices += planned
     cap(device, room(device, task.settings))
@@ -71,6 +68,7 @@ def train(work: Work) -> Ending:
         "validation": trained.validation,
         "skipped": trained.skipped,
         "cut": sum(note.cut for note in task.notes),
+        "warnings": [cuts] if cuts else [],
         "chosen": choices,
         "adapter_sha256": adapter_sha256(work.folder / "adapter"),
     }

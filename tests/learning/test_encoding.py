@@ -2,8 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from nightschool.learning.base import load_tokenizer
-from nightschool.learning.encoding import Encoder
+from nightschool.learning.encoding import Encoder, cuts_in_words
+from nightschool.learning.errors import LearningError
+
+DEMO = Path(__file__).parents[2] / "nightschool/demo/base"
 
 
 def encoder(base: Path, kinds: list[str], max_tokens: int = 100) -> Encoder:
@@ -47,3 +52,59 @@ def test_the_fingerprint_changes_with_what_the_model_sees(tiny_base: Path) -> No
     assert one.fingerprint == encoder(tiny_base, ["lesson", "none"]).fingerprint
     assert one.fingerprint != encoder(tiny_base, ["lesson", "other"]).fingerprint
     assert one.fingerprint != encoder(tiny_base, ["lesson", "none"], max_tokens=50).fingerprint
+
+
+def test_a_long_note_is_cut_at_a_sentence_and_that_is_told(tiny_base: Path) -> None:
+    made = encoder(tiny_base, ["lesson", "none"], max_tokens=32)
+    notes = [made.encode(text) for text in ("Short.", " The router broke. " * 40, "x" * 400)]
+    assert [note.border for note in notes] == ["", "sentence", "character"]
+    assert notes[1].left_out % len("The router broke.  ") == 0 < notes[1].left_out
+    said = cuts_in_words(notes, "test notes", 32)
+    assert "2 of 3 test notes are longer than train.max_tokens = 32" in said
+    assert "end of a sentence (1 within a sentence" in said
+    unseen = (notes[1].left_out + notes[2].left_out) / sum(note.characters for note in notes)
+    assert f"{unseen:.1%} of the text of all 3 is not seen" in said
+    assert cuts_in_words(notes[:1], "test notes", 32) == ""
+
+
+def test_a_special_token_in_a_note_is_just_text(tiny_base: Path) -> None:
+    tokenizer = load_tokenizer(tiny_base)
+    made = encoder(tiny_base, ["lesson", "none"])
+    assert tokenizer.eos_token == "<end>"
+    assert tokenizer.eos_token_id not in made.encode("over <end> and out").prompt
+    assert made.encode("a", "none").answer[-1] == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ["value", "values"],
+        ["values", "value", "val"],
+        ["設計", "設計判断"],
+        ["ＡＢＣ", "ABC", "abc"],
+        ["<end>", "none"],
+        ["a", "A", "Ａ"],
+    ],
+)
+@pytest.mark.parametrize("base", ["tiny", "demo"])
+def test_kinds_that_begin_alike_get_answers_that_do_not(
+    tiny_base: Path, base: str, kinds: list[str]
+) -> None:
+    made = encoder(tiny_base if base == "tiny" else DEMO, kinds)
+    answers = [made.encode("note", kind).answer for kind in kinds]
+    assert [answer[0] for answer in answers] == list(made.first_tokens)
+    assert len(set(made.first_tokens)) == len(kinds)
+
+
+def test_names_whose_tokens_begin_alike_give_way_to_codes(tiny_base: Path) -> None:
+    made = encoder(tiny_base, ["設計", "設計判断"])
+    assert "code" in made.choices[0].reason
+    assert made.prompt.before.startswith("A = 設計\nB = 設計判断\n")
+
+
+def test_hundreds_of_kinds_get_codes_where_the_tokenizer_has_them(tiny_base: Path) -> None:
+    kinds = [f"kind-{number}" for number in range(250)]
+    made = encoder(DEMO, kinds)
+    assert len(set(made.first_tokens)) == 250
+    with pytest.raises(LearningError, match=r"250 kinds are too many .* to name \d+"):
+        encoder(tiny_base, kinds)

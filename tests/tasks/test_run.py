@@ -102,6 +102,7 @@ def test_the_model_sorts_notes(done: School) -> None:
         assert set(answer["probabilities"]) == set(KINDS)
         assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
         assert answer["probability"] == answer["probabilities"][answer["kind"]]
+        assert answer["unseen"] == 0
 
 
 def test_a_copied_school_is_a_whole_school(done: School, tmp_path: Path) -> None:

@@ -7,9 +7,11 @@
 Needs a CUDA GPU and 13 GB of disk (`--work`), no network: the weights are random, which costs
 the same arithmetic. 576 examples: 150 shared prompt tokens, log-normal notes (sigma 0.8), 3 answer
 tokens; effective batch 8, LoRA r=16 on all linear layers. Each arm runs in a process of its own:
-4 steps to warm up, 10 timed. One JSON line an arm. `model_flops` counts what a row-by-row trainer
-has to do: 4 operations a weight and token (frozen weights have no gradient), each row with its prompt
-and without padding; `utilisation` divides by the GPU's dense 16-bit peak (989 TFLOP/s: H100, H200).
+14 steps, then steps 5 to 14 again, timed (TRL and Unsloth: 4 steps to warm up, 10 timed). A CUDA
+graph is made for each size of packs in the first 14, and `making_s` tells how long that took. One
+JSON line an arm. `model_flops` counts what a row-by-row trainer has to do: 4 operations a weight and
+token (frozen weights have no gradient), each row with its prompt and without padding; `utilisation`
+divides by the GPU's dense 16-bit peak (989 TFLOP/s: H100, H200).
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ OURS = {
 OTHERS = ["rows-1", "rows-4", "rows-8", "trl", "unsloth-1", "unsloth-8"]
 
 
-def make_base(folder: Path) -> None:
-    """Write a Qwen2.5-3B with random weights and a tokenizer of numbers."""
+def make_base(folder: Path, layers: int = 36) -> None:
+    """Write a Qwen2.5-3B (or some layers of it) with random weights and a tokenizer of numbers."""
     import torch
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -57,7 +59,9 @@ def make_base(folder: Path) -> None:
         return
     torch.manual_seed(0)
     with torch.device("cuda"):
-        model = Qwen2ForCausalLM(Qwen2Config(**CONFIG)).to(torch.float16)
+        model = Qwen2ForCausalLM(Qwen2Config(**CONFIG | {"num_hidden_layers": layers})).to(
+            torch.float16
+        )
     model.save_pretrained(folder)
     words = {str(number): number for number in range(VOCABULARY)}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="0"))
@@ -84,7 +88,6 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     from nightschool.learning.base import load_base
     from nightschool.learning.device import cap, pick, room
     from nightschool.learning.encoding import Encoded
-    from nightschool.learning.packing import Layout
     from nightschool.learning.plan import Plan, Shape, choose, load_of
     from nightschool.learning.trainer import Task, prepare, take_step
 
@@ -92,7 +95,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     rows = [Encoded(prompt, answer, 0, False) for prompt, answer in examples(mean)]
     task = Task(
         notes=rows, ids=[f"{n:04}" for n in range(len(rows))], sources=[], validation=[],
-        prefix=rows[0].prompt[:PROMPT], padding=2, settings=settings, identity={},
+        prefix=rows[0].prompt[:PROMPT], suffix=[], padding=2, settings=settings, identity={},
     )  # fmt: skip
     device = pick(settings)
     most = room(device, settings)
@@ -106,21 +109,26 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     torch.cuda.synchronize()
     loading = time.perf_counter() - began
     if arm.startswith("rows-"):
-        at_once = int(arm.removeprefix("rows-"))
         plan = Plan(10**9, 36, {})
+        _rows_of(int(arm.removeprefix("rows-")))
+    if arm in EXTRA:
+        EXTRA[arm](model)
     student = prepare(model, task, plan, device)
-    if arm.startswith("rows-"):
-        layout = student.layout
-        student.layout = Layout(layout.prefix, 2, layout.device, layout.dtype, "rows")
-        Layout.split = lambda self, notes, budget: [  # type: ignore[method-assign]
-            list(range(start, min(start + at_once, len(notes))))
-            for start in range(0, len(notes), at_once)
-        ]
-    torch.cuda.reset_peak_memory_stats()
-    times = timed(lambda step: take_step(student, task, step, lambda: False))
+
+    def step(number: int) -> None:
+        take_step(student, task, number, lambda: False)
+
+    began = time.perf_counter()
+    for number in range(1, WARM_UP + TIMED + 1):  # makes the graphs
+        step(number)
+    torch.cuda.synchronize()
+    making = time.perf_counter() - began
+    times = timed(step)
     return {
         **result(times, mean),
         "load_s": round(loading, 2),
+        "making_s": round(making - sum(times) * (1 + WARM_UP / TIMED), 2),
+        "device_gb": round(used_gb(), 3),
         "budget": plan.budget,
         "recomputed": plan.recomputed,
         "predicted_gb": round(plan.total / 1e9, 3),
@@ -128,18 +136,85 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     }
 
 
+def used_gb() -> float:
+    """What the GPU has in use, all processes', in GB (10^9 bytes)."""
+    import torch
+
+    free, total = torch.cuda.mem_get_info()
+    return (total - free) / 1e9
+
+
+def _rows_of(count: int) -> None:
+    """Let the trainer take padded rows of so many notes, in their order, instead of packs."""
+    from nightschool.learning import trainer
+    from nightschool.learning.packing import Layout
+
+    class Rows(Layout):
+        def split(self, notes: Any, budget: int) -> list[list[int]]:
+            return [list(range(n, min(n + count, len(notes)))) for n in range(0, len(notes), count)]
+
+    def rows(model: Any, prefix: Any, padding: int, *_: Any) -> tuple[Layout, str]:
+        return Rows(tuple(prefix), padding, model.device, model.dtype, "rows"), "the benchmark's"
+
+    trainer.layout_for = rows  # type: ignore[assignment]
+
+
+def with_liger(model: Any) -> None:
+    """Liger's kernels for rotary embedding and SwiGLU (its norms and losses have a fused twin here)."""
+    from liger_kernel.transformers import apply_liger_kernel_to_qwen2
+
+    apply_liger_kernel_to_qwen2(
+        rope=True, swiglu=True, rms_norm=False, cross_entropy=False,
+        fused_linear_cross_entropy=False, model=model,
+    )  # fmt: skip
+
+
+def with_compile(model: Any) -> None:
+    """torch.compile of each decoder layer; the adapter's own layers and the attention stay apart."""
+    import torch
+
+    from nightschool.learning import adapter, attention
+
+    adapter._forward = torch.compiler.disable(adapter._forward)
+    attention._Attention.apply = torch.compiler.disable(attention._Attention.apply)  # type: ignore[method-assign]
+    for layer in model.model.layers:
+        layer.forward = torch.compile(layer.forward, dynamic=True)
+
+
+def without_graphs(model: Any) -> None:
+    """Launch kernel by kernel."""
+    from nightschool.learning import trainer
+
+    trainer._no_graphs = lambda *_: "the benchmark"  # type: ignore[assignment]
+
+
+def with_their_nf4(model: Any) -> None:
+    """bitsandbytes' dequantisation: several kernels a weight."""
+    from nightschool.learning import kernels
+
+    kernels.dequantise = lambda weight, state: None  # type: ignore[assignment]
+
+
+EXTRA = {
+    "packed-liger": with_liger,
+    "packed-compiled": with_compile,
+    "packed-eager": without_graphs,
+    "packed-bnb-nf4": with_their_nf4,
+}
+
+
 def timed(step: Callable[[int], object]) -> list[float]:
-    """Seconds of each timed step; `step` is called with numbers from 1 on."""
+    """Seconds of each timed step."""
     import torch
 
     times = []
-    for number in range(1, WARM_UP + TIMED + 1):
+    for number in range(WARM_UP + 1, WARM_UP + TIMED + 1):
         torch.cuda.synchronize()
         began = time.perf_counter()
         step(number)
         torch.cuda.synchronize()
         times.append(time.perf_counter() - began)
-    return times[WARM_UP:]
+    return times
 
 
 def result(times: list[float], mean: int) -> dict[str, Any]:
@@ -244,14 +319,14 @@ def run(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--arm", action="append", choices=[*OURS, *OTHERS])
+    parser.add_argument("--arm", action="append", choices=[*OURS, *EXTRA, *OTHERS])
     parser.add_argument("--mean", type=int, choices=sorted(LENGTHS), default=417)
     parser.add_argument("--memory-gb", type=float, default=0.0)
     parser.add_argument("--work", type=Path, default=Path("/tmp/nightschool-benchmark"))
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     base = given.work / "base"
-    arms = given.arm or [*OURS, "rows-1", "rows-4", "rows-8"]
+    arms = given.arm or [*OURS, *EXTRA, "rows-1", "rows-4", "rows-8"]
     if given.here:
         print(json.dumps(run(arms[0], base, given.mean, given.memory_gb)))
         return

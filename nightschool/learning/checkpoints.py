@@ -24,7 +24,8 @@ from safetensors.torch import load_file, save_file
 from nightschool.learning.errors import LearningError
 
 KEPT = 2
-_FORMAT = 1
+_FORMAT = 2
+_FILES = ("adapter.safetensors", "best.safetensors", "optimizer.safetensors", "state.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Checkpoint:
     fingerprint: Mapping[str, str]
     """What the run depends on: data, recipe, base, versions, device."""
     adapter: Mapping[str, torch.Tensor]
+    best: Mapping[str, torch.Tensor]
+    """The adapter of the best validation so far; empty where none is wanted or was measured."""
     optimizer: Mapping[str, Any]
     """The optimizer's state_dict."""
     scaler: Mapping[str, float | int]
@@ -59,6 +62,7 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
         aside.mkdir(parents=True)
         tensors, structure = flatten(checkpoint.optimizer)
         save_file(_on_cpu(checkpoint.adapter), aside / "adapter.safetensors")
+        save_file(_on_cpu(checkpoint.best), aside / "best.safetensors")
         save_file(_on_cpu(tensors), aside / "optimizer.safetensors")
         state = {
             "format": _FORMAT,
@@ -109,7 +113,7 @@ def load(folder: Path, device: torch.device) -> Checkpoint:
     """Read and verify a checkpoint. Raises LearningError where any file is missing or differs."""
     try:
         sums = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        for name in ("adapter.safetensors", "optimizer.safetensors", "state.json"):
+        for name in _FILES:
             if file_sha256(folder / name) != sums[name]:
                 raise LearningError(
                     f"checkpoint {folder.name} is damaged: {name} differs from its sha256"
@@ -124,6 +128,7 @@ def load(folder: Path, device: torch.device) -> Checkpoint:
             step=state["step"],
             fingerprint=state["fingerprint"],
             adapter=_loaded(folder / "adapter.safetensors", device),
+            best=_loaded(folder / "best.safetensors", device),
             optimizer=unflatten(state["optimizer"], tensors),
             scaler=state["scaler"],
             history=state["history"],

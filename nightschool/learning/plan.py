@@ -19,10 +19,12 @@ from nightschool.learning.errors import LearningError
 if TYPE_CHECKING:
     from nightschool.learning.encoding import Encoded
 
-# What the CUDA context, the driver's and cuBLAS's work areas take beside torch's own allocations.
-CONTEXT_BYTES = 450_000_000
+# What the CUDA context, the kernels loaded into it and the graphs take beside torch's allocations.
+CONTEXT_BYTES = 600_000_000
+# cuBLAS's work areas, which torch allocates: 32 MiB for each of two streams.
+_WORK_AREAS = 2 << 25
 # The allocator keeps blocks that do not fit together: a share of what it holds.
-SLACK = 0.06
+SLACK = 0.05
 # Below this a pass is all overhead.
 LEAST_BUDGET = 256
 _FOUR_BITS = 0.5 + 1 / 64 + 4 / (64 * 256)  # NF4: one byte a block of 64, one float a block of 256
@@ -153,23 +155,26 @@ def predict(
     going_back = 3 * shape.intermediate + 2 * shape.hidden
     live = max(kept * activations, activations) + going_back
     largest = max(a * b for a, b in shape.linears)
-    return {
+    found = {
         "weights": round(shape.layers * shape.layer_parameters * each),
         "embedding": table * (1 if shape.tied else 2),
-        "adapter": adapter * 4,
+        "adapter": adapter * (4 if size == 4 else 4 + size),
         "gradients": adapter * 4,
         "optimizer": round(adapter * state[settings.optimizer]),
         "activations": tokens * size * (recomputed * shape.hidden + live),
-        "logits": asked * shape.vocabulary * (size + 12),
-        "mask": tokens * tokens * size,
-        "dequantised": 2 * largest * size if settings.quantisation == "nf4" else 0,
+        "logits": asked * shape.vocabulary * (2 * size + 12),
+        "dequantised": largest * size if settings.quantisation == "nf4" else 0,
+        "work areas": _WORK_AREAS,
     }
+    found["allocator"] = round(SLACK * sum(found.values()))
+    return found
 
 
 def choose(
     shape: Shape, settings: TrainSettings, load: Load, size: int, room: int | None
 ) -> tuple[Plan, list[Choice]]:
-    """The plan for `room` bytes of device memory (None: no limit worth planning for, a CPU).
+    """The plan for `room` bytes of device memory, the CUDA context's among them (None: no limit worth
+    planning for, a CPU).
 
     Prefers few passes, then few recomputed layers. Raises LearningError where the least does not fit.
     """
@@ -181,11 +186,13 @@ def choose(
     budgets = [max(least, wanted)]
     while not settings.token_budget and budgets[-1] > max(least, LEAST_BUDGET):
         budgets.append(max(least, LEAST_BUDGET, budgets[-1] * 3 // 4))
-    usable = int((room - CONTEXT_BYTES) / (1 + SLACK))
 
     def bytes_of(budget: int, recomputed: int) -> dict[str, int]:
-        notes = min(settings.effective_batch, math.ceil(budget / max(1, load.longest // 4)))
-        return predict(shape, settings, budget, recomputed, notes * load.asked, size)
+        asked = settings.effective_batch * load.asked
+        return {
+            **predict(shape, settings, budget, recomputed, asked, size),
+            "context": CONTEXT_BYTES,
+        }
 
     for budget in budgets:
         depths = {"all": [trained], "none": [0]}.get(
@@ -193,10 +200,10 @@ def choose(
         )
         for recomputed in depths:
             found = bytes_of(budget, recomputed)
-            if sum(found.values()) <= usable:
+            if sum(found.values()) <= room:
                 plan = Plan(budget, recomputed, found)
                 return plan, _reasons(plan, settings, trained, room)
-    need = sum(bytes_of(budgets[-1], trained).values()) * (1 + SLACK) + CONTEXT_BYTES
+    need = sum(bytes_of(budgets[-1], trained).values())
     raise LearningError(
         f"training needs {need / 1e9:.1f} GB of GPU memory and {room / 1e9:.1f} GB may be used: "
         "close other programs, lower train.max_tokens, or set a smaller base"

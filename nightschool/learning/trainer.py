@@ -36,6 +36,7 @@ from nightschool.learning.graphs import Replay
 from nightschool.learning.layers import decoder_layers, recompute
 from nightschool.learning.packing import Batch, Layout, layout_for
 from nightschool.learning.plan import Plan
+from nightschool.learning.stopping import best_step, should_end
 
 Ended = Literal["finished", "chunk_done", "stopped", "out_of_memory"]
 
@@ -195,10 +196,11 @@ def train(
     """Train a prepared student for one chunk, from the newest checkpoint in `folder/checkpoints`
     if there is one.
 
-    Ends at a step border with a checkpoint: when all steps are done (then the adapter is in
-    `folder/adapter`, loadable by peft), when the chunk's time is over, when `should_stop`, or when
-    the device's memory did not suffice. Raises LearningError where the loss stays not finite or
-    the disk is full.
+    Ends at a step border with a checkpoint: when all steps are done, or the validation loss has not
+    become better for `train.patience` epochs (then the adapter is in `folder/adapter`, loadable by
+    peft: with a patience that of the best validation), when the chunk's time is over, when
+    `should_stop`, or when the device's memory did not suffice. Raises LearningError where the loss
+    stays not finite or the disk is full.
     """
     settings = task.settings
     for choice in student.choices:
@@ -216,6 +218,7 @@ def train(
         before = f"step {start.step}" if start else "the beginning"
         reporter.say("warning", f"{line}; it is put aside, and training goes on from {before}")
     progress = Trained("finished", 0)
+    best: Mapping[str, torch.Tensor] = {}
     if start is not None:
         for line in _changed(start.fingerprint, identity):
             reporter.say("warning", line)
@@ -224,7 +227,7 @@ def train(
         student.optimizer.load_state_dict(dict(start.optimizer))
         if start.scaler:
             student.scaler.load_state_dict(dict(start.scaler))
-        progress = Trained("finished", start.step, **start.history)
+        progress, best = Trained("finished", start.step, **start.history), start.best
         reporter.say("state", f"goes on after step {start.step} of {task.total_steps}")
 
     def checkpoint() -> None:
@@ -233,6 +236,7 @@ def train(
                 step=progress.step,
                 fingerprint=identity,
                 adapter=adapter.tensors(student.model),
+                best=best,
                 optimizer=student.optimizer.state_dict(),
                 scaler=student.scaler.state_dict(),
                 history={
@@ -247,7 +251,7 @@ def train(
     total = task.total_steps
     began = saved = time.monotonic()
     first = progress.step
-    while progress.step < total:
+    while progress.step < total and not should_end(progress.validation, settings.patience):
         if should_stop():
             progress.ended = "stopped"
             break
@@ -270,6 +274,8 @@ def train(
             progress.losses.append([step, loss])
         if task.validation and (step % task.steps_per_epoch == 0 or step == total):
             progress.validation.append([step, _validate(student, task)])
+            if settings.patience and best_step(progress.validation) == step:
+                best = {name: w.clone() for name, w in adapter.tensors(student.model).items()}
         pace = (time.monotonic() - began) / (step - first)
         reporter.progress(step, total, loss, pace * (total - step))
         if time.monotonic() - saved >= settings.checkpoint_minutes * 60 and step < total:
@@ -277,10 +283,23 @@ def train(
             saved = time.monotonic()
     if progress.step > first or start is None:
         checkpoint()
-    if progress.step == total:
+    if progress.ended == "finished":
+        if best:
+            _take_best(student, progress, total, best, reporter)
         student.model.save_pretrained(str(folder / "adapter"))
         checkpoints.sync_tree(folder / "adapter")
     return progress
+
+
+def _take_best(
+    student: Student, progress: Trained, total: int, best: Mapping[str, torch.Tensor],
+    reporter: Reporter,
+) -> None:  # fmt: skip
+    """Put the adapter of the best validation in place of the last step's."""
+    adapter.load(student.model, best)
+    step = best_step(progress.validation)
+    early = f" (it ended after step {progress.step} of {total})" if progress.step < total else ""
+    reporter.say("state", f"the adapter of step {step} is kept: its validation loss is best{early}")
 
 
 def take_step(

@@ -10,7 +10,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.errors import LearningError
 from nightschool.learning.pace import fit, key, said, ways_out
-from nightschool.learning.plan import CONTEXT_BYTES, SLACK, Load, Plan, Shape, choose, load_of
+from nightschool.learning.plan import Load, Plan, Shape, choose, load_of
 from nightschool.notes.readers import Reading
 from nightschool.tasks.pacing import advice, body_of, recall
 from nightschool.tasks.training import task_of
@@ -84,13 +84,13 @@ def _memory(
     """
     if most is not None:
         items = dict(chosen.bytes)
-        items["CUDA context"] = CONTEXT_BYTES
-        items["allocator's slack"] = round(chosen.total * SLACK)
     else:
         # The optimizer that a CPU gets, and exactly the budget that was chosen for it.
         update = {"token_budget": chosen.budget}
         train = settings.train.model_copy(update=update | _on_cpu(settings))
         items = dict(choose(shape, train, load, size, _EVERYTHING)[0].bytes)
+        for of_a_gpu in ("work areas", "allocator", "context"):
+            del items[of_a_gpu]
     return {
         "items": items,
         "total": sum(items.values()),

@@ -31,6 +31,7 @@ def checkpoint(step: int) -> Checkpoint:
         step=step,
         fingerprint={"dataset": "d", "torch": "2.13"},
         adapter={"a": torch.full((2, 3), float(step))},
+        best={"a": torch.full((2, 3), 7.0)},
         optimizer={
             "state": {0: {"step": torch.tensor(float(step)), "exp_avg": torch.randn(2, 3)}},
             "param_groups": [{"lr": 1e-3, "betas": (0.9, 0.999), "params": [0], "fused": None}],

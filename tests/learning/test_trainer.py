@@ -7,9 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from nightschool.config.settings import TrainSettings
 from nightschool.learning import trainer
+from nightschool.learning.adapter import tensors
 from nightschool.learning.base import attach, load_base, load_tokenizer
 from nightschool.learning.device import Device, pick
 from nightschool.learning.encoding import Encoder
@@ -155,7 +158,39 @@ def test_training_learns_and_peft_loads_the_adapter(
     student = trainer.prepare(model, more, PLAN, device)
     student.model = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
     student.layout, _ = layout_for(student.model, more.prefix, more.padding, more.longest)
-    assert trainer._validate(student, more) == pytest.approx(ended.validation[-1][1], abs=1e-5)
+    best = min(loss for _, loss in ended.validation)
+    assert trainer._validate(student, more) == pytest.approx(best, abs=1e-5)
+
+
+def test_training_ends_early_and_keeps_the_adapter_of_the_best_validation(
+    task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    more = replace(task, settings=task.settings.model_copy(update={"epochs": 9.0, "patience": 2}))
+    losses = {4: 5.0, 8: 3.0, 12: 4.0, 16: 3.5}
+    at_step_8 = {}
+
+    def validate(student: trainer.Student, _: Task) -> float:
+        step = next(step for step in losses if step not in seen)
+        seen.append(step)
+        if step == 8:
+            at_step_8.update({k: v.clone() for k, v in tensors(student.model).items()})
+        return losses[step]
+
+    seen: list[int] = []
+    monkeypatch.setattr(trainer, "_validate", validate)
+    chunk(more, tmp_path, 13)  # interrupted behind the best
+    ended, told = chunk(more, tmp_path)
+    assert (ended.ended, ended.step) == ("finished", 16)
+    assert any("adapter of step 8 is kept" in text for _, text in told.said)
+    saved = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
+    assert {torch.equal(value, at_step_8[_peft_name(name)]) for name, value in saved.items()} == {
+        True
+    }
+
+
+def _peft_name(saved: str) -> str:
+    return saved.replace(".weight", ".default.weight")
 
 
 def test_a_chunk_ends_when_its_time_is_over(task: Task, chunk: Chunk, tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""Whether an interrupted training ends with the bits of an uninterrupted one, on a CUDA GPU.
+
+    python benchmarks/exact_resume.py
+
+Needs a CUDA GPU and no network. Some layers of a Qwen2.5-3B shape with random weights are trained for
+a few epochs in one process; then again, stopped at a step border, killed between two checkpoints, and
+finished, in a process each. One JSON line a way to train: the sha256 of both adapters, whether they
+are equal, and whether all losses are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from train_step import PROMPT, examples, make_base
+
+LAYERS, NOTES, VALIDATION = 6, 64, 16
+WAYS: dict[str, dict[str, Any]] = {
+    "bf16, paged 8-bit AdamW": {},
+    "bf16, 8-bit AdamW, layers recomputed, small passes": {
+        "optimizer": "adamw_8bit", "activation_checkpointing": "all", "token_budget": 1500,
+    },
+    "fp16 with scaler, AdamW": {"precision": "fp16", "optimizer": "adamw"},
+    "fp16 as on Turing, paged 8-bit AdamW": {"precision": "fp16", "_kernel": "memory-efficient"},
+    "bf16, top 3 layers": {"layers": "top:3"},
+}  # fmt: skip
+
+
+class Silent:
+    """Counts steps; ends this process hard after some."""
+
+    def __init__(self, kill_after: int) -> None:
+        self.steps, self._kill_after = 0, kill_after
+
+    def progress(self, step: int, total: int, loss: float | None, eta_s: float | None) -> None:
+        self.steps += 1
+        if self.steps == self._kill_after:
+            os.kill(os.getpid(), signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
+
+    def say(self, kind: str, message: str) -> None:
+        print(f"{kind}: {message}", file=sys.stderr)
+
+
+def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) -> None:
+    """Train one chunk in this process."""
+    from dataclasses import replace
+
+    from nightschool.config.settings import TrainSettings
+    from nightschool.learning.base import load_base
+    from nightschool.learning.device import pick, room
+    from nightschool.learning.encoding import Encoded
+    from nightschool.learning.plan import Shape, choose, load_of
+    from nightschool.learning.trainer import Task, prepare, train
+
+    given = dict(WAYS[way])
+    kernel = given.pop("_kernel", "")
+    settings = TrainSettings.model_validate({"epochs": 3.0, "checkpoint_minutes": 0.0, **given})
+    if kill_after:
+        settings = settings.model_copy(update={"checkpoint_minutes": 60.0})
+    rows = [Encoded(prompt, answer, 0, False) for prompt, answer in examples(417)]
+    task = Task(
+        notes=rows[:NOTES], ids=[f"{n:04}" for n in range(NOTES)],
+        sources=[str(n) for n in range(NOTES)], validation=rows[NOTES : NOTES + VALIDATION],
+        prefix=rows[0].prompt[:PROMPT], suffix=[], padding=2, settings=settings,
+        identity={"dataset": "d", "prompt": "p", "base": "b"},
+    )  # fmt: skip
+    device = pick(settings)
+    if kernel:
+        device = replace(device, precision=replace(device.precision, attention=kernel))
+    plan, _ = choose(
+        Shape.read(base), settings, load_of(task.notes, task.prefix, task.steps()),
+        device.precision.compute.itemsize, room(device, settings),
+    )  # fmt: skip
+    student = prepare(load_base(base, device, "nf4", base.parent / "quantised"), task, plan, device)
+    told = Silent(kill_after)
+    ended = train(
+        student, task, device, folder, told,
+        lambda: bool(stop_after) and told.steps >= stop_after,
+    )  # fmt: skip
+    (folder / "losses.json").write_text(json.dumps([ended.losses, ended.validation]), "utf-8")
+
+
+def compare(work: Path, way: str) -> dict[str, Any]:
+    """Train whole and in parts; what came of it."""
+    from nightschool.learning.trainer import adapter_sha256
+
+    ends = []
+    for name, chunks in (("whole", [(0, 0)]), ("parts", [(5, 0), (0, 4), (0, 0)])):
+        folder = work / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for stop_after, kill_after in chunks:
+            command = [sys.executable, __file__, "--work", str(work), "--way", way]
+            command += ["--chunk", str(folder), str(stop_after), str(kill_after)]
+            done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+            if done.returncode != 0 and not kill_after:
+                return {"way": way, "error": done.stderr.strip().splitlines()[-3:]}
+        losses = (folder / "losses.json").read_text("utf-8")
+        ends.append((adapter_sha256(folder / "adapter"), losses))
+    (one, losses), (other, again) = ends
+    return {
+        "way": way, "equal": one == other, "losses_equal": losses == again,
+        "whole": one[:16], "parts": other[:16], "steps": len(json.loads(losses)[0]),
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--work", type=Path, default=Path("/tmp/nightschool-resume"))
+    parser.add_argument("--way", action="append", choices=WAYS)
+    parser.add_argument("--chunk", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    base = given.work / "base"
+    if given.chunk:
+        folder, stop_after, kill_after = given.chunk
+        chunk(base, Path(folder), given.way[0], int(stop_after), int(kill_after))
+        return
+    make_base(base, LAYERS)
+    for way in given.way or WAYS:
+        print(json.dumps(compare(given.work, way)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

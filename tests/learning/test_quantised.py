@@ -128,6 +128,7 @@ def test_a_kept_base_has_the_bits_of_a_fresh_one(tmp_path: Path, name: str, prec
     assert [kind for kind, _ in told.said] == ["state"]
     assert any(states(weight) for weight in fresh.parameters())
     assert bits(fresh) == bits(first) == bits(kept)
+    assert not any(w.data_ptr() % 64 for w in kept.parameters() if not states(w))
     assert torch.equal(logits(fresh), logits(first))
     assert torch.equal(logits(fresh), logits(kept))
     assert bits(fresh) == bits(kept)  # not repacked by their forward passes

@@ -57,6 +57,10 @@ def load_base(
         model = quantised.load(cache, folder, device, config, read, say)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
+        # safetensors maps files at any address, and MKL's sums may depend on the alignment to 64
+        # bytes ("Conditional Numerical Reproducibility" in Intel's guide). NF4 is unpacked first.
+        if parameter.data_ptr() % 64 and getattr(parameter, "quant_state", None) is None:
+            parameter.data = parameter.data.clone()
     for module in model.modules():
         # On a CPU with AVX512-BF16 bitsandbytes repacks the weights for inference: scores would
         # differ between CPUs, and the packed layers have no backward pass.

@@ -102,7 +102,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     )  # fmt: skip
     cap(device, most)
     began = time.perf_counter()
-    model = load_base(base, device, "nf4")
+    model = load_base(base, device, "nf4", base.parent / "quantised")
     torch.cuda.synchronize()
     loading = time.perf_counter() - began
     if arm.startswith("rows-"):

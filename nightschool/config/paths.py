@@ -55,6 +55,11 @@ class School:
     def models(self) -> Path:
         return self.state / "models"
 
+    @property
+    def quantised(self) -> Path:
+        """Quantised base models: a cache, made again where it is missing."""
+        return self.state / "quantised"
+
     def run_folder(self, run: int) -> Path:
         return self.state / "runs" / str(run)
 

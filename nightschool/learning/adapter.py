@@ -9,8 +9,9 @@ LoRA: Hu et al. 2021, arXiv:2106.09685. NF4 and QLoRA: Dettmers et al. 2023, arX
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from types import MethodType
 from typing import Any
 
@@ -21,26 +22,51 @@ from peft.tuners.lora import LoraLayer
 from transformers import PreTrainedModel
 
 from nightschool.config.settings import TrainSettings
+from nightschool.learning import kernels
 from nightschool.learning.errors import LearningError
 from nightschool.learning.layers import decoder_layers
 
+# The blocks of bitsandbytes' 8-bit optimizer states, in numbers.
+_ALIGNED = 256
 
-@dataclass(slots=True)
+
 class Dropout:
     """The dropout of a pass: a function of its seed and the layer's number, and so of nothing else.
 
     A recomputed pass, and a resumed run, drop the same elements.
     """
 
-    keep: float
-    generator: torch.Generator
-    seed: int | None = None
-    """None: nothing is dropped (validation, scoring)."""
+    def __init__(self, share: float, device: torch.device) -> None:
+        self.keep = 1 - share
+        self.on_device = kernels.available(device)
+        """Whether the seed is read on the GPU: then a CUDA graph can be replayed with other seeds."""
+        self._seed: int | None = None
+        self._key = torch.zeros((), dtype=torch.int64, device=device)
+        self._generator = torch.Generator(device)
 
-    def mask(self, like: torch.Tensor, seed: int) -> torch.Tensor:
-        """Ones and zeros in the shape and dtype of `like`."""
-        self.generator.manual_seed(seed)
-        return torch.empty_like(like).bernoulli_(self.keep, generator=self.generator)
+    @property
+    def seed(self) -> int | None:
+        """None: nothing is dropped (validation, scoring)."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, seed: int | None) -> None:
+        self._seed = seed
+        if seed is not None and self.on_device:
+            self._key.fill_(seed)
+
+    @property
+    def active(self) -> bool:
+        return self._seed is not None and self.keep < 1
+
+    def drop(self, x: torch.Tensor, layer: int, out: torch.Tensor | None = None) -> torch.Tensor:
+        """`x` with its dropped elements set to zero (the others are not scaled), in `out` if given."""
+        out = torch.empty_like(x) if out is None else out
+        if self.on_device:
+            return kernels.drop(x, self._key, layer, self.keep, out)
+        self._generator.manual_seed(zlib.crc32(f"{self._seed} {layer}".encode()))
+        kept = torch.empty_like(x).bernoulli_(self.keep, generator=self._generator)
+        return torch.mul(x, kept, out=out)
 
 
 @dataclass(slots=True)
@@ -51,12 +77,17 @@ class _Layer:
     scale: float
     dropout: Dropout
     number: int
+    cast: tuple[torch.Tensor, torch.Tensor] | None = None
+    """The factors in the dtype that the base computes in, where somebody keeps them up to date."""
 
     def weight(self) -> torch.Tensor:
         """The frozen weight, shape (out, in), in the dtype that the base computes in."""
         weight = self.base.weight
         state = getattr(weight, "quant_state", None)
-        return weight.detach() if state is None else dequantize_4bit(weight.data, state)
+        if state is None:
+            return weight.detach()
+        quick = kernels.dequantise(weight.data, state)
+        return dequantize_4bit(weight.data, state) if quick is None else quick
 
 
 class _LoraLinear(torch.autograd.Function):
@@ -67,17 +98,17 @@ class _LoraLinear(torch.autograd.Function):
         ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: _Layer
     ) -> torch.Tensor:
         flat = x.reshape(-1, x.shape[-1])
-        weight = layer.weight()
-        y = torch.nn.functional.linear(flat, weight, layer.base.bias)
-        ctx.layer, ctx.seed, scale, dropped = layer, None, layer.scale, flat
-        if layer.dropout.seed is not None and layer.dropout.keep < 1:
-            ctx.seed = zlib.crc32(b"%d %d" % (layer.dropout.seed, layer.number))
-            scale /= layer.dropout.keep
-            dropped = flat * layer.dropout.mask(flat, ctx.seed)
-        ctx.scale = scale
-        inner = dropped @ a.to(x.dtype).t()
-        y.addmm_(inner, b.to(x.dtype).t(), alpha=scale)
-        ctx.save_for_backward(flat, inner, a, b)
+        y = torch.nn.functional.linear(flat, layer.weight(), layer.base.bias)
+        ctx.layer, ctx.dropped, ctx.scale = layer, layer.dropout.active, layer.scale
+        dropped = flat
+        if ctx.dropped:
+            ctx.scale /= layer.dropout.keep
+            dropped = layer.dropout.drop(flat, layer.number)
+        low_a, low_b = layer.cast or (a.to(x.dtype), b.to(x.dtype))
+        inner = dropped @ low_a.t()
+        y.addmm_(inner, low_b.t(), alpha=ctx.scale)
+        ctx.dtype = a.dtype
+        ctx.save_for_backward(flat, inner, low_a, low_b)
         return y.view(*x.shape[:-1], -1)
 
     @staticmethod
@@ -85,17 +116,16 @@ class _LoraLinear(torch.autograd.Function):
         flat, inner, a, b = ctx.saved_tensors
         layer: _Layer = ctx.layer
         dy = grads[0].reshape(-1, grads[0].shape[-1])
-        mask = None if ctx.seed is None else layer.dropout.mask(flat, ctx.seed)
-        db = (dy.t() @ inner).to(b.dtype).mul_(ctx.scale)
-        d_inner = (dy @ b.to(dy.dtype)).mul_(ctx.scale)
-        da = (d_inner.t() @ (flat if mask is None else flat * mask)).to(a.dtype)
+        dropped = layer.dropout.drop(flat, layer.number) if ctx.dropped else flat
+        db = (dy.t() @ inner).to(ctx.dtype).mul_(ctx.scale)
+        d_inner = (dy @ b).mul_(ctx.scale)
+        da = (d_inner.t() @ dropped).to(ctx.dtype)
         if not ctx.needs_input_grad[0]:
             return None, da, db, None
-        if mask is None:
-            dx = dy @ layer.weight()
-            dx.addmm_(d_inner, a.to(dy.dtype))
-        else:
-            dx = torch.addcmul(dy @ layer.weight(), d_inner @ a.to(dy.dtype), mask)
+        dx = d_inner @ a
+        if ctx.dropped:
+            layer.dropout.drop(dx, layer.number, dx)
+        dx.addmm_(dy, layer.weight())
         return dx.view(*grads[0].shape[:-1], -1), da, db, None
 
 
@@ -143,7 +173,7 @@ def fresh(base: PreTrainedModel, settings: TrainSettings) -> tuple[PeftModel, Dr
 
 def quicken(model: PeftModel, dropout: float = 0.0) -> Dropout:
     """Let the adapter's layers compute as this file does; returns the handle on their dropout."""
-    handle = Dropout(1 - dropout, torch.Generator(model.device))
+    handle = Dropout(dropout, model.device)
     modules = [module for module in model.modules() if isinstance(module, LoraLayer)]
     for number, module in enumerate(modules):
         base = module.get_base_layer()
@@ -151,6 +181,46 @@ def quicken(model: PeftModel, dropout: float = 0.0) -> Dropout:
         setattr(module, "quick", _Layer(base, module.scaling["default"], handle, number))  # noqa: B010
         setattr(module, "forward", MethodType(_forward, module))  # noqa: B010
     return handle
+
+
+class Weights:
+    """The adapter's weights in one piece: an update, a norm and a cast for all layers at once.
+
+    Each weight begins at a multiple of 256 numbers, the blocks of the 8-bit optimizers, so that no
+    block spans two of them; what is between stays zero.
+    """
+
+    def __init__(self, model: PeftModel, dtype: torch.dtype) -> None:
+        """Move a model's adapter into one piece; the base computes in `dtype`.
+
+        Raises LearningError where the adapter is not float32.
+        """
+        found = [p for p in model.parameters() if p.requires_grad]
+        if wrong := {str(p.dtype) for p in found} - {"torch.float32"}:
+            raise LearningError(f"adapter weights are {wrong}, not float32: this is a bug")
+        starts = [0, *accumulate(-(-p.numel() // _ALIGNED) * _ALIGNED for p in found)]
+        self.parameter = torch.nn.Parameter(torch.zeros(starts[-1], device=model.device))
+        self.gradient = self.parameter.grad = torch.zeros_like(self.parameter)
+        self.cast = self.parameter.data.to(dtype)  # the same memory where that is float32
+        cast = {}
+        for start, p in zip(starts, found, strict=False):
+            own, grad, cast[id(p)] = (
+                whole[start : start + p.numel()].view_as(p)
+                for whole in (self.parameter.data, self.gradient, self.cast)
+            )
+            own.copy_(p.data)
+            p.data, p.grad = own, grad
+        for module in model.modules():
+            if isinstance(module, LoraLayer):
+                a, b = (module.lora_A["default"].weight, module.lora_B["default"].weight)
+                cast_of: Any = module.quick
+                cast_of.cast = cast[id(a)], cast[id(b)]
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Call it after the weights have changed."""
+        if self.cast.dtype is not torch.float32:
+            self.cast.copy_(self.parameter.data)
 
 
 def tensors(model: PeftModel) -> dict[str, torch.Tensor]:
@@ -168,11 +238,3 @@ def load(model: PeftModel, values: Mapping[str, torch.Tensor]) -> None:
     with torch.no_grad():
         for name, value in values.items():
             own[name].copy_(value)
-
-
-def trainable(model: PeftModel) -> Sequence[torch.nn.Parameter]:
-    """The adapter's parameters. Raises LearningError where they are not float32."""
-    found = [p for p in model.parameters() if p.requires_grad]
-    if wrong := {str(p.dtype) for p in found} - {"torch.float32"}:
-        raise LearningError(f"adapter weights are {wrong}, not float32: this is a bug")
-    return found

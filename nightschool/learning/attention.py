@@ -36,11 +36,16 @@ class Segments:
     """int64, shape (notes, prompt): the keys that are copies of the prompt's"""
     spans: tuple[tuple[int, int, int], ...]
     """First token, tokens, and prompt tokens before it, of each sequence."""
+    longest: tuple[int, int]
+    """At least as many as the most queries, and the most keys, of a sequence."""
     backend: str
     """"flash", "memory-efficient" or "each" (one by one, on any device)"""
 
     @classmethod
-    def of(cls, prompt: int, notes: Sequence[int], device: torch.device, backend: str) -> Segments:
+    def of(
+        cls, prompt: int, notes: Sequence[int], device: torch.device, backend: str,
+        longest: tuple[int, int] | None = None,
+    ) -> Segments:  # fmt: skip
         """Of a pack with a prompt and notes of these lengths, in tokens."""
         spans = [(0, prompt, 0)] if prompt else []
         first = prompt
@@ -65,13 +70,14 @@ class Segments:
 
         return cls(
             whole(queries, torch.int32), whole(keys, torch.int32), whole(gather), whole(own),
-            whole([list(copy) for copy in copies]), tuple(spans), backend,
+            whole([list(copy) for copy in copies]), tuple(spans),
+            longest or (max(s[1] for s in spans), max(s[1] + s[2] for s in spans)), backend,
         )  # fmt: skip
 
     @property
-    def longest(self) -> tuple[int, int]:
-        """The most queries, and the most keys, of a sequence."""
-        return max(s[1] for s in self.spans), max(s[1] + s[2] for s in self.spans)
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """What a kernel reads: another pack's can be put in place."""
+        return self.queries, self.keys, self.gather, self.own, self.copies
 
 
 def backend_for(device: torch.device, dtype: torch.dtype) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+import safetensors
 import torch
 from peft import PeftModel
 from transformers import (
@@ -18,9 +19,10 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from nightschool.learning import quantised
 from nightschool.learning.adapter import quicken
 from nightschool.learning.device import Device
-from nightschool.learning.errors import LearningError
+from nightschool.learning.errors import LearningError, first_line
 from nightschool.learning.layers import fuse_norms
 
 
@@ -29,35 +31,30 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
-        raise LearningError(f"{folder}: no usable tokenizer: {_first_line(error)}") from None
+        raise LearningError(f"{folder}: no usable tokenizer: {first_line(error)}") from None
     return tokenizer
 
 
-def load_base(folder: Path, device: Device, quantisation: str) -> PreTrainedModel:
-    """The causal LM, frozen, in evaluation mode, its linear layers in NF4 where asked for."""
+def load_base(
+    folder: Path,
+    device: Device,
+    quantisation: str,
+    cache: Path | None = None,
+    say: quantised.Say = quantised.silent,
+) -> PreTrainedModel:
+    """The causal LM, frozen, in evaluation mode, its linear layers in NF4 where asked for.
+
+    With a `cache` (a folder) the 16-bit weights are read and quantised once; the bits are the same.
+    """
     if not sys.stderr.isatty():
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    dtype = device.precision.compute
-    options: dict[str, Any] = {}
-    if quantisation == "nf4":
-        options["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-        )
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            device_map={"": str(device.torch)},
-            **options,
-        )
-    except (OSError, ValueError) as error:
-        raise LearningError(
-            f"{folder}: the base model cannot be loaded: {_first_line(error)}"
-        ) from None
+    config = quantised.nf4(device.precision.compute) if quantisation == "nf4" else None
+    read = partial(_from_16_bit, folder, device, config)
+    if config is None or cache is None:
+        model = read()
+    else:
+        model = quantised.load(cache, folder, device, config, read, say)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     for module in model.modules():
@@ -67,6 +64,23 @@ def load_base(folder: Path, device: Device, quantisation: str) -> PreTrainedMode
             module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     fuse_norms(model)
     model.train(False)
+    return model
+
+
+def _from_16_bit(
+    folder: Path, device: Device, config: BitsAndBytesConfig | None
+) -> PreTrainedModel:
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=device.precision.compute,
+            device_map={"": str(device.torch)},
+            quantization_config=config,
+        )
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise LearningError(
+            f"{folder}: the base model cannot be loaded: {first_line(error)}"
+        ) from None
     return model
 
 
@@ -82,7 +96,3 @@ def memory_gb(device: Device) -> float | None:
     if device.torch.type != "cuda":
         return None
     return torch.cuda.max_memory_allocated(device.torch) / 1e9
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

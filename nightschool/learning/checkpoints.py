@@ -69,7 +69,7 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
             "history": dict(checkpoint.history),
         }
         (aside / "state.json").write_text(json.dumps(state), encoding="utf-8")
-        sums = {file.name: _sha256(file) for file in sorted(aside.iterdir())}
+        sums = {file.name: file_sha256(file) for file in sorted(aside.iterdir())}
         (aside / "manifest.json").write_text(json.dumps(sums), encoding="utf-8")
         sync_tree(aside)
         shutil.rmtree(final, ignore_errors=True)
@@ -110,7 +110,7 @@ def load(folder: Path, device: torch.device) -> Checkpoint:
     try:
         sums = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         for name in ("adapter.safetensors", "optimizer.safetensors", "state.json"):
-            if _sha256(folder / name) != sums[name]:
+            if file_sha256(folder / name) != sums[name]:
                 raise LearningError(
                     f"checkpoint {folder.name} is damaged: {name} differs from its sha256"
                 )
@@ -175,7 +175,8 @@ def _loaded(file: Path, device: torch.device) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in load_file(file, device=str(device)).items()}
 
 
-def _sha256(file: Path) -> str:
+def file_sha256(file: Path) -> str:
+    """The hash of a file's content, which is read once and never held whole."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

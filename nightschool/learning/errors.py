@@ -11,3 +11,8 @@ class Stopped(Exception):
 
 class DeviceBusy(Exception):
     """Another process trains on the device; trying again later helps."""
+
+
+def first_line(error: Exception) -> str:
+    """What a library's error says, short enough to be part of one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

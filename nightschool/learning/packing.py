@@ -30,6 +30,15 @@ base's own attention, or padded rows."""
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """Sizes that a pack is filled up to, with blank notes and questions that weigh nothing."""
+
+    tokens: int
+    notes: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What the model gets, and where it is asked.
 
@@ -53,12 +62,23 @@ class Batch:
     note: torch.Tensor
     """int64, shape (n,): index of the note, as given"""
     weight: torch.Tensor
-    """float32, shape (n,): so that a note's answer tokens weigh 1 together"""
+    """float32, shape (n,): so that a note's answer tokens weigh its share together"""
     way: Way
 
     @property
     def tokens(self) -> int:
         return self.ids.numel()
+
+    @property
+    def _tensors(self) -> tuple[torch.Tensor, ...]:
+        where = self.segments.tensors if self.segments else ()
+        own = (self.ids, self.positions, self.row, self.column, self.target, self.note, self.weight)
+        return own + where
+
+    def copy_(self, other: Batch) -> None:
+        """Take over the values of a pack of the same frame, which may be on another device."""
+        for to, of in zip(self._tensors, other._tensors, strict=True):
+            to.copy_(of, non_blocking=True)
 
     def logits(self, model: torch.nn.Module) -> torch.Tensor:
         """The model's logits where it is asked: shape (n, vocabulary)."""
@@ -90,10 +110,16 @@ class Layout:
     way: Way
     windows: tuple[tuple[str, int | None], ...] = ()
     """Layer types, and how far each sees in tokens (None: all the way); for a mask."""
+    kernel: str = ""
+    """The attention kernel for segments; see `attention.Segments.backend`."""
 
     def length(self, note: Encoded) -> int:
         """The tokens that a note adds to a pack. Nothing follows its last answer token."""
         return len(note.prompt) - len(self.prefix) + max(0, len(note.answer) - 1)
+
+    def tokens(self, notes: Sequence[Encoded]) -> int:
+        """The tokens of a pack."""
+        return len(self.prefix) + sum(map(self.length, notes))
 
     def split(self, notes: Sequence[Encoded], budget: int) -> list[list[int]]:
         """The notes' indices in packs of at most `budget` tokens: first fit, the longest first.
@@ -127,19 +153,31 @@ class Layout:
                 parts.append([index])
         return parts
 
-    def batch(self, notes: Sequence[Encoded]) -> Batch:
-        return self._rows(notes) if self.way == "rows" else self._pack(notes)
+    def batch(
+        self, notes: Sequence[Encoded], share: float = 1.0, frame: Frame | None = None
+    ) -> Batch:
+        """Notes ready for the model: each weighs `share`; a pack is filled up to `frame`, if given."""
+        return self._rows(notes, share) if self.way == "rows" else self._pack(notes, share, frame)
 
-    def _pack(self, notes: Sequence[Encoded]) -> Batch:
+    def _pack(self, notes: Sequence[Encoded], share: float, frame: Frame | None) -> Batch:
         begin = len(self.prefix)
         ids, positions, owner = list(self.prefix), list(range(begin)), [-1] * begin
         asked: list[_Asked] = []
         for number, note in enumerate(notes):
             segment = [*note.prompt[begin:], *note.answer[:-1]]
-            asked += _asked(note, number, len(ids) + len(note.prompt) - begin - 1)
+            asked += _asked(note, number, share, len(ids) + len(note.prompt) - begin - 1)
             ids += segment
             positions += range(begin, begin + len(segment))
             owner += [number] * len(segment)
+        lengths = [self.length(note) for note in notes]
+        if frame:
+            blank = [1] * (frame.notes - len(notes))
+            blank[-1] += frame.tokens - len(ids) - len(blank)
+            ids += [self.padding] * sum(blank)
+            for length in blank:
+                positions += range(begin, begin + length)
+            lengths += blank
+            asked += [_Asked(0, 0, 0, 0.0)] * (frame.asked - len(asked))
         mask, segments = None, None
         if self.way == "mask":
             spare = -len(ids) % _ALIGNED
@@ -148,15 +186,22 @@ class Layout:
             owner += [len(notes)] * spare
             mask = self._masks(self._tensor(owner), self._tensor(positions))
         else:
-            backend = attention.backend_for(self.device, self.dtype)
-            lengths = [self.length(note) for note in notes]
-            segments = Segments.of(begin, lengths, self.device, backend)
+            longest = (frame.tokens, frame.tokens) if frame else None
+            segments = Segments.of(begin, lengths, self.device, self.kernel, longest)
+        return self._batch(
+            [ids], self._tensor([positions]), mask, segments, [0] * len(asked), asked
+        )
+
+    def _batch(
+        self, ids: object, positions: torch.Tensor, mask: Masks | None, segments: Segments | None,
+        rows: Sequence[int], asked: Sequence[_Asked],
+    ) -> Batch:  # fmt: skip
         return Batch(
-            ids=self._tensor([ids]),
-            positions=self._tensor([positions]),
+            ids=self._tensor(ids),
+            positions=positions,
             mask=mask,
             segments=segments,
-            row=self._tensor([0] * len(asked)),
+            row=self._tensor(rows),
             column=self._tensor([place.column for place in asked]),
             target=self._tensor([place.target for place in asked]),
             note=self._tensor([place.note for place in asked]),
@@ -178,29 +223,18 @@ class Layout:
             masks[kind] = mask.masked_fill_(~near, float("-inf"))[None, None]
         return masks if len(masks) > 1 else next(iter(masks.values()))
 
-    def _rows(self, notes: Sequence[Encoded]) -> Batch:
+    def _rows(self, notes: Sequence[Encoded], share: float) -> Batch:
         """Rows padded on the left, so that all answers stand in the last columns."""
         sequences = [[*note.prompt, *note.answer[:-1]] for note in notes]
         columns = max(map(len, sequences))
-        ids = torch.full((len(notes), columns), self.padding, dtype=torch.long)
-        mask = torch.zeros_like(ids)
+        blank = [columns - len(sequence) for sequence in sequences]
+        ids = [[self.padding] * n + sequence for n, sequence in zip(blank, sequences, strict=True)]
+        mask = self._tensor([[0] * n + [1] * (columns - n) for n in blank])
         asked: list[_Asked] = []
-        for number, (note, sequence) in enumerate(zip(notes, sequences, strict=True)):
-            ids[number, columns - len(sequence) :] = torch.tensor(sequence)
-            mask[number, columns - len(sequence) :] = 1
-            asked += _asked(note, number, columns - len(sequence) + len(note.prompt) - 1)
-        return Batch(
-            ids=ids.to(self.device),
-            positions=(mask.cumsum(1) - 1).clamp(min=0).to(self.device),
-            mask=mask.to(self.device),
-            segments=None,
-            row=self._tensor([place.note for place in asked]),
-            column=self._tensor([place.column for place in asked]),
-            target=self._tensor([place.target for place in asked]),
-            note=self._tensor([place.note for place in asked]),
-            weight=torch.tensor([place.weight for place in asked], device=self.device),
-            way=self.way,
-        )
+        for number, note in enumerate(notes):
+            asked += _asked(note, number, share, blank[number] + len(note.prompt) - 1)
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        return self._batch(ids, positions, mask, None, [place.note for place in asked], asked)
 
     def _tensor(self, values: object) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.long, device=self.device)
@@ -214,10 +248,10 @@ class _Asked:
     weight: float
 
 
-def _asked(note: Encoded, number: int, column: int) -> list[_Asked]:
+def _asked(note: Encoded, number: int, share: float, column: int) -> list[_Asked]:
     """The places where a note's answer is read, the first after its prompt's last token."""
-    answer = note.answer or [-1]
-    return [_Asked(column + i, token, number, 1 / len(answer)) for i, token in enumerate(answer)]
+    answer, weight = note.answer or [-1], share / max(1, len(note.answer))
+    return [_Asked(column + i, token, number, weight) for i, token in enumerate(answer)]
 
 
 def windows(config: object) -> tuple[tuple[str, int | None], ...]:
@@ -251,6 +285,7 @@ def layout_for(
         if packed.way == "segments":
             if narrow:
                 continue
+            packed = replace(packed, kernel=attention.backend_for(model.device, model.dtype))
             base.set_attn_implementation(attention.NAME)
         trouble = _trouble(model, packed, row, tokens)
         if not trouble:

@@ -32,6 +32,7 @@ from nightschool.learning.choice import Choice
 from nightschool.learning.device import Device
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.errors import LearningError, Stopped
+from nightschool.learning.graphs import Replay
 from nightschool.learning.layers import decoder_layers, recompute
 from nightschool.learning.packing import Batch, Layout, layout_for
 from nightschool.learning.plan import Plan
@@ -114,9 +115,11 @@ class Student:
     layout: Layout
     budget: int
     dropout: adapter.Dropout
-    parameters: Sequence[torch.nn.Parameter]
+    weights: adapter.Weights
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    run: Callable[[Sequence[Encoded], float], torch.Tensor]
+    """Adds a pack's gradients, times its notes' share of the step, and returns its loss times that."""
     choices: tuple[Choice, ...]
 
 
@@ -132,23 +135,51 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
     layers = decoder_layers(base)
     trained = layers[-settings.top_layers :] if settings.top_layers else layers
     recompute(trained[: plan.recomputed])
-    parameters = adapter.trainable(model)
-    optimizer, choice = _optimizer(parameters, settings, device)
-    return Student(
-        model=model,
-        layout=layout,
-        budget=plan.budget,
-        dropout=dropout,
-        parameters=parameters,
-        optimizer=optimizer,
-        scaler=torch.amp.GradScaler(
-            device.torch.type, init_scale=2.0**11, enabled=device.precision.scaler
-        ),
-        choices=(
-            choice,
-            Choice("batches", "padded rows" if layout.way == "rows" else "packs", why),
-        ),
+    weights = adapter.Weights(model, base.dtype)
+    optimizer, chosen = _optimizer(weights.parameter, settings, device)
+    scaler = torch.amp.GradScaler(
+        device.torch.type, init_scale=2.0**11, enabled=device.precision.scaler
     )
+
+    def backward(batch: Batch) -> torch.Tensor:
+        loss = summed_loss(model, batch)
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def run(notes: Sequence[Encoded], share: float) -> torch.Tensor:
+        return backward(layout.batch(notes, share))
+
+    way = "padded rows" if layout.way == "rows" else "packs"
+    choices = [chosen, Choice("batches", way, why)]
+    if device.torch.type == "cuda":
+        if why_not := _no_graphs(layout, dropout):
+            choices.append(Choice("CUDA graphs", "no", why_not))
+        else:
+            dropout.seed = 0
+            run = Replay(layout, backward, list(_packs(task, layout, plan.budget))).run
+            dropout.seed = None
+            weights.gradient.zero_()
+            choices.append(Choice("CUDA graphs", "yes", "a pass is launched at once"))
+    return Student(
+        model, layout, plan.budget, dropout, weights, optimizer, scaler, run, tuple(choices)
+    )
+
+
+def _no_graphs(layout: Layout, dropout: adapter.Dropout) -> str:
+    """Why passes cannot be replayed, or ""."""
+    if layout.way != "segments":
+        return "their shapes differ too much without packs"
+    if dropout.keep < 1 and not dropout.on_device:
+        return "NVRTC, which compiles the dropout for them, is not found beside torch"
+    return ""
+
+
+def _packs(task: Task, layout: Layout, budget: int) -> Iterator[list[Encoded]]:
+    """Every pack of a run."""
+    for step in task.steps():
+        notes = [task.notes[index] for index in step]
+        for part in layout.split(notes, budget):
+            yield [notes[index] for index in part]
 
 
 def train(
@@ -187,6 +218,7 @@ def train(
         for line in _changed(start.fingerprint, identity):
             reporter.say("warning", line)
         adapter.load(student.model, start.adapter)
+        student.weights.refresh()
         student.optimizer.load_state_dict(dict(start.optimizer))
         if start.scaler:
             student.scaler.load_state_dict(dict(start.scaler))
@@ -227,7 +259,6 @@ def train(
             progress.ended = "stopped"
             break
         except torch.OutOfMemoryError:
-            student.optimizer.zero_grad(set_to_none=True)
             progress.ended = "out_of_memory"
             break
         progress.step = step
@@ -264,12 +295,13 @@ def take_step(
     try:
         losses = accumulate(student, task, step, should_stop)
         student.scaler.unscale_(student.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(student.parameters, settings.max_grad_norm)
-        total = float(torch.stack(losses).sum())
+        norm = torch.nn.utils.clip_grad_norm_([student.weights.parameter], settings.max_grad_norm)
+        total = float(losses)
         # With a scaler, gradients that overflow are its business: it skips and lowers the scale.
         finite = math.isfinite(total) and (student.scaler.is_enabled() or bool(norm.isfinite()))
         if finite:
             student.scaler.step(student.optimizer)
+            student.weights.refresh()
         student.scaler.update()
         return total if finite else None
     finally:
@@ -278,32 +310,31 @@ def take_step(
 
 def accumulate(
     student: Student, task: Task, step: int, should_stop: Callable[[], bool]
-) -> list[torch.Tensor]:
-    """The gradients of a step (1-based), pass by pass, into the adapter; returns the passes' losses.
+) -> torch.Tensor:
+    """Add the gradients of a step's passes to the adapter's; returns the step's loss, shape ().
 
-    `clear` must follow, also where it raises Stopped between two passes.
+    Raises Stopped between two passes.
     """
     rows = [task.notes[index] for index in task.indices(step)]
     losses = []
-    for number, part in enumerate(student.layout.split(rows, student.budget)):
-        if should_stop():
-            raise Stopped
-        student.dropout.seed = (task.settings.seed * 1_000_003 + step) * 1024 + number
-        batch = student.layout.batch([rows[index] for index in part])
-        loss = summed_loss(student.model, batch) / len(rows)
-        student.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        losses.append(loss.detach())
-    return losses
+    try:
+        for number, part in enumerate(student.layout.split(rows, student.budget)):
+            if should_stop():
+                raise Stopped
+            student.dropout.seed = (task.settings.seed * 1_000_003 + step) * 1024 + number
+            losses.append(student.run([rows[index] for index in part], 1 / len(rows)))
+        return torch.stack(losses).sum()
+    finally:
+        student.dropout.seed = None
 
 
 def clear(student: Student) -> None:
-    """Drop what `accumulate` left: the gradients, and the dropout's seed."""
-    student.dropout.seed = None
-    student.optimizer.zero_grad(set_to_none=True)
+    """Drop the gradients that `accumulate` left."""
+    student.weights.gradient.zero_()
 
 
 def summed_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-    """The sum over a batch's notes of their losses, in nats: a float32 (or wider) scalar."""
+    """The sum over a batch's notes of their losses times their shares, in nats: at least float32, shape ()."""
     logits = batch.logits(model)
     logits = logits if logits.dtype is torch.float64 else logits.float()
     losses = torch.nn.functional.cross_entropy(logits, batch.target, reduction="none")
@@ -354,7 +385,7 @@ def epoch_order(ids: Sequence[str], seed: int, epoch: int) -> list[int]:
 
 
 def _optimizer(
-    parameters: Sequence[torch.nn.Parameter], settings: TrainSettings, device: Device
+    parameter: torch.nn.Parameter, settings: TrainSettings, device: Device
 ) -> tuple[torch.optim.Optimizer, Choice]:
     name, reason = settings.optimizer, "train.optimizer"
     if name == "paged_adamw_8bit" and device.torch.type != "cuda":
@@ -364,7 +395,7 @@ def _optimizer(
         "adamw_8bit": AdamW8bit,
         "paged_adamw_8bit": PagedAdamW8bit,
     }[name]
-    optimizer = kind(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = kind([parameter], lr=settings.learning_rate, weight_decay=settings.weight_decay)
     return optimizer, Choice("optimizer", name, reason)
 
 

@@ -48,7 +48,8 @@ def classify(
         settings.prompt.instructions,
         settings.train.max_tokens,
     )
-    model = attach(load_base(base, device, settings.train.quantisation), folder / "adapter")
+    frozen = load_base(base, device, settings.train.quantisation, school.quantised, parent.say)
+    model = attach(frozen, folder / "adapter")
     rows = score(model, encoder, [encoder.encode(note["text"]) for note in notes], device)
     for note, row in zip(notes, rows, strict=True):
         parent.send(

@@ -80,7 +80,13 @@ class Work:
         """The frozen base (a transformers PreTrainedModel), quantised as the settings say."""
         from nightschool.learning.base import load_base
 
-        return load_base(self.base_folder(), device, self.settings.train.quantisation)
+        return load_base(
+            self.base_folder(),
+            device,
+            self.settings.train.quantisation,
+            self.school.quantised,
+            self.parent.say,
+        )
 
 
 def make_encoder(settings: Settings, folder: Path, kinds: Sequence[str]) -> Encoder:

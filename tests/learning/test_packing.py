@@ -19,7 +19,7 @@ from nightschool.config.settings import TrainSettings
 from nightschool.learning import adapter
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.layers import decoder_layers, fuse_norms, recompute
-from nightschool.learning.packing import Layout, layout_for, windows
+from nightschool.learning.packing import Frame, Layout, layout_for, windows
 from nightschool.learning.trainer import summed_loss
 
 VOCABULARY = 96
@@ -179,12 +179,16 @@ def test_dropout_is_a_function_of_its_seed_and_recomputed_alike() -> None:
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
-    dropout = adapter.Dropout(0.75, torch.Generator())
-    mask = dropout.mask(torch.zeros(200, 200), 3)
-    assert set(mask.unique().tolist()) == {0.0, 1.0}
-    assert float(mask.mean()) == pytest.approx(0.75, abs=0.01)
-    assert torch.equal(mask, dropout.mask(torch.zeros(200, 200), 3))
-    assert not torch.equal(mask, dropout.mask(torch.zeros(200, 200), 4))
+    dropout = adapter.Dropout(0.25, torch.device("cpu"))
+    ones = torch.ones(200, 200)
+    dropout.seed = 3
+    kept = dropout.drop(ones, 0)
+    assert set(kept.unique().tolist()) == {0.0, 1.0}
+    assert float(kept.mean()) == pytest.approx(0.75, abs=0.01)
+    assert torch.equal(kept, dropout.drop(ones, 0))
+    assert not torch.equal(kept, dropout.drop(ones, 1))
+    dropout.seed = 4
+    assert not torch.equal(kept, dropout.drop(ones, 0))
 
 
 @pytest.mark.parametrize(
@@ -250,3 +254,34 @@ def test_rows_end_with_the_answers_and_positions_start_at_each_row(tiny_base: Pa
         assert batch.mask[number].sum() == length
         assert batch.positions[number, -length:].tolist() == list(range(length))
         assert batch.target[batch.note == number].tolist() == row.answer
+
+
+@pytest.mark.parametrize("spare", [2, 40])
+def test_blank_notes_change_no_loss_and_no_gradient(spare: int) -> None:
+    base = build("Qwen2")
+    layout, _ = layout_for(base, PREFIX, 0, 50)
+    model = with_adapter(base)
+    rows = notes()
+    frame = Frame(layout.tokens(rows) + spare, len(rows) + 2, 30)
+    found = []
+    for batch in (layout.batch(rows, 0.2), layout.batch(rows, 0.2, frame)):
+        model.zero_grad()
+        loss = summed_loss(model, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+        found.append((loss.item(), grads))
+    assert batch.tokens == frame.tokens and len(batch.target) == frame.asked
+    assert_equal(found[1], found[0])
+
+
+def test_a_batch_takes_over_another_of_its_frame() -> None:
+    layout, _ = layout_for(build("Qwen2"), PREFIX, 0, 50)
+    rows = notes()
+    frame = Frame(layout.tokens(rows) + 9, len(rows) + 1, 12)
+    batch = layout.batch([], 0.0, frame)
+    wanted = layout.batch(rows, 0.5, frame)
+    batch.copy_(wanted)
+    for name in ("ids", "positions", "column", "target", "weight"):
+        assert torch.equal(getattr(batch, name), getattr(wanted, name)), name
+    assert batch.segments and wanted.segments
+    assert all(map(torch.equal, batch.segments.tensors, wanted.segments.tensors))

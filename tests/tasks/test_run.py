@@ -71,6 +71,13 @@ def test_the_report_keeps_its_contract(done: School) -> None:
     assert "<html" in page and "http://" not in page and "https://" not in page
 
 
+def test_the_base_is_quantised_once(done: School) -> None:
+    with Ledger(done.ledger_file) as ledger:
+        told = [event.message for event in ledger.events(1)]
+    assert sum("quantised base is kept" in message for message in told) == 1
+    assert sum(path.is_dir() for path in done.quantised.iterdir()) == 1
+
+
 def test_every_choice_is_logged_once_with_its_reason(done: School) -> None:
     with Ledger(done.ledger_file) as ledger:
         choices = [e.message for e in ledger.events(1) if e.kind == "choice"]

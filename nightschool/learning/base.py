@@ -23,7 +23,7 @@ from nightschool.learning import quantised
 from nightschool.learning.adapter import quicken
 from nightschool.learning.device import Device
 from nightschool.learning.errors import LearningError, first_line
-from nightschool.learning.layers import fuse_norms
+from nightschool.learning.layers import fuse_norms, fuse_swiglu
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -67,6 +67,7 @@ def load_base(
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     fuse_norms(model)
+    fuse_swiglu(model)
     model.train(False)
     return model
 

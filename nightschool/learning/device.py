@@ -13,7 +13,7 @@ from nightschool.config.paths import School, locks_folder
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.choice import Choice
 from nightschool.learning.errors import DeviceBusy, LearningError
-from nightschool.learning.plan import CONTEXT_BYTES
+from nightschool.learning.plan import Room, context_bytes
 from nightschool.learning.precision import Precision, choose, cpu_has_bf16
 
 # Left to the desktop: windows, a browser's video.
@@ -72,23 +72,23 @@ def pick(settings: TrainSettings) -> Device:
     )
 
 
-def room(device: Device, settings: TrainSettings) -> int | None:
-    """Bytes that training may take, its CUDA context's among them; None where nothing needs planning
-    (a CPU, shared memory)."""
+def room(device: Device, settings: TrainSettings) -> Room | None:
+    """The memory that training may take; None where nothing needs planning (a CPU, shared memory)."""
     if device.torch.type != "cuda":
         return None
-    free, total = torch.cuda.mem_get_info(device.torch)  # with the context there already
-    most = free + CONTEXT_BYTES - max(_MARGIN_BYTES, total // 25)
-    return min(most, round(settings.memory_gb * 1e9)) if settings.memory_gb else most
+    context = context_bytes(torch.cuda.get_device_properties(device.torch).multi_processor_count)
+    free, total = torch.cuda.mem_get_info(device.torch)  # with most of the context there already
+    most = free + context - max(_MARGIN_BYTES, total // 25)
+    wanted = round(settings.memory_gb * 1e9) if settings.memory_gb else most
+    return Room(min(most, wanted), context)
 
 
-def cap(device: Device, most: int | None) -> None:
+def cap(device: Device, most: Room | None) -> None:
     """Let torch fail instead of taking more: Windows would page to system memory, 10 times slower."""
     if most is not None:
         total = torch.cuda.get_device_properties(device.torch).total_memory
-        torch.cuda.set_per_process_memory_fraction(
-            max(0.0, min(1.0, (most - CONTEXT_BYTES) / total)), device.torch
-        )
+        share = max(0.0, min(1.0, most.torch / total))
+        torch.cuda.set_per_process_memory_fraction(share, device.torch)
 
 
 def _kind(wanted: str) -> tuple[str, str]:

@@ -16,12 +16,10 @@ import torch
 
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.packing import Batch, Frame, Layout
-
-# Graphs a run. More fit closer, but each takes about a step's time to make.
-MOST = 12
+from nightschool.learning.plan import GRAPHS
 
 
-def sizes(packs: Sequence[int], most: int = MOST) -> list[int]:
+def sizes(packs: Sequence[int], most: int = GRAPHS) -> list[int]:
     """Sizes in tokens that packs of these sizes are filled up to, ascending: quantiles of theirs."""
     ordered = sorted(packs)
     chosen = {ordered[-(-len(ordered) * (i + 1) // most) - 1] for i in range(most)}

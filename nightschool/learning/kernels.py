@@ -1,4 +1,4 @@
-"""Two CUDA kernels that torch and bitsandbytes need several for: dropout, and NF4 dequantisation.
+"""CUDA kernels for what torch and bitsandbytes need several for: dropout, NF4 dequantisation, SwiGLU.
 
 They are compiled in a moment, as a process starts, by the NVRTC that comes with torch's CUDA builds
 on Linux and Windows: neither Triton nor a compiler has to be installed. Where that fails, and on
@@ -59,13 +59,19 @@ extern "C" __global__ void drop32(const u32* x, u32* y, int n, const u64* seed, 
     drop<u32>(x, y, n, seed, layer, kept);
 }
 
-struct F32 { typedef u32 bits; __device__ static u32 of(float v) { return __float_as_uint(v); } };
+struct F32 {
+    typedef u32 bits;
+    __device__ static u32 of(float v) { return __float_as_uint(v); }
+    __device__ static float to(u32 b) { return __uint_as_float(b); }
+};
 struct F16 {
     typedef u16 bits;
+    __device__ static float to(u16 h) { float v; asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"(h)); return v; }
     __device__ static u16 of(float v) { u16 h; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(v)); return h; }
 };
 struct BF16 {
     typedef u16 bits;
+    __device__ static float to(u16 b) { return __uint_as_float((u32)b << 16); }
     __device__ static u16 of(float v) {
         u32 b = __float_as_uint(v);
         return (u16)((b + 0x7fffu + ((b >> 16) & 1u)) >> 16);
@@ -105,9 +111,52 @@ __device__ void nf4(const u32* packed, const u8* scales, const float* code8, con
 NF4(nf4_f32, F32)
 NF4(nf4_f16, F16)
 NF4(nf4_bf16, BF16)
+
+// silu(gate) * up, eight elements a thread; n is a multiple of eight.
+template <typename T>
+__device__ void swiglu(const typename T::bits* gate, const typename T::bits* up, typename T::bits* out, int n) {
+    typedef Eight<typename T::bits> Some;
+    int first = (blockIdx.x * blockDim.x + threadIdx.x) * 8;
+    if (first >= n) return;
+    Some g = *(const Some*)(gate + first), u = *(const Some*)(up + first);
+    for (int i = 0; i < 8; i++) {
+        float x = T::to(g.v[i]);
+        g.v[i] = T::of(x / (1.0f + expf(-x)) * T::to(u.v[i]));
+    }
+    *(Some*)(out + first) = g;
+}
+
+// Its gradients; d_up takes the place of dy.
+template <typename T>
+__device__ void swiglu_back(const typename T::bits* gate, const typename T::bits* up, typename T::bits* dy,
+                            typename T::bits* d_gate, int n) {
+    typedef Eight<typename T::bits> Some;
+    int first = (blockIdx.x * blockDim.x + threadIdx.x) * 8;
+    if (first >= n) return;
+    Some g = *(const Some*)(gate + first), u = *(const Some*)(up + first), d = *(const Some*)(dy + first);
+    for (int i = 0; i < 8; i++) {
+        float x = T::to(g.v[i]), dv = T::to(d.v[i]), s = 1.0f / (1.0f + expf(-x));
+        d.v[i] = T::of(dv * x * s);
+        g.v[i] = T::of(dv * T::to(u.v[i]) * s * (1.0f + x * (1.0f - s)));
+    }
+    *(Some*)(dy + first) = d;
+    *(Some*)(d_gate + first) = g;
+}
+
+#define SWIGLU(T, forward, backward)                                                              \
+    extern "C" __global__ void forward(const T::bits* gate, const T::bits* up, T::bits* out, int n) { \
+        swiglu<T>(gate, up, out, n);                                                              \
+    }                                                                                             \
+    extern "C" __global__ void backward(const T::bits* gate, const T::bits* up, T::bits* dy,      \
+                                        T::bits* d_gate, int n) {                                 \
+        swiglu_back<T>(gate, up, dy, d_gate, n);                                                  \
+    }
+SWIGLU(F32, swiglu_f32, swiglu_back_f32)
+SWIGLU(F16, swiglu_f16, swiglu_back_f16)
+SWIGLU(BF16, swiglu_bf16, swiglu_back_bf16)
 """
 
-_NF4 = {torch.float32: "nf4_f32", torch.float16: "nf4_f16", torch.bfloat16: "nf4_bf16"}
+_DTYPES = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16"}
 _THREADS = 256
 # The random bits of an element.
 _STEPS = 1 << 16
@@ -136,13 +185,8 @@ def drop(
     Which ones is a function of `seed` (int64, shape (), on the GPU), `layer` and the place alone. `keep` is
     rounded to 1/65536. `out` may be `x` itself.
     """
-    kernel = _kernel("drop16" if x.element_size() == 2 else "drop32")
-    assert kernel is not None
-    kernel(
-        grid=(-(-x.numel() // (8 * _THREADS)), 1, 1),
-        block=(_THREADS, 1, 1),
-        args=[x, out, x.numel(), seed, layer, round(keep * _STEPS)],
-    )
+    name = "drop16" if x.element_size() == 2 else "drop32"
+    _launch(name, x.numel(), x, out, x.numel(), seed, layer, round(keep * _STEPS))
     return out
 
 
@@ -151,23 +195,48 @@ def dequantise(weight: torch.Tensor, state: Any) -> torch.Tensor | None:
 
     None where the weight is of another kind than doubly quantised NF4 in blocks of 64 and 256.
     """
-    name = _NF4.get(state.dtype)
     if (
-        not available(weight.device) or name is None
+        not available(weight.device) or state.dtype not in _DTYPES
         or state.quant_type != "nf4" or state.blocksize != 64
         or not state.nested or state.state2.blocksize != 256 or weight.shape[0] == 1
     ):  # fmt: skip
         return None
     out = torch.empty(state.shape, dtype=state.dtype, device=weight.device)
-    kernel = _kernel(name)
-    if kernel is None or out.numel() % 64:
+    if out.numel() % 64:
         return None
-    kernel(
-        grid=(-(-out.numel() // (8 * _THREADS)), 1, 1),
-        block=(_THREADS, 1, 1),
-        args=[
-            weight, state.absmax, state.state2.code, state.state2.absmax, state.offset, state.code,
-            out, out.numel(),
-        ],
+    _launch(
+        f"nf4_{_DTYPES[state.dtype]}", out.numel(), weight, state.absmax, state.state2.code,
+        state.state2.absmax, state.offset, state.code, out, out.numel(),
     )  # fmt: skip
     return out
+
+
+class SwiGLU(torch.autograd.Function):
+    """silu(gate) * up, keeping nothing but its two inputs; of contiguous tensors on the GPU.
+
+    Shazeer 2020, arXiv:2002.05202.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(gate, up)
+        out = torch.empty_like(gate)
+        _launch(f"swiglu_{_DTYPES[gate.dtype]}", gate.numel(), gate, up, out, gate.numel())
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        gate, up = ctx.saved_tensors
+        d_up = grads[0].contiguous()  # nobody else reads it: the MLP's last map alone made it
+        d_gate = torch.empty_like(gate)
+        name = f"swiglu_back_{_DTYPES[gate.dtype]}"
+        _launch(name, gate.numel(), gate, up, d_up, d_gate, gate.numel())
+        return d_gate, d_up
+
+
+def _launch(name: str, elements: int, *arguments: object) -> None:
+    """Run a kernel that handles eight elements a thread."""
+    kernel = _kernel(name)
+    assert kernel is not None
+    grid = (-(-elements // (8 * _THREADS)), 1, 1)
+    kernel(grid=grid, block=(_THREADS, 1, 1), args=list(arguments))

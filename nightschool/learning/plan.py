@@ -19,15 +19,41 @@ from nightschool.learning.errors import LearningError
 if TYPE_CHECKING:
     from nightschool.learning.encoding import Encoded
 
-# What the CUDA context, the kernels loaded into it and the graphs take beside torch's allocations.
-CONTEXT_BYTES = 600_000_000
+# A CUDA graph's nodes, beside torch's allocations: measured (H100, torch 2.11), bytes a graph and layer.
+_GRAPH_BYTES = 810_000
 # cuBLAS's work areas, which torch allocates: 32 MiB for each of two streams.
 _WORK_AREAS = 2 << 25
 # The allocator keeps blocks that do not fit together: a share of what it holds.
-SLACK = 0.05
+SLACK = 0.03
+# CUDA graphs a run (see `graphs`). More fit its packs closer, but each takes memory, and about a step's
+# time to make.
+GRAPHS = 8
 # Below this a pass is all overhead.
 LEAST_BUDGET = 256
 _FOUR_BITS = 0.5 + 1 / 64 + 4 / (64 * 256)  # NF4: one byte a block of 64, one float a block of 256
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Device memory that a process may take, in bytes."""
+
+    bytes: int
+    context: int
+    """What of it the CUDA context takes, with the kernels loaded into it."""
+
+    @property
+    def torch(self) -> int:
+        """What torch may allocate; graphs come on top, as they are no allocations of its."""
+        return self.bytes - self.context
+
+
+def context_bytes(multiprocessors: int) -> int:
+    """About what a CUDA context with all kernels of a training takes.
+
+    Measured on one card alone: 0.86 GB on an H100 with 132 multiprocessors; that it grows with their
+    number is an estimate, and on smaller cards it was not measured.
+    """
+    return 100_000_000 + 5_800_000 * multiprocessors
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +68,8 @@ class Shape:
     head_size: int
     vocabulary: int
     tied: bool
+    fused: bool
+    """Whether its MLPs run on the fused SwiGLU where a GPU has it."""
 
     @property
     def linears(self) -> list[tuple[int, int]]:
@@ -79,6 +107,7 @@ class Shape:
                 head_size=int(config.get("head_dim") or hidden // heads),
                 vocabulary=int(config["vocab_size"]),
                 tied=tied,
+                fused=config.get("hidden_act") == "silu" and config.get("model_type") != "phi3",
             )
         except KeyError as error:
             raise LearningError(
@@ -147,12 +176,12 @@ def predict(
     adapter = trained * sum(settings.lora_r * (a + b) for a, b in shape.linears)
     state = {"adamw": 8.0, "adamw_8bit": 2 + 8 / 256, "paged_adamw_8bit": 2 + 8 / 256}
     kept = trained - recomputed
-    # One layer's activations for the backward pass, in numbers a token: the two norms' inputs and
-    # outputs, the attention's inputs (keys and values once for each query head) and output, the
-    # MLP's two inputs and its product; and what the pass back through the MLP holds beside them.
-    queries = shape.heads * shape.head_size
-    activations = 4 * shape.hidden + 5 * queries + 4 * shape.intermediate
-    going_back = 3 * shape.intermediate + 2 * shape.hidden
+    # One layer's activations for the backward pass, in numbers a token: the inputs and outputs of
+    # both norms, the attention's inputs and output, of the MLP its gate, its other half, their product
+    # (and the gate's activation, where that is not fused); and what the way back holds beside them.
+    attention = 2 * (shape.heads + shape.kv_heads) * shape.head_size
+    activations = 4 * shape.hidden + attention + (3 if shape.fused else 4) * shape.intermediate
+    going_back = 2 * shape.intermediate + 2 * shape.hidden
     live = max(kept * activations, activations) + going_back
     largest = max(a * b for a, b in shape.linears)
     found = {
@@ -171,10 +200,9 @@ def predict(
 
 
 def choose(
-    shape: Shape, settings: TrainSettings, load: Load, size: int, room: int | None
+    shape: Shape, settings: TrainSettings, load: Load, size: int, room: Room | None
 ) -> tuple[Plan, list[Choice]]:
-    """The plan for `room` bytes of device memory, the CUDA context's among them (None: no limit worth
-    planning for, a CPU).
+    """The plan for a device's memory (None: no limit worth planning for, a CPU).
 
     Prefers few passes, then few recomputed layers. Raises LearningError where the least does not fit.
     """
@@ -191,7 +219,8 @@ def choose(
         asked = settings.effective_batch * load.asked
         return {
             **predict(shape, settings, budget, recomputed, asked, size),
-            "context": CONTEXT_BYTES,
+            "graphs": GRAPHS * shape.layers * _GRAPH_BYTES,
+            "context": room.context,
         }
 
     for budget in budgets:
@@ -200,12 +229,12 @@ def choose(
         )
         for recomputed in depths:
             found = bytes_of(budget, recomputed)
-            if sum(found.values()) <= room:
+            if sum(found.values()) <= room.bytes:
                 plan = Plan(budget, recomputed, found)
-                return plan, _reasons(plan, settings, trained, room)
+                return plan, _reasons(plan, settings, trained, room.bytes)
     need = sum(bytes_of(budgets[-1], trained).values())
     raise LearningError(
-        f"training needs {need / 1e9:.1f} GB of GPU memory and {room / 1e9:.1f} GB may be used: "
+        f"training needs {need / 1e9:.1f} GB of GPU memory and {room.bytes / 1e9:.1f} GB may be used: "
         "close other programs, lower train.max_tokens, or set a smaller base"
     )
 

@@ -105,31 +105,30 @@ def time_steps(
     """Time the gradients of three steps, the smallest, the median and the largest of an epoch.
 
     Nothing is updated: the adapter, the optimizer and the scaler stay as they were, bit for bit, and
-    the gradients are dropped. The largest goes first once untimed, and on a GPU each does, for what
-    only a first pass does (kernels chosen, memory claimed, a graph made). None where the device's
-    memory does not suffice for it. Raises Stopped where `should_stop` between two passes.
+    the gradients are dropped. Each goes once untimed before, the largest first, for what only a
+    first pass does (kernels chosen, memory claimed, graphs made). None where the device's memory
+    does not suffice for it. Raises Stopped where `should_stop` between two passes.
     """
     steps = course_of(task, student.layout, student.budget).steps
     order = sorted(range(len(steps)), key=lambda index: (steps[index].tokens, index))
-    chosen = [order[-1], order[0], order[len(order) // 2], order[-1]]
-    timed = []
-    try:
-        for index in chosen:
-            if device.torch.type == "cuda":
-                accumulate(student, task, index + 1, should_stop)
-                clear(student)
-            _wait(device.torch)
-            began = time.perf_counter()
+    chosen = (order[0], order[len(order) // 2], order[-1])
+
+    def seconds(index: int) -> float:
+        _wait(device.torch)
+        began = time.perf_counter()
+        try:
             accumulate(student, task, index + 1, should_stop)
             _wait(device.torch)
-            seconds = time.perf_counter() - began
+            return time.perf_counter() - began
+        finally:
             clear(student)
-            timed.append(Timed(steps[index].passes, steps[index].tokens, seconds))
+
+    try:
+        for index in reversed(chosen):
+            seconds(index)
+        return [Timed(steps[i].passes, steps[i].tokens, seconds(i)) for i in chosen]
     except torch.OutOfMemoryError:
         return None
-    finally:
-        clear(student)
-    return timed[1:]
 
 
 def _wait(device: torch.device) -> None:

@@ -51,6 +51,7 @@ class TimePlan:
     """What a run trains and how long that takes, decided before its first step and then fixed."""
 
     task: Task
+    """The one that was given, or the part of it that `--quick` has just chosen."""
     pace: Pace
     restart_s: float
     chosen: list[dict[str, str]]
@@ -58,46 +59,51 @@ class TimePlan:
     """The steps that were timed just now; empty in later chunks."""
 
 
+def kept_part(work: Work, task: Task) -> Task:
+    """What a run trains: all of it, or the part that it chose at its first chunk."""
+    from nightschool.learning.timing import part_of
+
+    kept = work.kept_plan().get("time", {}).get("lap")
+    return part_of(task, Lap(**kept)) if kept else task
+
+
 def time_plan(
     work: Work, student: Student, task: Task, plan: Plan, device: Device
 ) -> TimePlan | None:
     """The run's time plan: made at its first chunk and told, kept for the others.
 
-    None where the device's memory does not suffice for the largest step.
+    `task` is the `kept_part`. None where the device's memory does not suffice for the largest step.
     """
-    from nightschool.learning.timing import part_of
-
     timed: list[Timed] = []
     if "time" not in work.kept_plan():
-        restart_s = time.monotonic() - work.parent.born
-        just_now = _decide(work, student, task, plan, device, restart_s)
+        just_now = _decide(work, student, task, plan, device)
         if just_now is None:
             return None
-        timed = just_now
+        timed, task = just_now, kept_part(work, task)
     kept = work.kept_plan()["time"]
-    if kept["lap"]:
-        task = part_of(task, Lap(**kept["lap"]))
     return TimePlan(task, Pace(**kept["pace"]), kept["restart_s"], kept["chosen"], timed)
 
 
 def _decide(
-    work: Work, student: Student, task: Task, plan: Plan, device: Device, restart_s: float
+    work: Work, student: Student, task: Task, plan: Plan, device: Device
 ) -> list[Timed] | None:
     from nightschool.learning.timing import course_of, part_of, shorter, time_steps
 
+    restart_s = time.monotonic() - work.parent.born
     timed = time_steps(student, task, device, work.parent.should_stop)
     if timed is None:
         return None
     pace = fit(timed, recall(work.school, _key(task, plan, device)))
     course = course_of(task, student.layout, plan.budget, restart_s)
     shorter_text = shorter(task, student.layout, plan.budget, restart_s)
-    kept: Lap | None = None
+    part: Lap | None = None
     chosen: list[dict[str, str]] = []
     if limit_s := task.settings.quick_minutes * 60:
-        kept, chosen = _quick(work, task, pace, course, shorter_text, limit_s)
-        part = part_of(task, kept)
-        course = course_of(part, student.layout, plan.budget, restart_s)
-        shorter_text = shorter(part, student.layout, plan.budget, restart_s)
+        part, chosen = _quick(work, task, pace, course, shorter_text, limit_s)
+    if part:
+        kept = part_of(task, part)
+        course = course_of(kept, student.layout, plan.budget, restart_s)
+        shorter_text = shorter(kept, student.layout, plan.budget, restart_s)
     work.parent.say("state", said(course, pace))
     body = body_of(Shape.read(work.base_folder()), task.settings.top_layers, plan)
     _warn(work, pace, course, shorter_text, body)
@@ -105,7 +111,7 @@ def _decide(
         time={
             "pace": asdict(pace),
             "restart_s": restart_s,
-            "lap": asdict(kept) if kept else None,
+            "lap": asdict(part) if part else None,
             "chosen": chosen,
         }
     )
@@ -119,13 +125,19 @@ def _quick(
     course: Course,
     shorter_text: Sequence[Shorter],
     limit_s: float,
-) -> tuple[Lap, list[dict[str, str]]]:
-    """What of a training fits into what is left of `run --quick`, and the choices in words."""
+) -> tuple[Lap | None, list[dict[str, str]]]:
+    """What of a training fits into what is left of `run --quick`, and the choices in words.
+
+    None where all of it does.
+    """
     with Ledger(work.school.ledger_file) as ledger:
         used = ledger.seconds(work.run)
         after = _SCORED_AGAIN * ledger.seconds(work.run, "baseline") + _COMPARE_S
     left = max(0.0, limit_s - used - after)
     found = lap(left, pace, course, shorter_text)
+    whole = (found.epochs, found.max_tokens, found.steps) == (course.epochs, None, None)
+    if not whole:  # a part is trained by a process of its own, which has to start
+        found = lap(max(0.0, left - course.restart_s), pace, course, shorter_text)
     reason = (
         f"--quick: of {spoken(limit_s)}, {spoken(left)} are left to train in; "
         f"the whole training would take {course.estimate(pace)}"
@@ -142,7 +154,7 @@ def _quick(
         work.parent.say(
             "warning", f"even one step may take longer than the {spoken(left)} that are left"
         )
-    return found, work.chose(*choices)
+    return None if whole else found, work.chose(*choices)
 
 
 def _warn(

@@ -10,7 +10,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.errors import LearningError
 from nightschool.learning.pace import fit, key, said, ways_out
-from nightschool.learning.plan import Load, Plan, Shape, choose, load_of
+from nightschool.learning.plan import Load, Plan, Room, Shape, choose, load_of
 from nightschool.notes.readers import Reading
 from nightschool.tasks.pacing import advice, body_of, recall
 from nightschool.tasks.training import task_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nightschool.learning.device import Device
     from nightschool.learning.trainer import Task
 
-_EVERYTHING = 1 << 60
+_EVERYTHING = Room(1 << 60, 0)
 
 
 def plan(school: School, settings: Settings) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _notes(reading: Reading, task: Task) -> dict[str, int]:
 
 
 def _memory(
-    shape: Shape, settings: Settings, load: Load, chosen: Plan, size: int, most: int | None
+    shape: Shape, settings: Settings, load: Load, chosen: Plan, size: int, most: Room | None
 ) -> dict[str, Any]:
     """Predicted peak bytes by item, their `total`, and the `room`, in bytes.
 
@@ -89,12 +89,12 @@ def _memory(
         update = {"token_budget": chosen.budget}
         train = settings.train.model_copy(update=update | _on_cpu(settings))
         items = dict(choose(shape, train, load, size, _EVERYTHING)[0].bytes)
-        for of_a_gpu in ("work areas", "allocator", "context"):
+        for of_a_gpu in ("work areas", "allocator", "graphs", "context"):
             del items[of_a_gpu]
     return {
         "items": items,
         "total": sum(items.values()),
-        "room": _available() if most is None else most,
+        "room": _available() if most is None else most.bytes,
         "limited": most is not None,
         "budget": chosen.budget,
         "recomputed": chosen.recomputed,

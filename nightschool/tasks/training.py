@@ -29,7 +29,7 @@ def train(work: Work) -> Ending:
     from nightschool.learning.encoding import cuts_in_words
     from nightschool.learning.trainer import adapter_sha256, prepare
     from nightschool.learning.trainer import train as train_chunk
-    from nightschool.tasks.pacing import Clock, time_plan
+    from nightschool.tasks.pacing import Clock, kept_part, time_plan
 
     device = pick(work.settings.train)
     held = lock(work.school, device)
@@ -42,11 +42,15 @@ def train(work: Work) -> Ending:
     plan, planned = _plan(work, task, device)
     choices += planned
     cap(device, room(device, task.settings))
+    task = kept_part(work, task)
     student = prepare(work.base(device), task, plan, device)
     times = time_plan(work, student, task, plan, device)
     if times is None:
         return _halve(work, plan)
-    task, choices = times.task, choices + times.chosen
+    if times.task is not task:
+        # The student was prepared for the packs of another task.
+        return {"outcome": "chunk_done", "reason": "what fits is chosen: now it is trained"}
+    choices += times.chosen
     clock = Clock(work, student, plan, times, device)
     trained = train_chunk(student, task, device, work.folder, clock, work.parent.should_stop)
     clock.remember()

@@ -148,8 +148,8 @@ def test_a_step_under_the_turing_policy_has_no_bf16_anywhere(
     assert kept == []
     assert None not in losses and student.scaler.is_enabled()
     seen = " ".join(audit.operations)
-    assert "silu_backward" in seen
-    assert "bitsandbytes.dequantize_4bit" in seen or kernels.available(device.torch)
+    if not kernels.available(device.torch):  # these take the place of both
+        assert "bitsandbytes.dequantize_4bit" in seen and "silu_backward" in seen
     assert len(student.optimizer.state[student.weights.parameter]) > 0
     assert student.weights.cast.dtype is torch.float16
 

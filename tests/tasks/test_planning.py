@@ -9,14 +9,14 @@ import pytest
 from nightschool.config.settings import load
 from nightschool.learning import device
 from nightschool.learning.errors import LearningError
-from nightschool.learning.plan import CONTEXT_BYTES
+from nightschool.learning.plan import Room
 from nightschool.tasks.planning import plan
 from tests.conftest import MakeSchool
 
 
 def planned(make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch, room: int) -> dict[str, Any]:
     school = make_school()
-    monkeypatch.setattr(device, "room", lambda *_: room)
+    monkeypatch.setattr(device, "room", lambda *_: Room(room, 300_000_000))
     return plan(school, load(school.settings_file))
 
 
@@ -25,7 +25,7 @@ def test_all_that_is_predicted_fits_into_what_may_be_used(
 ) -> None:
     memory = planned(make_school, monkeypatch, 1_000_000_000)["memory"]
     assert memory["limited"] and memory["room"] == 1_000_000_000
-    assert memory["items"]["context"] == CONTEXT_BYTES
+    assert memory["items"]["context"] == 300_000_000
     assert memory["total"] == sum(memory["items"].values())
     assert memory["total"] <= memory["room"]
 

@@ -109,7 +109,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     torch.cuda.synchronize()
     loading = time.perf_counter() - began
     if arm.startswith("rows-"):
-        plan = Plan(10**9, 36, {})
+        plan = Plan(10**9, 36, False, {})
         _rows_of(int(arm.removeprefix("rows-")))
     if arm in EXTRA:
         EXTRA[arm](model)
@@ -322,9 +322,11 @@ def main() -> None:
     parser.add_argument("--arm", action="append", choices=[*OURS, *EXTRA, *OTHERS])
     parser.add_argument("--mean", type=int, choices=sorted(LENGTHS), default=417)
     parser.add_argument("--memory-gb", type=float, default=0.0)
+    parser.add_argument("--timed", type=int, default=TIMED, help="timed steps an arm")
     parser.add_argument("--work", type=Path, default=Path("/tmp/nightschool-benchmark"))
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    globals()["TIMED"] = given.timed
     base = given.work / "base"
     arms = given.arm or [*OURS, *EXTRA, "rows-1", "rows-4", "rows-8"]
     if given.here:
@@ -334,6 +336,7 @@ def main() -> None:
     for arm in arms:
         command = [sys.executable, __file__, "--here", "--arm", arm, "--work", str(given.work)]
         command += ["--mean", str(given.mean), "--memory-gb", str(given.memory_gb)]
+        command += ["--timed", str(given.timed)]
         done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
         lines = done.stdout.strip().splitlines()
         asked = {"arm": arm, "mean_tokens": given.mean, "memory_gb": given.memory_gb}

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,8 @@ class Plan:
     """Tokens a pass at most."""
     recomputed: int
     """Layers, from the lowest trained one, whose activations are computed again going back."""
+    graphs: bool
+    """Whether passes may be replayed as CUDA graphs, which take memory of their own."""
     bytes: Mapping[str, int]
     """What is predicted, item by item; empty where nothing limits memory (a CPU)."""
 
@@ -132,7 +135,7 @@ class Plan:
         return sum(self.bytes.values())
 
     def as_dict(self) -> dict[str, Any]:
-        return {"budget": self.budget, "recomputed": self.recomputed, "bytes": dict(self.bytes)}
+        return {**asdict(self), "bytes": dict(self.bytes)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,8 @@ def choose(
 ) -> tuple[Plan, list[Choice]]:
     """The plan for a device's memory (None: no limit worth planning for, a CPU).
 
-    Prefers few passes, then few recomputed layers. Raises LearningError where the least does not fit.
+    Prefers CUDA graphs, then few passes, then few recomputed layers. Raises LearningError where the
+    least does not fit.
     """
     if room is None:
         return _without_limit(shape, settings, load)
@@ -215,24 +219,23 @@ def choose(
     while not settings.token_budget and budgets[-1] > max(least, LEAST_BUDGET):
         budgets.append(max(least, LEAST_BUDGET, budgets[-1] * 3 // 4))
 
-    def bytes_of(budget: int, recomputed: int) -> dict[str, int]:
+    def bytes_of(budget: int, recomputed: int, graphs: bool) -> dict[str, int]:
         asked = settings.effective_batch * load.asked
         return {
             **predict(shape, settings, budget, recomputed, asked, size),
-            "graphs": GRAPHS * shape.layers * _GRAPH_BYTES,
+            "graphs": GRAPHS * shape.layers * _GRAPH_BYTES if graphs else 0,
             "context": room.context,
         }
 
-    for budget in budgets:
-        depths = {"all": [trained], "none": [0]}.get(
-            settings.activation_checkpointing, list(range(trained + 1))
-        )
-        for recomputed in depths:
-            found = bytes_of(budget, recomputed)
-            if sum(found.values()) <= room.bytes:
-                plan = Plan(budget, recomputed, found)
-                return plan, _reasons(plan, settings, trained, room.bytes)
-    need = sum(bytes_of(budgets[-1], trained).values())
+    depths = {"all": [trained], "none": [0]}.get(
+        settings.activation_checkpointing, list(range(trained + 1))
+    )
+    for graphs, budget, recomputed in product((True, False), budgets, depths):
+        found = bytes_of(budget, recomputed, graphs)
+        if sum(found.values()) <= room.bytes:
+            plan = Plan(budget, recomputed, graphs, found)
+            return plan, _reasons(plan, settings, trained, room.bytes)
+    need = sum(bytes_of(budgets[-1], depths[-1], False).values())
     raise LearningError(
         f"training needs {need / 1e9:.1f} GB of GPU memory and {room.bytes / 1e9:.1f} GB may be used: "
         "close other programs, lower train.max_tokens, or set a smaller base"
@@ -262,7 +265,7 @@ def _without_limit(shape: Shape, settings: TrainSettings, load: Load) -> tuple[P
     trained = min(settings.top_layers or shape.layers, shape.layers)
     recomputed = trained if settings.activation_checkpointing == "all" else 0
     reason = "set by the owner" if settings.token_budget else "the least arithmetic a note"
-    return Plan(budget, recomputed, {}), [Choice("token_budget", str(budget), reason)]
+    return Plan(budget, recomputed, True, {}), [Choice("token_budget", str(budget), reason)]
 
 
 def cheapest(shape: Shape, prefix: int) -> int:

@@ -155,7 +155,7 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
     way = "padded rows" if layout.way == "rows" else "packs"
     choices = [chosen, Choice("batches", way, why)]
     if device.torch.type == "cuda":
-        if why_not := _no_graphs(layout, dropout):
+        if why_not := _no_graphs(layout, dropout, plan):
             choices.append(Choice("CUDA graphs", "no", why_not))
         else:
             packs = list(_packs(task, layout, plan.budget))
@@ -168,8 +168,10 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
     )
 
 
-def _no_graphs(layout: Layout, dropout: adapter.Dropout) -> str:
+def _no_graphs(layout: Layout, dropout: adapter.Dropout, plan: Plan) -> str:
     """Why passes cannot be replayed, or ""."""
+    if not plan.graphs:
+        return "there is no memory for them"
     if layout.way != "segments":
         return "their shapes differ too much without packs"
     if dropout.keep < 1 and not dropout.on_device:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerBase
 
-from nightschool.learning.cutting import fit, tokens
+from nightschool.learning.cutting import _end, fit, tokens
 from nightschool.notes.sentences import sentence_end, word_end
 
 DEMO = Path(__file__).parents[2] / "nightschool/demo/base"
@@ -49,14 +49,17 @@ def test_what_is_kept_is_whole_sentences_of_the_note(
     after = len(kept)
     if fitted.border == "sentence":
         # White space that came before the end is left out with it.
+        spaces = len(text[after:]) - len(text[after:].lstrip())
         assert any(
-            sentence_end(text, place - 1, place) == place
-            for place in range(after, after + len(text[after:]) - len(text[after:].lstrip()) + 1)
+            sentence_end(text, least, place) == place
+            for place in range(after, after + spaces + 1)
+            for least in range(place)
         )
     else:
-        assert sentence_end(text, after // 2 + 1, after) is None
-    if fitted.border == "character":
-        assert word_end(text, after // 2 + 1, after) is None
+        fits = max(n for n in range(len(text)) if len(tokens(tokenizer, text[:n])) <= limit)
+        half = max(fits, _end(tokenizer, text, limit)) // 2
+        assert sentence_end(text, half, after) is None
+        assert fitted.border == "word" or word_end(text, half, after) is None
     if kept and "\ufffd" not in text:
         assert "\ufffd" not in tokenizer.decode(fitted.ids)
 

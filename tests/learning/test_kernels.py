@@ -53,7 +53,7 @@ def test_swiglu_and_its_gradients_are_torchs(dtype: torch.dtype) -> None:
     own = [x.clone().requires_grad_() for x in (gate, up)]
     got = kernels.SwiGLU.apply(*own)  # type: ignore[no-untyped-call]
     got.backward(dy.clone())
-    slack = {"rtol": 2 * torch.finfo(dtype).eps, "atol": 1e-5 if dtype is torch.float32 else 1e-3}
+    slack = {"rtol": 8 * torch.finfo(dtype).eps, "atol": 1e-5 if dtype is torch.float32 else 1e-3}
     torch.testing.assert_close(got.double(), wanted, **slack)
     for one, other in zip(own, exact, strict=True):
         assert one.grad is not None

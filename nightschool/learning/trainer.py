@@ -26,14 +26,14 @@ from bitsandbytes.optim.adamw import AdamW8bit, PagedAdamW8bit
 from transformers import PreTrainedModel
 
 from nightschool.config.settings import TrainSettings
-from nightschool.learning import adapter, checkpoints
+from nightschool.learning import activations, adapter, checkpoints, lower
 from nightschool.learning.checkpoints import Checkpoint
 from nightschool.learning.choice import Choice
 from nightschool.learning.device import Device
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.errors import LearningError, Stopped
 from nightschool.learning.graphs import Replay
-from nightschool.learning.layers import decoder_layers, recompute
+from nightschool.learning.layers import decoder_stack, recompute
 from nightschool.learning.packing import Batch, Layout, layout_for
 from nightschool.learning.plan import Plan
 
@@ -121,17 +121,27 @@ class Student:
     choices: tuple[Choice, ...]
 
 
-def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> Student:
+def prepare(
+    base: PreTrainedModel, task: Task, plan: Plan, device: Device, place: lower.Place | None = None
+) -> Student:
     """Attach a fresh adapter to a frozen base and make its steps lean.
 
-    Raises LearningError where the settings do not fit the base.
+    Where only upper layers are trained, those below run once, here, if there is a `place` to keep
+    what they give. Raises LearningError where the settings do not fit the base, Stopped as `place`
+    says.
     """
     settings = task.settings
     base.train(False)  # the only dropout is the adapter's
     layout, why = layout_for(base, task.prefix, task.padding, task.longest)
     model, dropout = adapter.fresh(base, settings)
-    layers = decoder_layers(base)
-    trained = layers[-settings.top_layers :] if settings.top_layers else layers
+    layers = decoder_stack(base)
+    trained = list(layers)[-settings.top_layers :]
+    below = None
+    if settings.top_layers and place:
+        notes = [*task.notes, *task.validation]
+        layout, below = lower.leave_out(
+            model, layers, len(trained), layout, notes, plan.budget, place
+        )
     recompute(trained[: plan.recomputed])
     weights = adapter.Weights(model, base.dtype)
     optimizer, chosen = _optimizer(weights.parameter, settings, device)
@@ -148,7 +158,7 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
         return backward(layout.batch(notes, share))
 
     way = "padded rows" if layout.way == "rows" else "packs"
-    choices = [chosen, Choice("batches", way, why)]
+    choices = [chosen, Choice("batches", way, why), *([below] if below else [])]
     if device.torch.type == "cuda":
         if why_not := _no_graphs(layout, dropout):
             choices.append(Choice("CUDA graphs", "no", why_not))
@@ -188,27 +198,40 @@ def train(
     folder: Path,
     reporter: Reporter,
     should_stop: Callable[[], bool],
+    kept: Path | None = None,
 ) -> Trained:
     """Train one chunk, from the newest checkpoint in `folder/checkpoints` if there is one.
 
-    Ends at a step border with a checkpoint: when all steps are done (then the adapter is in
+    `kept` is where activations lie while only upper layers are trained (`folder/activations` if it
+    is not given). Ends at a step border with a checkpoint: when all steps are done (then the adapter is in
     `folder/adapter`, loadable by peft), when the chunk's time is over, when `should_stop`, or when
     the device's memory did not suffice. Raises LearningError where the loss stays not finite or
     the disk is full.
     """
     settings = task.settings
-    student = prepare(base, task, plan, device)
+    start, damaged = checkpoints.newest(folder / "checkpoints", device.torch)
+    computed = {"token budget": str(plan.budget), **_versions(), "device": device.label}
+    place = lower.Place(
+        kept or folder / "activations",
+        {
+            **task.identity,
+            **computed,
+            "quantisation": settings.quantisation,
+            "exact": str(settings.exact),
+        },
+        reporter.say,
+        should_stop,
+    )
+    try:
+        student = prepare(base, task, plan, device, place)
+    except Stopped:
+        return Trained("stopped", start.step if start else 0)
     for choice in student.choices:
         reporter.say("choice", f"{choice.name} = {choice.value} ({choice.reason})")
 
-    identity = {
-        **task.identity,
-        "recipe": _recipe(settings, student),
-        "token budget": str(plan.budget),
-        **_versions(),
-        "device": device.label,
-    }
-    start, damaged = checkpoints.newest(folder / "checkpoints", device.torch)
+    identity = {**task.identity, "recipe": _recipe(settings, student), **computed}
+    if settings.top_layers:
+        identity["lower layers"] = student.layout.begins
     for line in damaged:
         before = f"step {start.step}" if start else "the beginning"
         reporter.say("warning", f"{line}; it is put aside, and training goes on from {before}")
@@ -277,6 +300,7 @@ def train(
     if progress.step == total:
         student.model.save_pretrained(str(folder / "adapter"))
         checkpoints.sync_tree(folder / "adapter")
+        activations.drop(place.folder)
     return progress
 
 

@@ -44,8 +44,9 @@ def train(work: Work) -> Ending:
     cap(device, room(device, task.settings))
     base = work.base(device)
     trained = train_chunk(
-        base, task, plan, device, work.folder, work.parent, work.parent.should_stop
-    )
+        base, task, plan, device, work.folder, work.parent, work.parent.should_stop,
+        work.school.activations,
+    )  # fmt: skip
     seconds = _add_seconds(work.folder / "seconds.json", time.monotonic() - began)
     if trained.ended == "out_of_memory":
         return _halve(work, plan)

@@ -52,6 +52,10 @@ class School:
         return self.datasets / "sides.json"
 
     @property
+    def activations(self) -> Path:
+        return self.state / "activations"
+
+    @property
     def models(self) -> Path:
         return self.state / "models"
 

@@ -12,16 +12,21 @@ from nightschool.learning import kernels
 from nightschool.learning.errors import LearningError
 
 
-def decoder_layers(model: PreTrainedModel) -> Sequence[torch.nn.Module]:
-    """The stack of decoder layers, lowest first."""
+def decoder_stack(model: PreTrainedModel) -> torch.nn.ModuleList:
+    """The stack of decoder layers, lowest first. Raises LearningError where there is none."""
     depth = model.config.get_text_config().num_hidden_layers
     for module in model.modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == depth:
-            return list(module)
+            return module
     raise LearningError(
         f"{type(model).__name__}: no stack of {depth} decoder layers is found in it; "
         "set base in nightschool.toml to a decoder-only causal LM"
     )
+
+
+def decoder_layers(model: PreTrainedModel) -> Sequence[torch.nn.Module]:
+    """The decoder layers, lowest first; see `decoder_stack`."""
+    return list(decoder_stack(model))
 
 
 def fuse_norms(model: PreTrainedModel) -> int:

@@ -16,6 +16,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from nightschool.learning import attention
+from nightschool.learning.activations import Kept
 from nightschool.learning.attention import Segments
 from nightschool.learning.encoding import Encoded
 
@@ -64,6 +65,8 @@ class Batch:
     weight: torch.Tensor
     """float32, shape (n,): so that a note's answer tokens weigh its share together"""
     way: Way
+    hidden: torch.Tensor | None = None
+    """Shape (1, columns, width): what the base's layers are given in place of the embedded ids"""
 
     @property
     def tokens(self) -> int:
@@ -73,7 +76,8 @@ class Batch:
     def _tensors(self) -> tuple[torch.Tensor, ...]:
         where = self.segments.tensors if self.segments else ()
         own = (self.ids, self.positions, self.row, self.column, self.target, self.note, self.weight)
-        return own + where
+        hidden = () if self.hidden is None else (self.hidden,)
+        return own + where + hidden
 
     def copy_(self, other: Batch) -> None:
         """Take over the values of a pack of the same frame, which may be on another device."""
@@ -83,7 +87,7 @@ class Batch:
     def logits(self, model: torch.nn.Module) -> torch.Tensor:
         """The model's logits where it is asked: shape (n, vocabulary)."""
         inputs: dict[str, Any] = {
-            "input_ids": self.ids,
+            **({"input_ids": self.ids} if self.hidden is None else {"inputs_embeds": self.hidden}),
             "position_ids": self.positions,
             "attention_mask": self.mask,
             "use_cache": False,
@@ -112,9 +116,22 @@ class Layout:
     """Layer types, and how far each sees in tokens (None: all the way); for a mask."""
     kernel: str = ""
     """The attention kernel for segments; see `attention.Segments.backend`."""
+    kept: Kept | None = None
+    """Activations that packs begin with, where the layers below are left out (`lower.py`)."""
+
+    @property
+    def begins(self) -> str:
+        """What packs begin with, in words: a run that goes on with something else rounds otherwise."""
+        if self.kept is None:
+            return "run in each step"
+        return f"kept as {str(self.kept.values.dtype).removeprefix('torch.')}"
+
+    def after_prompt(self, note: Encoded) -> tuple[int, ...]:
+        """The token ids that a note adds to a pack. Nothing follows its last answer token."""
+        return (*note.prompt[len(self.prefix) :], *note.answer[:-1])
 
     def length(self, note: Encoded) -> int:
-        """The tokens that a note adds to a pack. Nothing follows its last answer token."""
+        """The tokens that a note adds to a pack."""
         return len(note.prompt) - len(self.prefix) + max(0, len(note.answer) - 1)
 
     def tokens(self, notes: Sequence[Encoded]) -> int:
@@ -164,7 +181,7 @@ class Layout:
         ids, positions, owner = list(self.prefix), list(range(begin)), [-1] * begin
         asked: list[_Asked] = []
         for number, note in enumerate(notes):
-            segment = [*note.prompt[begin:], *note.answer[:-1]]
+            segment = self.after_prompt(note)
             asked += _asked(note, number, share, len(ids) + len(note.prompt) - begin - 1)
             ids += segment
             positions += range(begin, begin + len(segment))
@@ -188,9 +205,13 @@ class Layout:
         else:
             longest = (frame.tokens, frame.tokens) if frame else None
             segments = Segments.of(begin, lengths, self.device, self.kernel, longest)
-        return self._batch(
+        batch = self._batch(
             [ids], self._tensor([positions]), mask, segments, [0] * len(asked), asked
         )
+        if self.kept is None:
+            return batch
+        hidden = self.kept.pack([self.after_prompt(note) for note in notes], len(ids))
+        return replace(batch, hidden=hidden.to(self.device, self.dtype)[None])
 
     def _batch(
         self, ids: object, positions: torch.Tensor, mask: Masks | None, segments: Segments | None,

@@ -26,14 +26,14 @@ from bitsandbytes.optim.adamw import AdamW8bit, PagedAdamW8bit
 from transformers import PreTrainedModel
 
 from nightschool.config.settings import TrainSettings
-from nightschool.learning import adapter, checkpoints
+from nightschool.learning import activations, adapter, checkpoints, lower
 from nightschool.learning.checkpoints import Checkpoint
 from nightschool.learning.choice import Choice
 from nightschool.learning.device import Device
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.errors import LearningError, Stopped
 from nightschool.learning.graphs import Replay
-from nightschool.learning.layers import decoder_layers, recompute
+from nightschool.learning.layers import decoder_stack, recompute
 from nightschool.learning.packing import Batch, Layout, layout_for
 from nightschool.learning.plan import Plan
 from nightschool.learning.stopping import best_step, should_end
@@ -122,12 +122,18 @@ class Student:
     run: Callable[[Sequence[Encoded], float], torch.Tensor]
     """Adds a pack's gradients, times its notes' share of the step, and returns its loss times that."""
     choices: tuple[Choice, ...]
+    kept: Path | None = None
+    """Where activations of the layers that are left out are kept until training is done."""
 
 
-def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> Student:
+def prepare(
+    base: PreTrainedModel, task: Task, plan: Plan, device: Device, place: lower.Place | None = None
+) -> Student:
     """Attach a fresh adapter to a frozen base and make its steps lean.
 
-    Raises LearningError where the settings do not fit the base.
+    Where only upper layers are trained, those below run once, here, if there is a `place` to keep
+    what they give. Raises LearningError where the settings do not fit the base, Stopped as `place`
+    says.
     """
     settings = task.settings
     base.train(False)  # the only dropout is the adapter's
@@ -135,8 +141,14 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
         base, task.prefix, task.padding, task.longest, device.precision.attention
     )
     model, dropout = adapter.fresh(base, settings)
-    layers = decoder_layers(base)
-    trained = layers[-settings.top_layers :] if settings.top_layers else layers
+    layers = decoder_stack(base)
+    trained = list(layers)[-settings.top_layers :]
+    below = None
+    if settings.top_layers and place:
+        notes = [*task.notes, *task.validation]
+        layout, below = lower.leave_out(
+            model, layers, len(trained), layout, notes, plan.budget, place
+        )
     recompute(trained[: plan.recomputed])
     weights = adapter.Weights(model, base.dtype)
     optimizer, chosen = _optimizer(weights.parameter, settings, device)
@@ -153,7 +165,7 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
         return backward(layout.batch(notes, share))
 
     way = "padded rows" if layout.way == "rows" else "packs"
-    choices = [chosen, Choice("batches", way, why)]
+    choices = [chosen, Choice("batches", way, why), *([below] if below else [])]
     if device.torch.type == "cuda":
         if why_not := _no_graphs(layout, dropout, plan):
             choices.append(Choice("CUDA graphs", "no", why_not))
@@ -164,8 +176,29 @@ def prepare(base: PreTrainedModel, task: Task, plan: Plan, device: Device) -> St
             ).run
             choices.append(Choice("CUDA graphs", "yes", "a pass is launched at once"))
     return Student(
-        model, layout, plan.budget, dropout, weights, optimizer, scaler, run, tuple(choices)
-    )
+        model, layout, plan.budget, dropout, weights, optimizer, scaler, run, tuple(choices),
+        place.folder if place else None,
+    )  # fmt: skip
+
+
+def place_of(
+    folder: Path, task: Task, plan: Plan, device: Device,
+    say: Callable[[str, str], None], should_stop: Callable[[], bool],
+) -> lower.Place:  # fmt: skip
+    """Where and as what the activations below the trained layers are kept, in `folder`."""
+    settings = task.settings
+    identity = {
+        **task.identity,
+        **_computed(plan.budget, device),
+        "quantisation": settings.quantisation,
+        "exact": str(settings.exact),
+    }
+    return lower.Place(folder, identity, say, should_stop)
+
+
+def _computed(budget: int, device: Device) -> dict[str, str]:
+    """With what the numbers of a run are computed."""
+    return {"token budget": str(budget), **_versions(), "device": device.label}
 
 
 def _no_graphs(layout: Layout, dropout: adapter.Dropout, plan: Plan) -> str:
@@ -211,10 +244,10 @@ def train(
     identity = {
         **task.identity,
         "recipe": _recipe(settings, student),
-        "token budget": str(student.budget),
-        **_versions(),
-        "device": device.label,
+        **_computed(student.budget, device),
     }
+    if settings.top_layers:
+        identity["lower layers"] = student.layout.begins
     start, damaged = checkpoints.newest(folder / "checkpoints", device.torch)
     for line in damaged:
         before = f"step {start.step}" if start else "the beginning"
@@ -290,6 +323,8 @@ def train(
             _take_best(student, progress, total, best, reporter)
         student.model.save_pretrained(str(folder / "adapter"))
         checkpoints.sync_tree(folder / "adapter")
+        if student.kept:
+            activations.drop(student.kept)
     return progress
 
 

@@ -27,7 +27,7 @@ def train(work: Work) -> Ending:
     from nightschool.learning.base import memory_gb
     from nightschool.learning.device import cap, lock, pick, room
     from nightschool.learning.encoding import cuts_in_words
-    from nightschool.learning.trainer import adapter_sha256, prepare
+    from nightschool.learning.trainer import adapter_sha256, place_of, prepare
     from nightschool.learning.trainer import train as train_chunk
     from nightschool.tasks.pacing import Clock, kept_part, time_plan
 
@@ -43,7 +43,10 @@ def train(work: Work) -> Ending:
     choices += planned
     cap(device, room(device, task.settings))
     task = kept_part(work, task)
-    student = prepare(work.base(device), task, plan, device)
+    place = place_of(
+        work.school.activations, task, plan, device, work.parent.say, work.parent.should_stop
+    )
+    student = prepare(work.base(device), task, plan, device, place)
     times = time_plan(work, student, task, plan, device)
     if times is None:
         return _halve(work, plan)

@@ -109,7 +109,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     torch.cuda.synchronize()
     loading = time.perf_counter() - began
     if arm.startswith("rows-"):
-        plan = Plan(10**9, 36, False, {})
+        plan = Plan(10**9, 36, {})
         _rows_of(int(arm.removeprefix("rows-")))
     if arm in EXTRA:
         EXTRA[arm](model)

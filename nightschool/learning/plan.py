@@ -125,10 +125,10 @@ class Plan:
     """Tokens a pass at most."""
     recomputed: int
     """Layers, from the lowest trained one, whose activations are computed again going back."""
-    graphs: bool
-    """Whether passes may be replayed as CUDA graphs, which take memory of their own."""
     bytes: Mapping[str, int]
     """What is predicted, item by item; empty where nothing limits memory (a CPU)."""
+    graphs: bool = True
+    """Whether passes may be replayed as CUDA graphs, which take memory of their own."""
 
     @property
     def total(self) -> int:
@@ -233,7 +233,7 @@ def choose(
     for graphs, budget, recomputed in product((True, False), budgets, depths):
         found = bytes_of(budget, recomputed, graphs)
         if sum(found.values()) <= room.bytes:
-            plan = Plan(budget, recomputed, graphs, found)
+            plan = Plan(budget, recomputed, found, graphs)
             return plan, _reasons(plan, settings, trained, room.bytes)
     need = sum(bytes_of(budgets[-1], depths[-1], False).values())
     raise LearningError(
@@ -265,7 +265,7 @@ def _without_limit(shape: Shape, settings: TrainSettings, load: Load) -> tuple[P
     trained = min(settings.top_layers or shape.layers, shape.layers)
     recomputed = trained if settings.activation_checkpointing == "all" else 0
     reason = "set by the owner" if settings.token_budget else "the least arithmetic a note"
-    return Plan(budget, recomputed, True, {}), [Choice("token_budget", str(budget), reason)]
+    return Plan(budget, recomputed, {}), [Choice("token_budget", str(budget), reason)]
 
 
 def cheapest(shape: Shape, prefix: int) -> int:

@@ -128,7 +128,7 @@ def task_on(base: Path, optimizer: str = "adamw") -> Task:
     )
 
 
-PLAN = Plan(budget=100, recomputed=1, graphs=True, bytes={})
+PLAN = Plan(budget=100, recomputed=1, bytes={})
 
 
 @on_each_device

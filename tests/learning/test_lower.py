@@ -279,7 +279,7 @@ def chunk(deep_base: Path, device: Device) -> Chunk:
     ) -> tuple[Trained, Told]:
         told = Told()
         model = load_base(deep_base, device, task.settings.quantisation)
-        plan = Plan(budget=100, recomputed=1, graphs=True, bytes={})
+        plan = Plan(budget=100, recomputed=1, bytes={})
 
         def should_stop() -> bool:
             return len(told.steps) >= stop_after
@@ -354,7 +354,7 @@ def test_the_lower_layers_are_gone_while_training(
 ) -> None:
     base = load_base(deep_base, device, "none")
     place = lower.Place(tmp_path, {}, lambda kind, text: None, lambda: False)
-    student = prepare(base, task, Plan(100, 1, True, {}), device, place)
+    student = prepare(base, task, Plan(100, 1, {}), device, place)
     layers = list(decoder_stack(base))
     assert [any(True for _ in layer.parameters()) for layer in layers] == [False] * 2 + [True] * 2
     assert student.layout.kept is not None

@@ -19,7 +19,7 @@ from nightschool.learning.timing import course_of, packs_of, part_of, shorter, t
 from nightschool.learning.trainer import Student, Task, epoch_order, prepare
 from tests.conftest import KINDS, OPENINGS, THINGS
 
-PLAN = Plan(budget=150, recomputed=1, graphs=True, bytes={})
+PLAN = Plan(budget=150, recomputed=1, bytes={})
 
 
 @pytest.fixture(scope="module")

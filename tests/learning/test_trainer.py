@@ -31,7 +31,7 @@ from nightschool.learning.trainer import (
 from tests.conftest import KINDS, OPENINGS, THINGS
 
 # Two to four packs a step, the lower of two layers recomputed.
-PLAN = Plan(budget=100, recomputed=1, graphs=True, bytes={})
+PLAN = Plan(budget=100, recomputed=1, bytes={})
 
 
 class Told:

@@ -23,7 +23,7 @@ from nightschool.tasks import pacing
 from nightschool.tasks.pacing import Clock, TimePlan, recall, remember
 from nightschool.tasks.work import Work
 
-PLAN = Plan(budget=1000, recomputed=0, graphs=True, bytes={})
+PLAN = Plan(budget=1000, recomputed=0, bytes={})
 # A second for each 100 tokens.
 PACE = Pace(pass_s=0.0, token_s=0.01, share=0.1)
 

@@ -103,7 +103,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
         Shape.read(base), settings, load_of(rows, task.prefix, task.steps()),
         device.precision.compute.itemsize, most,
     )  # fmt: skip
-    cap(device, most)
+    cap(device, most, plan)
     began = time.perf_counter()
     model = load_base(base, device, "nf4", base.parent / "quantised")
     torch.cuda.synchronize()

@@ -13,7 +13,7 @@ from nightschool.config.paths import School, locks_folder
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.choice import Choice
 from nightschool.learning.errors import DeviceBusy, LearningError
-from nightschool.learning.plan import Room, context_bytes
+from nightschool.learning.plan import Plan, Room, context_bytes
 from nightschool.learning.precision import Precision, choose, cpu_has_bf16
 
 # Left to the desktop: windows, a browser's video.
@@ -83,11 +83,15 @@ def room(device: Device, settings: TrainSettings) -> Room | None:
     return Room(min(most, wanted), context)
 
 
-def cap(device: Device, most: Room | None) -> None:
-    """Let torch fail instead of taking more: Windows would page to system memory, 10 times slower."""
+def cap(device: Device, most: Room | None, plan: Plan) -> None:
+    """Let torch fail instead of taking more: Windows would page to system memory, 10 times slower.
+
+    The context and the graphs of a plan are no allocations of torch's.
+    """
     if most is not None:
         total = torch.cuda.get_device_properties(device.torch).total_memory
-        share = max(0.0, min(1.0, most.torch / total))
+        torchs = most.bytes - most.context - plan.bytes.get("graphs", 0)
+        share = max(0.0, min(1.0, torchs / total))
         torch.cuda.set_per_process_memory_fraction(share, device.torch)
 
 

@@ -42,11 +42,6 @@ class Room:
     context: int
     """What of it the CUDA context takes, with the kernels loaded into it."""
 
-    @property
-    def torch(self) -> int:
-        """What torch may allocate; graphs come on top, as they are no allocations of its."""
-        return self.bytes - self.context
-
 
 def context_bytes(multiprocessors: int) -> int:
     """About what a CUDA context with all kernels of a training takes.

@@ -10,6 +10,7 @@ optimizer, scaler). So a run that was interrupted anywhere ends with the same bi
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import time
@@ -435,6 +436,11 @@ def rate(step: int, total: int, settings: TrainSettings) -> float:
 
 def epoch_order(ids: Sequence[str], seed: int, epoch: int) -> list[int]:
     """The notes' order in an epoch: by a hash, so the same on every machine and version."""
+    return list(_order(tuple(ids), seed, epoch))
+
+
+@functools.lru_cache(maxsize=2)
+def _order(ids: tuple[str, ...], seed: int, epoch: int) -> Sequence[int]:
     keys = [hashlib.sha256(f"{seed}:{epoch}:{id_}".encode()).digest() for id_ in ids]
     return sorted(range(len(ids)), key=keys.__getitem__)
 

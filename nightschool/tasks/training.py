@@ -41,7 +41,7 @@ def train(work: Work) -> Ending:
         work.parent.say("warning", cuts)
     plan, planned = _plan(work, task, device)
     choices += planned
-    cap(device, room(device, task.settings))
+    cap(device, room(device, task.settings), plan)
     task = kept_part(work, task)
     place = place_of(
         work.school.activations, task, plan, device, work.parent.say, work.parent.should_stop

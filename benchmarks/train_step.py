@@ -7,9 +7,11 @@
 Needs a CUDA GPU and 13 GB of disk (`--work`), no network: the weights are random, which costs
 the same arithmetic. 576 examples: 150 shared prompt tokens, log-normal notes (sigma 0.8), 3 answer
 tokens; effective batch 8, LoRA r=16 on all linear layers. Each arm runs in a process of its own:
-4 steps to warm up, 10 timed. One JSON line an arm. `model_flops` counts what a row-by-row trainer
-has to do: 4 operations a weight and token (frozen weights have no gradient), each row with its prompt
-and without padding; `utilisation` divides by the GPU's dense 16-bit peak (989 TFLOP/s: H100, H200).
+4 steps to warm up, 10 timed. `prepare_s` is what comes before the first step: with "top-12" it holds
+running the other layers once for every example. One JSON line an arm. `model_flops` counts what a
+row-by-row trainer has to do: 4 operations a weight and token (frozen weights have no gradient), each
+row with its prompt and without padding; `utilisation` divides by the GPU's dense 16-bit peak (989
+TFLOP/s: H100, H200).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import math
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,6 +87,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     from nightschool.learning.base import load_base
     from nightschool.learning.device import cap, pick, room
     from nightschool.learning.encoding import Encoded
+    from nightschool.learning.lower import Place
     from nightschool.learning.packing import Layout
     from nightschool.learning.plan import Plan, Shape, choose, load_of
     from nightschool.learning.trainer import Task, prepare, take_step
@@ -108,7 +112,12 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     if arm.startswith("rows-"):
         at_once = int(arm.removeprefix("rows-"))
         plan = Plan(10**9, 36, {})
-    student = prepare(model, task, plan, device)
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(dir=base.parent) as folder:
+        kept = Place(Path(folder), {}, lambda kind, text: None, lambda: False)
+        student = prepare(model, task, plan, device, kept)
+    torch.cuda.synchronize()
+    preparing = time.perf_counter() - began
     if arm.startswith("rows-"):
         layout = student.layout
         student.layout = Layout(layout.prefix, 2, layout.device, layout.dtype, "rows")
@@ -121,6 +130,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     return {
         **result(times, mean),
         "load_s": round(loading, 2),
+        "prepare_s": round(preparing, 2),
         "budget": plan.budget,
         "recomputed": plan.recomputed,
         "predicted_gb": round(plan.total / 1e9, 3),

@@ -210,6 +210,9 @@ def train(
     """
     settings = task.settings
     start, damaged = checkpoints.newest(folder / "checkpoints", device.torch)
+    for line in damaged:
+        before = f"step {start.step}" if start else "the beginning"
+        reporter.say("warning", f"{line}; it is put aside, and training goes on from {before}")
     computed = {"token budget": str(plan.budget), **_versions(), "device": device.label}
     place = lower.Place(
         kept or folder / "activations",
@@ -232,9 +235,6 @@ def train(
     identity = {**task.identity, "recipe": _recipe(settings, student), **computed}
     if settings.top_layers:
         identity["lower layers"] = student.layout.begins
-    for line in damaged:
-        before = f"step {start.step}" if start else "the beginning"
-        reporter.say("warning", f"{line}; it is put aside, and training goes on from {before}")
     progress = Trained("finished", 0)
     if start is not None:
         for line in _changed(start.fingerprint, identity):

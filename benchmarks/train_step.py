@@ -8,7 +8,8 @@ Needs a CUDA GPU and 13 GB of disk (`--work`), no network: the weights are rando
 the same arithmetic. 576 examples: 150 shared prompt tokens, log-normal notes (sigma 0.8), 3 answer
 tokens; effective batch 8, LoRA r=16 on all linear layers. Each arm runs in a process of its own:
 14 steps, then steps 5 to 14 again, timed (TRL and Unsloth: 4 steps to warm up, 10 timed). A CUDA
-graph is made for each size of packs in the first 14, and `making_s` tells how long that took. One
+graph is made for each size of packs in the first 14, and `making_s` tells how long that took;
+`prepare_s` is what comes before: with "top-12" the other layers' one run over every example. One
 JSON line an arm. `model_flops` counts what a row-by-row trainer has to do: 4 operations a weight and
 token (frozen weights have no gradient), each row with its prompt and without padding; `utilisation`
 divides by the GPU's dense 16-bit peak (989 TFLOP/s: H100, H200).
@@ -88,6 +89,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     from nightschool.learning.base import load_base
     from nightschool.learning.device import cap, pick, room
     from nightschool.learning.encoding import Encoded
+    from nightschool.learning.lower import Place
     from nightschool.learning.plan import Plan, Shape, choose, load_of
     from nightschool.learning.trainer import Task, prepare, take_step
 
@@ -113,7 +115,11 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
         _rows_of(int(arm.removeprefix("rows-")))
     if arm in EXTRA:
         EXTRA[arm](model)
-    student = prepare(model, task, plan, device)
+    began = time.perf_counter()
+    kept = Place(base.parent / "activations", {}, lambda kind, text: None, lambda: False)
+    student = prepare(model, task, plan, device, kept)
+    torch.cuda.synchronize()
+    preparing = time.perf_counter() - began
 
     def step(number: int) -> None:
         take_step(student, task, number, lambda: False)
@@ -127,6 +133,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     return {
         **result(times, mean),
         "load_s": round(loading, 2),
+        "prepare_s": round(preparing, 2),
         "making_s": round(making - sum(times) * (1 + WARM_UP / TIMED), 2),
         "device_gb": round(used_gb(), 3),
         "budget": plan.budget,

@@ -2,7 +2,7 @@
 
 A store is a folder named by what its numbers depend on, with `hidden.bin` (the rows of the shared
 prompt, then those of each note, pack by pack), `sums.txt` (the sha256 of each pack's rows) and
-`index.json` (what is in it). It is written in a folder `NAME.part` and renamed when it is whole;
+`index.json` (what it is of). It is written in a folder `NAME.part` and renamed when it is whole;
 what a process that was stopped has left there is gone on with.
 
 Activations tell nearly as much as the notes do: they stay in the school, and a school has one store
@@ -17,6 +17,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,7 +35,7 @@ class TooLarge(Exception):
     """A finite activation is beyond what the store's numbers can hold."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contents:
     """What a store holds: another order, or other packs, would round otherwise."""
 
@@ -47,13 +48,13 @@ class Contents:
     width: int
     """Numbers a token"""
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The fingerprint (sha256, 16 digits)."""
         seen = [_FORMAT, sorted(self.identity.items()), self.prefix, self.packs, self.width]
         return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16]
 
-    @property
+    @cached_property
     def rows(self) -> list[int]:
         """The tokens that are kept of each pack; the prompt's are kept of the first."""
         counts = [sum(map(len, pack)) for pack in self.packs]
@@ -138,19 +139,21 @@ def write(
     sync(folder)
 
 
-def drop(folder: Path, but: str = "") -> None:
-    """Delete the stores in `folder`, whole or begun, save those of the contents named `but`."""
+def drop(folder: Path, begun: Contents | None = None) -> None:
+    """Delete the stores in `folder`, whole or not, save that of `begun` if it is not yet whole."""
+    spared = f"{begun.name}.part" if begun else ""
     for store in folder.iterdir() if folder.is_dir() else ():
-        if not but or store.stem != but:
+        if store.name != spared:
             shutil.rmtree(store, ignore_errors=True)
 
 
-def begun_with(folder: Path, contents: Contents) -> torch.dtype | None:
-    """The dtype of a store that was begun and not finished."""
+def begun_with(folder: Path, contents: Contents) -> tuple[torch.dtype | None, int]:
+    """The dtype, and the bytes on disk, of a store that was begun and not finished."""
+    aside = (folder / contents.name).with_suffix(".part")
     try:
-        return _dtype((folder / contents.name).with_suffix(".part"), contents)
+        return _dtype(aside, contents), _file(aside).stat().st_size
     except (OSError, ValueError, KeyError):
-        return None
+        return None, 0
 
 
 def _begun(aside: Path, contents: Contents, dtype: torch.dtype) -> int:
@@ -169,8 +172,13 @@ def _begun(aside: Path, contents: Contents, dtype: torch.dtype) -> int:
         return whole
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    index = {"format": _FORMAT, "dtype": str(dtype).removeprefix("torch."), "tokens": contents.rows}
-    index |= {"width": contents.width, "identity": dict(contents.identity)}
+    index = {
+        "fingerprint": contents.name,
+        "identity": dict(contents.identity),
+        "dtype": str(dtype).removeprefix("torch."),
+        "width": contents.width,
+        "tokens": contents.rows,
+    }
     (aside / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
     return 0
 
@@ -178,8 +186,7 @@ def _begun(aside: Path, contents: Contents, dtype: torch.dtype) -> int:
 def _dtype(place: Path, contents: Contents) -> torch.dtype:
     """The dtype of a store's numbers. Raises ValueError where it is one of something else."""
     index = json.loads((place / "index.json").read_text("utf-8"))
-    here = (index["format"], index["tokens"], index["width"], index["identity"])
-    if here != (_FORMAT, contents.rows, contents.width, dict(contents.identity)):
+    if index["fingerprint"] != contents.name:
         raise ValueError("it holds the activations of something else")
     return _DTYPES[index["dtype"]]
 

@@ -125,14 +125,15 @@ def _write(
     compute: Callable[[int], torch.Tensor],
 ) -> None:  # fmt: skip
     """Compute the store. Raises OSError with ENOSPC where the disk has too little room for it."""
-    activations.drop(place.folder, but=contents.name)
+    activations.drop(place.folder, begun=contents)
     # Float32 is kept as fp16: its 11 bits are more than the bf16 that GPUs train in has.
     stored = torch.float16 if dtype is torch.float32 else dtype
-    stored = activations.begun_with(place.folder, contents) or stored
+    begun, there = activations.begun_with(place.folder, contents)
+    stored = begun or stored
     size = contents.size(stored)
     place.folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(place.folder).free
-    if size + _SPARE_BYTES > free:
+    if size - there + _SPARE_BYTES > free:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     place.say(
         "state",
@@ -209,7 +210,8 @@ def _trouble(
     finally:
         for number, layer in enumerate(layers):
             stack[number] = layer
+    # The same kernels on the same numbers: nothing should differ at all.
     eps = max(torch.finfo(layout.dtype).eps, torch.finfo(torch.float32).eps)
-    if float((got - wanted).abs().max()) > 64 * eps * float(wanted.abs().max()):
+    if not float((got - wanted).abs().max()) <= 2 * eps * float(wanted.abs().max()):
         return "the base's logits change when it begins at a layer within"
     return ""

@@ -58,7 +58,7 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     from nightschool.learning.device import pick, room
     from nightschool.learning.encoding import Encoded
     from nightschool.learning.plan import Shape, choose, load_of
-    from nightschool.learning.trainer import Task, prepare, train
+    from nightschool.learning.trainer import Task, place_of, prepare, train
 
     given = dict(WAYS[way])
     kernel = given.pop("_kernel", "")
@@ -79,8 +79,10 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
         Shape.read(base), settings, load_of(task.notes, task.prefix, task.steps()),
         device.precision.compute.itemsize, room(device, settings),
     )  # fmt: skip
-    student = prepare(load_base(base, device, "nf4", base.parent / "quantised"), task, plan, device)
     told = Silent(kill_after)
+    place = place_of(folder / "activations", task, plan, device, told.say, lambda: False)
+    model = load_base(base, device, "nf4", base.parent / "quantised")
+    student = prepare(model, task, plan, device, place)
     ended = train(
         student, task, device, folder, told,
         lambda: bool(stop_after) and told.steps >= stop_after,
@@ -101,7 +103,8 @@ def compare(work: Path, way: str) -> dict[str, Any]:
             command = [sys.executable, __file__, "--work", str(work), "--way", way]
             command += ["--chunk", str(folder), str(stop_after), str(kill_after)]
             done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
-            if done.returncode != 0 and not kill_after:
+            killed = -signal.SIGKILL if os.name != "nt" else 15
+            if done.returncode != (killed if kill_after else 0):
                 return {"way": way, "error": done.stderr.strip().splitlines()[-3:]}
         losses = (folder / "losses.json").read_text("utf-8")
         ends.append((adapter_sha256(folder / "adapter"), losses))

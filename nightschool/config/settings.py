@@ -123,7 +123,7 @@ class TrainSettings(Section):
     device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="where to train")
     threads: int = Field(0, ge=0, description="CPU threads; 0: as many as there are cores")
     seed: int = Field(
-        0, ge=0, description="of the adapter's first weights, the order and the dropout"
+        0, ge=0, lt=2**32, description="of the adapter's first weights, the order and the dropout"
     )
 
     @property

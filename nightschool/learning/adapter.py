@@ -97,7 +97,7 @@ class _LoraLinear(torch.autograd.Function):
     def forward(
         ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: _Layer
     ) -> torch.Tensor:
-        flat = x.reshape(-1, x.shape[-1])
+        flat = x.reshape(-1, x.shape[-1]).contiguous()
         y = torch.nn.functional.linear(flat, layer.weight(), layer.base.bias)
         ctx.layer, ctx.dropped, ctx.scale = layer, layer.dropout.active, layer.scale
         dropped = flat

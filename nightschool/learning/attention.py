@@ -38,15 +38,18 @@ class Segments:
     """First token, tokens, and prompt tokens before it, of each sequence."""
     longest: tuple[int, int]
     """At least as many as the most queries, and the most keys, of a sequence."""
+    reach: int
+    """The most keys of a sequence that is not blank."""
     backend: str
     """"flash", "memory-efficient" or "each" (one by one, on any device)"""
 
     @classmethod
     def of(
         cls, prompt: int, notes: Sequence[int], device: torch.device, backend: str,
-        longest: tuple[int, int] | None = None,
+        longest: tuple[int, int] | None = None, blank: int = 0,
     ) -> Segments:  # fmt: skip
-        """Of a pack with a prompt and notes of these lengths, in tokens."""
+        """Of a pack with a prompt and notes of these lengths, in tokens; the last `blank` of these are
+        blank."""
         spans = [(0, prompt, 0)] if prompt else []
         first = prompt
         for length in notes:
@@ -71,7 +74,8 @@ class Segments:
         return cls(
             whole(queries, torch.int32), whole(keys, torch.int32), whole(gather), whole(own),
             whole([list(copy) for copy in copies]), tuple(spans),
-            longest or (max(s[1] for s in spans), max(s[1] + s[2] for s in spans)), backend,
+            longest or (max(s[1] for s in spans), max(s[1] + s[2] for s in spans)),
+            max((s[1] + s[2] for s in spans[: len(spans) - blank]), default=0), backend,
         )  # fmt: skip
 
     @property
@@ -101,7 +105,7 @@ def attend(
         if others.get(name) is not None:
             raise NotImplementedError(f"attention with {name}")
     window = others.get("sliding_window")
-    if window is not None and segments.longest[1] > window:
+    if window is not None and segments.reach > window:
         raise NotImplementedError(f"notes longer than the attention's window of {window} tokens")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if segments.backend == "each":

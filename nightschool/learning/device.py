@@ -95,6 +95,14 @@ def cap(device: Device, most: Room | None, plan: Plan) -> None:
         torch.cuda.set_per_process_memory_fraction(share, device.torch)
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device's memory did not suffice, in whichever library it ran out."""
+    words = ("out of memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    )
+
+
 def _kind(wanted: str) -> tuple[str, str]:
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if wanted == "auto":

@@ -38,17 +38,16 @@ class Replay:
         layout: Layout,
         backward: Callable[[Batch], torch.Tensor],
         packs: Sequence[Sequence[Encoded]],
-        most: int,
         clear: Callable[[], object],
     ) -> None:
         """`backward` does a pass and returns its loss, `clear` drops the gradients that it added.
 
-        `packs` are those that the run has, of `most` notes at most.
+        `packs` are all that it will have to run.
         """
         self._backward, self._clear = backward, clear
         self._layout, self._host = layout, replace(layout, device=torch.device("cpu"))
-        self._notes = most + 1
-        self._asked = max(len(note.answer) for pack in packs for note in pack) * most
+        self._notes = max(map(len, packs)) + 1
+        self._asked = max(sum(max(1, len(note.answer)) for note in pack) for pack in packs)
         self._sizes = sizes([self._needed(pack) for pack in packs])
         self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]

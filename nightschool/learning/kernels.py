@@ -237,6 +237,6 @@ class SwiGLU(torch.autograd.Function):
 def _launch(name: str, elements: int, *arguments: object) -> None:
     """Run a kernel that handles eight elements a thread."""
     kernel = _kernel(name)
-    assert kernel is not None
+    assert kernel is not None and elements < 2**31
     grid = (-(-elements // (8 * _THREADS)), 1, 1)
     kernel(grid=grid, block=(_THREADS, 1, 1), args=list(arguments))

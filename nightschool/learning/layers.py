@@ -72,7 +72,8 @@ def fuse_swiglu(model: PreTrainedModel) -> int:
 
     That keeps a third less of their activations. An MLP's own code is the judge, as with the norms.
     """
-    if not kernels.available(model.device):
+    silu = getattr(model.config.get_text_config(), "hidden_act", "") in ("silu", "swish")
+    if not silu or not kernels.available(model.device):
         return 0
     fused = 0
     for module in model.modules():

@@ -186,13 +186,13 @@ class Layout:
             ids += segment
             positions += range(begin, begin + len(segment))
             owner += [number] * len(segment)
-        lengths = [self.length(note) for note in notes]
+        lengths, blank = [self.length(note) for note in notes], []
         if frame:
             blank = [1] * (frame.notes - len(notes))
             blank[-1] += frame.tokens - len(ids) - len(blank)
             ids += [self.padding] * sum(blank)
-            for length in blank:
-                positions += range(begin, begin + length)
+            # None of its own: some rotary embeddings change for all with the last position.
+            positions += [begin] * sum(blank)
             lengths += blank
             asked += [_Asked(0, 0, 0, 0.0)] * (frame.asked - len(asked))
         mask, segments = None, None
@@ -204,7 +204,7 @@ class Layout:
             mask = self._masks(self._tensor(owner), self._tensor(positions))
         else:
             longest = (frame.tokens, frame.tokens) if frame else None
-            segments = Segments.of(begin, lengths, self.device, self.kernel, longest)
+            segments = Segments.of(begin, lengths, self.device, self.kernel, longest, len(blank))
         batch = self._batch(
             [ids], self._tensor([positions]), mask, segments, [0] * len(asked), asked
         )

@@ -145,11 +145,19 @@ class Load:
     """Tokens of the largest optimizer step in one pack."""
     asked: int
     """Answer tokens of a note."""
+    watched: int = 0
+    """Tokens of the longest validation note with its prompt and answer; 0: there are none."""
+
+
+def validation_budget(budget: int) -> int:
+    """Tokens a pass without gradients. Fewer than in training: graphs keep their memory to themselves."""
+    return max(LEAST_BUDGET, budget // 4)
 
 
 def load_of(
-    notes: Sequence[Encoded], prefix: Sequence[int], steps: Iterable[Sequence[int]]
-) -> Load:
+    notes: Sequence[Encoded], prefix: Sequence[int], steps: Iterable[Sequence[int]],
+    validation: Sequence[Encoded] = (),
+) -> Load:  # fmt: skip
     """What notes ask of the memory; `steps` are the indices of each optimizer step's notes."""
     lengths = [len(note.prompt) + len(note.answer) - 1 - len(prefix) for note in notes]
     return Load(
@@ -157,6 +165,7 @@ def load_of(
         prefix=len(prefix),
         step=len(prefix) + max(sum(lengths[index] for index in step) for step in steps),
         asked=max(len(note.answer) for note in notes),
+        watched=max((len(note.prompt) + len(note.answer) for note in validation), default=0),
     )
 
 
@@ -197,6 +206,16 @@ def predict(
     return found
 
 
+def _validation(shape: Shape, load: Load, budget: int, size: int) -> int:
+    """Bytes of a validation pass: an MLP's activations, and the logits of a pass's answers."""
+    if not load.watched:
+        return 0
+    tokens = max(validation_budget(budget), load.watched)
+    asked = load.asked * max(1, tokens // 64)  # a note of fewer tokens is rare
+    activations = tokens * size * (3 * shape.intermediate + 4 * shape.hidden)
+    return activations + asked * shape.vocabulary * (size + 8)
+
+
 def choose(
     shape: Shape, settings: TrainSettings, load: Load, size: int, room: Room | None
 ) -> tuple[Plan, list[Choice]]:
@@ -218,6 +237,7 @@ def choose(
         asked = settings.effective_batch * load.asked
         return {
             **predict(shape, settings, budget, recomputed, asked, size),
+            "validation": _validation(shape, load, budget, size) if graphs else 0,
             "graphs": GRAPHS * shape.layers * _GRAPH_BYTES if graphs else 0,
             "context": room.context,
         }

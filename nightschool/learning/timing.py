@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import torch
 
-from nightschool.learning.device import Device
+from nightschool.learning.device import Device, out_of_memory
 from nightschool.learning.encoding import Encoded, shortened
 from nightschool.learning.pace import Amount, Course, Lap, Shorter, Timed, rungs
 from nightschool.learning.packing import Layout
+from nightschool.learning.plan import validation_budget
 from nightschool.learning.trainer import Student, Task, accumulate, clear, epoch_order
 
 
@@ -31,7 +32,7 @@ def course_of(
     return Course(
         steps=tuple(_amount([task.notes[i] for i in step], layout, budget) for step in steps),
         epochs=task.settings.epochs,
-        validation=_amount(task.validation, layout, budget),
+        validation=_amount(task.validation, layout, validation_budget(budget)),
         chunk_s=task.settings.chunk_minutes * 60,
         restart_s=restart_s,
     )
@@ -127,7 +128,9 @@ def time_steps(
         for index in reversed(chosen):
             seconds(index)
         return [Timed(steps[i].passes, steps[i].tokens, seconds(i)) for i in chosen]
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
         return None
 
 

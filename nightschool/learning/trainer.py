@@ -27,16 +27,16 @@ from bitsandbytes.optim.adamw import AdamW8bit, PagedAdamW8bit
 from transformers import PreTrainedModel
 
 from nightschool.config.settings import TrainSettings
-from nightschool.learning import activations, adapter, checkpoints, lower
+from nightschool.learning import activations, adapter, checkpoints, kernels, lower
 from nightschool.learning.checkpoints import Checkpoint
 from nightschool.learning.choice import Choice
-from nightschool.learning.device import Device
+from nightschool.learning.device import Device, out_of_memory
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.errors import LearningError, Stopped
 from nightschool.learning.graphs import Replay
 from nightschool.learning.layers import decoder_stack, recompute
 from nightschool.learning.packing import Batch, Layout, layout_for
-from nightschool.learning.plan import Plan
+from nightschool.learning.plan import Plan, validation_budget
 from nightschool.learning.stopping import best_step, should_end
 
 Ended = Literal["finished", "chunk_done", "stopped", "out_of_memory"]
@@ -92,9 +92,13 @@ class Task:
         order = epoch_order(self.ids, self.settings.seed, epoch)
         return order[place * size : (place + 1) * size]
 
-    def steps(self) -> Iterator[list[int]]:
-        """The indices of each step's notes."""
-        return (self.indices(step) for step in range(1, self.total_steps + 1))
+    def steps(self, least: int = 0) -> Iterator[list[int]]:
+        """The indices of each step's notes: of all steps, and of `least` if these are fewer."""
+        size, count = self.settings.effective_batch, max(least, self.total_steps)
+        for first in range(0, count, self.steps_per_epoch):
+            order = epoch_order(self.ids, self.settings.seed, first // self.steps_per_epoch)
+            for place in range(min(self.steps_per_epoch, count - first)):
+                yield order[place * size : (place + 1) * size]
 
 
 @dataclass(slots=True)
@@ -122,6 +126,8 @@ class Student:
     scaler: torch.amp.GradScaler
     run: Callable[[Sequence[Encoded], float], torch.Tensor]
     """Adds a pack's gradients, times its notes' share of the step, and returns its loss times that."""
+    graphs: bool
+    """Whether `run` replays CUDA graphs."""
     choices: tuple[Choice, ...]
     kept: Path | None = None
     """Where activations of the layers that are left out are kept until training is done."""
@@ -167,17 +173,17 @@ def prepare(
 
     way = "padded rows" if layout.way == "rows" else "packs"
     choices = [chosen, Choice("batches", way, why), *([below] if below else [])]
+    graphs = False
     if device.torch.type == "cuda":
-        if why_not := _no_graphs(layout, dropout, plan):
+        if why_not := _no_graphs(base, layout, dropout, plan):
             choices.append(Choice("CUDA graphs", "no", why_not))
         else:
+            graphs = True
             packs = list(_packs(task, layout, plan.budget))
-            run = Replay(
-                layout, backward, packs, settings.effective_batch, weights.gradient.zero_
-            ).run
+            run = Replay(layout, backward, packs, weights.gradient.zero_).run
             choices.append(Choice("CUDA graphs", "yes", "a pass is launched at once"))
     return Student(
-        model, layout, plan.budget, dropout, weights, optimizer, scaler, run, tuple(choices),
+        model, layout, plan.budget, dropout, weights, optimizer, scaler, run, graphs, tuple(choices),
         place.folder if place else None,
     )  # fmt: skip
 
@@ -199,23 +205,29 @@ def place_of(
 
 def _computed(budget: int, device: Device) -> dict[str, str]:
     """With what the numbers of a run are computed."""
-    return {"token budget": str(budget), **_versions(), "device": device.label}
+    own = "own" if kernels.available(device.torch) else "torch's"
+    return {"token budget": str(budget), **_versions(), "device": device.label, "kernels": own}
 
 
-def _no_graphs(layout: Layout, dropout: adapter.Dropout, plan: Plan) -> str:
+def _no_graphs(base: PreTrainedModel, layout: Layout, dropout: adapter.Dropout, plan: Plan) -> str:
     """Why passes cannot be replayed, or ""."""
     if not plan.graphs:
         return "there is no memory for them"
     if layout.way != "segments":
         return "their shapes differ too much without packs"
+    if layout.kernel == "each":
+        return "a note at a time has its attention, at places that a graph would fix"
+    rope = getattr(base.config, "rope_parameters", None) or getattr(base.config, "rope_scaling", 0)
+    if "dynamic" in str(rope):
+        return "its rotary embedding looks at the lengths"
     if dropout.keep < 1 and not dropout.on_device:
         return "NVRTC, which compiles the dropout for them, is not found beside torch"
     return ""
 
 
 def _packs(task: Task, layout: Layout, budget: int) -> Iterator[list[Encoded]]:
-    """Every pack of a run."""
-    for step in task.steps():
+    """Every pack of a run, and of its first epoch: steps of that are timed before it begins."""
+    for step in task.steps(least=task.steps_per_epoch):
         notes = [task.notes[index] for index in step]
         for part in layout.split(notes, budget):
             yield [notes[index] for index in part]
@@ -246,10 +258,12 @@ def train(
         **task.identity,
         "recipe": _recipe(settings, student),
         **_computed(student.budget, device),
+        "passes": "graphs" if student.graphs else "eager",
     }
     if settings.top_layers:
         identity["lower layers"] = student.layout.begins
-    start, damaged = checkpoints.newest(folder / "checkpoints", device.torch)
+    # On the CPU: the device has no memory planned for a second copy of these.
+    start, damaged = checkpoints.newest(folder / "checkpoints", torch.device("cpu"))
     for line in damaged:
         before = f"step {start.step}" if start else "the beginning"
         reporter.say("warning", f"{line}; it is put aside, and training goes on from {before}")
@@ -297,10 +311,14 @@ def train(
         step = progress.step + 1
         try:
             loss = take_step(student, task, step, should_stop)
+            validate = task.validation and (step % task.steps_per_epoch == 0 or step == total)
+            measured = _validate(student, task) if validate else None
         except Stopped:
             progress.ended = "stopped"
             break
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
             progress.ended = "out_of_memory"
             break
         progress.step = step
@@ -308,16 +326,18 @@ def train(
             _skip(progress, task, step, reporter)
         else:
             progress.losses.append([step, loss])
-        if task.validation and (step % task.steps_per_epoch == 0 or step == total):
-            progress.validation.append([step, _validate(student, task)])
+        if measured is not None:
+            progress.validation.append([step, measured])
             if settings.patience and best_step(progress.validation) == step:
-                best = {name: w.clone() for name, w in adapter.tensors(student.model).items()}
+                tensors = adapter.tensors(student.model)
+                best = {name: weight.to("cpu", copy=True) for name, weight in tensors.items()}
         pace = (time.monotonic() - began) / (step - first)
         reporter.progress(step, total, loss, pace * (total - step))
         if time.monotonic() - saved >= settings.checkpoint_minutes * 60 and step < total:
             checkpoint()
             saved = time.monotonic()
-    if progress.step > first or start is None:
+    # What an update, or a validation, had half done when memory ran out is done again.
+    if progress.ended != "out_of_memory" and (progress.step > first or start is None):
         checkpoint()
     if progress.ended == "finished":
         if best:
@@ -401,9 +421,10 @@ def summed_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 def _validate(student: Student, task: Task) -> float:
     """The mean loss over the validation notes, in nats."""
     notes, layout = task.validation, student.layout
+    budget = validation_budget(student.budget)
     losses = [
         summed_loss(student.model, layout.batch([notes[index] for index in part]))
-        for part in layout.split(notes, student.budget)
+        for part in layout.split(notes, budget)
     ]
     mean = float(torch.stack(losses).sum()) / len(notes)
     if not math.isfinite(mean):

@@ -43,7 +43,7 @@ def plan(school: School, settings: Settings) -> dict[str, Any]:
     identity = {"dataset": "", "prompt": encoder.fingerprint, "base": fingerprint(base)}
     task = task_of(dataset, encoder, settings.train, identity)
     shape = Shape.read(base)
-    load = load_of(task.notes, task.prefix, task.steps())
+    load = load_of(task.notes, task.prefix, task.steps(), task.validation)
     size, most = device.precision.compute.itemsize, room(device, settings.train)
     chosen, choices = choose(shape, settings.train, load, size, most)
     return {
@@ -89,7 +89,7 @@ def _memory(
         update = {"token_budget": chosen.budget}
         train = settings.train.model_copy(update=update | _on_cpu(settings))
         items = dict(choose(shape, train, load, size, _EVERYTHING)[0].bytes)
-        for of_a_gpu in ("work areas", "allocator", "graphs", "context"):
+        for of_a_gpu in ("work areas", "allocator", "validation", "graphs", "context"):
             del items[of_a_gpu]
     return {
         "items": items,

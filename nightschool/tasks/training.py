@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 def train(work: Work) -> Ending:
     """Train one chunk; with the last one, publish the adapter as the school's model of this run."""
     from nightschool.learning.base import memory_gb
-    from nightschool.learning.device import cap, lock, pick, room
+    from nightschool.learning.device import cap, lock, out_of_memory, pick, room
     from nightschool.learning.encoding import cuts_in_words
+    from nightschool.learning.errors import LearningError
     from nightschool.learning.trainer import adapter_sha256, place_of, prepare
     from nightschool.learning.trainer import train as train_chunk
     from nightschool.tasks.pacing import Clock, kept_part, time_plan
@@ -46,10 +47,17 @@ def train(work: Work) -> Ending:
     place = place_of(
         work.school.activations, task, plan, device, work.parent.say, work.parent.should_stop
     )
-    student = prepare(work.base(device), task, plan, device, place)
+    try:
+        student = prepare(work.base(device), task, plan, device, place)
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        raise LearningError(
+            "out of GPU memory before the first pass: close other programs, then `nightschool retry`"
+        ) from None
     times = time_plan(work, student, task, plan, device)
     if times is None:
-        return _halve(work, plan)
+        return _with_less(work, task, plan)
     if times.task is not task:
         # The student was prepared for the packs of another task.
         return {"outcome": "chunk_done", "reason": "what fits is chosen: now it is trained"}
@@ -59,7 +67,7 @@ def train(work: Work) -> Ending:
     clock.remember()
     seconds = _add_seconds(work.folder / "seconds.json", time.monotonic() - began)
     if trained.ended == "out_of_memory":
-        return _halve(work, plan)
+        return _with_less(work, task, plan)
     if trained.ended != "finished":
         return {
             "outcome": trained.ended,
@@ -122,7 +130,7 @@ def _plan(work: Work, task: Task, device: Device) -> tuple[Plan, list[dict[str, 
     shape = Shape.read(work.base_folder())
     size = device.precision.compute.itemsize
     plan, choices = choose(
-        shape, task.settings, load_of(task.notes, task.prefix, task.steps()),
+        shape, task.settings, load_of(task.notes, task.prefix, task.steps(), task.validation),
         size, room(device, task.settings),
     )  # fmt: skip
     chosen = work.chose(*choices)
@@ -130,27 +138,38 @@ def _plan(work: Work, task: Task, device: Device) -> tuple[Plan, list[dict[str, 
     return plan, chosen
 
 
-def _halve(work: Work, plan: Plan) -> Ending:
-    """After an out-of-memory error: the next chunk goes on from the checkpoint with half the tokens."""
+def _with_less(work: Work, task: Task, plan: Plan) -> Ending:
+    """After an out-of-memory error: the next chunk goes on from the checkpoint with a smaller plan.
+
+    Recomputing every layer comes first, for it changes no number; then passes of half the tokens.
+    """
     from nightschool.learning.choice import Choice
     from nightschool.learning.errors import LearningError
-    from nightschool.learning.plan import LEAST_BUDGET
+    from nightschool.learning.plan import LEAST_BUDGET, Shape, load_of
 
-    if plan.budget <= LEAST_BUDGET:
+    settings = task.settings
+    load = load_of(task.notes, task.prefix, task.steps())
+    least = max(LEAST_BUDGET, load.prefix + load.longest)
+    layers = Shape.read(work.base_folder()).layers
+    every = min(settings.top_layers or layers, layers)
+    was = f"{plan.budget} tokens a pass and {plan.recomputed} of {every} layers recomputed"
+    if plan.recomputed < every and settings.activation_checkpointing != "none":
+        smaller = replace(plan, recomputed=every)
+    elif plan.budget > least:
+        smaller = replace(plan, budget=max(least, plan.budget // 2))
+    elif plan.graphs:
+        smaller = replace(plan, graphs=False)
+    else:
         raise LearningError(
-            "out of GPU memory with the smallest passes: close other programs, or lower "
-            "train.max_tokens, then `nightschool run --new`"
+            "out of GPU memory with the smallest passes: close other programs, then "
+            "`nightschool retry`, or lower train.max_tokens, then `nightschool run --new`"
         )
-    smaller = replace(plan, budget=max(LEAST_BUDGET, plan.budget // 2))
-    work.parent.say(
-        "warning",
-        f"out of GPU memory with {plan.budget} tokens a pass: goes on with {smaller.budget}",
-    )
-    chosen = work.chose(
-        Choice("token_budget", str(smaller.budget), f"{plan.budget} ran out of memory")
-    )
+    now = f"{smaller.budget} tokens, {smaller.recomputed} layers recomputed"
+    now += "" if smaller.graphs else ", no CUDA graphs"
+    work.parent.say("warning", f"out of GPU memory with {was}: goes on with {now}")
+    chosen = work.chose(Choice("passes", now, f"{was} ran out of memory"))
     work.keep_plan(plan=smaller.as_dict(), chosen=chosen)
-    return {"outcome": "chunk_done", "reason": "out of memory: goes on with smaller passes"}
+    return {"outcome": "chunk_done", "reason": "out of memory: goes on with a smaller plan"}
 
 
 def _publish(work: Work, encoder: Encoder) -> None:

@@ -285,3 +285,13 @@ def test_a_batch_takes_over_another_of_its_frame() -> None:
         assert torch.equal(getattr(batch, name), getattr(wanted, name)), name
     assert batch.segments and wanted.segments
     assert all(map(torch.equal, batch.segments.tensors, wanted.segments.tensors))
+
+
+def test_blank_notes_may_reach_beyond_a_window_that_no_note_reaches() -> None:
+    base = build("Mistral")
+    layout, _ = layout_for(base, PREFIX, 0, 12)
+    assert layout.way == "segments"
+    rows = [Encoded([*PREFIX, 7, 8, 9 + n], [n + 3], 0, False) for n in range(4)]
+    frame = Frame(80, len(rows) + 1, len(rows))
+    framed = summed_loss(base, layout.batch(rows, 0.25, frame))
+    assert framed.item() == pytest.approx(summed_loss(base, layout.batch(rows, 0.25)).item())

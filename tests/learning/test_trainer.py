@@ -254,6 +254,28 @@ def test_three_steps_without_a_finite_loss_end_the_run_and_name_the_notes(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("where", ["take_step", "_validate"])
+def test_what_was_half_done_when_memory_ran_out_is_done_again(
+    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    chunk(task, tmp_path / "whole")
+    own, calls = getattr(trainer, where), []
+
+    def short_of_memory(*arguments: object) -> object:
+        calls.append(own(*arguments))
+        if len(calls) == (4 if where == "take_step" else 1):
+            raise RuntimeError("CUDA error: out of memory")
+        return calls[-1]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, where, short_of_memory)
+        ended, told = chunk(task, tmp_path / "parts")
+    assert (ended.ended, told.steps) == ("out_of_memory", [1, 2, 3])
+    _, told = chunk(task, tmp_path / "parts")
+    assert told.steps[0] == 4
+    assert adapter_sha256(tmp_path / "parts/adapter") == adapter_sha256(tmp_path / "whole/adapter")
+
+
 def test_layers_that_the_base_lacks_are_named(task: Task, chunk: Chunk, tmp_path: Path) -> None:
     settings = task.settings.model_copy(update={"lora_targets": ["q_proj", "qkv"]})
     with pytest.raises(LearningError, match=r"no layer qkv; it has .*q_proj"):

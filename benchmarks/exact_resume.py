@@ -58,7 +58,9 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     from nightschool.learning.device import pick, room
     from nightschool.learning.encoding import Encoded
     from nightschool.learning.plan import Shape, choose, load_of
-    from nightschool.learning.trainer import Task, place_of, prepare, train
+    from nightschool.learning.student import place_of, prepare
+    from nightschool.learning.task import Task
+    from nightschool.learning.trainer import train
 
     given = dict(WAYS[way])
     kernel = given.pop("_kernel", "")

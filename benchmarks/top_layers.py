@@ -75,7 +75,9 @@ def run(arm: str, given: argparse.Namespace) -> dict[str, Any]:
     from nightschool.learning.device import pick
     from nightschool.learning.encoding import Encoder
     from nightschool.learning.plan import Shape, choose, load_of
-    from nightschool.learning.trainer import Task, train
+    from nightschool.learning.student import place_of, prepare
+    from nightschool.learning.task import Task
+    from nightschool.learning.trainer import train
     from nightschool.scoring.metrics import scores
     from nightschool.scoring.scorer import best, score
 
@@ -122,7 +124,10 @@ def run(arm: str, given: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         base = load_base(DEMO_BASE, device, settings.quantisation)
         began = time.perf_counter()
-        ended = train(base, task, plan, device, Path(folder), log, lambda: False)
+        kept = Path(folder, "activations")
+        place = place_of(kept, task, plan, device, log.say, lambda: False)
+        student = prepare(base, task, plan, device, place)
+        ended = train(student, task, device, Path(folder), log, lambda: False)
         seconds = time.perf_counter() - began
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         model = attach(load_base(DEMO_BASE, device, settings.quantisation), Path(folder, "adapter"))

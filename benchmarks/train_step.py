@@ -91,7 +91,9 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     from nightschool.learning.encoding import Encoded
     from nightschool.learning.lower import Place
     from nightschool.learning.plan import Plan, Shape, choose, load_of
-    from nightschool.learning.trainer import Task, prepare, take_step
+    from nightschool.learning.student import prepare
+    from nightschool.learning.task import Task
+    from nightschool.learning.trainer import take_step
 
     settings = TrainSettings.model_validate({"memory_gb": memory_gb, **OURS.get(arm, {})})
     rows = [Encoded(prompt, answer, 0, False) for prompt, answer in examples(mean)]
@@ -153,7 +155,7 @@ def used_gb() -> float:
 
 def _rows_of(count: int) -> None:
     """Let the trainer take padded rows of so many notes, in their order, instead of packs."""
-    from nightschool.learning import trainer
+    from nightschool.learning import student
     from nightschool.learning.packing import Layout
 
     class Rows(Layout):
@@ -163,7 +165,7 @@ def _rows_of(count: int) -> None:
     def rows(model: Any, prefix: Any, padding: int, *_: Any) -> tuple[Layout, str]:
         return Rows(tuple(prefix), padding, model.device, model.dtype, "rows"), "the benchmark's"
 
-    trainer.layout_for = rows  # type: ignore[assignment]
+    student.layout_for = rows  # type: ignore[assignment]
 
 
 def with_liger(model: Any) -> None:
@@ -190,9 +192,9 @@ def with_compile(model: Any) -> None:
 
 def without_graphs(model: Any) -> None:
     """Launch kernel by kernel."""
-    from nightschool.learning import trainer
+    from nightschool.learning import student
 
-    trainer._no_graphs = lambda *_: "the benchmark"  # type: ignore[assignment]
+    student._no_graphs = lambda *_: "the benchmark"  # type: ignore[assignment]
 
 
 def with_their_nf4(model: Any) -> None:

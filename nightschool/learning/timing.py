@@ -13,7 +13,9 @@ from nightschool.learning.encoding import Encoded, shortened
 from nightschool.learning.pace import Amount, Course, Lap, Shorter, Timed, rungs
 from nightschool.learning.packing import Layout
 from nightschool.learning.plan import validation_budget
-from nightschool.learning.trainer import Student, Task, accumulate, clear, epoch_order
+from nightschool.learning.student import Student
+from nightschool.learning.task import Task, epoch_order
+from nightschool.learning.trainer import accumulate, clear
 
 
 def packs_of(task: Task) -> Layout:

@@ -10,34 +10,25 @@ optimizer, scaler). So a run that was interrupted anywhere ends with the same bi
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-import bitsandbytes
-import peft
 import torch
-import transformers
-from bitsandbytes.optim.adamw import AdamW8bit, PagedAdamW8bit
-from transformers import PreTrainedModel
 
 from nightschool.config.settings import TrainSettings
-from nightschool.learning import activations, adapter, checkpoints, kernels, lower
+from nightschool.learning import activations, adapter, checkpoints
 from nightschool.learning.checkpoints import Checkpoint
-from nightschool.learning.choice import Choice
 from nightschool.learning.device import Device, out_of_memory
-from nightschool.learning.encoding import Encoded
 from nightschool.learning.errors import LearningError, Stopped
-from nightschool.learning.graphs import Replay
-from nightschool.learning.layers import decoder_stack, recompute
-from nightschool.learning.packing import Batch, Layout, layout_for
-from nightschool.learning.plan import Plan, validation_budget
+from nightschool.learning.plan import validation_budget
 from nightschool.learning.stopping import best_step, should_end
+from nightschool.learning.student import Student, computed_with, summed_loss
+from nightschool.learning.task import Task, rate
 
 Ended = Literal["finished", "chunk_done", "stopped", "out_of_memory"]
 
@@ -53,54 +44,6 @@ class Reporter(Protocol):
     def say(self, kind: str, message: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What to train on what: fixed for the whole run."""
-
-    notes: Sequence[Encoded]
-    ids: Sequence[str]
-    """The notes' content ids: their order in each epoch is derived from these."""
-    sources: Sequence[str]
-    """Where the notes are from, for messages."""
-    validation: Sequence[Encoded]
-    prefix: Sequence[int]
-    """Token ids of the prompt that all notes begin with."""
-    padding: int
-    settings: TrainSettings
-    identity: Mapping[str, str]
-    """Fingerprints of dataset, prompt and base."""
-    suffix: Sequence[int] = ()
-    """Token ids of the prompt after the note, which all notes share too."""
-
-    @property
-    def longest(self) -> int:
-        """The most tokens that a note has with its prompt and answer."""
-        return max(len(note.prompt) + len(note.answer) for note in [*self.notes, *self.validation])
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return math.ceil(len(self.notes) / self.settings.effective_batch)
-
-    @property
-    def total_steps(self) -> int:
-        return max(1, round(self.steps_per_epoch * self.settings.epochs))
-
-    def indices(self, step: int) -> list[int]:
-        """The indices of a step's notes (the step is 1-based)."""
-        epoch, place = divmod(step - 1, self.steps_per_epoch)
-        size = self.settings.effective_batch
-        order = epoch_order(self.ids, self.settings.seed, epoch)
-        return order[place * size : (place + 1) * size]
-
-    def steps(self, least: int = 0) -> Iterator[list[int]]:
-        """The indices of each step's notes: of all steps, and of `least` if these are fewer."""
-        size, count = self.settings.effective_batch, max(least, self.total_steps)
-        for first in range(0, count, self.steps_per_epoch):
-            order = epoch_order(self.ids, self.settings.seed, first // self.steps_per_epoch)
-            for place in range(min(self.steps_per_epoch, count - first)):
-                yield order[place * size : (place + 1) * size]
-
-
 @dataclass(slots=True)
 class Trained:
     """How a chunk ended, and the whole history of the run so far."""
@@ -111,126 +54,6 @@ class Trained:
     validation: list[list[float]] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
     """Steps without a finite loss: they changed nothing."""
-
-
-@dataclass(slots=True)
-class Student:
-    """The base with its adapter, ready to take steps."""
-
-    model: peft.PeftModel
-    layout: Layout
-    budget: int
-    dropout: adapter.Dropout
-    weights: adapter.Weights
-    optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-    run: Callable[[Sequence[Encoded], float], torch.Tensor]
-    """Adds a pack's gradients, times its notes' share of the step, and returns its loss times that."""
-    graphs: bool
-    """Whether `run` replays CUDA graphs."""
-    choices: tuple[Choice, ...]
-    kept: Path | None = None
-    """Where activations of the layers that are left out are kept until training is done."""
-
-
-def prepare(
-    base: PreTrainedModel, task: Task, plan: Plan, device: Device, place: lower.Place | None = None
-) -> Student:
-    """Attach a fresh adapter to a frozen base and make its steps lean.
-
-    Where only upper layers are trained, those below run once, here, if there is a `place` to keep
-    what they give. Raises LearningError where the settings do not fit the base, Stopped as `place`
-    says.
-    """
-    settings = task.settings
-    base.train(False)  # the only dropout is the adapter's
-    layout, why = layout_for(
-        base, task.prefix, task.padding, task.longest, device.precision.attention
-    )
-    model, dropout = adapter.fresh(base, settings)
-    layers = decoder_stack(base)
-    trained = list(layers)[-settings.top_layers :]
-    below = None
-    if settings.top_layers and place:
-        notes = [*task.notes, *task.validation]
-        layout, below = lower.leave_out(
-            model, layers, len(trained), layout, notes, plan.budget, place
-        )
-    recompute(trained[: plan.recomputed])
-    weights = adapter.Weights(model, base.dtype)
-    optimizer, chosen = _optimizer(weights.parameter, settings, device)
-    scaler = torch.amp.GradScaler(
-        device.torch.type, init_scale=2.0**11, enabled=device.precision.scaler
-    )
-
-    def backward(batch: Batch) -> torch.Tensor:
-        loss = summed_loss(model, batch)
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
-
-    def run(notes: Sequence[Encoded], share: float) -> torch.Tensor:
-        return backward(layout.batch(notes, share))
-
-    way = "padded rows" if layout.way == "rows" else "packs"
-    choices = [chosen, Choice("batches", way, why), *([below] if below else [])]
-    graphs = False
-    if device.torch.type == "cuda":
-        if why_not := _no_graphs(base, layout, dropout, plan):
-            choices.append(Choice("CUDA graphs", "no", why_not))
-        else:
-            graphs = True
-            packs = list(_packs(task, layout, plan.budget))
-            run = Replay(layout, backward, packs, weights.gradient.zero_).run
-            choices.append(Choice("CUDA graphs", "yes", "a pass is launched at once"))
-    return Student(
-        model, layout, plan.budget, dropout, weights, optimizer, scaler, run, graphs, tuple(choices),
-        place.folder if place else None,
-    )  # fmt: skip
-
-
-def place_of(
-    folder: Path, task: Task, plan: Plan, device: Device,
-    say: Callable[[str, str], None], should_stop: Callable[[], bool],
-) -> lower.Place:  # fmt: skip
-    """Where and as what the activations below the trained layers are kept, in `folder`."""
-    settings = task.settings
-    identity = {
-        **task.identity,
-        **_computed(plan.budget, device),
-        "quantisation": settings.quantisation,
-        "exact": str(settings.exact),
-    }
-    return lower.Place(folder, identity, say, should_stop)
-
-
-def _computed(budget: int, device: Device) -> dict[str, str]:
-    """With what the numbers of a run are computed."""
-    own = "own" if kernels.available(device.torch) else "torch's"
-    return {"token budget": str(budget), **_versions(), "device": device.label, "kernels": own}
-
-
-def _no_graphs(base: PreTrainedModel, layout: Layout, dropout: adapter.Dropout, plan: Plan) -> str:
-    """Why passes cannot be replayed, or ""."""
-    if not plan.graphs:
-        return "there is no memory for them"
-    if layout.way != "segments":
-        return "their shapes differ too much without packs"
-    if layout.kernel == "each":
-        return "a note at a time has its attention, at places that a graph would fix"
-    rope = getattr(base.config, "rope_parameters", None) or getattr(base.config, "rope_scaling", 0)
-    if "dynamic" in str(rope):
-        return "its rotary embedding looks at the lengths"
-    if dropout.keep < 1 and not dropout.on_device:
-        return "NVRTC, which compiles the dropout for them, is not found beside torch"
-    return ""
-
-
-def _packs(task: Task, layout: Layout, budget: int) -> Iterator[list[Encoded]]:
-    """Every pack of a run, and of its first epoch: steps of that are timed before it begins."""
-    for step in task.steps(least=task.steps_per_epoch):
-        notes = [task.notes[index] for index in step]
-        for part in layout.split(notes, budget):
-            yield [notes[index] for index in part]
 
 
 def train(
@@ -257,7 +80,7 @@ def train(
     identity = {
         **task.identity,
         "recipe": _recipe(settings, student),
-        **_computed(student.budget, device),
+        **computed_with(student.budget, device),
         "passes": "graphs" if student.graphs else "eager",
     }
     if settings.top_layers:
@@ -409,14 +232,6 @@ def clear(student: Student) -> None:
     student.weights.gradient.zero_()
 
 
-def summed_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-    """The sum over a batch's notes of their losses times their shares, in nats: at least float32, shape ()."""
-    logits = batch.logits(model)
-    logits = logits if logits.dtype is torch.float64 else logits.float()
-    losses = torch.nn.functional.cross_entropy(logits, batch.target, reduction="none")
-    return (losses * batch.weight.to(losses.dtype)).sum()
-
-
 @torch.no_grad()
 def _validate(student: Student, task: Task) -> float:
     """The mean loss over the validation notes, in nats."""
@@ -444,43 +259,6 @@ def _skip(progress: Trained, task: Task, step: int, reporter: Reporter) -> None:
     reporter.say("warning", f"the loss of step {step} is not finite: skipped ({names})")
 
 
-def rate(step: int, total: int, settings: TrainSettings) -> float:
-    """The learning rate of a step (1-based) as a share of the peak: linear warm-up, then the schedule."""
-    warmup = max(1, round(settings.warmup * total))
-    if step <= warmup:
-        return step / warmup
-    done = (step - warmup) / (total - warmup + 1)
-    if settings.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * done))
-    return 1 - done if settings.schedule == "linear" else 1.0
-
-
-def epoch_order(ids: Sequence[str], seed: int, epoch: int) -> list[int]:
-    """The notes' order in an epoch: by a hash, so the same on every machine and version."""
-    return list(_order(tuple(ids), seed, epoch))
-
-
-@functools.lru_cache(maxsize=2)
-def _order(ids: tuple[str, ...], seed: int, epoch: int) -> Sequence[int]:
-    keys = [hashlib.sha256(f"{seed}:{epoch}:{id_}".encode()).digest() for id_ in ids]
-    return sorted(range(len(ids)), key=keys.__getitem__)
-
-
-def _optimizer(
-    parameter: torch.nn.Parameter, settings: TrainSettings, device: Device
-) -> tuple[torch.optim.Optimizer, Choice]:
-    name, reason = settings.optimizer, "train.optimizer"
-    if name == "paged_adamw_8bit" and device.torch.type != "cuda":
-        name, reason = "adamw", f"paged_adamw_8bit needs CUDA, and this is {device.torch.type}"
-    kind = {
-        "adamw": torch.optim.AdamW,
-        "adamw_8bit": AdamW8bit,
-        "paged_adamw_8bit": PagedAdamW8bit,
-    }[name]
-    optimizer = kind([parameter], lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    return optimizer, Choice("optimizer", name, reason)
-
-
 _NO_NUMBERS = {
     "checkpoint_minutes", "chunk_minutes", "quick_minutes", "activation_checkpointing", "memory_gb",
 }  # fmt: skip
@@ -490,11 +268,6 @@ def _recipe(settings: TrainSettings, student: Student) -> str:
     """What of the settings changes the numbers (when to checkpoint, or what to recompute, does not)."""
     text = settings.model_dump_json(exclude=_NO_NUMBERS) + type(student.optimizer).__name__
     return hashlib.sha256(f"{text}{student.layout.way}".encode()).hexdigest()[:16]
-
-
-def _versions() -> dict[str, str]:
-    modules = (torch, transformers, peft, bitsandbytes)
-    return {module.__name__: str(module.__version__) for module in modules}
 
 
 def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

@@ -36,7 +36,8 @@ from nightschool.tasks.work import Work, write_json
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device
-    from nightschool.learning.trainer import Student, Task
+    from nightschool.learning.student import Student
+    from nightschool.learning.task import Task
 
 # What comes after training, for `run --quick`: scoring again, with the adapter's arithmetic on top,
 # and the report (bootstrap, charts), which took 6 to 8 s on two cores.

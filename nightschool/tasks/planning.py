@@ -18,7 +18,7 @@ from nightschool.tasks.work import make_encoder, read_and_freeze
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device
-    from nightschool.learning.trainer import Task
+    from nightschool.learning.task import Task
 
 _EVERYTHING = Room(1 << 60, 0)
 

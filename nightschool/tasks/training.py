@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nightschool.learning.device import Device
     from nightschool.learning.encoding import Encoder
     from nightschool.learning.plan import Plan
-    from nightschool.learning.trainer import Task
+    from nightschool.learning.task import Task
     from nightschool.notes.dataset import Dataset
 
 
@@ -28,7 +28,8 @@ def train(work: Work) -> Ending:
     from nightschool.learning.device import cap, lock, out_of_memory, pick, room
     from nightschool.learning.encoding import cuts_in_words
     from nightschool.learning.errors import LearningError
-    from nightschool.learning.trainer import adapter_sha256, place_of, prepare
+    from nightschool.learning.student import place_of, prepare
+    from nightschool.learning.trainer import adapter_sha256
     from nightschool.learning.trainer import train as train_chunk
     from nightschool.tasks.pacing import Clock, kept_part, time_plan
 
@@ -103,7 +104,7 @@ def task_of(
     dataset: Dataset, encoder: Encoder, settings: TrainSettings, identity: Mapping[str, str]
 ) -> Task:
     """The whole training of a dataset; see `Task` for `identity`."""
-    from nightschool.learning.trainer import Task
+    from nightschool.learning.task import Task
 
     training = [item for item in dataset.items if item.side == "train"]
     watched = [item for item in dataset.items if item.side == "validation"]

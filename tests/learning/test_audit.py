@@ -18,7 +18,9 @@ from nightschool.learning.device import Device
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.plan import Plan
 from nightschool.learning.precision import choose
-from nightschool.learning.trainer import Task, prepare, take_step
+from nightschool.learning.student import prepare
+from nightschool.learning.task import Task
+from nightschool.learning.trainer import take_step
 from tests.conftest import KINDS, OPENINGS, THINGS
 
 BF16 = torch.bfloat16

@@ -23,15 +23,9 @@ from nightschool.learning.errors import Stopped
 from nightschool.learning.layers import decoder_stack, recompute
 from nightschool.learning.packing import Frame, Layout, layout_for
 from nightschool.learning.plan import Plan
-from nightschool.learning.trainer import (
-    Task,
-    Trained,
-    adapter_sha256,
-    place_of,
-    prepare,
-    summed_loss,
-    train,
-)
+from nightschool.learning.student import place_of, prepare, summed_loss
+from nightschool.learning.task import Task
+from nightschool.learning.trainer import Trained, adapter_sha256, train
 from tests.conftest import KINDS, OPENINGS, THINGS
 from tests.learning.test_packing import FAMILIES, PREFIX, assert_equal, build, notes, step
 from tests.learning.test_trainer import Told

@@ -20,7 +20,7 @@ from nightschool.learning import adapter
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.layers import decoder_layers, fuse_norms, recompute
 from nightschool.learning.packing import Frame, Layout, layout_for, windows
-from nightschool.learning.trainer import summed_loss
+from nightschool.learning.student import summed_loss
 
 VOCABULARY = 96
 PREFIX = [5, 6, 7, 8, 9]

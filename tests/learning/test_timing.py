@@ -15,8 +15,9 @@ from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import Stopped
 from nightschool.learning.pace import Amount, Lap
 from nightschool.learning.plan import Plan
+from nightschool.learning.student import Student, prepare
+from nightschool.learning.task import Task, epoch_order
 from nightschool.learning.timing import course_of, packs_of, part_of, shorter, texts_of, time_steps
-from nightschool.learning.trainer import Student, Task, epoch_order, prepare
 from tests.conftest import KINDS, OPENINGS, THINGS
 
 PLAN = Plan(budget=150, recomputed=1, bytes={})

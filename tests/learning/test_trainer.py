@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from nightschool.config.settings import TrainSettings
+from nightschool.learning import student as student_
 from nightschool.learning import trainer
 from nightschool.learning.adapter import tensors
 from nightschool.learning.base import attach, load_base, load_tokenizer
@@ -19,15 +20,9 @@ from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import LearningError
 from nightschool.learning.packing import layout_for
 from nightschool.learning.plan import Plan
-from nightschool.learning.trainer import (
-    Task,
-    Trained,
-    adapter_sha256,
-    epoch_order,
-    prepare,
-    rate,
-    train,
-)
+from nightschool.learning.student import Student, prepare
+from nightschool.learning.task import Task, epoch_order, rate
+from nightschool.learning.trainer import Trained, adapter_sha256, train
 from tests.conftest import KINDS, OPENINGS, THINGS
 
 # Two to four packs a step, the lower of two layers recomputed.
@@ -155,7 +150,7 @@ def test_training_learns_and_peft_loads_the_adapter(
     assert last < first - 0.5
     assert [step for step, _ in ended.validation] == [4, 8, 12, 16, 20, 24]
     model = load_base(tiny_base, device, "nf4")
-    student = trainer.prepare(model, more, PLAN, device)
+    student = prepare(model, more, PLAN, device)
     student.model = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
     student.layout, _ = layout_for(student.model, more.prefix, more.padding, more.longest)
     best = min(loss for _, loss in ended.validation)
@@ -170,7 +165,7 @@ def test_training_ends_early_and_keeps_the_adapter_of_the_best_validation(
     losses = {4: 5.0, 8: 3.0, 12: 4.0, 16: 3.5}
     at_step_8 = {}
 
-    def validate(student: trainer.Student, _: Task) -> float:
+    def validate(student: Student, _: Task) -> float:
         step = next(step for step in losses if step not in seen)
         seen.append(step)
         if step == 8:
@@ -212,7 +207,7 @@ def test_other_versions_are_said_and_the_run_goes_on(
     task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chunk(task, tmp_path, 1)
-    monkeypatch.setattr(trainer, "_versions", lambda: {"torch": "9.9"})
+    monkeypatch.setattr(student_, "_versions", lambda: {"torch": "9.9"})
     _, told = chunk(task, tmp_path, 1)
     warning = next(text for kind, text in told.said if kind == "warning")
     assert "torch was" in warning and "no longer bit-exact" in warning
@@ -222,12 +217,12 @@ def test_other_versions_are_said_and_the_run_goes_on(
 def _without_finite_loss(monkeypatch: pytest.MonkeyPatch, steps: set[int]) -> None:
     take_step = trainer.take_step
 
-    def step(student: trainer.Student, task: Task, number: int, *others: object) -> float | None:
+    def step(student: Student, task: Task, number: int, *others: object) -> float | None:
         if number not in steps:
             return take_step(student, task, number, *others)  # type: ignore[arg-type]
         with pytest.MonkeyPatch.context() as patched:
-            summed_loss = trainer.summed_loss
-            patched.setattr(trainer, "summed_loss", lambda *a: summed_loss(*a) * math.nan)
+            summed_loss = student_.summed_loss
+            patched.setattr(student_, "summed_loss", lambda *a: summed_loss(*a) * math.nan)
             return take_step(student, task, number, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(trainer, "take_step", step)

@@ -15,8 +15,8 @@ from nightschool.config.settings import NightSettings, Settings, TrainSettings
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.pace import Body, Pace, Timed
 from nightschool.learning.plan import Plan
+from nightschool.learning.task import Task
 from nightschool.learning.timing import course_of, packs_of, shorter
-from nightschool.learning.trainer import Task
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Timing
 from nightschool.tasks import pacing

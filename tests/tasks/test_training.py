@@ -13,7 +13,7 @@ from nightschool.config.settings import TrainSettings
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.errors import LearningError
 from nightschool.learning.plan import Plan
-from nightschool.learning.trainer import Task
+from nightschool.learning.task import Task
 from nightschool.tasks.training import _with_less
 
 NOTES = [Encoded([1] * 300, [2], 0, False), Encoded([1] * 40, [2], 0, False)]

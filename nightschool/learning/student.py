@@ -1,0 +1,173 @@
+"""The student: a frozen base with a fresh adapter, its steps made lean, ready for the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import bitsandbytes
+import peft
+import torch
+import transformers
+from bitsandbytes.optim.adamw import AdamW8bit, PagedAdamW8bit
+from transformers import PreTrainedModel
+
+from nightschool.config.settings import TrainSettings
+from nightschool.learning import adapter, kernels, lower
+from nightschool.learning.choice import Choice
+from nightschool.learning.device import Device
+from nightschool.learning.encoding import Encoded
+from nightschool.learning.graphs import Replay
+from nightschool.learning.layers import decoder_stack, recompute
+from nightschool.learning.packing import Batch, Layout, layout_for
+from nightschool.learning.plan import Plan
+from nightschool.learning.task import Task
+
+
+@dataclass(slots=True)
+class Student:
+    """The base with its adapter, ready to take steps."""
+
+    model: peft.PeftModel
+    layout: Layout
+    budget: int
+    dropout: adapter.Dropout
+    weights: adapter.Weights
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    run: Callable[[Sequence[Encoded], float], torch.Tensor]
+    """Adds a pack's gradients, times its notes' share of the step, and returns its loss times that."""
+    graphs: bool
+    """Whether `run` replays CUDA graphs."""
+    choices: tuple[Choice, ...]
+    kept: Path | None = None
+    """Where activations of the layers that are left out are kept until training is done."""
+
+
+def prepare(
+    base: PreTrainedModel, task: Task, plan: Plan, device: Device, place: lower.Place | None = None
+) -> Student:
+    """Attach a fresh adapter to a frozen base and make its steps lean.
+
+    Where only upper layers are trained, those below run once, here, if there is a `place` to keep
+    what they give. Raises LearningError where the settings do not fit the base, Stopped as `place`
+    says.
+    """
+    settings = task.settings
+    base.train(False)  # the only dropout is the adapter's
+    layout, why = layout_for(
+        base, task.prefix, task.padding, task.longest, device.precision.attention
+    )
+    model, dropout = adapter.fresh(base, settings)
+    layers = decoder_stack(base)
+    trained = list(layers)[-settings.top_layers :]
+    below = None
+    if settings.top_layers and place:
+        notes = [*task.notes, *task.validation]
+        layout, below = lower.leave_out(
+            model, layers, len(trained), layout, notes, plan.budget, place
+        )
+    recompute(trained[: plan.recomputed])
+    weights = adapter.Weights(model, base.dtype)
+    optimizer, chosen = _optimizer(weights.parameter, settings, device)
+    scaler = torch.amp.GradScaler(
+        device.torch.type, init_scale=2.0**11, enabled=device.precision.scaler
+    )
+
+    def backward(batch: Batch) -> torch.Tensor:
+        loss = summed_loss(model, batch)
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def run(notes: Sequence[Encoded], share: float) -> torch.Tensor:
+        return backward(layout.batch(notes, share))
+
+    way = "padded rows" if layout.way == "rows" else "packs"
+    choices = [chosen, Choice("batches", way, why), *([below] if below else [])]
+    graphs = False
+    if device.torch.type == "cuda":
+        if why_not := _no_graphs(base, layout, dropout, plan):
+            choices.append(Choice("CUDA graphs", "no", why_not))
+        else:
+            graphs = True
+            packs = list(_packs(task, layout, plan.budget))
+            run = Replay(layout, backward, packs, weights.gradient.zero_).run
+            choices.append(Choice("CUDA graphs", "yes", "a pass is launched at once"))
+    return Student(
+        model, layout, plan.budget, dropout, weights, optimizer, scaler, run, graphs, tuple(choices),
+        place.folder if place else None,
+    )  # fmt: skip
+
+
+def place_of(
+    folder: Path, task: Task, plan: Plan, device: Device,
+    say: Callable[[str, str], None], should_stop: Callable[[], bool],
+) -> lower.Place:  # fmt: skip
+    """Where and as what the activations below the trained layers are kept, in `folder`."""
+    settings = task.settings
+    identity = {
+        **task.identity,
+        **computed_with(plan.budget, device),
+        "quantisation": settings.quantisation,
+        "exact": str(settings.exact),
+    }
+    return lower.Place(folder, identity, say, should_stop)
+
+
+def computed_with(budget: int, device: Device) -> dict[str, str]:
+    """With what the numbers of a run are computed."""
+    own = "own" if kernels.available(device.torch) else "torch's"
+    return {"token budget": str(budget), **_versions(), "device": device.label, "kernels": own}
+
+
+def _no_graphs(base: PreTrainedModel, layout: Layout, dropout: adapter.Dropout, plan: Plan) -> str:
+    """Why passes cannot be replayed, or ""."""
+    if not plan.graphs:
+        return "there is no memory for them"
+    if layout.way != "segments":
+        return "their shapes differ too much without packs"
+    if layout.kernel == "each":
+        return "a note at a time has its attention, at places that a graph would fix"
+    rope = getattr(base.config, "rope_parameters", None) or getattr(base.config, "rope_scaling", 0)
+    if "dynamic" in str(rope):
+        return "its rotary embedding looks at the lengths"
+    if dropout.keep < 1 and not dropout.on_device:
+        return "NVRTC, which compiles the dropout for them, is not found beside torch"
+    return ""
+
+
+def _packs(task: Task, layout: Layout, budget: int) -> Iterator[list[Encoded]]:
+    """Every pack of a run, and of its first epoch: steps of that are timed before it begins."""
+    for step in task.steps(least=task.steps_per_epoch):
+        notes = [task.notes[index] for index in step]
+        for part in layout.split(notes, budget):
+            yield [notes[index] for index in part]
+
+
+def summed_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """The sum over a batch's notes of their losses times their shares, in nats: at least float32, shape ()."""
+    logits = batch.logits(model)
+    logits = logits if logits.dtype is torch.float64 else logits.float()
+    losses = torch.nn.functional.cross_entropy(logits, batch.target, reduction="none")
+    return (losses * batch.weight.to(losses.dtype)).sum()
+
+
+def _optimizer(
+    parameter: torch.nn.Parameter, settings: TrainSettings, device: Device
+) -> tuple[torch.optim.Optimizer, Choice]:
+    name, reason = settings.optimizer, "train.optimizer"
+    if name == "paged_adamw_8bit" and device.torch.type != "cuda":
+        name, reason = "adamw", f"paged_adamw_8bit needs CUDA, and this is {device.torch.type}"
+    kind = {
+        "adamw": torch.optim.AdamW,
+        "adamw_8bit": AdamW8bit,
+        "paged_adamw_8bit": PagedAdamW8bit,
+    }[name]
+    optimizer = kind([parameter], lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    return optimizer, Choice("optimizer", name, reason)
+
+
+def _versions() -> dict[str, str]:
+    modules = (torch, transformers, peft, bitsandbytes)
+    return {module.__name__: str(module.__version__) for module in modules}

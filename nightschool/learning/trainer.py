@@ -1,11 +1,13 @@
-"""The trainer, read top to bottom: attach the adapter, step, checkpoint, stop when asked.
+"""The trainer, read top to bottom: go on from a checkpoint, step, validate, checkpoint, stop when asked.
+
+`task.py` says what is trained in which order, `student.py` gets base and adapter ready for it.
 
 One optimizer step takes `effective_batch` notes in one or a few packs. The loss of a note is the
 mean cross-entropy of its answer's tokens, the loss of a step the mean over its notes.
 
 A run is exact: whatever it depends on is a function of the step's number (the notes, by a hash
 order of each epoch; the dropout, by a seed; the learning rate) or is in the checkpoint (adapter,
-optimizer, scaler). So a run that was interrupted anywhere ends with the same bits.
+the best adapter so far, optimizer, scaler). So a run that was interrupted anywhere ends with the same bits.
 """
 
 from __future__ import annotations

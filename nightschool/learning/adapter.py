@@ -120,6 +120,7 @@ class _LoraLinear(torch.autograd.Function):
         db = (dy.t() @ inner).to(ctx.dtype).mul_(ctx.scale)
         d_inner = (dy @ b).mul_(ctx.scale)
         da = (d_inner.t() @ dropped).to(ctx.dtype)
+        del dropped  # as large as dx: the step's peak is here
         if not ctx.needs_input_grad[0]:
             return None, da, db, None
         dx = d_inner @ a

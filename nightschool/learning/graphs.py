@@ -15,11 +15,11 @@ from dataclasses import replace
 import torch
 
 from nightschool.learning.encoding import Encoded
+from nightschool.learning.errors import Stopped
 from nightschool.learning.packing import Batch, Frame, Layout
-from nightschool.learning.plan import GRAPHS
 
 
-def sizes(packs: Sequence[int], most: int = GRAPHS) -> list[int]:
+def sizes(packs: Sequence[int], most: int) -> list[int]:
     """Sizes in tokens that packs of these sizes are filled up to, ascending: quantiles of theirs."""
     ordered = sorted(packs)
     chosen = {ordered[-(-len(ordered) * (i + 1) // most) - 1] for i in range(most)}
@@ -27,7 +27,7 @@ def sizes(packs: Sequence[int], most: int = GRAPHS) -> list[int]:
 
 
 class Replay:
-    """Runs passes by replaying graphs, one for each size, made when it is first needed.
+    """Runs passes by replaying graphs, one for each size.
 
     The numbers of a pass are the same whenever its graph was made: nothing is ever taken from the
     eager pass that warms up.
@@ -38,17 +38,20 @@ class Replay:
         layout: Layout,
         backward: Callable[[Batch], torch.Tensor],
         packs: Sequence[Sequence[Encoded]],
+        most: int,
         clear: Callable[[], object],
+        claim: Callable[[int], object],
     ) -> None:
         """`backward` does a pass and returns its loss, `clear` drops the gradients that it added.
 
-        `packs` are all that it will have to run.
+        `packs` are all that it will have to run, in `most` sizes; `claim` takes the memory of a pass
+        of so many tokens in the blocks that it will need.
         """
-        self._backward, self._clear = backward, clear
+        self._backward, self._clear, self._claim = backward, clear, claim
         self._layout, self._host = layout, replace(layout, device=torch.device("cpu"))
         self._notes = max(map(len, packs)) + 1
         self._asked = max(sum(max(1, len(note.answer)) for note in pack) for pack in packs)
-        self._sizes = sizes([self._needed(pack) for pack in packs])
+        self._sizes = sizes([self._needed(pack) for pack in packs], most)
         self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Batch, torch.Tensor]] = {}
@@ -56,14 +59,23 @@ class Replay:
     def run(self, notes: Sequence[Encoded], share: float) -> torch.Tensor:
         """Add a pack's gradients, times `share`, to the adapter's; returns its loss times `share`."""
         if not self._graphs:
-            self._warm_up()
-            # The largest first: the others then find room in what it took.
-            self._graph(self._sizes[-1])
+            self.make()
         size = self._size(self._needed(notes))
         graph, batch, loss = self._graph(size)
         batch.copy_(self._host.batch(notes, share, self._frame(size)))
         graph.replay()
         return loss.clone()
+
+    def make(self, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """Make the graphs, the largest first: the others then find room in what it took.
+
+        Raises Stopped as soon as `should_stop`.
+        """
+        self._warm_up()
+        for size in reversed(self._sizes):
+            if should_stop():
+                raise Stopped
+            self._graph(size)
 
     def _needed(self, notes: Sequence[Encoded]) -> int:
         """The least size that a pack fits into, with a token for each note that it lacks."""
@@ -93,6 +105,8 @@ class Replay:
             batch = self._layout.batch([], 0.0, self._frame(size))
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+                if not self._graphs:
+                    self._claim(size)
                 loss = self._backward(batch)
             self._graphs[size] = graph, batch, loss
         return self._graphs[size]

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _GRAPH_BYTES = 810_000
 # cuBLAS's work areas, which torch allocates: 32 MiB for each of two streams.
 _WORK_AREAS = 2 << 25
-# The allocator keeps blocks that do not fit together: a share of what it holds.
-SLACK = 0.03
-# CUDA graphs a run (see `graphs`). More fit its packs closer, but each takes memory, and about a step's
-# time to make.
-GRAPHS = 8
+# The allocator keeps blocks that do not fit together: a share of what it holds (H100: 0.03 to 0.05).
+SLACK = 0.05
+# CUDA graphs a run (see `graphs`), the most first. More fit its packs closer, but each takes memory, and
+# about a step's time to make.
+GRAPHS = (8, 4, 2, 1, 0)
 # Below this a pass is all overhead.
 LEAST_BUDGET = 256
 _FOUR_BITS = 0.5 + 1 / 64 + 4 / (64 * 256)  # NF4: one byte a block of 64, one float a block of 256
@@ -122,8 +122,8 @@ class Plan:
     """Layers, from the lowest trained one, whose activations are computed again going back."""
     bytes: Mapping[str, int]
     """What is predicted, item by item; empty where nothing limits memory (a CPU)."""
-    graphs: bool = True
-    """Whether passes may be replayed as CUDA graphs, which take memory of their own."""
+    graphs: int = GRAPHS[0]
+    """In how many sizes passes may be replayed as CUDA graphs, which take memory of their own."""
 
     @property
     def total(self) -> int:
@@ -188,7 +188,7 @@ def predict(
     # (and the gate's activation, where that is not fused); and what the way back holds beside them.
     attention = 2 * (shape.heads + shape.kv_heads) * shape.head_size
     activations = 4 * shape.hidden + attention + (3 if shape.fused else 4) * shape.intermediate
-    going_back = 2 * shape.intermediate + 2 * shape.hidden
+    going_back = shape.intermediate + 2 * shape.hidden
     live = max(kept * activations, activations) + going_back
     largest = max(a * b for a, b in shape.linears)
     found = {
@@ -233,24 +233,24 @@ def choose(
     while not settings.token_budget and budgets[-1] > max(least, LEAST_BUDGET):
         budgets.append(max(least, LEAST_BUDGET, budgets[-1] * 3 // 4))
 
-    def bytes_of(budget: int, recomputed: int, graphs: bool) -> dict[str, int]:
+    def bytes_of(budget: int, recomputed: int, graphs: int) -> dict[str, int]:
         asked = settings.effective_batch * load.asked
         return {
             **predict(shape, settings, budget, recomputed, asked, size),
             "validation": _validation(shape, load, budget, size) if graphs else 0,
-            "graphs": GRAPHS * shape.layers * _GRAPH_BYTES if graphs else 0,
+            "graphs": graphs * shape.layers * _GRAPH_BYTES,
             "context": room.context,
         }
 
     depths = {"all": [trained], "none": [0]}.get(
         settings.activation_checkpointing, list(range(trained + 1))
     )
-    for graphs, budget, recomputed in product((True, False), budgets, depths):
+    for graphs, budget, recomputed in product(GRAPHS, budgets, depths):
         found = bytes_of(budget, recomputed, graphs)
         if sum(found.values()) <= room.bytes:
             plan = Plan(budget, recomputed, found, graphs)
             return plan, _reasons(plan, settings, trained, room.bytes)
-    need = sum(bytes_of(budgets[-1], depths[-1], False).values())
+    need = sum(bytes_of(budgets[-1], depths[-1], 0).values())
     raise LearningError(
         f"training needs {need / 1e9:.1f} GB of GPU memory and {room.bytes / 1e9:.1f} GB may be used: "
         "close other programs, lower train.max_tokens, or set a smaller base"

@@ -109,7 +109,7 @@ def time_steps(
 
     Nothing is updated: the adapter, the optimizer and the scaler stay as they were, bit for bit, and
     the gradients are dropped. Each goes once untimed before, the largest first, for what only a
-    first pass does (kernels chosen, memory claimed, graphs made). None where the device's memory
+    first pass does (kernels chosen, memory claimed). None where the device's memory
     does not suffice for it. Raises Stopped where `should_stop` between two passes.
     """
     steps = course_of(task, student.layout, student.budget).steps

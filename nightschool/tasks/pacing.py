@@ -32,7 +32,7 @@ from nightschool.learning.pace import (
 )
 from nightschool.learning.plan import Plan, Shape
 from nightschool.ledger.ledger import Ledger
-from nightschool.tasks.work import Work, write_json
+from nightschool.tasks.work import Work, kept_as, write_json
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device
@@ -65,7 +65,7 @@ def kept_part(work: Work, task: Task) -> Task:
     from nightschool.learning.timing import part_of
 
     kept = work.kept_plan().get("time", {}).get("lap")
-    return part_of(task, Lap(**kept)) if kept else task
+    return part_of(task, kept_as(Lap, kept)) if kept else task
 
 
 def time_plan(
@@ -82,7 +82,7 @@ def time_plan(
             return None
         timed, task = just_now, kept_part(work, task)
     kept = work.kept_plan()["time"]
-    return TimePlan(task, Pace(**kept["pace"]), kept["restart_s"], kept["chosen"], timed)
+    return TimePlan(task, kept_as(Pace, kept["pace"]), kept["restart_s"], kept["chosen"], timed)
 
 
 def _decide(
@@ -245,6 +245,7 @@ class Clock:
         self._course: Course | None = None
         self._last: float | None = None
         self._timed: list[Timed] = []
+        self._took = self._told = 0.0  # sums over `_timed`: seconds, and those that the pace says
 
     def say(self, kind: str, message: str) -> None:
         self._work.parent.say(kind, message)
@@ -259,6 +260,8 @@ class Clock:
         if last is not None and not validated:
             amount = course.steps[place]
             self._timed.append(Timed(amount.passes, amount.tokens, now - last))
+            self._took += now - last
+            self._told += self._times.pace.seconds(amount)
         left = self._slower(course) * course.seconds(self._times.pace, step)
         self._work.parent.progress(step, total, loss, left)
 
@@ -279,9 +282,7 @@ class Clock:
         """What the steps took to what the pace says of them; three steps count for the pace itself."""
         pace = self._times.pace
         begin = 3 * sum(map(pace.seconds, course.steps)) / len(course.steps)
-        took = sum(step.seconds for step in self._timed)
-        told = sum(pace.pass_s * s.passes + pace.token_s * s.tokens for s in self._timed)
-        return (begin + took) / (begin + told)
+        return (begin + self._took) / (begin + self._told)
 
     def remember(self) -> None:
         """Keep what was timed for later runs; the steps timed at the start where there is no more."""

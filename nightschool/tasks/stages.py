@@ -90,6 +90,10 @@ def baseline(work: Work) -> Ending:
 
 def evaluate(work: Work) -> Ending:
     """Score the adapter on the test notes, with the same scorer and prompt."""
+    from nightschool.learning.activations import drop
+
+    # Windows deletes no file that is mapped into memory, as these are to a training process's end.
+    drop(work.school.activations)
     return _score_test(work, adapter=work.school.model_folder(work.run) / "adapter")
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nightschool.tasks.work import Ending, Work, write_json
+from nightschool.tasks.work import Ending, Work, kept_as, write_json
 
 if TYPE_CHECKING:
     from nightschool.config.settings import TrainSettings
@@ -24,8 +24,22 @@ if TYPE_CHECKING:
 
 def train(work: Work) -> Ending:
     """Train one chunk; with the last one, publish the adapter as the school's model of this run."""
+    from nightschool.learning.device import lock, pick
+
+    device = pick(work.settings.train)
+    held = lock(work.school, device)
+    began = time.monotonic()
+    try:
+        ending = _chunk(work, device)
+    finally:
+        seconds = _add_seconds(work.folder / "seconds.json", time.monotonic() - began)
+        held.release()
+    return ending if "outcome" in ending else {**ending, "seconds": seconds}
+
+
+def _chunk(work: Work, device: Device) -> Ending:
     from nightschool.learning.base import memory_gb
-    from nightschool.learning.device import cap, lock, out_of_memory, pick, room
+    from nightschool.learning.device import cap, out_of_memory, room
     from nightschool.learning.encoding import cuts_in_words
     from nightschool.learning.errors import LearningError
     from nightschool.learning.student import place_of, prepare
@@ -33,9 +47,6 @@ def train(work: Work) -> Ending:
     from nightschool.learning.trainer import train as train_chunk
     from nightschool.tasks.pacing import Clock, kept_part, time_plan
 
-    device = pick(work.settings.train)
-    held = lock(work.school, device)
-    began = time.monotonic()
     encoder = work.encoder()
     choices = work.chose(*device.choices, *encoder.choices)
     task = _task(work, encoder)
@@ -56,6 +67,13 @@ def train(work: Work) -> Ending:
         raise LearningError(
             "out of GPU memory before the first pass: close other programs, then `nightschool retry`"
         ) from None
+    try:
+        if student.graphs:
+            student.graphs.make(work.parent.should_stop)
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        return _with_less(work, task, plan)
     times = time_plan(work, student, task, plan, device)
     if times is None:
         return _with_less(work, task, plan)
@@ -66,7 +84,6 @@ def train(work: Work) -> Ending:
     clock = Clock(work, student, plan, times, device)
     trained = train_chunk(student, task, device, work.folder, clock, work.parent.should_stop)
     clock.remember()
-    seconds = _add_seconds(work.folder / "seconds.json", time.monotonic() - began)
     if trained.ended == "out_of_memory":
         return _with_less(work, task, plan)
     if trained.ended != "finished":
@@ -75,10 +92,8 @@ def train(work: Work) -> Ending:
             "reason": f"after step {trained.step} of {task.total_steps}",
         }
     _publish(work, encoder)
-    held.release()
     return {
         "steps": trained.step,
-        "seconds": seconds,
         "peak_gb": memory_gb(device),
         "losses": trained.losses,
         "validation": trained.validation,
@@ -127,7 +142,7 @@ def _plan(work: Work, task: Task, device: Device) -> tuple[Plan, list[dict[str, 
     from nightschool.learning.plan import Plan, Shape, choose, load_of
 
     if kept := work.kept_plan():
-        return Plan(**kept["plan"]), kept["chosen"]
+        return kept_as(Plan, kept["plan"]), kept["chosen"]
     shape = Shape.read(work.base_folder())
     size = device.precision.compute.itemsize
     plan, choices = choose(
@@ -159,14 +174,15 @@ def _with_less(work: Work, task: Task, plan: Plan) -> Ending:
     elif plan.budget > least:
         smaller = replace(plan, budget=max(least, plan.budget // 2))
     elif plan.graphs:
-        smaller = replace(plan, graphs=False)
+        smaller = replace(plan, graphs=plan.graphs // 2)
     else:
         raise LearningError(
             "out of GPU memory with the smallest passes: close other programs, then "
             "`nightschool retry`, or lower train.max_tokens, then `nightschool run --new`"
         )
     now = f"{smaller.budget} tokens, {smaller.recomputed} layers recomputed"
-    now += "" if smaller.graphs else ", no CUDA graphs"
+    if smaller.graphs < plan.graphs:
+        now += f", {smaller.graphs} sizes of CUDA graphs"
     work.parent.say("warning", f"out of GPU memory with {was}: goes on with {now}")
     chosen = work.chose(Choice("passes", now, f"{was} ran out of memory"))
     work.keep_plan(plan=smaller.as_dict(), chosen=chosen)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nightschool.learning.encoding import Encoder
 
 Ending = dict[str, Any]
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,12 @@ class Work:
             self.school.quantised,
             self.parent.say,
         )
+
+
+def kept_as(kind: type[_Kept], values: Mapping[str, Any]) -> _Kept:
+    """A dataclass from what a run kept of it; what this version no longer has is left out."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in values.items() if name in names})
 
 
 def make_encoder(settings: Settings, folder: Path, kinds: Sequence[str]) -> Encoder:

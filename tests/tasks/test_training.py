@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -37,7 +36,7 @@ class Run:
 
 def test_less_memory_is_asked_for_step_by_step_and_at_last_the_owner(tiny_base: Path) -> None:
     task = Task(NOTES, ["a", "b"], ["a", "b"], [], [1] * 10, 0, TrainSettings(), {})
-    run, plan = Run(tiny_base), Plan(1300, 0, {}, True)
+    run, plan = Run(tiny_base), Plan(1300, 0, {}, 4)
     tried = []
     with pytest.raises(LearningError, match="close other programs") as error:
         for _ in range(9):
@@ -45,7 +44,7 @@ def test_less_memory_is_asked_for_step_by_step_and_at_last_the_owner(tiny_base: 
             plan = Plan(**run.plan)
             tried.append((plan.budget, plan.recomputed, plan.graphs))
     assert tried == [
-        (1300, 2, True), (650, 2, True), (325, 2, True), (300, 2, True), (300, 2, False),
+        (1300, 2, 4), (650, 2, 4), (325, 2, 4), (300, 2, 4), (300, 2, 2), (300, 2, 1), (300, 2, 0),
     ]  # fmt: skip
     assert "1300 tokens a pass and 0 of 2 layers" in run.said[0]
     assert "\n" not in str(error.value)
@@ -55,5 +54,5 @@ def test_a_setting_against_recomputing_is_kept(tiny_base: Path) -> None:
     settings = TrainSettings(activation_checkpointing="none")
     task = Task(NOTES, ["a", "b"], ["a", "b"], [], [1] * 10, 0, settings, {})
     run = Run(tiny_base)
-    _with_less(cast(Any, run), task, replace(Plan(1300, 0, {}), graphs=True))
+    _with_less(cast(Any, run), task, Plan(1300, 0, {}))
     assert (run.plan["budget"], run.plan["recomputed"]) == (650, 0)

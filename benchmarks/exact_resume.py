@@ -64,7 +64,9 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
 
     given = dict(WAYS[way])
     kernel = given.pop("_kernel", "")
-    settings = TrainSettings.model_validate({"epochs": 3.0, "checkpoint_minutes": 0.0, **given})
+    # A plan that does not hang on what is free just then.
+    fixed = {"epochs": 3.0, "checkpoint_minutes": 0.0, "memory_gb": 8.0}
+    settings = TrainSettings.model_validate({**fixed, **given})
     if kill_after:
         settings = settings.model_copy(update={"checkpoint_minutes": 60.0})
     rows = [Encoded(prompt, answer, 0, False) for prompt, answer in examples(417)]

@@ -77,6 +77,9 @@ class TrainSettings(Section):
     learning_rate: float = Field(2e-4, gt=0, lt=1, description="peak learning rate")
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="its shape")
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps that warm up")
+    balance: Literal["logit_adjustment", "class_weights", "none"] = Field(
+        "logit_adjustment", description="how kinds with few notes hold their own"
+    )
     effective_batch: int = Field(8, gt=0, description="notes an optimizer step")
     token_budget: int = Field(
         0, ge=0, description="tokens a forward pass; 0: as many as the memory holds and pay"

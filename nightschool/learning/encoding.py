@@ -37,6 +37,8 @@ class Encoded:
     """Of the note, without the white space around it."""
     left_out: int = 0
     """How many of these the model does not see."""
+    weight: float = 1.0
+    """What its loss counts in training, against that of another note."""
 
 
 def shortened(note: Encoded, prefix: int, suffix: int, most: int) -> Encoded:

@@ -64,6 +64,8 @@ class Batch:
     """int64, shape (n,): index of the note, as given"""
     weight: torch.Tensor
     """float32, shape (n,): so that a note's answer tokens weigh its share together"""
+    first: torch.Tensor
+    """float32, shape (n,): 1 where a note's answer begins, else 0"""
     way: Way
     hidden: torch.Tensor | None = None
     """Shape (1, columns, width): what the base's layers are given in place of the embedded ids"""
@@ -75,9 +77,9 @@ class Batch:
     @property
     def _tensors(self) -> tuple[torch.Tensor, ...]:
         where = self.segments.tensors if self.segments else ()
-        own = (self.ids, self.positions, self.row, self.column, self.target, self.note, self.weight)
+        asked = (self.row, self.column, self.target, self.note, self.weight, self.first)
         hidden = () if self.hidden is None else (self.hidden,)
-        return own + where + hidden
+        return (self.ids, self.positions, *asked, *where, *hidden)
 
     def copy_(self, other: Batch) -> None:
         """Take over the values of a pack of the same frame, which may be on another device."""
@@ -194,7 +196,7 @@ class Layout:
             # None of its own: some rotary embeddings change for all with the last position.
             positions += [begin] * sum(blank)
             lengths += blank
-            asked += [_Asked(0, 0, 0, 0.0)] * (frame.asked - len(asked))
+            asked += [_Asked(0, 0, 0, 0.0, 0.0)] * (frame.asked - len(asked))
         mask, segments = None, None
         if self.way == "mask":
             spare = -len(ids) % _ALIGNED
@@ -227,6 +229,7 @@ class Layout:
             target=self._tensor([place.target for place in asked]),
             note=self._tensor([place.note for place in asked]),
             weight=torch.tensor([place.weight for place in asked], device=self.device),
+            first=torch.tensor([place.first for place in asked], device=self.device),
             way=self.way,
         )
 
@@ -267,12 +270,15 @@ class _Asked:
     target: int
     note: int
     weight: float
+    first: float
 
 
 def _asked(note: Encoded, number: int, share: float, column: int) -> list[_Asked]:
     """The places where a note's answer is read, the first after its prompt's last token."""
-    answer, weight = note.answer or [-1], share / max(1, len(note.answer))
-    return [_Asked(column + i, token, number, weight) for i, token in enumerate(answer)]
+    answer, weight = note.answer or [-1], share * note.weight / max(1, len(note.answer))
+    return [
+        _Asked(column + i, token, number, weight, float(i == 0)) for i, token in enumerate(answer)
+    ]
 
 
 def windows(config: object) -> tuple[tuple[str, int | None], ...]:

@@ -198,7 +198,7 @@ def predict(
         "gradients": adapter * 4,
         "optimizer": round(adapter * state[settings.optimizer]),
         "activations": tokens * size * (recomputed * shape.hidden + live),
-        "logits": asked * shape.vocabulary * (2 * size + 12),
+        "logits": asked * shape.vocabulary * (2 * size + 16),
         "dequantised": largest * size if settings.quantisation == "nf4" else 0,
         "work areas": _WORK_AREAS,
     }

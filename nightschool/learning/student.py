@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class Student:
     weights: adapter.Weights
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    offsets: torch.Tensor | None
+    """The task's, over the vocabulary; None where there are none."""
     run: Callable[[Sequence[Encoded], float], torch.Tensor]
     """Adds a pack's gradients, times its notes' share of the step, and returns its loss times that."""
     graphs: Replay | None
@@ -75,8 +77,10 @@ def prepare(
         device.torch.type, init_scale=2.0**11, enabled=device.precision.scaler
     )
 
+    offsets = _over_the_vocabulary(task.offsets, base)
+
     def backward(batch: Batch) -> torch.Tensor:
-        loss = summed_loss(model, batch)
+        loss = summed_loss(model, batch, offsets)
         scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -98,8 +102,8 @@ def prepare(
             sizes = f"{plan.graphs} sizes of packs"
             choices.append(Choice("CUDA graphs", sizes, "a pass is launched at once"))
     return Student(
-        model, layout, plan.budget, dropout, weights, optimizer, scaler, run, graphs, tuple(choices),
-        place.folder if place else None,
+        model, layout, plan.budget, dropout, weights, optimizer, scaler, offsets, run, graphs,
+        tuple(choices), place.folder if place else None,
     )  # fmt: skip
 
 
@@ -165,10 +169,29 @@ def _packs(task: Task, layout: Layout, budget: int) -> Iterator[list[Encoded]]:
             yield [notes[index] for index in part]
 
 
-def summed_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-    """The sum over a batch's notes of their losses times their shares, in nats: at least float32, shape ()."""
+def _over_the_vocabulary(
+    offsets: Mapping[int, float], base: PreTrainedModel
+) -> torch.Tensor | None:
+    """A task's offsets as float32 of shape (vocabulary,), or None where they change nothing."""
+    if not any(offsets.values()):
+        return None
+    vector = torch.zeros(base.config.get_text_config().vocab_size)
+    vector[list(offsets)] = torch.tensor(list(offsets.values()))
+    return vector.to(base.device)
+
+
+def summed_loss(
+    model: torch.nn.Module, batch: Batch, offsets: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The sum over a batch's notes of their losses times their weights, in nats: at least float32, shape ().
+
+    `offsets`, of shape (vocabulary,), are added to the logits where an answer begins.
+    """
     logits = batch.logits(model)
     logits = logits if logits.dtype is torch.float64 else logits.float()
+    if offsets is not None:
+        first = batch.first[:, None].to(logits.dtype)
+        logits = torch.addcmul(logits, first, offsets.to(logits.dtype))
     losses = torch.nn.functional.cross_entropy(logits, batch.target, reduction="none")
     return (losses * batch.weight.to(losses.dtype)).sum()
 

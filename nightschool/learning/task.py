@@ -6,9 +6,10 @@ import functools
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nightschool.config.settings import TrainSettings
+from nightschool.learning.choice import Choice
 from nightschool.learning.encoding import Encoded
 
 
@@ -30,6 +31,10 @@ class Task:
     """Fingerprints of dataset, prompt and base."""
     suffix: Sequence[int] = ()
     """Token ids of the prompt after the note, which all notes share too."""
+    offsets: Mapping[int, float] = field(default_factory=dict)
+    """What the loss adds to the logits where an answer begins: token id -> nats; see `balance.py`."""
+    choices: Sequence[Choice] = ()
+    """What was chosen in making it."""
 
     @property
     def longest(self) -> int:

@@ -3,7 +3,8 @@
 `task.py` says what is trained in which order, `student.py` gets base and adapter ready for it.
 
 One optimizer step takes `effective_batch` notes in one or a few packs. The loss of a note is the
-mean cross-entropy of its answer's tokens, the loss of a step the mean over its notes.
+mean cross-entropy of its answer's tokens, the loss of a step the mean over its notes; rare kinds are
+helped as `balance.py` says.
 
 A run is exact: whatever it depends on is a function of the step's number (the notes, by a hash
 order of each epoch; the dropout, by a seed; the learning rate) or is in the checkpoint (adapter,
@@ -236,11 +237,11 @@ def clear(student: Student) -> None:
 
 @torch.no_grad()
 def _validate(student: Student, task: Task) -> float:
-    """The mean loss over the validation notes, in nats."""
+    """The mean loss over the validation notes, in nats: the loss that is trained on."""
     notes, layout = task.validation, student.layout
     budget = validation_budget(student.budget)
     losses = [
-        summed_loss(student.model, layout.batch([notes[index] for index in part]))
+        summed_loss(student.model, layout.batch([notes[index] for index in part]), student.offsets)
         for part in layout.split(notes, budget)
     ]
     mean = float(torch.stack(losses).sum()) / len(notes)

@@ -48,8 +48,8 @@ def _chunk(work: Work, device: Device) -> Ending:
     from nightschool.tasks.pacing import Clock, kept_part, time_plan
 
     encoder = work.encoder()
-    choices = work.chose(*device.choices, *encoder.choices)
     task = _task(work, encoder)
+    choices = work.chose(*device.choices, *encoder.choices, *task.choices)
     if cuts := cuts_in_words(task.notes, "training notes", task.settings.max_tokens):
         work.parent.say("warning", cuts)
     plan, planned = _plan(work, task, device)
@@ -119,20 +119,25 @@ def task_of(
     dataset: Dataset, encoder: Encoder, settings: TrainSettings, identity: Mapping[str, str]
 ) -> Task:
     """The whole training of a dataset; see `Task` for `identity`."""
+    from nightschool.learning.balance import Balance
     from nightschool.learning.task import Task
 
     training = [item for item in dataset.items if item.side == "train"]
     watched = [item for item in dataset.items if item.side == "validation"]
+    notes = [encoder.encode(item.text, item.kind) for item in training]
+    balance = Balance.of(settings.balance, notes, encoder.first_tokens)
     return Task(
-        notes=[encoder.encode(item.text, item.kind) for item in training],
+        notes=balance.weighted(notes),
         ids=[item.id for item in training],
         sources=[item.source for item in training],
-        validation=[encoder.encode(item.text, item.kind) for item in watched],
+        validation=balance.weighted([encoder.encode(item.text, item.kind) for item in watched]),
         prefix=encoder.prefix,
         suffix=encoder.suffix,
         padding=encoder.padding,
         settings=settings,
         identity=identity,
+        offsets=balance.offsets,
+        choices=[balance.choice],
     )
 
 

@@ -27,7 +27,7 @@ from nightschool.learning.student import place_of, prepare, summed_loss
 from nightschool.learning.task import Task
 from nightschool.learning.trainer import Trained, adapter_sha256, train
 from tests.conftest import KINDS, OPENINGS, THINGS
-from tests.learning.test_packing import FAMILIES, PREFIX, assert_equal, build, notes, step
+from tests.learning.test_packing import FAMILIES, OFFSETS, PREFIX, assert_equal, build, notes, step
 from tests.learning.test_trainer import Told
 
 DEPTH, TOP = 4, 2
@@ -89,7 +89,7 @@ def test_kept_activations_go_with_recomputed_layers_and_blank_notes(
     blank.copy_(batch)
     assert blank.hidden is not None and torch.equal(blank.hidden, batch.hidden)
     model.zero_grad()
-    loss = summed_loss(model, batch)
+    loss = summed_loss(model, batch, OFFSETS)
     loss.backward()  # type: ignore[no-untyped-call]
     grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
     assert_equal((loss.item(), grads), wanted, 1e-6)  # the share is float32
@@ -100,7 +100,7 @@ def test_a_blank_pack_has_finite_gradients(place: lower.Place) -> None:
     layout, _ = layout_for(base, PREFIX, 0, 50)
     model = with_top_adapter(base, 2, torch.float64)
     kept = leave_out(model, base, 2, layout, place)
-    summed_loss(model, kept.batch([], 0.0, Frame(40, 4, 9))).backward()  # type: ignore[no-untyped-call]
+    summed_loss(model, kept.batch([], 0.0, Frame(40, 4, 9)), OFFSETS).backward()  # type: ignore[no-untyped-call]
     for name, parameter in adapter.tensors(model).items():
         assert not parameter.isnan().any(), name
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)

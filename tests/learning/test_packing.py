@@ -24,6 +24,7 @@ from nightschool.learning.student import summed_loss
 
 VOCABULARY = 96
 PREFIX = [5, 6, 7, 8, 9]
+OFFSETS = torch.linspace(-2, 2, VOCABULARY)
 
 SMALL = {
     "vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3,
@@ -61,8 +62,8 @@ def notes(seed: int = 0) -> list[Encoded]:
     def some(count: int) -> list[int]:
         return torch.randint(3, VOCABULARY, (count,), generator=numbers).tolist()
 
-    lengths = [(20, 2), (3, 1), (33, 3), (11, 2), (1, 1)]
-    return [Encoded([*PREFIX, *some(n)], some(m), 0, False) for n, m in lengths]
+    shapes = [(20, 2, 1.0), (3, 1, 0.5), (33, 3, 4.0), (11, 2, 1.0), (1, 1, 0.25)]
+    return [Encoded([*PREFIX, *some(n)], some(m), 0, False, weight=w) for n, m, w in shapes]
 
 
 def with_adapter(base: PreTrainedModel, recomputed: int = 0) -> adapter.PeftModel:
@@ -85,7 +86,7 @@ def step(model: adapter.PeftModel, layout: Layout, budget: int) -> Losses:
     rows = notes()
     total = 0.0
     for part in layout.split(rows, budget):
-        loss = summed_loss(model, layout.batch([rows[i] for i in part])) / len(rows)
+        loss = summed_loss(model, layout.batch([rows[i] for i in part]), OFFSETS) / len(rows)
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
@@ -266,7 +267,7 @@ def test_blank_notes_change_no_loss_and_no_gradient(spare: int) -> None:
     found = []
     for batch in (layout.batch(rows, 0.2), layout.batch(rows, 0.2, frame)):
         model.zero_grad()
-        loss = summed_loss(model, batch)
+        loss = summed_loss(model, batch, OFFSETS)
         loss.backward()  # type: ignore[no-untyped-call]
         grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
         found.append((loss.item(), grads))
@@ -281,7 +282,7 @@ def test_a_batch_takes_over_another_of_its_frame() -> None:
     batch = layout.batch([], 0.0, frame)
     wanted = layout.batch(rows, 0.5, frame)
     batch.copy_(wanted)
-    for name in ("ids", "positions", "column", "target", "weight"):
+    for name in ("ids", "positions", "column", "target", "weight", "first"):
         assert torch.equal(getattr(batch, name), getattr(wanted, name)), name
     assert batch.segments and wanted.segments
     assert all(map(torch.equal, batch.segments.tensors, wanted.segments.tensors))

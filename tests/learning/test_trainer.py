@@ -14,6 +14,7 @@ from nightschool.config.settings import TrainSettings
 from nightschool.learning import student as student_
 from nightschool.learning import trainer
 from nightschool.learning.adapter import tensors
+from nightschool.learning.balance import Balance
 from nightschool.learning.base import attach, load_base, load_tokenizer
 from nightschool.learning.device import Device, pick
 from nightschool.learning.encoding import Encoder
@@ -53,6 +54,7 @@ def task(tiny_base: Path) -> Task:
     encoder = Encoder(load_tokenizer(tiny_base), KINDS, {}, "", 64)
     texts = [(OPENINGS[kind].format(thing), kind) for kind in KINDS for thing in THINGS]
     notes = [encoder.encode(text, kind) for text, kind in texts]
+    balance = Balance.of("logit_adjustment", notes[:-4], encoder.first_tokens)
     return Task(
         notes=notes[:-4],
         ids=[f"{number:04}" for number in range(len(notes) - 4)],
@@ -65,6 +67,7 @@ def task(tiny_base: Path) -> Task:
             lora_r=4, optimizer="adamw", checkpoint_minutes=0.0, chunk_minutes=60.0,
         ),
         identity={"dataset": "d", "prompt": "p", "base": "b"},
+        offsets=balance.offsets,
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
-"""What a run does after it ran out of a GPU's memory, without a GPU."""
+"""The training that a dataset makes, and what a run does when a GPU's memory ran out, without a GPU."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,11 +10,14 @@ from typing import Any, cast
 import pytest
 
 from nightschool.config.settings import TrainSettings
-from nightschool.learning.encoding import Encoded
+from nightschool.learning.base import load_tokenizer
+from nightschool.learning.encoding import Encoded, Encoder
 from nightschool.learning.errors import LearningError
 from nightschool.learning.plan import Plan
 from nightschool.learning.task import Task
-from nightschool.tasks.training import _with_less
+from nightschool.notes.dataset import Dataset, Item
+from nightschool.tasks.training import _with_less, task_of
+from tests.conftest import KINDS
 
 NOTES = [Encoded([1] * 300, [2], 0, False), Encoded([1] * 40, [2], 0, False)]
 
@@ -56,3 +60,20 @@ def test_a_setting_against_recomputing_is_kept(tiny_base: Path) -> None:
     run = Run(tiny_base)
     _with_less(cast(Any, run), task, Plan(1300, 0, {}))
     assert (run.plan["budget"], run.plan["recomputed"]) == (650, 0)
+
+
+@pytest.mark.parametrize("how", ["logit_adjustment", "class_weights", "none"])
+def test_the_training_of_a_skewed_dataset_helps_its_rare_kind(tiny_base: Path, how: str) -> None:
+    kinds = ["decision"] * 9 + ["lesson"] * 3
+    items = [Item(f"{n}", f"note {n}", kind, "train", "") for n, kind in enumerate(kinds)]
+    watched = [Item(f"{n}", f"note {n}", "lesson", "validation", "") for n in (98, 99)]
+    encoder = Encoder(load_tokenizer(tiny_base), KINDS[:2], {}, "", 64)
+    settings = TrainSettings.model_validate({"balance": how})
+    task = task_of(Dataset((*items, *watched), KINDS[:2], "", ()), encoder, settings, {})
+    weights = {note.kind: note.weight for note in [*task.notes, *task.validation]}
+    expected = {0: 6 / 9, 1: 6 / 3} if how == "class_weights" else {0: 1.0, 1: 1.0}
+    assert weights == pytest.approx(expected)
+    offsets = [math.log(9 / 6), math.log(3 / 6)] if how == "logit_adjustment" else []
+    assert list(task.offsets.values()) == pytest.approx(offsets)
+    assert list(task.offsets) == list(encoder.first_tokens)[: len(offsets)]
+    assert [f"{choice.name} = {choice.value}" for choice in task.choices] == [f"balance = {how}"]

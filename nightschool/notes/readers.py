@@ -28,11 +28,15 @@ csv.field_size_limit(2**31 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One note; `source` is its path below the notes folder, for a table's row "file.csv:12"."""
+    """One note; `source` is its path below the notes folder, for a table's row "file.csv:12".
+
+    `origin`: where it was taken from, a URL or any name; notes of one origin stand on one side.
+    """
 
     text: str
     kind: str | None
     source: str
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

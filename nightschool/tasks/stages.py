@@ -11,7 +11,8 @@ from pathlib import Path
 from nightschool.config.paths import School
 from nightschool.config.settings import recorded
 from nightschool.ledger.ledger import Ledger
-from nightschool.notes.dataset import write, write_sides
+from nightschool.notes.dataset import write
+from nightschool.notes.sides import write_sides
 from nightschool.tasks.child import Parent
 from nightschool.tasks.training import train
 from nightschool.tasks.work import Ending, Work, read_and_freeze, write_json
@@ -59,7 +60,7 @@ def prep(work: Work) -> Ending:
         work.parent.say("warning", warning)
     name = dataset.fingerprint[:16]
     write(dataset, work.school.datasets / name)
-    write_sides(work.school.sides_file, {item.id: item.side for item in dataset.items})
+    write_sides(work.school.sides_file, dataset.items)
     counts = {
         side: sum(item.side == side for item in dataset.items)
         for side in ("train", "validation", "test")

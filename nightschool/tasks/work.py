@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.notes.dataset import Dataset, freeze, load, read_sides
+from nightschool.notes.dataset import Dataset, freeze, load
 from nightschool.notes.readers import Reading, read_notes
+from nightschool.notes.sides import read_sides
 from nightschool.tasks.child import Parent
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """A note has one side, for good, and a dataset is what was frozen or it is refused."""
 
 import hashlib
+import itertools
 import json
 import os
 from collections import Counter, defaultdict
@@ -13,18 +14,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nightschool.notes import dataset as module
-from nightschool.notes.dataset import (
-    SIDES,
-    Dataset,
-    Item,
-    freeze,
-    load,
-    read_sides,
-    write,
-    write_sides,
-)
+from nightschool.notes.dataset import Dataset, Item, freeze, load, write
 from nightschool.notes.errors import NotesError
 from nightschool.notes.readers import Note
+from nightschool.notes.sides import SIDES, Sides, read_sides, write_sides
 from nightschool.notes.text import content_id
 
 
@@ -37,7 +30,7 @@ def _notes(**counts: int) -> list[Note]:
 
 
 def _freeze(notes: list[Note], sides: dict[str, str] | None = None, seed: int = 0) -> Dataset:
-    return freeze(notes, test=0.2, validation=0.1, seed=seed, sides=sides)
+    return freeze(notes, test=0.2, validation=0.1, seed=seed, sides=Sides(sides or {}))
 
 
 def _sides(dataset: Dataset) -> dict[str, str]:
@@ -72,7 +65,7 @@ def _try(
     notes: list[Note], test: float, validation: float, sides: dict[str, str] | None = None
 ) -> Dataset | None:
     try:
-        return freeze(notes, test=test, validation=validation, seed=3, sides=sides)
+        return freeze(notes, test=test, validation=validation, seed=3, sides=Sides(sides or {}))
     except NotesError:
         return None
 
@@ -145,12 +138,117 @@ def test_new_notes_bring_a_kind_to_train_and_test_whatever_is_known_already(
 ) -> None:
     notes = _notes(a=len(known) + new, b=5)
     sides = {content_id(f"a number {n}"): side for n, side in enumerate(known)}
-    dataset = freeze(notes, test=test, validation=validation, seed=0, sides=sides)
+    dataset = freeze(notes, test=test, validation=validation, seed=0, sides=Sides(sides))
     counts = _counts(dataset)["a"]
     if counts.total() >= 3:
         assert counts["train"] >= 1 and counts["test"] >= 1
     dealt = _sides(dataset)
     assert all(dealt[id_] == side for id_, side in sides.items() if side in SIDES)
+
+
+# Notes that resemble one another: windows of 30 words into one of four texts. Near-duplicates are those
+# whose starts lie up to 4 words apart; so 0 and 8 are none, until 4 comes and joins them.
+
+VOCABULARY = [hashlib.sha256(str(n).encode()).hexdigest()[:6] for n in range(4 * 48)]
+
+
+def _window(text: int, start: int) -> str:
+    return " ".join(VOCABULARY[text * 48 + start : text * 48 + start + 30])
+
+
+windows = st.lists(
+    st.builds(
+        lambda text, start, kind, source, origin: Note(
+            _window(text, start), kind, source or f"{text}-{start}.md", origin
+        ),
+        st.integers(0, 3),
+        st.sampled_from(range(0, 20, 4)),
+        st.sampled_from("ab"),
+        st.sampled_from([None, None, "1.md#x", "1.md#y", "2.md#x"]),
+        st.sampled_from([None, None, None, "book"]),
+    ),
+    max_size=14,
+)
+
+
+def _touch(one: Note, other: Note) -> bool:
+    places = [VOCABULARY.index(note.text.split(" ")[0]) for note in (one, other)]
+    return (
+        (places[0] // 48 == places[1] // 48 and abs(places[0] - places[1]) <= 4)
+        or (one.origin == other.origin == "book")
+        or ("#" in one.source and one.source.split("#")[0] == other.source.split("#")[0])
+    )
+
+
+def _components(notes: list[Note]) -> list[set[str]]:
+    """Contents that hang together, by the definition."""
+    reach = {content_id(note.text): {content_id(note.text)} for note in notes}
+    for one, other in itertools.combinations(notes, 2):
+        if _touch(one, other):
+            together = reach[content_id(one.text)] | reach[content_id(other.text)]
+            reach.update(dict.fromkeys(together, together))
+    return list(reach.values())
+
+
+def _of_one_kind(notes: list[Note]) -> list[Note]:
+    """Without contents under two kinds, which are left out."""
+    kinds = defaultdict(set)
+    for note in notes:
+        kinds[content_id(note.text)].add(note.kind)
+    return [note for note in notes if len(kinds[content_id(note.text)]) == 1]
+
+
+LOOSE = _notes(a=6, b=6)  # so that there is always something to train on and to measure
+
+
+@given(st.lists(windows, min_size=1, max_size=5), shares, shares, st.randoms())
+def test_whatever_comes_and_goes_nothing_leaks_and_nothing_moves(
+    history: list[list[Note]], test: float, validation: float, random: Random
+) -> None:
+    sides = Sides().after(_freeze(LOOSE).items)
+    for notes in history:
+        notes = _of_one_kind(notes)
+        dataset = freeze([*LOOSE, *notes], test=test, validation=validation, seed=0, sides=sides)
+        dealt = _sides(dataset)
+        for component in _components(notes):
+            stands = {dealt[id_] for id_ in component if id_ in dealt}
+            assert len(stands) <= 1
+            known = {id_: sides.known[id_] for id_ in component if id_ in sides.known}
+            if set(known.values()) == {"test"}:
+                assert stands == {"test"}
+            if "test" in known.values():
+                assert stands == {"test"}
+                assert all(id_ in dealt for id_, side in known.items() if side == "test")
+        assert all(sides.known.get(id_, side) == side for id_, side in dealt.items())
+        groups = {item.id: item.group for item in dataset.items}
+        for component in _components(notes):
+            assert {groups[id_] for id_ in component if id_ in groups} <= {min(component)}
+        shuffled = random.sample(notes, len(notes))
+        assert freeze(
+            [*shuffled, *LOOSE], test=test, validation=validation, seed=0, sides=sides
+        ).fingerprint == dataset.fingerprint  # fmt: skip
+        sides = sides.after(dataset.items)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(range(0, 20, 4))), min_size=1),
+    st.integers(0, 29),
+)
+def test_a_note_that_moves_and_is_edited_keeps_its_side(
+    places: list[tuple[int, int]], word: int
+) -> None:
+    notes = [Note(_window(*place), "a", "1.md") for place in places]
+    first = _freeze([*LOOSE, *notes])
+    sides = Sides().after(first.items)
+    edited = []
+    for note in notes:
+        words = note.text.split(" ")
+        words[word] = "edited"
+        edited.append(Note(" ".join(words), "a", "elsewhere/2.md"))
+    second = freeze([*LOOSE, *edited], test=0.2, validation=0.1, seed=0, sides=sides)
+    before = {item.text: item.side for item in first.items}
+    after = {item.text: item.side for item in second.items}
+    assert [after[note.text] for note in edited] == [before[note.text] for note in notes]
 
 
 # Single behaviours
@@ -172,10 +270,10 @@ def test_another_seed_deals_new_notes_differently_and_known_ones_alike() -> None
 def test_a_note_that_leaves_and_returns_keeps_its_side(tmp_path: Path) -> None:
     notes = _notes(a=30, b=30)
     first = _freeze(notes)
-    write_sides(tmp_path / "sides.json", _sides(first))
-    fewer = _freeze(notes[10:], read_sides(tmp_path / "sides.json"))
-    write_sides(tmp_path / "sides.json", _sides(fewer))
-    again = _sides(_freeze(notes + _notes(c=9), read_sides(tmp_path / "sides.json")))
+    write_sides(tmp_path / "sides.json", first.items)
+    fewer = _freeze(notes[10:], dict(read_sides(tmp_path / "sides.json").known))
+    write_sides(tmp_path / "sides.json", fewer.items)
+    again = _sides(_freeze(notes + _notes(c=9), dict(read_sides(tmp_path / "sides.json").known)))
     assert {id_: again[id_] for id_ in _sides(first)} == _sides(first)
 
 
@@ -401,35 +499,7 @@ def test_items_moved_together_with_their_sum_still_miss_the_fingerprint(written:
         load(written)
 
 
-# Where each content stands
-
-
-def test_sides_that_were_never_written_are_none(tmp_path: Path) -> None:
-    assert read_sides(tmp_path / "sides.json") == {}
-
-
-def test_writing_sides_adds_to_those_known(tmp_path: Path) -> None:
-    file = tmp_path / "not yet" / "sides.json"
-    write_sides(file, {"a": "train", "b": "test"})
-    write_sides(file, {"b": "test", "c": "validation"})
-    assert read_sides(file) == {"a": "train", "b": "test", "c": "validation"}
-    assert [path.name for path in file.parent.iterdir()] == ["sides.json"]
-
-
-@pytest.mark.parametrize("content", [b"", b'{"a": "tr', b"[]", b"null", b"\xff\xfe"])
-def test_damaged_sides_are_named_and_not_written_over(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "sides.json"
-    file.write_bytes(content)
-    for act in (lambda: read_sides(file), lambda: write_sides(file, {"a": "train"})):
-        with pytest.raises(NotesError) as caught:
-            act()
-        assert str(caught.value).startswith(f"{file} is damaged (")
-        assert str(caught.value).endswith("restore it, or delete it to deal all notes anew")
-        assert "\n" not in str(caught.value)
-    assert file.read_bytes() == content
-
-
 def test_an_item_is_what_the_file_holds(written: Path, frozen: Dataset) -> None:
     first = json.loads((written / "items.jsonl").read_text("utf-8").split("\n")[0])
     assert Item(**first) == frozen.items[0]
-    assert set(first) == {"id", "text", "kind", "side", "source"}
+    assert set(first) == {"id", "text", "kind", "side", "source", "group"}

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -337,6 +338,11 @@ def test_a_kind_too_thin_to_be_measured_is_trained_on_and_named(count: int, said
             "no kind has 3 notes, so nothing can be measured: add notes (a: 1, b: 1)",
         ),
         (
+            [Note(_window(n % 2, 4 * (n % 5)), "ab"[n % 2], f"{n}.md") for n in range(10)],
+            "no note can be held back to measure with: those of each kind are nearly the same text, of "
+            "one file or source, or were trained on before: add notes (a: 5, b: 5)",
+        ),
+        (
             [Note("same", "a", f"a/{n}.md") for n in range(9)],
             'there is only one kind, "a", and nothing to tell apart: ',
         ),
@@ -356,19 +362,68 @@ def test_notes_that_make_no_dataset_are_refused_with_the_reason(
     assert "\n" not in str(caught.value)
 
 
-def test_the_fingerprint_names_contents_kinds_and_sides() -> None:
+def test_a_note_that_joins_a_train_note_to_a_test_note_is_left_out_with_the_train_note() -> None:
+    ends = [Note(_window(0, 0), "a", "one.md"), Note(_window(0, 8), "a", "other.md")]
+    bridge = Note(_window(0, 4), "a", "bridge.md")
+    train, test = content_id(ends[0].text), content_id(ends[1].text)
+    known = _sides(_freeze(LOOSE)) | {train: "train", test: "test"}
+    apart = _freeze([*LOOSE, *ends], known)
+    assert _sides(apart) == known and apart.warnings == ()
+    joined = _freeze([*LOOSE, *ends, bridge], known)
+    assert _sides(joined) == {id_: side for id_, side in known.items() if id_ != train}
+    assert sorted(joined.warnings) == [
+        "2 notes left out: nearly the same text as notes on another side, or of one file or source "
+        "with them: bridge.md, one.md"
+    ]
+    # When the note that joined them is gone, all is as before.
+    sides = Sides(known).after(joined.items)
+    assert freeze([*LOOSE, *ends], test=0.2, validation=0.1, seed=0, sides=sides) == apart
+
+
+def test_a_kind_that_is_one_group_is_trained_on_and_named() -> None:
+    group = [Note(_window(0, start), "c", f"{start}.md") for start in range(0, 20, 4)]
+    dataset = _freeze([*LOOSE, *group])
+    assert _counts(dataset)["c"] == {"train": 5}
+    assert {item.group for item in dataset.items if item.kind == "c"} == {
+        min(content_id(note.text) for note in group)
+    }
+    assert dataset.warnings == (
+        'kind "c" has 5 notes and none to measure with: they are nearly the same text, of one file or '
+        "source, or were trained on before (add others)",
+    )
+
+
+def test_a_kind_without_a_note_to_train_on_is_named() -> None:
+    only = Note("c number 0", "c", "c.md")
+    dataset = _freeze([*LOOSE, only], {content_id(only.text): "test"})
+    assert dataset.warnings == ('kind "c" has no note left to train on: add some',)
+
+
+def test_sources_are_kept_together_unless_the_owner_does_not_want_it() -> None:
+    notes = [Note(note.text, note.kind, f"all.md#{n}") for n, note in enumerate(_notes(a=9, b=9))]
+    with pytest.raises(NotesError, match="no note can be held back to measure with"):
+        _freeze(notes)
+    loose = freeze(notes, test=0.2, validation=0.1, seed=0, same_source=False)
+    assert _sides(loose) == _sides(_freeze(_notes(a=9, b=9)))
+
+
+def test_the_fingerprint_names_contents_kinds_sides_and_groups() -> None:
     notes = _notes(a=10, b=10)
     first = _freeze(notes)
     moved = {**_sides(first), first.items[0].id: "validation"}
     changed = [Note(notes[0].text, "b", notes[0].source), *notes[1:]]
+    two = [item.source for item in first.items if item.side == "train"][:2]
+    grouped = [replace(note, origin="book") if note.source in two else note for note in notes]
+    assert _sides(_freeze(grouped, _sides(first))) == _sides(first)
     assert first.items[0].side != "validation"
     prints = [
         first.fingerprint,
         _freeze(notes, moved).fingerprint,
         _freeze(changed, _sides(first)).fingerprint,
         _freeze(notes + _notes(c=1), _sides(first)).fingerprint,
+        _freeze(grouped, _sides(first)).fingerprint,
     ]
-    assert len(set(prints)) == 4
+    assert len(set(prints)) == 5
 
 
 # On disk
@@ -497,6 +552,27 @@ def test_items_moved_together_with_their_sum_still_miss_the_fingerprint(written:
     _change_manifest(items_sha256=hashlib.sha256(text.encode()).hexdigest())(written)
     with pytest.raises(NotesError, match="was changed after it was frozen"):
         load(written)
+
+
+def test_a_dataset_of_the_version_without_groups_is_read(written: Path, frozen: Dataset) -> None:
+    rows = [
+        json.loads(row) for row in (written / "items.jsonl").read_text("utf-8").split("\n") if row
+    ]
+    text = "".join(
+        json.dumps({key: value for key, value in row.items() if key != "group"}) + "\n"
+        for row in rows
+    )
+    (written / "items.jsonl").write_text(text, encoding="utf-8")
+    _change_manifest(items_sha256=hashlib.sha256(text.encode()).hexdigest())(written)
+    assert load(written) == frozen
+    assert all(item.group == item.id for item in frozen.items)
+
+
+def test_groups_are_read_back(tmp_path: Path) -> None:
+    dataset = _freeze([*LOOSE, Note(_window(0, 0), "a", "1.md"), Note(_window(0, 4), "b", "2.md")])
+    write(dataset, tmp_path / "one")
+    assert load(tmp_path / "one") == dataset
+    assert sum(item.group != item.id for item in dataset.items) == 1
 
 
 def test_an_item_is_what_the_file_holds(written: Path, frozen: Dataset) -> None:

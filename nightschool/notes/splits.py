@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ LEAST = 3
 # Which side a group has whose members stand on several: what was measured with is never given up,
 # and what was only watched is the cheapest to do without.
 _PRECEDENCE = ("test", "train", "validation")
-# A note that was split from a file has a source like "folder/file.md#Heading".
-_FILE = re.compile(r"(.+?\.(?:md|markdown|txt))#", re.IGNORECASE | re.DOTALL)
 
 
 def group_notes(
@@ -48,16 +45,12 @@ def group_notes(
 
 
 def _places(note: Note) -> list[tuple[str, str]]:
-    places = []
-    file = _FILE.match(note.source)
-    if file:
-        places.append(("file", file.group(1)))
-    origin = normalise(note.origin or "")
+    """What a note may have in common with others: the file that it was split from, its origin."""
+    origin = normalise(note.origin)
     if "://" in origin:
         origin = origin.split("#")[0].rstrip("/")
-    if origin:
-        places.append(("origin", origin))
-    return places
+    places = [("file", note.section_of), ("origin", origin)]
+    return [(what, name) for what, name in places if name]
 
 
 @dataclass(frozen=True, slots=True)

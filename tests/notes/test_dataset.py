@@ -159,14 +159,14 @@ def _window(text: int, start: int) -> str:
 
 windows = st.lists(
     st.builds(
-        lambda text, start, kind, source, origin: Note(
-            _window(text, start), kind, source or f"{text}-{start}.md", origin
+        lambda text, start, kind, file, origin: Note(
+            _window(text, start), kind, f"{file or text}#{start}", file, origin
         ),
         st.integers(0, 3),
         st.sampled_from(range(0, 20, 4)),
         st.sampled_from("ab"),
-        st.sampled_from([None, None, "1.md#x", "1.md#y", "2.md#x"]),
-        st.sampled_from([None, None, None, "book"]),
+        st.sampled_from(["", "", "1.md", "2.md"]),
+        st.sampled_from(["", "", "", "book"]),
     ),
     max_size=14,
 )
@@ -177,7 +177,7 @@ def _touch(one: Note, other: Note) -> bool:
     return (
         (places[0] // 48 == places[1] // 48 and abs(places[0] - places[1]) <= 4)
         or (one.origin == other.origin == "book")
-        or ("#" in one.source and one.source.split("#")[0] == other.source.split("#")[0])
+        or (one.section_of == other.section_of != "")
     )
 
 
@@ -400,7 +400,7 @@ def test_a_kind_without_a_note_to_train_on_is_named() -> None:
 
 
 def test_sources_are_kept_together_unless_the_owner_does_not_want_it() -> None:
-    notes = [Note(note.text, note.kind, f"all.md#{n}") for n, note in enumerate(_notes(a=9, b=9))]
+    notes = [replace(note, section_of="all.md") for note in _notes(a=9, b=9)]
     with pytest.raises(NotesError, match="no note can be held back to measure with"):
         _freeze(notes)
     loose = freeze(notes, test=0.2, validation=0.1, seed=0, same_source=False)

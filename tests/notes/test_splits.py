@@ -10,53 +10,57 @@ from nightschool.notes.sides import SIDES
 from nightschool.notes.splits import LEAST, Split, deal, group_notes
 
 
-def _groups(*places: str | tuple[str, str | None], same_source: bool = True) -> list[str]:
-    """The groups of notes "0", "1", ... that stand at these sources (and origins)."""
-    copies = {}
-    for number, place in enumerate(places):
-        source, origin = (place, None) if isinstance(place, str) else place
-        copies[str(number)] = [Note("text", "kind", source, origin)]
-    return list(group_notes(copies, [], same_source).values())
+def _groups(*notes: Note, same_source: bool = True) -> list[str]:
+    """The groups of notes of different contents "0", "1", ..."""
+    return list(
+        group_notes({str(n): [note] for n, note in enumerate(notes)}, [], same_source).values()
+    )
+
+
+def _section(file: str, heading: str) -> Note:
+    return Note("text", "kind", f"{file}#{heading}", section_of=file)
+
+
+def _taken(origin: str) -> Note:
+    return Note("text", "kind", "note.md", origin=origin)
 
 
 # Which notes belong together
 
 
 def test_notes_without_anything_in_common_are_groups_of_one() -> None:
-    assert _groups("a/1.md", "a/2.md", "b/1.md") == ["0", "1", "2"]
+    sources = ["a/1.md", "a/2.md", "notes.csv:2", "notes.csv:3", "C#/1.md", "C#/2.md"]
+    assert _groups(*(Note("text", "kind", source) for source in sources)) == list("012345")
 
 
 def test_notes_that_were_split_from_one_file_are_a_group() -> None:
-    assert _groups("a/1.md#One", "a/2.md#One", "a/1.md#Two", "1.md#One") == ["0", "1", "0", "3"]
-    assert _groups("会議 A.TXT#一", "会議 A.TXT#二", "会議.txt#一") == ["0", "0", "2"]
-
-
-def test_a_number_sign_in_a_name_is_no_heading() -> None:
-    assert _groups("C#/1.md", "C#/2.md", "C#/2.md#One", "C#/2.md#Two.md#x") == ["0", "1", "2", "2"]
-
-
-def test_rows_of_one_table_are_no_group() -> None:
-    assert _groups("notes.csv:2", "notes.csv:3", "notes.jsonl:1") == ["0", "1", "2"]
+    one, other = "a/会議 1.md", "b/会議 1.md"
+    sections = [_section(one, "x"), _section(other, "x"), _section(one, "y"), _section(other, "y")]
+    assert _groups(*sections) == list("0101")
 
 
 def test_notes_of_one_origin_are_a_group() -> None:
-    assert _groups(("1", "A Book"), ("2", None), ("3", " a  book"), ("4", "")) == list("0103")
-    assert _groups(
-        ("1", "https://example.org/a#one"), ("2", "https://example.org/a/"), ("3", "https://example.org/b")
-    ) == ["0", "0", "2"]  # fmt: skip
+    assert _groups(*map(_taken, ["A Book", "", " a  book", "", "Ａ Book"])) == list("01030")
+    urls = ["https://example.org/a#one", "https://example.org/a/", "https://example.org/b"]
+    assert _groups(*map(_taken, urls)) == list("002")
+
+
+def test_an_origin_with_the_name_of_a_file_is_something_else() -> None:
+    assert _groups(_section("a.md", "x"), _taken("a.md")) == list("01")
 
 
 def test_sources_are_not_asked_for_where_the_owner_does_not_want_it() -> None:
-    assert _groups("1.md#a", "1.md#b", ("2", "x"), ("3", "x"), same_source=False) == list("0123")
+    notes = [_section("a.md", "x"), _section("a.md", "y"), _taken("book"), _taken("book")]
+    assert _groups(*notes, same_source=False) == list("0123")
 
 
 def test_groups_hang_together_through_near_duplicates_files_and_copies() -> None:
     copies = {
-        "a": [Note("", "k", "1.md#x")],
-        "b": [Note("", "k", "0.md"), Note("", "k", "1.md#y"), Note("", "k", "2.md", "book")],
-        "c": [Note("", "k", "3.md", "book")],
-        "d": [Note("", "k", "4.md")],
-        "e": [Note("", "k", "5.md")],
+        "a": [_section("1.md", "x")],
+        "b": [_taken(""), _section("1.md", "y"), _taken("book")],
+        "c": [_taken("book")],
+        "d": [_taken("")],
+        "e": [_taken("")],
     }
     assert group_notes(copies, [[2, 3]], True) == dict.fromkeys("abcd", "a") | {"e": "e"}
     assert group_notes(copies, [[2, 3]], False) == {

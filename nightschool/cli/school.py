@@ -81,17 +81,11 @@ def doctor_command(json_: bool) -> int:
 def notes_command(json_: bool) -> None:
     """Count the notes: kinds, lengths, duplicates, what is thin."""
     from nightschool.notes.inventory import take
-    from nightschool.notes.readers import read_notes
+    from nightschool.notes.readers import read_school
 
     school = current_school()
     settings = load(school.settings_file)
-    reading = read_notes(
-        school.root / Path(settings.notes.folder).expanduser(),
-        text_column=settings.notes.text_column,
-        label_column=settings.notes.label_column,
-        max_bytes=settings.notes.max_bytes,
-    )
-    inventory = take(reading)
+    inventory = take(read_school(school.root, settings))
     if json_:
         print_json(inventory.as_dict())
         return

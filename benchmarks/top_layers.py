@@ -36,9 +36,7 @@ def texts(given: argparse.Namespace) -> tuple[list[tuple[str, str, str, str]], l
     from nightschool.notes.readers import read_notes
 
     if given.notes:
-        notes = read_notes(
-            given.notes, text_column="text", label_column="label", max_bytes=1_000_000
-        ).notes
+        notes = read_notes(given.notes).notes
         dataset = freeze(notes, test=0.2, validation=0.1, seed=0)
         return [(i.id, i.text, i.kind, i.side) for i in dataset.items], list(dataset.kinds)
     found = json.loads((given.clinc / "data_small.json").read_text("utf-8"))

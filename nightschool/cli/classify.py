@@ -62,9 +62,7 @@ def _notes(what: Sequence[str], settings: NotesSettings) -> list[Note]:
     for path in paths:
         if not _exists(path):
             raise click.UsageError(f"there is no file {path}")
-        reading = read_notes(
-            path, text_column=settings.text_column, label_column=None, max_bytes=settings.max_bytes
-        )
+        reading = read_notes(path, settings, labelled=False)
         folder = path if path.is_dir() else path.parent
         for skipped in reading.skipped:
             click.echo(f"skipped {folder / skipped.source}: {skipped.reason}", err=True)

@@ -16,7 +16,7 @@ from nightschool.config.errors import ConfigError
 COMMANDS = {
     "init": "school",
     "doctor": "school",
-    "notes": "school",
+    "notes": "notes",
     "plan": "plan",
     "run": "runs",
     "prep": "runs",
@@ -63,7 +63,7 @@ class _Lazy(click.Group):
 _SUMMARIES = {
     "init": "Make a new school: a folder with its settings.",
     "doctor": "Check everything that a run needs, and say what to do.",
-    "notes": "Count the notes: kinds, lengths, duplicates, what is thin.",
+    "notes": "Take stock of the notes: kinds, lengths, copies, wrong labels.",
     "plan": "Say what a run would need and take: memory by item, time.",
     "run": "Queue a whole run: prep, baseline, train, evaluate, compare.",
     "prep": "Freeze the notes into a dataset (of the newest run).",

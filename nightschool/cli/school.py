@@ -1,4 +1,4 @@
-"""`init`, `doctor`, `notes`."""
+"""`init`, `doctor`."""
 
 from __future__ import annotations
 
@@ -74,29 +74,3 @@ def doctor_command(json_: bool) -> int:
     if json_:
         print_json([asdict(finding) for finding in findings])
     return int(any(finding.verdict == "problem" for finding in findings))
-
-
-@click.command("notes")
-@as_json
-def notes_command(json_: bool) -> None:
-    """Count the notes: kinds, lengths, duplicates, what is thin."""
-    from nightschool.notes.inventory import take
-    from nightschool.notes.readers import read_notes
-
-    school = current_school()
-    settings = load(school.settings_file)
-    reading = read_notes(
-        school.root / Path(settings.notes.folder).expanduser(),
-        text_column=settings.notes.text_column,
-        label_column=settings.notes.label_column,
-        max_bytes=settings.notes.max_bytes,
-    )
-    inventory = take(reading)
-    if json_:
-        print_json(inventory.as_dict())
-        return
-    from rich.console import Console
-
-    from nightschool.cli.tables import show_inventory
-
-    show_inventory(inventory, Console())

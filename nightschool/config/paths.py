@@ -60,6 +60,10 @@ class School:
         return self.state / "models"
 
     @property
+    def inventory_file(self) -> Path:
+        return self.state / "inventory.html"
+
+    @property
     def quantised(self) -> Path:
         """Quantised base models: a cache, made again where it is missing."""
         return self.state / "quantised"

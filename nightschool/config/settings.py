@@ -45,6 +45,17 @@ class NotesSettings(Section):
         "", description='JSONL and CSV: the column that says what a note was taken from; "": none'
     )
     max_bytes: int = Field(1_000_000, gt=0, description="larger notes are skipped and counted")
+    kind_from: list[Literal["kind", "type", "folder", "tags"]] = Field(
+        ["kind", "type", "folder", "tags"],
+        min_length=1,
+        description="what may name a note's kind; the first that does counts",
+    )
+    split: Literal["file", "headings"] = Field(
+        "file", description="a note a file, or a note a heading"
+    )
+    heading_level: int = Field(
+        2, ge=1, le=6, description="headings of this level or above begin a note (1: #, 2: ##)"
+    )
 
 
 class SplitSettings(Section):

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import csv
-import difflib
-import io
-import json
 import os
-import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import yaml
-
+from nightschool.config.settings import NotesSettings, Settings
+from nightschool.notes import front_matter, tables
 from nightschool.notes.errors import NotesError
-from nightschool.notes.text import Undecodable, decode
+from nightschool.notes.headings import sections
+from nightschool.notes.kinds import (
+    Claims,
+    check_names,
+    kind_name,
+    known_kinds,
+    marks,
+    settle,
+    unnamed,
+)
+from nightschool.notes.text import Undecodable, decode, encodable, open_lines
 
-_PROSE = {".md", ".markdown", ".txt"}
-_TABLES = {".jsonl", ".csv"}
-# Every value stays the text that stands there: `kind: no` is "no", and no date can be a wrong one.
-_YAML = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-_NOTHING = ("", "~", "null")
-# A note may be longer than csv's own limit; notes.max_bytes is the one that counts.
-csv.field_size_limit(2**31 - 1)
+_PROSE = (".md", ".markdown", ".txt")
+_TABLES = (".jsonl", ".csv")
+# A file that is split may be so many times larger than a note.
+_FILE_OF_NOTES = 100
+_ROWS_BETWEEN_TELLING = 1000
+
+Progress = Callable[[int, int, int], None]
+"""Told (bytes read, bytes to read, notes so far) now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file or row that was left out, and why."""
+    """A file, row or section that was left out, and why."""
 
     source: str
     reason: str
@@ -58,258 +65,268 @@ class Reading:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+    source: str
+    size: int
+    """In bytes."""
+
+
 @dataclass(slots=True)
 class _Found:
-    """What is being gathered, and how tables are to be read."""
+    """What is being gathered, and how it is to be read."""
 
-    text_column: str
-    label_column: str | None
-    group_column: str
-    max_bytes: int
-    notes: list[Note]
-    skipped: list[Skipped]
-    warnings: list[str]
+    settings: NotesSettings
+    labelled: bool
+    progress: Progress | None = None
+    total: int = 0
+    read: int = 0
+    notes: list[Note] = field(default_factory=list)
+    claims: list[Claims] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
-    def too_large(self, source: str, size: int) -> bool:
-        if size <= self.max_bytes:
-            return False
-        reason = f"over the limit notes.max_bytes = {self.max_bytes:,}"
+    def skip(self, source: str, reason: str) -> None:
         self.skipped.append(Skipped(source, reason))
+
+    def too_large(self, source: str, size: int, times: int = 1) -> bool:
+        if size <= self.settings.max_bytes * times:
+            return False
+        many = f"{times} times " if times > 1 else ""
+        self.skip(source, f"over {many}the limit notes.max_bytes = {self.settings.max_bytes:,}")
         return True
 
-    def add(self, text: str, kind: str | None, source: str, origin: str) -> None:
-        if text.strip():
-            self.notes.append(Note(text, kind, source, origin=origin))
+    def add(self, note: Note, claims: Claims) -> None:
+        if note.text.strip():
+            self.notes.append(note)
+            self.claims.append(claims)
         else:
-            self.skipped.append(Skipped(source, "empty"))
+            self.skip(note.source, "empty")
+
+    def tell(self, more: int = 0) -> None:
+        if self.progress:
+            self.progress(self.read + more, self.total, len(self.notes))
+
+
+def read_school(root: Path, settings: Settings, progress: Progress | None = None) -> Reading:
+    """Read the notes of the school in `root` as its settings say; see `read_notes`."""
+    path = root / Path(settings.notes.folder).expanduser()
+    return read_notes(path, settings.notes, kinds=tuple(settings.kinds), progress=progress)
 
 
 def read_notes(
     path: Path,
+    settings: NotesSettings | None = None,
     *,
-    text_column: str = "text",
-    label_column: str | None = "label",
-    group_column: str = "",
-    max_bytes: int = 1_000_000,
+    kinds: Sequence[str] = (),
+    labelled: bool = True,
+    progress: Progress | None = None,
 ) -> Reading:
     """Read a folder of notes, or a single .jsonl or .csv file.
 
-    A note's kind is the front matter's `kind:`, else the name of the first-level sub-folder, else
-    None. What cannot be read is skipped with its reason. Raises NotesError where a table is broken
-    (naming the line), columns are missing, or two kinds differ in case or width alone.
-    Its origin is the front matter's `url:` or `source:`, or what stands in `group_column`.
-    `label_column` None reads notes to be sorted: labels are not asked for, and any single file is fine.
+    `kinds.settle` says what kind a note has; `kinds` are those that the settings list. What cannot be
+    read is skipped with its reason. Raises NotesError where a table is broken (naming the line),
+    columns are missing, two kinds differ in case or width alone, or the notes vanish meanwhile.
+    Without `labelled`, notes to be sorted are read: no kinds are asked for, and any single file is fine.
+    Memory: the notes' texts, and one file or row at a time (whole tables that are not UTF-8).
     """
-    found = _Found(text_column, label_column, group_column, max_bytes, [], [], [])
+    found = _Found(settings or NotesSettings(), labelled, progress)
     if path.is_dir():
-        for file in _walk(path, path, found):
-            _read_file(file, path, found)
+        files = list(_walk(path, found))
     elif path.is_file():
-        if label_column is not None and path.suffix.lower() not in _TABLES:
+        if labelled and path.suffix.lower() not in _TABLES:
             raise NotesError(f"{path}: notes are a folder, a .jsonl or a .csv file")
-        _read_file(path, path.parent, found)
+        files = [_File(str(path), encodable(path.name), path.stat().st_size)]
     else:
         raise NotesError(f"there are no notes at {path}: set notes.folder in nightschool.toml")
-    if label_column is not None:
-        _check_kinds(found.notes)
+    found.total = sum(file.size for file in files)
+    for file in files:
+        _read_file(file, found)
+        found.read += file.size
+        found.tell()
+    if found.skipped and not path.exists():
+        raise NotesError(f"{path} vanished while it was read: is its drive connected?")
+    if labelled:
+        _settle(found, kinds)
     return Reading(tuple(found.notes), tuple(found.skipped), tuple(found.warnings))
 
 
 def parse_note(raw: bytes, source: str) -> Note:
     """One note of bytes that come from elsewhere than a file. Raises Undecodable."""
-    found = _Found("", None, "", 0, [], [], [])
-    return Note(_front_matter(decode(raw), source, found)[-1], None, source)
+    return Note(front_matter.split(decode(raw), source).body, None, source)
 
 
-def _walk(folder: Path, root: Path, found: _Found) -> Iterator[Path]:
+def _settle(found: _Found, listed: Sequence[str]) -> None:
+    """Give every note its kind, once all kinds are known, and take the tags that name one away."""
+    order = found.settings.kind_from
+    labels = (note.kind for note in found.notes if note.kind is not None)
+    known = known_kinds(listed, labels, found.claims, order)
+    notes: list[Note] = []
+    for note, claims in zip(found.notes, found.claims, strict=True):
+        if note.kind is None:
+            kind, warning = settle(claims, known, order)
+            if warning:
+                found.warnings.append(f"{note.source}: {warning}")
+            text = note.text
+            if "tags" in order and known.tagged(claims.marks):
+                text = known.without_marks(text)
+                if not text.strip():
+                    found.skip(note.source, "empty")
+                    continue
+            if kind is not None or text is not note.text:
+                note = replace(note, text=text, kind=kind)
+        notes.append(note)
+    check_names(note.kind for note in notes if note.kind is not None)
+    if (
+        notes
+        and all(note.kind is None for note in notes)
+        and (hint := unnamed(found.claims, known))
+    ):
+        found.warnings.append(hint)
+    found.notes = notes
+
+
+def _walk(root: Path, found: _Found) -> Iterator[_File]:
     """All files below a folder that are to be read, in an order that no file system changes."""
+    real = os.path.realpath(root)
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        open_folders = [_entries(str(root), "")]
     except OSError as error:
-        found.skipped.append(Skipped(_source(folder, root), f"cannot be read: {error.strerror}"))
-        return
-    for entry in entries:
-        path = Path(entry.path)
-        source = _source(path, root)
-        if entry.name.startswith("."):
-            found.skipped.append(Skipped(source, "hidden"))
-        elif entry.is_symlink() and not _real(path).is_relative_to(_real(root)):
-            found.skipped.append(Skipped(source, "a link that leaves the notes folder"))
-        elif entry.is_symlink() and path.is_dir():
-            found.skipped.append(Skipped(source, "a link to a folder"))
-        elif path.is_dir():
-            yield from _walk(path, root, found)
-        elif path.suffix.lower() in _PROSE | _TABLES:
-            if os.path.exists(path) and not path.is_file():  # a named pipe would never end
-                found.skipped.append(Skipped(source, "no regular file"))
-            else:
-                yield path
-        else:
-            found.skipped.append(Skipped(source, f"not a note: {path.suffix or 'no suffix'}"))
-
-
-def _real(path: Path) -> Path:
-    """Where a path leads; unlike Path.resolve, no error for a link in a circle."""
-    return Path(os.path.realpath(path))
-
-
-def _source(path: Path, root: Path) -> str:
-    return _encodable(Path(os.path.relpath(path, root)).as_posix())
-
-
-def _encodable(text: str) -> str:
-    """Half surrogate pairs, from JSON's escapes or undecodable file names, become "?"."""
-    return text.encode(errors="replace").decode()
-
-
-def _read_file(file: Path, root: Path, found: _Found) -> None:
-    source = _source(file, root)
-    table = file.suffix.lower() in _TABLES
-    try:
-        if not table and found.too_large(source, file.stat().st_size):
-            return
-        text = decode(file.read_bytes())
-    except OSError as error:
-        found.skipped.append(Skipped(source, f"cannot be read: {error.strerror}"))
-        return
-    except Undecodable as error:
-        found.skipped.append(Skipped(source, str(error)))
-        return
-    if table:
-        _read_table(text, source, found)
-        return
-    matter, origin, body = _front_matter(text, source, found)
-    parts = source.split("/")
-    kind = matter if matter is not None else parts[0] if len(parts) > 1 else None
-    found.add(body, _kind(kind), source, origin)
-
-
-def _kind(name: object) -> str | None:
-    """A kind as it is kept: NFC, on one line, no white space around it; None where it is empty."""
-    if name is None:
-        return None
-    text = json.dumps(name) if isinstance(name, bool) else str(name)
-    return unicodedata.normalize("NFC", " ".join(_encodable(text).split())) or None
-
-
-def _front_matter(text: str, source: str, found: _Found) -> tuple[str | None, str, str]:
-    """The front matter's kind and origin, and the text after it. A broken one is a warning."""
-    lines = text.split("\n")
-    if lines[0].rstrip() != "---":
-        return None, "", text
-    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), None)
-    if end is None:
-        # A horizontal rule at the top looks the same; only "key:" lines are a broken front matter.
-        if len(lines) > 1 and ":" in lines[1]:
-            found.warnings.append(f"{source}, line 1: the front matter is never closed with ---")
-        return None, "", text
-    body = "\n".join(lines[end + 1 :])
-    try:
-        matter = yaml.load("\n".join(lines[1:end]), Loader=_YAML)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 2 if mark else 1
-        problem = getattr(error, "problem", None) or "invalid YAML"
-        found.warnings.append(f"{source}, line {line}: broken front matter: {problem}")
-        return None, "", body
-    if matter is None:
-        return None, "", body
-    if not isinstance(matter, Mapping):
-        # Prose between two rules, no settings.
-        return None, "", text
-    origins = [matter.get("url"), matter.get("source")]
-    origin = next((name for name in origins if isinstance(name, str) and name not in _NOTHING), "")
-    kind = matter.get("kind")
-    if kind is not None and not isinstance(kind, str):
-        line = next((n for n, t in enumerate(lines, 1) if t.startswith("kind")), 1)
-        found.warnings.append(f"{source}, line {line}: `kind:` is no single name; it is ignored")
-        return None, origin, body
-    return (None if kind in _NOTHING else kind), origin, body
-
-
-def _read_table(text: str, source: str, found: _Found) -> None:
-    rows = list(
-        _jsonl_rows(text, source) if source.lower().endswith(".jsonl") else _csv_rows(text, source)
-    )
-    labelled = False
-    columns: list[str] = []
-    for line, row in rows:
-        columns = columns or list(row)
-        place = f"{source}:{line}"
-        if found.text_column not in row:
-            raise NotesError(_missing(place, "notes.text_column", found.text_column, list(row)))
-        labelled = labelled or found.label_column is None or found.label_column in row
-        if found.group_column and found.group_column not in row:
-            raise NotesError(_missing(place, "notes.group_column", found.group_column, list(row)))
-        content = row[found.text_column]
-        if not isinstance(content, str):
-            found.skipped.append(Skipped(place, f"`{found.text_column}` is no text"))
-            continue
-        label = row.get(found.label_column) if found.label_column else None
-        if isinstance(label, list | dict):
-            found.warnings.append(
-                f"{place}: `{found.label_column}` is no single name; it is ignored"
-            )
-            label = None
-        content = _encodable(content)
-        if not found.too_large(place, len(content.encode())):
-            origin = _kind(row[found.group_column]) if found.group_column else None
-            found.add(content, _kind(label), place, origin or "")
-    if rows and not labelled and found.label_column:
-        raise NotesError(_missing(source, "notes.label_column", found.label_column, columns))
-
-
-def _missing(place: str, setting: str, wanted: str, columns: list[str]) -> str:
-    by_case = {column.casefold(): column for column in columns}
-    near = difflib.get_close_matches(wanted.casefold(), by_case, n=1)
-    hint = f'; did you mean {setting} = "{by_case[near[0]]}"?' if near else f"; set {setting}"
-    return f'{place}: no column "{wanted}" (there are: {", ".join(columns)}){hint}'
-
-
-def _jsonl_rows(text: str, source: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
+        raise NotesError(f"{root} {_unreadable(error)}") from None
+    while open_folders:
+        entry, source = next(open_folders[-1], (None, ""))
+        if entry is None:
+            open_folders.pop()
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            problem = getattr(error, "msg", None) or str(error)
-            raise NotesError(
-                f"{source}, line {number}: no valid JSON ({problem}): mend the line or take it out"
-            ) from None
-        if not isinstance(row, dict):
-            raise NotesError(f"{source}, line {number}: a JSON object is expected, one a line")
-        yield number, row
+            status = entry.stat(follow_symlinks=False)
+            reason = _no_note(entry, status, real)
+            if reason:
+                found.skip(source, reason)
+            elif stat.S_ISDIR(status.st_mode):
+                open_folders.append(_entries(entry.path, f"{source}/"))
+            else:
+                size = entry.stat().st_size if _is_link(status) else status.st_size
+                yield _File(entry.path, source, size)
+        except OSError as error:
+            found.skip(source, _unreadable(error))
 
 
-def _csv_rows(text: str, source: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    header = text.lstrip("\n").split("\n", 1)[0]
-    unquoted = "".join(header.split('"')[::2])
-    delimiter = max(",;\t", key=unquoted.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
+def _entries(folder: str, prefix: str) -> Iterator[tuple[os.DirEntry[str], str]]:
+    with os.scandir(folder) as scan:
+        entries = sorted(scan, key=lambda entry: entry.name)
+    return ((entry, encodable(prefix + entry.name)) for entry in entries)
+
+
+def _no_note(entry: os.DirEntry[str], status: os.stat_result, real: str) -> str:
+    """Why an entry of a folder is passed over; "" for a folder or file to read."""
+    linked = _is_link(status)
+    if entry.name.startswith("."):
+        return "hidden"
+    if linked and not Path(os.path.realpath(entry.path)).is_relative_to(real):
+        return "a link that leaves the notes folder"
+    if linked and entry.is_dir():
+        return "a link to a folder"
+    if stat.S_ISDIR(status.st_mode):
+        return ""
+    suffix = os.path.splitext(entry.name)[1]
+    if suffix.lower() not in _PROSE + _TABLES:
+        return f"not a note: {suffix or 'no suffix'}"
+    if linked:
+        status = entry.stat()
+    # A named pipe would never end.
+    return "" if stat.S_ISREG(status.st_mode) else "no regular file"
+
+
+def _is_link(status: os.stat_result) -> bool:
+    """A symbolic link, or a junction of Windows."""
+    junction = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
+    return stat.S_ISLNK(status.st_mode) or (
+        junction is not None and getattr(status, "st_reparse_tag", 0) == junction
+    )
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _read_file(file: _File, found: _Found) -> None:
     try:
-        names = [name.strip() for name in next((fields for fields in reader if fields), [])]
-        line = reader.line_num + 1
-        for fields in reader:
-            if fields and len(fields) != len(names):
-                raise NotesError(
-                    f"{source}, line {line}: {len(fields)} fields, but the header has {len(names)}: "
-                    "mend the row (text with commas needs quotes)"
-                )
-            if fields:
-                yield line, dict(zip(names, fields, strict=True))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise NotesError(f"{source}, line {line}: broken row ({error}): mend it") from None
+        if file.source.lower().endswith(_TABLES):
+            _read_table(file, found)
+        else:
+            _read_prose(file, found)
+    except OSError as error:
+        found.skip(file.source, _unreadable(error))
+    except Undecodable as error:
+        found.skip(file.source, str(error))
+    except UnicodeDecodeError:
+        found.skip(file.source, "changed while it was read")
 
 
-def _check_kinds(notes: list[Note]) -> None:
-    seen: dict[str, str] = {}
-    for kind in dict.fromkeys(note.kind for note in notes if note.kind is not None):
-        key = unicodedata.normalize("NFKC", kind).casefold()
-        other = seen.setdefault(key, kind)
-        if other != kind:
-            raise NotesError(
-                f'the kinds "{other}" and "{kind}" differ in case or width alone: give them one name'
-            )
+def _read_prose(file: _File, found: _Found) -> None:
+    split = found.settings.split == "headings"
+    if found.too_large(file.source, file.size, _FILE_OF_NOTES if split else 1):
+        return
+    with open(file.path, "rb") as stream:
+        text = decode(stream.read())
+    matter = front_matter.split(text, file.source)
+    if matter.warning:
+        found.warnings.append(matter.warning)
+    parts = file.source.split("/")
+    folder = kind_name(parts[0]) if len(parts) > 1 else None
+
+    def add(text: str, source: str, section_of: str = "") -> None:
+        asked = found.labelled and "tags" in found.settings.kind_from
+        tags = marks(text) if asked else ()
+        found.add(
+            Note(text, None, source, section_of, matter.origin),
+            Claims(matter.kind, matter.type, folder, matter.tags, tags),
+        )
+
+    if not split:
+        add(matter.body, file.source)
+        return
+    for heading, section, more in sections(matter.body, found.settings.heading_level):
+        source = f"{file.source}#{heading}" if heading else file.source
+        if not more:
+            found.skip(source, "a heading with nothing below it")
+        elif not found.too_large(source, len(section.encode())):
+            add(section, source, file.source)
+
+
+def _read_table(file: _File, found: _Found) -> None:
+    with open_lines(Path(file.path)) as (lines, position):
+        columns: list[str] = []
+        labels = not found.labelled
+        for number, (line, row) in enumerate(tables.rows(lines, file.source), start=1):
+            columns = columns or list(row)
+            labels = labels or found.settings.label_column in row
+            _read_row(row, f"{file.source}:{line}", found)
+            if number % _ROWS_BETWEEN_TELLING == 0:
+                found.tell(position())
+    if columns and not labels:
+        wanted = found.settings.label_column
+        raise NotesError(tables.missing(file.source, "notes.label_column", wanted, columns))
+
+
+def _read_row(row: Mapping[str, object], place: str, found: _Found) -> None:
+    settings = found.settings
+    text_column, label_column = settings.text_column, settings.label_column
+    asked = [("text_column", text_column), ("group_column", settings.group_column)]
+    for setting, column in asked:
+        if column and column not in row:
+            raise NotesError(tables.missing(place, f"notes.{setting}", column, list(row)))
+    text = row[text_column]
+    if not isinstance(text, str):
+        found.skip(place, f"`{text_column}` is no text")
+        return
+    label = row.get(label_column) if found.labelled else None
+    if isinstance(label, list | dict):
+        found.warnings.append(f"{place}: `{label_column}` is no single name; it is ignored")
+        label = None
+    text = encodable(text)
+    if not found.too_large(place, len(text.encode())):
+        origin = kind_name(row[settings.group_column]) if settings.group_column else None
+        found.add(Note(text, kind_name(label), place, origin=origin or ""), Claims())

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import io
 import re
 import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TextIO
 
 import charset_normalizer
 
@@ -17,7 +22,10 @@ _BOMS = (
 # Tried by charset-normalizer where nothing simpler fits.
 _LEGACY = ["cp932", "euc_jp", "iso2022_jp", "cp1252", "gb18030", "big5", "euc_kr", "cp1251"]
 _MOST_CONTROLS = 0.05
+_CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n\r\f\x1b")
+_PIECE = 1 << 20
 _KANA = re.compile("[\u3040-\u30ff\uff61-\uff9f]")
+_JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 # What notes are full of in any language, and what swapped bytes hardly give.
 _COMMON = re.compile("[\t\n\r -~、。]")
 _LEAST_COMMON = 0.2
@@ -33,10 +41,48 @@ def decode(raw: bytes) -> str:
     Line ends become "\\n". Raises Undecodable for binary data.
     """
     text = _decode(raw)
-    controls = sum(1 for c in text if ord(c) < 32 and c not in "\t\n\r\f\x1b")
-    if text and controls / len(text) > _MOST_CONTROLS:
+    # Where no byte is a control character, no letter of any encoding that is read here is one.
+    if _controls(raw) and _controls(text.encode("utf-8", "replace")) > _MOST_CONTROLS * len(text):
         raise Undecodable("binary file")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _controls(raw: bytes) -> int:
+    return len(raw) - len(raw.translate(None, _CONTROLS))
+
+
+@contextmanager
+def open_lines(file: Path) -> Iterator[tuple[TextIO, Callable[[], int]]]:
+    """The lines of a text file of any size, and how many of its bytes are read so far.
+
+    UTF-8 is never held whole; anything else is decoded at once, see `decode`. Line ends become
+    "\\n". Raises Undecodable, or OSError.
+    """
+    with file.open("rb") as raw:
+        utf8 = _is_utf8(raw)
+        raw.seek(0)
+        if utf8:
+            yield io.TextIOWrapper(raw, encoding="utf-8-sig"), raw.tell
+        else:
+            yield io.StringIO(decode(raw.read())), raw.tell
+
+
+def _is_utf8(raw: BinaryIO) -> bool:
+    """Whether a file is UTF-8 text to its end; it is read in pieces."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    size = controls = 0
+    while True:
+        piece = raw.read(_PIECE)
+        try:
+            decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError:
+            return False
+        size += len(piece)
+        controls += _controls(piece)
+        if b"\0" in piece:
+            return False
+        if not piece:
+            return controls <= _MOST_CONTROLS * size
 
 
 def _decode(raw: bytes) -> str:
@@ -104,9 +150,13 @@ _SHORT = (("cp932", _is_japanese), ("euc_jp", _is_japanese), ("cp1252", _is_west
 
 def japanese_share(text: str) -> float:
     """The share of kana and kanji among the characters that are not white space."""
-    visible = [c for c in text if not c.isspace()]
-    japanese = sum("\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff" for c in visible)
-    return japanese / len(visible) if visible else 0.0
+    visible = len("".join(text.split()))
+    return len(_JAPANESE.findall(text)) / visible if visible else 0.0
+
+
+def encodable(text: str) -> str:
+    """Half surrogate pairs, from JSON's escapes or undecodable file names, become "?"."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def normalise(text: str) -> str:

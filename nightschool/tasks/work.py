@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.notes.dataset import Dataset, freeze, load
-from nightschool.notes.readers import Reading, read_notes
+from nightschool.notes.readers import Reading, read_school
 from nightschool.notes.sides import read_sides
 from nightschool.tasks.child import Parent
 
@@ -123,13 +123,7 @@ def make_encoder(settings: Settings, folder: Path, kinds: Sequence[str]) -> Enco
 
 def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Dataset]:
     """Read a school's notes and deal them to the sides; nothing is written. Raises NotesError."""
-    reading = read_notes(
-        school.root / Path(settings.notes.folder).expanduser(),
-        text_column=settings.notes.text_column,
-        label_column=settings.notes.label_column,
-        group_column=settings.notes.group_column,
-        max_bytes=settings.notes.max_bytes,
-    )
+    reading = read_school(school.root, settings)
     dataset = freeze(
         reading.notes,
         test=settings.split.test,

@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from nightschool.config.settings import NotesSettings
 from nightschool.notes.errors import NotesError
 from nightschool.notes.readers import Note, Reading, Skipped, read_notes
 
@@ -196,7 +199,7 @@ def test_a_file_of_five_megabytes_is_skipped_and_the_setting_is_named(
 
 def test_a_tables_limit_counts_for_each_row(folder: Path, put: Put) -> None:
     put("a.csv", f"text,label\n{'x' * 200},a\nfits,b\n")
-    reading = read_notes(folder, max_bytes=100)
+    reading = read_notes(folder, NotesSettings(max_bytes=100))
     assert _skipped(reading) == {"a.csv:2": "over the limit notes.max_bytes = 100"}
     assert _kinds(reading) == {"a.csv:3": "b"}
 
@@ -432,7 +435,7 @@ def test_a_missing_column_is_named_with_its_setting_and_the_nearest(
 
 def test_columns_are_the_ones_that_the_settings_name(folder: Path, put: Put) -> None:
     put("a.csv", "本文,種類,text,label\nx,a,y,b\n")
-    reading = read_notes(folder, text_column="本文", label_column="種類")
+    reading = read_notes(folder, NotesSettings(text_column="本文", label_column="種類"))
     assert reading.notes == (Note("x", "a", "a.csv:2"),)
 
 
@@ -490,5 +493,187 @@ def test_the_nearest_column_is_found_whatever_its_case(folder: Path, put: Put) -
 def test_notes_to_be_sorted_need_no_labels_and_lose_their_front_matter(put: Put) -> None:
     table = put("a.csv", "text\nwater boils\n")
     note = put("b.org", "---\nkind: fact\n---\nWater boils.")
-    assert [n.text for n in read_notes(table, label_column=None).notes] == ["water boils"]
-    assert [n.text for n in read_notes(note, label_column=None).notes] == ["Water boils."]
+    assert [n.text for n in read_notes(table, labelled=False).notes] == ["water boils"]
+    assert [n.text for n in read_notes(note, labelled=False).notes] == ["Water boils."]
+
+
+# What names a kind
+
+
+def test_types_and_tags_name_a_kind_where_folders_kind_or_the_settings_do(
+    folder: Path, put: Put
+) -> None:
+    put("lesson/a.md", "x")
+    put("1.md", "---\ntype: Lesson\n---\nx")
+    put("2.md", "---\ntype: daily\n---\nx")
+    put("3.md", "---\ntags: [home, value]\n---\nx")
+    put("4.md", "---\nkind: decision\n---\nx")
+    put("5.md", "---\ntags: home, decision\n---\nx")
+    put("6.md", "x #idea")
+    reading = read_notes(folder, kinds=["value"])
+    assert list(_kinds(reading).values()) == [
+        "lesson", None, "value", "decision", "decision", None, "lesson",
+    ]  # fmt: skip
+    assert reading.warnings == ()
+
+
+def test_a_tag_that_names_a_kind_is_not_left_in_the_text(folder: Path, put: Put) -> None:
+    put("lesson/a.md", "#lesson Never on a Friday. #work")
+    put("b.md", "Never on a Friday. #Lesson")
+    put("c.md", "#lesson")
+    reading = read_notes(folder)
+    assert reading.notes == (
+        Note("Never on a Friday. ", "lesson", "b.md"),
+        Note(" Never on a Friday. #work", "lesson", "lesson/a.md"),
+    )
+    assert _skipped(reading) == {"c.md": "empty"}
+
+
+def test_tags_are_left_alone_where_they_name_no_kinds(folder: Path, put: Put) -> None:
+    put("lesson/a.md", "x #lesson")
+    put("b.md", "y #lesson")
+    reading = read_notes(folder, NotesSettings(kind_from=["kind", "folder"]))
+    assert [(n.text, n.kind) for n in reading.notes] == [
+        ("y #lesson", None),
+        ("x #lesson", "lesson"),
+    ]
+
+
+def test_folders_may_be_no_kinds(folder: Path, put: Put) -> None:
+    put("projects/a.md", "x #lesson")
+    put("projects/b.md", "y")
+    settings = NotesSettings(kind_from=["kind", "tags"])
+    assert _kinds(read_notes(folder, settings, kinds=["lesson"])) == {
+        "projects/a.md": "lesson",
+        "projects/b.md": None,
+    }
+
+
+def test_two_tags_that_name_kinds_are_told_with_the_note(folder: Path, put: Put) -> None:
+    put("a.md", "x #lesson #value")
+    reading = read_notes(folder, kinds=["lesson", "value"])
+    assert reading.notes == (Note("x  ", None, "a.md"),)
+    assert reading.warnings == ("a.md: its tags name 2 kinds (lesson, value): leave one",)
+
+
+def test_tags_that_could_be_kinds_are_named_where_nothing_has_a_kind(
+    folder: Path, put: Put
+) -> None:
+    put("a.md", "---\ntype: memo\ntags: [lesson]\n---\nx #lesson")
+    put("b.md", "x #lesson #home")
+    assert read_notes(folder).warnings == (
+        "no note has a kind, but there are #lesson (2), type: memo (1), #home (1): "
+        "name those that are kinds under [kinds]",
+    )
+
+
+@pytest.mark.parametrize("kind", ["train", "test", "validation"])
+def test_a_kind_may_be_called_as_a_side_is(folder: Path, put: Put, kind: str) -> None:
+    put(f"{kind}/a.md", "x")
+    assert _kinds(read_notes(folder)) == {f"{kind}/a.md": kind}
+
+
+# Files of several notes
+
+
+def test_a_file_is_split_by_its_headings(folder: Path, put: Put) -> None:
+    put(
+        "diary.md",
+        "---\ntags: [value]\n---\nintro\n## A day\nrain #lesson\n## Two\ntext\n# Empty\n",
+    )
+    reading = read_notes(folder, NotesSettings(split="headings"), kinds=["lesson", "value"])
+    assert reading.notes == (
+        Note("intro\n", "value", "diary.md", "diary.md"),
+        Note("## A day\nrain \n", "lesson", "diary.md#A day", "diary.md"),
+        Note("## Two\ntext\n", "value", "diary.md#Two", "diary.md"),
+    )
+    assert _skipped(reading) == {"diary.md#Empty": "a heading with nothing below it"}
+
+
+def test_in_a_file_that_is_split_the_limit_counts_for_each_note(folder: Path, put: Put) -> None:
+    put("a.md", "# One\n" + "x" * 200 + "\n# Two\nfits\n")
+    put("huge.md", "# One\nx\n" * 2000)
+    reading = read_notes(folder, NotesSettings(split="headings", max_bytes=100))
+    assert [note.source for note in reading.notes] == ["a.md#Two"]
+    assert _skipped(reading) == {
+        "a.md#One": "over the limit notes.max_bytes = 100",
+        "huge.md": "over 100 times the limit notes.max_bytes = 100",
+    }
+
+
+# Large tables, and folders that go away
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932"])
+def test_a_table_may_have_any_encoding(folder: Path, put: Put, encoding: str) -> None:
+    put("a.csv", "text,label\n会議のメモです,仕事\n".encode(encoding))
+    assert read_notes(folder).notes == (Note("会議のメモです", "仕事", "a.csv:2"),)
+
+
+def test_a_line_of_ten_megabytes_is_skipped_and_the_next_is_read(folder: Path, put: Put) -> None:
+    put("a.jsonl", json.dumps({"text": "x" * 10_000_000}) + '\n{"text": "y", "label": "a"}\n')
+    reading = read_notes(folder)
+    assert _skipped(reading) == {"a.jsonl:1": "over the limit notes.max_bytes = 1,000,000"}
+    assert _kinds(reading) == {"a.jsonl:2": "a"}
+
+
+def test_a_binary_table_is_skipped(folder: Path, put: Put) -> None:
+    put("a.csv", bytes(range(256)) * 4)
+    assert _skipped(read_notes(folder)) == {"a.csv": "binary file"}
+
+
+def test_reading_a_large_table_holds_little_but_its_texts(folder: Path, put: Put) -> None:
+    row = json.dumps({"text": "note " * 20, "label": "a", "more": "x" * 2000})
+    put("a.jsonl", f"{row}\n" * 3000)
+    tracemalloc.start()
+    reading = read_notes(folder)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(reading.notes) == 3000
+    assert peak < (folder / "a.jsonl").stat().st_size / 2
+
+
+def test_notes_that_vanish_while_they_are_read_are_an_error(folder: Path, put: Put) -> None:
+    for name in ("a/1.md", "a/2.md"):
+        put(name, "x")
+
+    def unplug(read: int, total: int, notes: int) -> None:
+        if folder.exists():
+            shutil.rmtree(folder)
+
+    with pytest.raises(NotesError, match="vanished while it was read: is its drive connected"):
+        read_notes(folder, progress=unplug)
+
+
+def test_a_file_that_vanishes_is_skipped(folder: Path, put: Put) -> None:
+    put("a/1.md", "x")
+    gone = put("a/2.md", "x")
+    reading = read_notes(folder, progress=lambda *_: gone.unlink(missing_ok=True))
+    assert [note.source for note in reading.notes] == ["a/1.md"]
+    assert _skipped(reading)["a/2.md"].startswith("cannot be read: ")
+
+
+def test_progress_is_told_in_bytes_and_ends_with_all_of_them(folder: Path, put: Put) -> None:
+    put("a/1.md", "x" * 10)
+    put("b.jsonl", '{"text": "y", "label": "a"}\n' * 2500)
+    told: list[tuple[int, int, int]] = []
+    read_notes(folder, progress=lambda *now: told.append(now))
+    total = 10 + (folder / "b.jsonl").stat().st_size
+    assert [now[0] for now in told] == sorted(now[0] for now in told)
+    assert told[0] == (10, total, 1) and told[-1] == (total, total, 2501)
+    assert [now[2] for now in told] == [1, 1001, 2001, 2501]
+    assert all(now[1] == total for now in told)
+
+
+def test_a_folder_that_may_not_be_read_is_skipped(folder: Path, put: Put) -> None:
+    put("a/1.md", "x")
+    put("b/1.md", "x")
+    (folder / "a").chmod(0)
+    try:
+        if os.access(folder / "a", os.R_OK):
+            pytest.skip("this user may read everything")
+        reading = read_notes(folder)
+    finally:
+        (folder / "a").chmod(0o700)
+    assert [note.source for note in reading.notes] == ["b/1.md"]
+    assert _skipped(reading)["a"].startswith("cannot be read: ")

@@ -1,0 +1,72 @@
+"""The rows of JSONL and CSV files, one after the other; a broken one is named by its line."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import TextIO
+
+from nightschool.notes.errors import NotesError
+
+# A note may be longer than csv's own limit; notes.max_bytes is the one that counts.
+csv.field_size_limit(2**31 - 1)
+
+Row = tuple[int, Mapping[str, object]]
+
+
+def rows(lines: TextIO, source: str) -> Iterator[Row]:
+    """(number of its first line, row) of a table, JSONL or CSV by the name of `source`."""
+    return (_jsonl if source.lower().endswith(".jsonl") else _csv)(lines, source)
+
+
+def missing(place: str, setting: str, wanted: str, columns: list[str]) -> str:
+    """What to say where a row has no such column, with the setting and the nearest there is."""
+    by_case = {column.casefold(): column for column in columns}
+    near = difflib.get_close_matches(wanted.casefold(), by_case, n=1)
+    hint = f'; did you mean {setting} = "{by_case[near[0]]}"?' if near else f"; set {setting}"
+    return f'{place}: no column "{wanted}" (there are: {", ".join(columns)}){hint}'
+
+
+def _jsonl(lines: TextIO, source: str) -> Iterator[Row]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            problem = getattr(error, "msg", None) or str(error)
+            raise NotesError(
+                f"{source}, line {number}: no valid JSON ({problem}): mend the line or take it out"
+            ) from None
+        if not isinstance(row, dict):
+            raise NotesError(f"{source}, line {number}: a JSON object is expected, one a line")
+        yield number, row
+
+
+def _csv(lines: TextIO, source: str) -> Iterator[Row]:
+    blank = 0
+    header = lines.readline()
+    while header == "\n":
+        blank += 1
+        header = lines.readline()
+    unquoted = "".join(header.split('"')[::2])
+    delimiter = max(",;\t", key=unquoted.count)
+    reader = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
+    line = blank + 1
+    try:
+        names = [name.strip() for name in next(reader, [])]
+        line = blank + reader.line_num + 1
+        for fields in reader:
+            if fields and len(fields) != len(names):
+                raise NotesError(
+                    f"{source}, line {line}: {len(fields)} fields, but the header has {len(names)}: "
+                    "mend the row (text with commas needs quotes)"
+                )
+            if fields:
+                yield line, dict(zip(names, fields, strict=True))
+            line = blank + reader.line_num + 1
+    except csv.Error as error:
+        raise NotesError(f"{source}, line {line}: broken row ({error}): mend it") from None

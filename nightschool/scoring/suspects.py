@@ -1,0 +1,81 @@
+"""Notes that look mislabelled: the cheap model, fitted on the others, disagrees with their kind."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from threadpoolctl import threadpool_limits
+
+from nightschool.notes.inventory import Suspect, Suspects
+from nightschool.notes.readers import Note
+from nightschool.scoring.cheap import classifier, gram_rows
+
+FOLDS = 5
+SHOWN = 20
+# Enough to find what is wrong; more would take minutes.
+MOST_NOTES = 3000
+MOST_CHARACTERS = 2000
+_EXCERPT = 160
+# Below this agreement with the labels, the model's doubts say more about itself.
+_WEAK = 0.6
+
+
+def find_suspects(notes: Sequence[Note], groups: Sequence[int]) -> Suspects:
+    """The labelled notes of which the cheap model doubts the kind most, the worst first.
+
+    Each is judged by a model fitted without it and without all notes of its group (near-copies,
+    parts of one file): out-of-fold, 5 folds. Ranked by p(the model's answer) - p(the label), as in
+    confident learning (Northcutt, Jiang & Chuang 2021). `groups`: a number for each note. Kinds of
+    fewer than 5 groups cannot be judged; of more than 3,000 notes so many are drawn.
+    """
+    chosen, remarks = _judgeable(notes, groups)
+    if len({notes[n].kind for n in chosen}) < 2:
+        return Suspects(0, 0, (), f"not looked for: needs two kinds of at least {FOLDS} notes each")
+    if len(chosen) > MOST_NOTES:
+        remarks.append(f"{MOST_NOTES:,} of {len(chosen):,} notes were drawn to be judged")
+        chosen = sorted(random.Random(0).sample(chosen, MOST_NOTES))
+    kinds = [str(notes[n].kind) for n in chosen]
+    with warnings.catch_warnings(), threadpool_limits(1):
+        # Where all of a rare kind's groups fall into one fold: its probability is 0 there.
+        warnings.filterwarnings("ignore", message="Number of classes in training fold")
+        given = cross_val_predict(
+            classifier(),
+            gram_rows([notes[n].text[:MOST_CHARACTERS] for n in chosen]),
+            kinds,
+            groups=[groups[n] for n in chosen],
+            cv=StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0),
+            method="predict_proba",
+        )
+    names = sorted(set(kinds))
+    doubted = []
+    for number, kind, row in zip(chosen, kinds, given, strict=True):
+        best = int(row.argmax())
+        if names[best] != kind:
+            own, other = float(row[names.index(kind)]), float(row[best])
+            note = notes[number]
+            doubted.append(Suspect(note.source, kind, names[best], own, other, _excerpt(note.text)))
+    doubted.sort(key=lambda suspect: (suspect.p_kind - suspect.p_suggested, suspect.source))
+    if len(doubted) > (1 - _WEAK) * len(chosen):
+        remarks.append("the cheap model is often wrong here, so its doubts weigh little")
+    return Suspects(len(chosen), len(doubted), tuple(doubted[:SHOWN]), "; ".join(remarks))
+
+
+def _judgeable(notes: Sequence[Note], groups: Sequence[int]) -> tuple[list[int], list[str]]:
+    """The labelled notes of kinds with enough groups, and what is left out."""
+    of: dict[str, set[int]] = defaultdict(set)
+    for note, group in zip(notes, groups, strict=True):
+        if note.kind is not None:
+            of[note.kind].add(group)
+    few = sorted(kind for kind, own in of.items() if len(own) < FOLDS)
+    remarks = [f"too few different notes to judge: {', '.join(few)}"] if few else []
+    chosen = [n for n, note in enumerate(notes) if note.kind is not None and note.kind not in few]
+    return chosen, remarks
+
+
+def _excerpt(text: str) -> str:
+    flat = " ".join(text[: 4 * _EXCERPT].split())
+    return flat if len(flat) <= _EXCERPT else flat[: _EXCERPT - 1].rstrip() + "…"

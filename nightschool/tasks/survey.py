@@ -1,0 +1,88 @@
+"""The whole inventory of a school's notes: read, measured, and looked through for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings
+from nightschool.learning.errors import LearningError
+from nightschool.learning.lengths import token_counter
+from nightschool.notes.components import Components
+from nightschool.notes.duplicates import near_duplicates
+from nightschool.notes.inventory import Groups, Inventory, alike, copies, take
+from nightschool.notes.languages import language
+from nightschool.notes.readers import Note, read_school
+
+Tell = Callable[[str, int, int], None]
+"""Told (what is done, how much of it, of how much) now and then."""
+_BETWEEN_TELLING = 500
+_T = TypeVar("_T")
+
+
+def survey(
+    school: School, settings: Settings, tell: Tell = lambda what, done, total: None
+) -> Inventory:
+    """Take the inventory; nothing is written. Raises NotesError, see `read_notes`."""
+    reading = read_school(
+        school.root, settings, lambda done, total, _: tell("reading", done, total)
+    )
+    notes = reading.notes
+    texts = [note.text for note in notes]
+    tokens, why = None, ""
+    try:
+        count = token_counter(settings.base, school.root)
+        tokens = list(_told(count(texts), len(texts), "counting tokens", tell))
+    except LearningError as error:
+        why = str(error)
+    languages = list(_told(map(language, texts), len(texts), "telling languages", tell))
+    tell("looking for copies", 0, 1)
+    same = copies(notes)
+    near = near_duplicates([texts[group[0]] for group in same])
+    near = [[same[n][0] for n in group] for group in near]
+    inventory = take(
+        reading,
+        tokens=tokens,
+        why=why,
+        limit=settings.train.max_tokens,
+        languages=languages,
+        near=near,
+    )
+    tell("looking for wrong labels", 0, 1)
+    from nightschool.scoring.suspects import find_suspects
+    from nightschool.scoring.texture import compare_texture
+
+    groups = _group_of(notes, alike(same, near))
+    suspects = find_suspects(notes, groups)
+    tell("comparing labelled with unlabelled notes", 0, 1)
+    # One of each group on a side: copies would feign certainty.
+    sides: dict[bool, dict[int, str]] = {True: {}, False: {}}
+    for note, group in zip(notes, groups, strict=True):
+        sides[note.kind is not None].setdefault(group, note.text)
+    texture = compare_texture(
+        *[[(text, group) for group, text in sides[side].items()] for side in (True, False)]
+    )
+    tell("done", 1, 1)
+    return replace(inventory, suspects=suspects, texture=texture)
+
+
+def _group_of(notes: Sequence[Note], groups: Groups) -> list[int]:
+    """A number for each note, the same for those that are alike or parts of one file."""
+    found = Components(len(notes))
+    first: dict[str, int] = {}
+    for number, note in enumerate(notes):
+        if note.section_of:
+            found.join(first.setdefault(note.section_of, number), number)
+    for group in groups:
+        for number in group[1:]:
+            found.join(group[0], number)
+    return [int(label) for label in found.label]
+
+
+def _told(items: Iterable[_T], total: int, what: str, tell: Tell) -> Iterator[_T]:
+    for number, item in enumerate(items):
+        if number % _BETWEEN_TELLING == 0:
+            tell(what, number, total)
+        yield item

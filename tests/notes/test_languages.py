@@ -1,0 +1,40 @@
+"""Which language a note is in."""
+
+import pytest
+
+from nightschool.notes.languages import UNSURE, language
+
+ENGLISH = "We decided to keep the old server for another year, because a new one costs more than it saves. "
+JAPANESE = (
+    "古いサーバーをもう一年使うことにした。新しいものは高すぎるし、今のままでも困っていない。"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (ENGLISH, "en"),
+        (JAPANESE, "ja"),
+        ("Wir haben gestern beschlossen, den alten Server noch ein Jahr zu behalten.", "de"),
+        ("Nous avons décidé hier de garder le vieux serveur encore un an.", "fr"),
+        ("我们决定再用一年旧服务器，因为新的太贵了。", "zh"),
+        (ENGLISH + JAPANESE, "ja+en"),
+        (ENGLISH * 3 + "メモ", "en"),
+        (JAPANESE + " ssh config ProxyJump", "ja"),
+        ("買い物メモ", "ja"),
+        ("ｶﾞｲﾄﾞ", "ja"),
+        ("SSHの設定 port 22 config", "ja"),
+        ("", UNSURE),
+        ("12:30 - 13:00", UNSURE),
+        ("https://example.org/the-page-about-this", UNSURE),
+        ("```python\nprint('this is a long text within code, in English')\n```", UNSURE),
+        (f"```\n{ENGLISH}\n```\n{JAPANESE}", "ja"),
+        (f"{JAPANESE} `{ENGLISH}`", "ja"),
+    ],
+)
+def test_prose_has_a_language_and_code_and_links_have_none(text: str, found: str) -> None:
+    assert language(text) == found
+
+
+def test_only_the_beginning_of_a_note_is_looked_at() -> None:
+    assert language(ENGLISH * 100 + JAPANESE * 300) == "en"

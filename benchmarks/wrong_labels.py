@@ -7,7 +7,7 @@
 shown as the likeliest mislabels were changed, and how many by chance would be. `texture`: the notes are
 dealt at random to a labelled and an unlabelled side, so that nothing tells these apart; how often the 95 %
 interval of the AUC leaves out 0.5 (it should in 5 of 100), for the form and for the words; then the same
-with 4 of 10 unlabelled notes in small letters and without headings, where it should always.
+with 4 of 10 unlabelled notes in small letters and without headings.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ def findings(inventory: Inventory) -> list[str]:
     said += _on_copies(inventory) + _on_lengths(inventory)
     suspects, texture = inventory.suspects, inventory.texture
     if suspects and suspects.judged:
-        doubt = f"The cheap model, fitted on the other notes, disagrees with the kind of {suspects.disagreed}"
-        look = ": look at the ones below, the worst first" if suspects.worst else ""
+        doubt = f"The cheap model, fitted on the others, doubts the kind of {suspects.disagreed:,}"
+        look = ": look at those below" if suspects.worst else ""
         said.append(f"{doubt} of {counted(suspects.judged, 'note')}{look}.")
     if texture and texture.form:
         said.append(texture_in_words(texture))
@@ -58,9 +58,9 @@ def _on_labels(inventory: Inventory) -> list[str]:
 def _on_copies(inventory: Inventory) -> list[str]:
     said = []
     if inventory.contradictions:
+        groups = counted(len(inventory.contradictions), "group")
         said.append(
-            f"{counted(len(inventory.contradictions), 'group')} of copies or near-copies stand under "
-            "different kinds: decide on one for each."
+            f"Alike, but under different kinds: {groups} of notes. Decide on one kind for each."
         )
     if inventory.total > 1 and [*map(len, inventory.duplicates)] == [inventory.total]:
         return [

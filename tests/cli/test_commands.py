@@ -176,6 +176,53 @@ def test_notes_are_counted(make_school: MakeSchool) -> None:
         "decision": 12, "lesson": 12, "none": 12,
     }  # fmt: skip
     assert counts["skipped"] == {"binary file": 1}
+    assert counts["lengths"]["unit"] == "tokens"
+    assert counts["suspects"]["judged"] == 36
+
+
+def test_the_inventory_is_shown_in_a_terminal_and_as_a_page(make_school: MakeSchool) -> None:
+    school = make_school()
+    (school.root / "notes/value").mkdir()
+    (school.root / "notes/value/[bold]x.md").write_text("[red]buy milk", encoding="utf-8")
+    (school.root / "notes/value/y.md").write_text("[red]BUY  milk", encoding="utf-8")
+    shown = nightschool("notes", school=school)
+    assert shown.returncode == 0 and shown.stderr == ""
+    for line in (
+        "38 notes, 0 without a kind; lengths in tokens",
+        "hardly measurable: decision (12), lesson (12), none (12), value (2).",
+        "the same text: value/[bold]x.md, value/y.md",
+        "wrong labels: too few different notes to judge: value",
+    ):
+        assert line in shown.stdout
+    page = nightschool("notes", "--html", school=school)
+    assert Path(page.stdout.strip()) == school.state / "inventory.html"
+    assert "38 notes" in (school.state / "inventory.html").read_text("utf-8")
+    both = json.loads(nightschool("notes", "--html", "--json", school=school).stdout)
+    assert both["page"] == str(school.state / "inventory.html")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "a.csv",
+            "text,label\none,a\ntwo, too,a\n",
+            "a.csv, line 3: 3 fields, but the header has 2",
+        ),
+        ("a.jsonl", '{"text": "x"}\n', 'a.jsonl: no column "label" (there are: text)'),
+        ("Lesson/a.md", "x", 'the kinds "Lesson" and "lesson" differ in case or width alone'),
+    ],
+)
+def test_what_is_wrong_with_the_notes_is_one_line(
+    make_school: MakeSchool, name: str, content: str, said: str
+) -> None:
+    school = make_school()
+    file = school.root / "notes" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(content, encoding="utf-8")
+    done = nightschool("notes", school=school)
+    assert done.returncode == 1
+    assert said in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_doctor_checks_everything(make_school: MakeSchool) -> None:

@@ -1,0 +1,110 @@
+"""The whole inventory of a school."""
+
+import sys
+import types
+
+import pytest
+
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings, load
+from nightschool.notes.errors import NotesError
+from nightschool.tasks.survey import survey
+from tests.conftest import MakeSchool, write_notes
+
+
+def _settings(school: School, **notes: object) -> Settings:
+    settings = load(school.settings_file)
+    return settings.model_copy(update={"notes": settings.notes.model_copy(update=notes)})
+
+
+def test_everything_is_looked_at(make_school: MakeSchool) -> None:
+    school = make_school()
+    for number in range(25):
+        text = f"loose thought number {number}: what about {number * 7} lamps"
+        (school.root / f"notes/{number}.md").write_text(text, encoding="utf-8")
+    told: list[str] = []
+    inventory = survey(school, _settings(school), lambda what, done, total: told.append(what))
+    assert (inventory.total, inventory.unlabelled) == (61, 25)
+    assert (inventory.lengths.unit, inventory.lengths.limit) == ("tokens", 320)
+    assert inventory.suspects and inventory.suspects.judged == 36
+    assert inventory.texture and inventory.texture.form
+    assert list(dict.fromkeys(told)) == [
+        "reading", "counting tokens", "telling languages", "looking for copies",
+        "looking for wrong labels", "comparing labelled with unlabelled notes", "done",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("base", ["nobody/nothing", "./gone"])
+def test_without_the_base_characters_are_counted(make_school: MakeSchool, base: str) -> None:
+    school = make_school(base=base)
+    inventory = survey(school, _settings(school))
+    assert inventory.lengths.unit == "characters"
+    assert base in inventory.lengths.why
+
+
+def test_near_copies_are_those_that_the_search_finds(
+    make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = make_school(each=0)
+    for name, text in (
+        ("a/1.md", "one"),
+        ("a/2.md", "ONE"),
+        ("b/3.md", "two"),
+        ("c/4.md", "one more"),
+    ):
+        file = school.root / "notes" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    asked: list[list[str]] = []
+
+    def near_duplicates(texts: list[str]) -> list[list[int]]:
+        asked.append(list(texts))
+        return [[0, 2]]
+
+    module = types.ModuleType("nightschool.notes.duplicates")
+    module.near_duplicates = near_duplicates  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "nightschool.notes.duplicates", module)
+    inventory = survey(school, _settings(school))
+    assert asked == [["one", "two", "one more"]]
+    assert inventory.duplicates == (("a/1.md", "a/2.md"),)
+    assert inventory.near_duplicates == (("a/1.md", "c/4.md"),)
+    assert inventory.contradictions == (("a/1.md (a)", "a/2.md (a)", "c/4.md (c)"),)
+
+
+def test_notes_that_are_all_copies_of_one_another_are_no_error(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    for number in range(60):
+        folder = school.root / "notes" / ("a", "b", "")[number % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.md").write_text("the same", encoding="utf-8")
+    inventory = survey(school, _settings(school))
+    assert [len(group) for group in inventory.duplicates] == [60]
+    assert len(inventory.contradictions) == 1
+    assert inventory.suspects and not inventory.suspects.judged
+    assert inventory.texture and inventory.texture.form is None
+
+
+def test_sections_of_one_file_are_judged_together(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    sections = "".join(f"## {n}\nbuy item {n} #none\n" for n in range(8))
+    notes = school.root / "notes"
+    notes.mkdir()
+    (notes / "list.md").write_text(sections, encoding="utf-8")
+    write_notes(notes / "sub")
+    settings = _settings(school, split="headings").model_copy(update={"kinds": {"none": ""}})
+    inventory = survey(school, settings)
+    assert inventory.kinds["none"].n == 8
+    assert inventory.suspects and inventory.suspects.judged == 0
+
+
+@pytest.mark.parametrize("folder", ["gone", "empty"])
+def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_not(
+    make_school: MakeSchool, folder: str
+) -> None:
+    school = make_school(each=0)
+    (school.root / "empty").mkdir()
+    if folder == "empty":
+        assert survey(school, _settings(school, folder=folder)).total == 0
+    else:
+        with pytest.raises(NotesError, match="there are no notes at"):
+            survey(school, _settings(school, folder=folder))

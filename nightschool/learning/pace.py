@@ -180,6 +180,11 @@ class Course:
         return pace.around(self.seconds(pace, done))
 
 
+def several(course: Course, seeds: int) -> Course:
+    """The course of one training after another with so many seeds."""
+    return replace(course, epochs=course.epochs * seeds)
+
+
 def said(course: Course, pace: Pace) -> str:
     """The estimate in a line: a step's mean, and all of them."""
     mean = sum(map(pace.seconds, course.steps)) / len(course.steps)

@@ -33,7 +33,6 @@ from nightschool.learning.pace import (
 )
 from nightschool.learning.plan import Plan, Shape
 from nightschool.ledger.ledger import Ledger
-from nightschool.tasks.seeds import seeds_of
 from nightschool.tasks.work import Work, write_json
 
 if TYPE_CHECKING:
@@ -107,9 +106,7 @@ def _decide(
         kept = part_of(task, part)
         course = course_of(kept, student.layout, plan.budget, restart_s)
         shorter_text = shorter(kept, student.layout, plan.budget, restart_s)
-    seeds = task.settings.seeds
-    all_seeds = f", {seeds} seeds" if seeds > 1 else ""
-    work.parent.say("state", said(several(course, seeds), pace) + all_seeds)
+    work.parent.say("state", said(course, pace, task.settings.seeds))
     body = body_of(Shape.read(work.base_folder()), task.settings.top_layers, plan)
     _warn(work, pace, course, shorter_text, body)
     work.keep_plan(
@@ -261,13 +258,18 @@ class Clock:
     """The trainer's reporter: times the steps, and tells the time left by the fitted pace."""
 
     def __init__(
-        self, work: Work, student: Student, plan: Plan, times: TimePlan, device: Device
+        self,
+        work: Work,
+        student: Student,
+        plan: Plan,
+        times: TimePlan,
+        device: Device,
+        seed: int = 0,
     ) -> None:
+        """`seed` is how many of the run's seeds are trained already: all their steps are counted."""
         self._work, self._student, self._times = work, student, times
         self._key = _key(times.task, plan, device)
-        seeds = seeds_of(work.settings.train)
-        self._seeds = len(seeds)
-        self._to_come = self._seeds - 1 - seeds.index(times.task.settings.seed)
+        self._seed, self._seeds = seed, work.settings.train.seeds
         self._epoch = -1
         self._course: Course | None = None
         self._last: float | None = None
@@ -287,10 +289,10 @@ class Clock:
             amount = course.steps[place]
             self._timed.append(Timed(amount.passes, amount.tokens, now - last))
         pace = self._times.pace
-        left = course.seconds(pace, step) + self._to_come * course.seconds(pace)
-        done = self._seeds - 1 - self._to_come
+        left = course.seconds(pace, step)
+        left += (self._seeds - 1 - self._seed) * course.seconds(pace)
         self._work.parent.progress(
-            done * total + step, self._seeds * total, loss, self._slower(course) * left
+            self._seed * total + step, self._seeds * total, loss, self._slower(course) * left
         )
 
     def _course_at(self, step: int) -> Course:

@@ -148,7 +148,7 @@ def _time(
         "seconds": estimate.seconds,
         "low": estimate.low,
         "high": estimate.high,
-        "text": said(course, pace),
+        "text": said(one, pace, seeds),
         "window_s": window,
         "ways_out": [way.as_dict() for way in found],
         "advice": lines,

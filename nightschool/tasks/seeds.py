@@ -19,7 +19,7 @@ def seeds_of(settings: TrainSettings) -> list[int]:
 
 
 def of_seed(work: Work, seed: int) -> Work:
-    """The work as that of a run whose only seed this is."""
+    """The work with this seed in its settings, as a run of it alone has them."""
     train = work.settings.train.model_copy(update={"seed": seed})
     return replace(work, settings=work.settings.model_copy(update={"train": train}))
 
@@ -57,7 +57,6 @@ def typical(losses: Mapping[int, float | None]) -> int:
     return sorted(known)[(len(known) - 1) // 2][1]
 
 
-def said(settings: TrainSettings, seed: int) -> str:
-    """ "seed 1 (2 of 3)"; "" where there is only one."""
-    seeds = seeds_of(settings)
-    return f"seed {seed} ({seeds.index(seed) + 1} of {len(seeds)})" if len(seeds) > 1 else ""
+def said(seed: int, number: int, seeds: int) -> str:
+    """ "seed 1 (2 of 3)", from the seed's place, counted from 0; "" where there is only one."""
+    return f"seed {seed} ({number + 1} of {seeds})" if seeds > 1 else ""

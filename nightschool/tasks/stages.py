@@ -98,15 +98,16 @@ def evaluate(work: Work) -> Ending:
         adapter = work.school.model_folder(work.run) / "adapter"
         return _score_test(work, ADAPTER, adapter)
     results = {}
-    for seed in seeds_of(settings):
+    for number, seed in enumerate(seeds_of(settings)):
         file = seed_folder(work, seed) / "evaluated.json"
         result = read_result(file)
         if result is None:
-            what = f"{ADAPTER} of {said(settings, seed)}"
-            result = _score_test(work, what, seed_folder(work, seed) / "adapter")
+            name = said(seed, number, settings.seeds)
+            adapter = seed_folder(work, seed) / "adapter"
+            result = _score_test(work, f"{ADAPTER} of {name}", adapter)
             write_json(file, result)
-            if seed != seeds_of(settings)[-1]:
-                return {"outcome": "chunk_done", "reason": f"{said(settings, seed)} is measured"}
+            if number + 1 < settings.seeds:
+                return {"outcome": "chunk_done", "reason": f"{name} is measured"}
         results[seed] = result
     answers = [{"seed": seed, "answers": found["answers"]} for seed, found in results.items()]
     return {**results[work.result("train")["seed"]], "seeds": answers}

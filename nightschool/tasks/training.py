@@ -35,26 +35,25 @@ def train(work: Work) -> Ending:
     """Train one chunk of a seed; with the last of all, publish an adapter as the model of this run."""
     settings = work.settings.train
     results = {}
-    for seed in seeds_of(settings):
+    for number, seed in enumerate(seeds_of(settings)):
         folder = seed_folder(work, seed)
         result = read_result(folder / "trained.json")
         if result is None:
-            result = _train_seed(of_seed(work, seed), folder)
+            result = _train_seed(of_seed(work, seed), folder, number)
             if "outcome" in result:
                 return result
             write_json(folder / "trained.json", result)
             if settings.seeds > 1:
                 # The next seed's checkpoints take as much room again.
                 shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-                if seed != seeds_of(settings)[-1]:
-                    return {"outcome": "chunk_done", "reason": f"{said(settings, seed)} is trained"}
+            if number + 1 < settings.seeds:
+                name = said(seed, number, settings.seeds)
+                return {"outcome": "chunk_done", "reason": f"{name} is trained"}
         results[seed] = result
     losses = {seed: validation_loss(result, settings) for seed, result in results.items()}
     used = typical(losses)
     if settings.seeds > 1:
-        work.parent.say(
-            "state", f"the model of {said(settings, used)} is used: {_why(losses, used)}"
-        )
+        work.parent.say("state", f"the model of seed {used} is used: {_why(losses[used])}")
     _publish(work, work.encoder(), seed_folder(work, used) / "adapter")
     return {
         **results[used],
@@ -70,14 +69,14 @@ def train(work: Work) -> Ending:
     }
 
 
-def _why(losses: Mapping[int, float | None], used: int) -> str:
-    if losses[used] is None:
+def _why(loss: float | None) -> str:
+    if loss is None:
         return "the first, as there are no validation notes"
-    return f"its validation loss, {losses[used]:.3f}, is the median"
+    return f"its validation loss, {loss:.3f}, is the median"
 
 
-def _train_seed(work: Work, folder: Path) -> Ending:
-    """Train one chunk of the seed in the settings; its checkpoints and adapter are in `folder`."""
+def _train_seed(work: Work, folder: Path, number: int) -> Ending:
+    """Train one chunk of the seed in the settings, the run's `number`th from 0; in `folder`."""
     from nightschool.learning.base import memory_gb
     from nightschool.learning.device import cap, lock, out_of_memory, pick, room
     from nightschool.learning.encoding import cuts_in_words
@@ -117,7 +116,7 @@ def _train_seed(work: Work, folder: Path) -> Ending:
         # The student was prepared for the packs of another task.
         return {"outcome": "chunk_done", "reason": "what fits is chosen: now it is trained"}
     choices += times.chosen
-    clock = Clock(work, student, plan, times, device)
+    clock = Clock(work, student, plan, times, device, number)
     trained = train_chunk(student, task, device, folder, clock, work.parent.should_stop)
     clock.remember()
     seconds = _add_seconds(folder / "seconds.json", time.monotonic() - began)
@@ -125,7 +124,7 @@ def _train_seed(work: Work, folder: Path) -> Ending:
         return _with_less(work, task, plan)
     if trained.ended != "finished":
         reason = f"after step {trained.step} of {task.total_steps}"
-        if name := said(task.settings, task.settings.seed):
+        if name := said(task.settings.seed, number, task.settings.seeds):
             reason += f", {name}"
         return {"outcome": trained.ended, "reason": reason}
     held.release()

@@ -27,7 +27,8 @@ def classify_command(what: tuple[str, ...], run: int | None, json_: bool) -> Non
     from nightschool.tasks.asking import ask_to_classify
 
     school = current_school()
-    notes = _notes(what, load(school.settings_file).notes)
+    settings = load(school.settings_file)
+    notes = _notes(what, settings.notes)
     if run is None:
         with Ledger(school.ledger_file) as ledger:
             promotions = ledger.promotions()
@@ -37,13 +38,17 @@ def classify_command(what: tuple[str, ...], run: int | None, json_: bool) -> Non
                 "takes one that its comparison did not promote"
             )
         run = promotions[-1]
-    for answer in ask_to_classify(school, run, [(note.source, note.text) for note in notes]):
+    texts = [(note.source, note.text) for note in notes]
+    for answer in ask_to_classify(school, run, texts, abstain=settings.classify.abstain):
         if json_:
             print_json(answer)
         else:
             source = "" if len(notes) == 1 else f"  {answer['source']}"
             cut = f"  (cut: {answer['unseen']:.1%} of it is not seen)" if answer["unseen"] else ""
-            click.echo(f"{answer['kind']}  {answer['probability']:.0%}{source}{cut}")
+            sure = f"{answer['probability']:.0%}"
+            if answer["kind"] != answer["likeliest"]:
+                sure = f"(not sure: {answer['likeliest']} {sure})"
+            click.echo(f"{answer['kind']}  {sure}{source}{cut}")
 
 
 def _notes(what: Sequence[str], settings: NotesSettings) -> list[Note]:

@@ -135,6 +135,13 @@ def _explained(error: Exception) -> tuple[int, str]:
     name = type(error).__name__
     if name in ("RefusedRequest", "RequestError"):
         return 2, str(error)
-    if name in ("LedgerError", "NotesError", "WorkerEnded", "WorkerRunning", "ChildError"):
+    if name in (
+        "LedgerError",
+        "NotesError",
+        "WorkerEnded",
+        "WorkerRunning",
+        "ChildError",
+        "UnreadableReport",
+    ):
         return 1, str(error)
     return 1, f"unexpected {name}: {error} (--debug shows where)"

@@ -17,10 +17,12 @@ from nightschool.ledger.ledger import Ledger
 @as_json
 def report_command(run: int | None, json_: bool) -> None:
     """Show the before/after report of a run (the newest that has one)."""
+    from nightschool.reports.reading import read
+
     school = current_school()
     number = _reported(school, run)
     if json_:
-        print_json(json.loads(report_path(school, number).read_text("utf-8")))
+        print_json(read(report_path(school, number)))
     else:
         show_report(school, number)
 
@@ -28,16 +30,23 @@ def report_command(run: int | None, json_: bool) -> None:
 def show_report(school: School, run: int) -> None:
     """Print the verdict, the tables, and where the page is."""
     from rich.console import Console
+    from rich.text import Text
 
-    from nightschool.reports.table import before_after, per_kind
+    from nightschool.reports.reading import read
+    from nightschool.reports.table import before_after, checks, per_kind, remarks, seeds
     from nightschool.reports.verdict import verdict
 
-    report = json.loads(report_path(school, run).read_text("utf-8"))
+    report = read(report_path(school, run))
     console = Console()
-    console.print(verdict(report), highlight=False)
+    console.print(Text(verdict(report)))
     console.print(before_after(report))
     console.print(per_kind(report))
-    console.print(f"decision: {report['decision']} ({report['reason']})", highlight=False)
+    for table in (checks(report), seeds(report)):
+        if table:
+            console.print(table)
+    for line in remarks(report):
+        console.print(Text(line))
+    console.print(Text(f"decision: {report['decision']} ({report['reason']})"))
     console.print(
         f"report: {report_path(school, run).with_name('report.html')}",
         highlight=False,
@@ -64,6 +73,9 @@ def _reported(school: School, run: int | None) -> int:
 @as_json
 def models_command(json_: bool) -> None:
     """List the trained models and which one is in use."""
+    from nightschool.reports.contract import arm_of
+    from nightschool.reports.reading import read
+
     school = current_school()
     with Ledger(school.ledger_file) as ledger:
         promotions = ledger.promotions()
@@ -73,8 +85,7 @@ def models_command(json_: bool) -> None:
         report = report_path(school, model["run"])
         after = None
         if report.exists():
-            arms = json.loads(report.read_text("utf-8"))["arms"]
-            after = next(arm["accuracy"] for arm in arms if arm["name"] == "after")
+            after = arm_of(read(report), "after")["accuracy"]
         rows.append(
             {
                 "run": model["run"],

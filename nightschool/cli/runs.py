@@ -17,6 +17,7 @@ from nightschool.jobs.requests import (
     quick_settings,
     request_run,
     request_stage,
+    seeds_settings,
 )
 from nightschool.jobs.worker import work
 from nightschool.ledger.ledger import Ledger
@@ -35,10 +36,20 @@ _detach = click.option("--detach", is_flag=True, help="Only queue it; a running 
 @click.option(
     "--within", metavar="TIME", help="The time for --quick, such as 45m (its default) or 2h."
 )
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 20),
+    help="Train and measure with so many seeds, to see how far luck moves the result.",
+)
 @_new
 @_detach
 def run_command(
-    timing: Timing | None, quick: bool, within: str | None, new: bool, detach: bool
+    timing: Timing | None,
+    quick: bool,
+    within: str | None,
+    seeds: int | None,
+    new: bool,
+    detach: bool,
 ) -> int:
     """Queue a whole run: prep, baseline, train, evaluate, compare.
 
@@ -48,6 +59,9 @@ def run_command(
     With --quick, the whole run fits into the time of --within: as many epochs as fit, and if one does
     not, shorter text or part of the training notes. What it measures with stays as it is. The time
     counts while it works, not while it waits or is paused.
+
+    With --seeds 3, three models are trained and measured one after another, which takes three times as
+    long and three adapters' room. The one that is used has the median validation loss.
     """
     if within is not None and not quick:
         raise click.UsageError("--within needs --quick: `run --quick --within 45m`")
@@ -57,15 +71,23 @@ def run_command(
     school = current_school()
     settings = load(school.settings_file)
     asked = quick_settings(settings, minutes) if quick else settings
+    asked = seeds_settings(asked, seeds) if seeds else asked
     with Ledger(school.ledger_file) as ledger:
         run, is_new = request_run(ledger, asked, timing, new=new)
     if not is_new:
         click.echo(f"run {run.id} is unfinished and goes on (`run --new` queues a new one)")
-        mine = quick_settings(settings, recorded(run.settings).train.quick_minutes)
+        kept = recorded(run.settings).train
+        mine = seeds_settings(quick_settings(settings, kept.quick_minutes), kept.seeds)
         if run.settings != mine.model_dump():
             click.echo("it keeps the settings it was queued with; yours have changed since")
-        if quick and run.settings != asked.model_dump():
+        if quick and kept.quick_minutes != minutes:
             click.echo("it keeps its own time too: `run --quick --new` queues a quick one")
+        if seeds and kept.seeds != seeds:
+            click.echo(
+                f"it keeps its own seeds too ({kept.seeds}): `run --seeds {seeds} --new` queues another"
+            )
+    elif asked.train.seeds > 1:
+        click.echo(_of_seeds(asked))
     if timing == "now" and not detach:
         return drive(school, settings, run.id)
     window = (
@@ -77,6 +99,16 @@ def run_command(
     if worker_alive(school) is None:
         click.echo("no worker is running: start `nightschool work` and leave it open")
     return 0
+
+
+def _of_seeds(settings: Settings) -> str:
+    """What several seeds cost, said before they do."""
+    seeds = settings.train.seeds
+    time = "they share the time" if settings.train.quick_minutes else f"{seeds} times as long"
+    return (
+        f"{seeds} seeds: {seeds} trainings and measurements, one after another ({time}), and {seeds} "
+        "adapters on disk; `nightschool log` tells the time once three steps are timed"
+    )
 
 
 def _stage_command(stage: str, summary: str) -> click.Command:

@@ -145,6 +145,9 @@ class TrainSettings(Section):
     seed: int = Field(
         0, ge=0, lt=2**32, description="of the adapter's first weights, the order and the dropout"
     )
+    seeds: int = Field(
+        1, ge=1, le=20, description="trainings a run, each with the next seed, to see their spread"
+    )
 
     @property
     def top_layers(self) -> int:
@@ -172,6 +175,28 @@ class NightSettings(Section):
         return self
 
 
+class DecideSettings(Section):
+    """When the night's model replaces the one in use."""
+
+    confidence: float = Field(
+        0.95, ge=0.5, lt=1, description="how probable it has to be that it is better"
+    )
+    margin: float = Field(
+        0.05, ge=0, lt=1, description="macro-F1 that it must surely not lose more of than this"
+    )
+
+
+class ClassifySettings(Section):
+    """How `classify` answers where the model is not sure."""
+
+    abstain: bool = Field(
+        False, description="answer none below the threshold that the validation notes gave"
+    )
+    unsorted_cost: float = Field(
+        0.5, gt=0, le=1, description="of leaving a note unsorted, where a wrong kind costs 1"
+    )
+
+
 class Settings(Section):
     """A school's settings."""
 
@@ -197,6 +222,8 @@ class Settings(Section):
     )
     prompt: PromptSettings = PromptSettings()
     train: TrainSettings = TrainSettings()
+    decide: DecideSettings = DecideSettings()
+    classify: ClassifySettings = ClassifySettings()
     night: NightSettings = NightSettings()
 
 

@@ -21,6 +21,12 @@ def quick_settings(settings: Settings, minutes: float) -> Settings:
     return settings.model_copy(update={"train": train})
 
 
+def seeds_settings(settings: Settings, seeds: int) -> Settings:
+    """The settings of a run that trains with so many seeds, one after another."""
+    train = settings.train.model_copy(update={"seeds": seeds})
+    return settings.model_copy(update={"train": train})
+
+
 def request_run(
     ledger: Ledger, settings: Settings, timing: Timing | None, *, new: bool
 ) -> tuple[Run, bool]:

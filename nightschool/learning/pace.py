@@ -180,13 +180,19 @@ class Course:
         return pace.around(self.seconds(pace, done))
 
 
-def said(course: Course, pace: Pace) -> str:
-    """The estimate in a line: a step's mean, and all of them."""
+def several(course: Course, seeds: int) -> Course:
+    """The course of one training after another with so many seeds."""
+    return replace(course, epochs=course.epochs * seeds)
+
+
+def said(course: Course, pace: Pace, seeds: int = 1) -> str:
+    """The estimate in a line: a step's mean, and all of them; of each of so many seeds a course."""
     mean = sum(map(pace.seconds, course.steps)) / len(course.steps)
-    step, whole = pace.around(mean), course.estimate(pace)
+    every = several(course, seeds)
+    step, whole = pace.around(mean), every.estimate(pace)
     return (
         f"{_short(step.seconds)} s a step ({_short(step.low)} to {_short(step.high)}); "
-        f"{course.total_steps} steps: {whole}"
+        f"{every.total_steps} steps{f' of {seeds} seeds' if seeds > 1 else ''}: {whole}"
     )
 
 

@@ -264,6 +264,7 @@ def _skip(progress: Trained, task: Task, step: int, reporter: Reporter) -> None:
 
 _NO_NUMBERS = {
     "checkpoint_minutes", "chunk_minutes", "quick_minutes", "activation_checkpointing", "memory_gb",
+    "seeds",
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from nightschool.ledger.records import (
     Control,
     Event,
     LedgerError,
+    Look,
     Outcome,
     RefusedRequest,
     Run,
@@ -394,6 +395,21 @@ class Ledger:
         """A run's log lines with an id above `after`, oldest first."""
         rows = self._rows("SELECT * FROM events WHERE run = ? AND id > ? ORDER BY id", run, after)
         return [Event(**{key: row[key] for key in row.keys()}) for row in rows]  # noqa: SIM118
+
+    # Looks at the test notes
+
+    def look(self, run: int, what: str, dataset: str, test: str) -> None:
+        """Record that `what` answered the test notes of a dataset; once for each run and answerer."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO looks (at, run, what, dataset, test) VALUES (?, ?, ?, ?, ?)",
+                (self._clock(), run, what, dataset, test),
+            )
+
+    def looks(self) -> list[Look]:
+        """Every look at test notes, oldest first."""
+        rows = self._rows("SELECT at, run, what, dataset, test FROM looks ORDER BY id")
+        return [Look(*row) for row in rows]
 
     # What the owner and the policy say
 

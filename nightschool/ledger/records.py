@@ -80,6 +80,17 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """Test notes were answered, and the result could be seen; `test` is their fingerprint."""
+
+    at: float
+    run: int
+    what: str
+    dataset: str
+    test: str
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """What the owner asked for, and what the policy last decided."""
 

@@ -72,6 +72,17 @@ MIGRATIONS: tuple[str, ...] = (
         by TEXT NOT NULL                    -- comparison, owner
     );
     """,
+    """
+    CREATE TABLE looks (                    -- at test notes: each result that somebody could see
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        run INTEGER NOT NULL REFERENCES runs (id),
+        what TEXT NOT NULL,                 -- what answered them: base, adapter, adapter seed 1, ...
+        dataset TEXT NOT NULL,
+        test TEXT NOT NULL,                 -- fingerprint of the test notes alone
+        UNIQUE (run, what)                  -- a stage that is done again shows the same result
+    );
+    """,
 )
 
 

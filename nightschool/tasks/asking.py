@@ -15,17 +15,19 @@ class ChildError(Exception):
 
 
 def ask_to_classify(
-    school: School, run: int, notes: Sequence[tuple[str, str]]
+    school: School, run: int, notes: Sequence[tuple[str, str]], *, abstain: bool = False
 ) -> list[dict[str, Any]]:
     """Sort notes (source, text) with the model of a run; an answer each, in their order.
 
-    An answer holds `source`, `kind`, `probability`, `probabilities` by kind, and `unseen`, the share
-    of the note's text that did not fit into train.max_tokens.
+    An answer holds `source`, `kind`, `likeliest` (another kind than `kind` where the model is not sure
+    and `abstain` is set), its `probability`, `probabilities` by kind, and `unseen`, the share of the
+    note's text that did not fit into train.max_tokens.
     """
     job = {
         "job": "classify",
         "school": str(school.root),
         "run": run,
+        "abstain": abstain,
         "notes": [{"source": source, "text": text} for source, text in notes],
     }
     answers: list[dict[str, Any]] = []

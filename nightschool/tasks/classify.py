@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from nightschool.config.paths import School
 from nightschool.config.settings import recorded
 from nightschool.learning.base import attach, load_base, load_tokenizer
@@ -13,14 +15,21 @@ from nightschool.learning.device import lock, pick
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import LearningError
 from nightschool.learning.hub import fingerprint, locate
+from nightschool.scoring.abstention import NONE, none_of
+from nightschool.scoring.calibration import scaled
 from nightschool.scoring.scorer import best, score
 from nightschool.tasks.child import Parent
 
 
 def classify(
-    school: School, run: int, notes: Sequence[Mapping[str, str]], parent: Parent
+    school: School, run: int, notes: Sequence[Mapping[str, str]], abstain: bool, parent: Parent
 ) -> dict[str, Any]:
-    """Score notes (`source`, `text`) with the model of a run; sends one `classified` message each."""
+    """Score notes (`source`, `text`) with the model of a run; sends one `classified` message each.
+
+    Probabilities are those with the temperature that the model's validation notes gave, where its
+    comparison found one. With `abstain`, a note whose likeliest kind is less probable than the
+    model's threshold gets the kind none.
+    """
     folder = school.model_folder(run)
     try:
         model_card = json.loads((folder / "model.json").read_text("utf-8"))
@@ -28,6 +37,11 @@ def classify(
         raise LearningError(
             f"the model of run {run} is gone from {folder}: train again, or roll back"
         ) from None
+    if abstain and "threshold" not in model_card:
+        raise LearningError(
+            f"classify.abstain is on, but run {run} was never compared, so it has no threshold: "
+            "`nightschool compare` finds one, or set classify.abstain = false"
+        )
     settings = recorded(model_card["settings"])
     base = locate(settings.base, school.root)
     if base is None:
@@ -52,11 +66,17 @@ def classify(
     model = attach(frozen, folder / "adapter")
     encoded = [encoder.encode(note["text"]) for note in notes]
     rows = score(model, encoder, encoded, device)
+    if temperature := model_card.get("temperature"):
+        rows = scaled(np.array(rows), temperature).tolist()
+    threshold = model_card["threshold"] if abstain else 0.0
     for note, seen, row in zip(notes, encoded, rows, strict=True):
+        likeliest = best(encoder.kinds, row)
+        unsure = max(row) < threshold
         parent.send(
             "classified",
             source=note["source"],
-            kind=best(encoder.kinds, row),
+            kind=(none_of(encoder.kinds) or NONE) if unsure else likeliest,
+            likeliest=likeliest,
             probability=max(row),
             unseen=seen.left_out / max(1, seen.characters),
             probabilities=dict(zip(encoder.kinds, row, strict=True)),

@@ -2,108 +2,226 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from nightschool.learning.errors import LearningError
-from nightschool.ledger.ledger import Ledger
-from nightschool.reports.contract import Report
+from nightschool.notes.dataset import Dataset, Item
+from nightschool.reports.contract import (
+    CHEAP_ARMS,
+    FORMAT,
+    Answer,
+    Arm,
+    ArmName,
+    Champion,
+    Paired,
+    Report,
+    Seed,
+)
+from nightschool.scoring.abstention import none_of
 from nightschool.scoring.cheap import majority, tfidf_lr
-from nightschool.scoring.comparison import decide, paired
+from nightschool.scoring.decision import Questions, Rules, against_cheap, decide, judge
+from nightschool.scoring.intervals import design_effect
 from nightschool.scoring.metrics import scores
+from nightschool.scoring.paired import paired
+from nightschool.tasks.certainty import certainty, keep_with_model
+from nightschool.tasks.champion import incumbent
+from nightschool.tasks.looks import ARMS, looks_at_test, record_look
+from nightschool.tasks.provenance import provenance
+from nightschool.tasks.seeds import validation_loss
 
 if TYPE_CHECKING:
     from nightschool.tasks.work import Work
 
-_PACKAGES = (
-    "nightschool",
-    "torch",
-    "transformers",
-    "peft",
-    "bitsandbytes",
-    "scikit-learn",
-    "scipy",
-)
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """The test notes, and what the base (before) and the adapter (after) answered."""
+
+    dataset: Dataset
+    test: Sequence[Item]
+    asked: Questions
+    stages: Mapping[str, Mapping[str, Any]]
+    """The results of baseline and evaluate, as `before` and `after`."""
+    answers: Mapping[str, list[str]]
 
 
 def make_report(work: Work) -> Report:
-    """Compare before and after on the test notes, beside the cheap baselines."""
+    """Compare before and after on the test notes, beside the other arms and the model in use.
+
+    Puts what the validation notes gave (temperature, threshold) beside the adapter, for `classify`.
+    """
+    measured = _gather(work)
+    dataset, asked = measured.dataset, measured.asked
+    others = other_arms(dataset, measured.test)
+    record_look(work, ARMS)
+    arms, pairs = _arms(measured, others)
+    right = np.array([a == t for a, t in zip(measured.answers["after"], asked.true, strict=True)])
+    worth = len(right) / design_effect(right - right.mean(), asked.codes)
+    report = {
+        "format": FORMAT,
+        "run": work.run,
+        "items": len(measured.test),
+        "arms": list(arms.values()),
+        "paired": pairs["before"],
+        **_decision(work, measured, arms, pairs),
+        **_certainties(work, measured),
+        "looks": looks_at_test(work, float(right.mean()), worth),
+        "seeds": _seeds(work, measured),
+        "answers": _answers(measured),
+        "changes": [
+            {**answer, "text": item.text}
+            for answer, item in zip(_answers(measured), measured.test, strict=True)
+            if (answer["before"] == item.kind) != (answer["after"] == item.kind)
+        ],
+        **provenance(work, dataset, asked.groups),
+    }
+    return cast(Report, report)
+
+
+def group_of(item: Item) -> str:
+    """The group of near-copies that a note is of; its own where the dataset knows of none."""
+    return getattr(item, "group", "") or item.id
+
+
+def other_arms(dataset: Dataset, test: Sequence[Item]) -> dict[ArmName, list[str]]:
+    """What else answers the test notes, having learnt from the notes that the adapter learnt from."""
+    known = [item for item in dataset.items if item.side == "train"]
+    texts, kinds = [item.text for item in known], [item.kind for item in known]
+    return {
+        "majority": majority(kinds, len(test)),
+        "tfidf-lr": tfidf_lr(texts, kinds, [item.text for item in test]),
+    }
+
+
+def _gather(work: Work) -> _Measured:
     dataset = work.dataset()
-    prepared, trained = work.result("prep"), work.result("train")
-    before_stage, after_stage = work.result("baseline"), work.result("evaluate")
-    if before_stage["prompt"] != after_stage["prompt"]:
+    stages = {"before": work.result("baseline"), "after": work.result("evaluate")}
+    if stages["before"]["prompt"] != stages["after"]["prompt"]:
         raise LearningError("before and after saw different prompts: queue a new run")
     test = [item for item in dataset.items if item.side == "test"]
-    known = [item for item in dataset.items if item.side == "train"]  # what the adapter saw too
-    true = [item.kind for item in test]
-    before = [before_stage["answers"][item.id] for item in test]
-    after = [after_stage["answers"][item.id] for item in test]
-    answers = {
-        "majority": majority([item.kind for item in known], len(test)),
-        "tfidf-lr": tfidf_lr(
-            [item.text for item in known],
-            [item.kind for item in known],
-            [item.text for item in test],
-        ),
-        "before": before,
-        "after": after,
+    asked = Questions(
+        dataset.kinds,
+        [item.kind for item in test],
+        [group_of(item) for item in test],
+        none_of(dataset.kinds),
+    )
+    answers = {name: [stage["answers"][item.id] for item in test] for name, stage in stages.items()}
+    return _Measured(dataset, test, asked, stages, answers)
+
+
+def _arms(
+    measured: _Measured, others: Mapping[ArmName, list[str]]
+) -> tuple[dict[ArmName, Arm], dict[ArmName, Paired]]:
+    """Every arm's scores, and the night's model against each of the others."""
+    asked, after = measured.asked, measured.answers["after"]
+    answers: dict[ArmName, list[str]] = {
+        **others, "before": measured.answers["before"], "after": after,
+    }  # fmt: skip
+    arms: dict[ArmName, Arm] = {}
+    pairs: dict[ArmName, Paired] = {}
+    for name, given in answers.items():
+        arms[name] = scores(name, asked.kinds, asked.true, given, asked.groups)
+        if name != "after":
+            pairs[name] = paired(asked.kinds, asked.true, given, after, asked.groups)
+            arms[name]["after_better"] = pairs[name]["p_better"]
+    return arms, pairs
+
+
+def _decision(
+    work: Work,
+    measured: _Measured,
+    arms: Mapping[ArmName, Arm],
+    pairs: Mapping[ArmName, Paired],
+) -> dict[str, Any]:
+    """The report's keys `decision` to `champion`."""
+    asked, after = measured.asked, measured.answers["after"]
+    rules = Rules(work.settings.decide.confidence, work.settings.decide.margin)
+    judged = [judge("before", asked, measured.answers["before"], after, rules)]
+    champion = incumbent(work, [item.id for item in measured.test])
+    shown: Champion | None = None
+    if champion:
+        shown = Champion(run=champion.run, accuracy=None, paired=None, why_not=champion.why_not)
+    if champion and shown and champion.answers:
+        judged.append(judge("champion", asked, champion.answers, after, rules))
+        hits = [a == t for a, t in zip(champion.answers, asked.true, strict=True)]
+        shown["accuracy"], shown["paired"] = sum(hits) / len(hits), judged[-1].paired
+    cheap = {name: pairs[name] for name in CHEAP_ARMS if name in pairs}
+    accuracy = {name: arms[name]["accuracy"] for name in cheap}
+    check, rivals = against_cheap(asked, cheap, accuracy, rules)
+    verdict = decide(judged, check)
+    return {
+        "decision": verdict.decision,
+        "reason": verdict.reason,
+        "checks": list(verdict.checks),
+        "more_notes": verdict.more_notes,
+        "rivals": [rival.name for rival in rivals],
+        "champion": shown,
     }
-    pair = paired(true, before, after)
-    decision, reason = decide(pair, len(test))
-    chosen = {
-        choice["name"]: choice for stage in (before_stage, trained) for choice in stage["chosen"]
+
+
+def _certainties(work: Work, measured: _Measured) -> dict[str, Any]:
+    """The report's keys `calibration` to `abstention`."""
+    found = {
+        name: certainty(stage, measured.dataset, measured.asked.codes, work.settings.classify)
+        for name, stage in measured.stages.items()
+        if "probabilities" in stage
     }
-    report: dict[str, Any] = {
-        "run": work.run,
-        "items": len(test),
-        "arms": [scores(name, dataset.kinds, true, given) for name, given in answers.items()],
-        "paired": pair,
-        "decision": decision,
-        "reason": reason,
-        "kinds": list(dataset.kinds),
-        "base": work.settings.base,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "dataset": {
-            "fingerprint": dataset.fingerprint,
-            **{side: prepared[side] for side in ("train", "validation", "test")},
-            "cut": trained["cut"] + after_stage["cut"],
-            "warnings": [
-                warning
-                for stage in (prepared, trained, after_stage)
-                for warning in stage.get("warnings", [])
-            ],
-        },
-        "changes": [
-            {"source": item.source, "text": item.text, "kind": item.kind, "before": b, "after": a}
-            for item, b, a in zip(test, before, after, strict=True)
-            if (b == item.kind) != (a == item.kind)
-        ],
-        "training": {
-            key: trained[key]
-            for key in ("steps", "seconds", "losses", "validation", "adapter_sha256")
-        },
-        "chosen": list(chosen.values()),
-        "timeline": _timeline(work),
-        "settings": _as_toml(work),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    if "after" in found:
+        keep_with_model(work, found["after"])
+    return {
+        "calibration": {name: one.calibration for name, one in found.items()},
+        "risk_coverage": {name: one.risk_coverage for name, one in found.items()},
+        "out_of_scope": {name: one.out_of_scope for name, one in found.items() if one.out_of_scope},
+        "abstention": found["after"].abstention if "after" in found else None,
     }
-    return report  # type: ignore[return-value]
 
 
-def _timeline(work: Work) -> list[dict[str, str]]:
-    with Ledger(work.school.ledger_file) as ledger:
-        return [
-            {
-                "at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="seconds"),
-                "event": event.message,
-            }
-            for event in ledger.events(work.run)
-            if event.kind in ("state", "error")
-        ]
+def _seeds(work: Work, measured: _Measured) -> list[Seed]:
+    """What each seed's model answered, in the order in which they were trained."""
+    trained, evaluated = work.result("train"), measured.stages["after"]
+    settings, asked = work.settings.train, measured.asked
+    one = {
+        "seed": settings.seed,
+        "validation_loss": validation_loss(trained, settings),
+        "adapter_sha256": trained["adapter_sha256"],
+    }
+    of_seed = {found["seed"]: found["answers"] for found in evaluated.get("seeds", [])}
+    rows = []
+    for training in trained.get("seeds", [one]):
+        answers = of_seed.get(training["seed"], evaluated["answers"])
+        given = [answers[item.id] for item in measured.test]
+        arm = scores("after", asked.kinds, asked.true, given, asked.groups)
+        rows.append(
+            Seed(
+                seed=training["seed"],
+                used=training["seed"] == trained.get("seed", settings.seed),
+                accuracy=arm["accuracy"],
+                macro_f1=arm["macro_f1"],
+                validation_loss=training["validation_loss"],
+                adapter_sha256=training["adapter_sha256"],
+            )
+        )
+    return rows
 
 
-def _as_toml(work: Work) -> str:
-    from nightschool.config.settings import template
-
-    return template(work.settings.model_dump())
+def _answers(measured: _Measured) -> list[Answer]:
+    rows = {
+        name: [max(row) if (row := stage.get("probabilities", {}).get(item.id)) else None
+               for item in measured.test]
+        for name, stage in measured.stages.items()
+    }  # fmt: skip
+    return [
+        Answer(
+            source=item.source,
+            kind=item.kind,
+            before=measured.answers["before"][number],
+            after=measured.answers["after"][number],
+            before_probability=rows["before"][number],
+            after_probability=rows["after"][number],
+        )
+        for number, item in enumerate(measured.test)
+    ]

@@ -27,7 +27,8 @@ def perform(job: Mapping[str, Any], parent: Parent) -> Ending:
     if job["job"] == "classify":
         from nightschool.tasks.classify import classify
 
-        return classify(School(Path(job["school"])), job["run"], job["notes"], parent)
+        school = School(Path(job["school"]))
+        return classify(school, job["run"], job["notes"], job["abstain"], parent)
     school, settings = School(Path(job["school"])), Settings.model_validate(job["settings"])
     if job["job"] == "plan":
         from nightschool.tasks.planning import plan

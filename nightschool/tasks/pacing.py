@@ -27,6 +27,7 @@ from nightschool.learning.pace import (
     lap,
     said,
     sample,
+    several,
     spoken,
     ways_out,
 )
@@ -105,7 +106,7 @@ def _decide(
         kept = part_of(task, part)
         course = course_of(kept, student.layout, plan.budget, restart_s)
         shorter_text = shorter(kept, student.layout, plan.budget, restart_s)
-    work.parent.say("state", said(course, pace))
+    work.parent.say("state", said(course, pace, task.settings.seeds))
     body = body_of(Shape.read(work.base_folder()), task.settings.top_layers, plan)
     _warn(work, pace, course, shorter_text, body)
     work.keep_plan(
@@ -131,16 +132,18 @@ def _quick(
 
     None where all of it does.
     """
+    seeds = task.settings.seeds
     with Ledger(work.school.ledger_file) as ledger:
         used = ledger.seconds(work.run)
-        after = _SCORED_AGAIN * ledger.seconds(work.run, "baseline") + _COMPARE_S
-    left = max(0.0, limit_s - used - after)
+        after = seeds * _SCORED_AGAIN * ledger.seconds(work.run, "baseline") + _COMPARE_S
+    left = max(0.0, limit_s - used - after) / seeds
     found = lap(left, pace, course, shorter_text)
     whole = (found.epochs, found.max_tokens, found.steps) == (course.epochs, None, None)
     if not whole:  # a part is trained by a process of its own, which has to start
         found = lap(max(0.0, left - course.restart_s), pace, course, shorter_text)
+    each = f" with each of {seeds} seeds" if seeds > 1 else ""
     reason = (
-        f"--quick: of {spoken(limit_s)}, {spoken(left)} are left to train in; "
+        f"--quick: of {spoken(limit_s)}, {spoken(left)} are left to train in{each}; "
         f"the whole training would take {course.estimate(pace)}"
     )
     choices = [Choice("epochs", f"{found.epochs:g} of {course.epochs:g}", reason)]
@@ -165,13 +168,31 @@ def _warn(
     with Ledger(work.school.ledger_file) as ledger:
         if ledger.run(work.run).timing != "tonight":
             return
-    night = work.settings.night
+    night, seeds = work.settings.night, work.settings.train.seeds
     window = left_s(night, datetime.now())
-    if course.seconds(pace) <= window:
+    if several(course, seeds).seconds(pace) <= window:
         return
-    found = ways_out(window, pace, course, shorter_text, body)
-    for line in advice(course, pace, window, length_s(night), found):
+    found = ways(window, pace, course, shorter_text, body, seeds)
+    for line in advice(several(course, seeds), pace, window, length_s(night), found):
         work.parent.say("warning", line)
+
+
+def ways(
+    window_s: float,
+    pace: Pace,
+    course: Course,
+    shorter_text: Sequence[Shorter],
+    body: Body,
+    seeds: int,
+) -> list[WayOut]:
+    """`ways_out` for a run of several seeds, each of which takes `course`: first of all fewer of them."""
+    if seeds == 1:
+        return ways_out(window_s, pace, course, shorter_text, body)
+    fewer = min(seeds - 1, int(window_s / course.seconds(pace)))
+    if fewer < 1:
+        return []
+    spread = "no spread is seen" if fewer == 1 else "the spread is less well known"
+    return [WayOut(f"train.seeds = {fewer}", fewer * course.seconds(pace), spread)]
 
 
 def advice(
@@ -186,7 +207,7 @@ def advice(
     if not found:
         return [
             *lines,
-            "no single change makes it fit: combine max_tokens, epochs, layers and base",
+            "no single change makes it fit: combine max_tokens, epochs, layers, base and seeds",
         ]
     return [*lines, *(f"a way out: {way}" for way in found)]
 
@@ -237,10 +258,18 @@ class Clock:
     """The trainer's reporter: times the steps, and tells the time left by the fitted pace."""
 
     def __init__(
-        self, work: Work, student: Student, plan: Plan, times: TimePlan, device: Device
+        self,
+        work: Work,
+        student: Student,
+        plan: Plan,
+        times: TimePlan,
+        device: Device,
+        seed: int = 0,
     ) -> None:
+        """`seed` is how many of the run's seeds are trained already: all their steps are counted."""
         self._work, self._student, self._times = work, student, times
         self._key = _key(times.task, plan, device)
+        self._seed, self._seeds = seed, work.settings.train.seeds
         self._epoch = -1
         self._course: Course | None = None
         self._last: float | None = None
@@ -262,8 +291,12 @@ class Clock:
             self._timed.append(Timed(amount.passes, amount.tokens, now - last))
             self._took += now - last
             self._told += self._times.pace.seconds(amount)
-        left = self._slower(course) * course.seconds(self._times.pace, step)
-        self._work.parent.progress(step, total, loss, left)
+        pace = self._times.pace
+        left = course.seconds(pace, step)
+        left += (self._seeds - 1 - self._seed) * course.seconds(pace)
+        self._work.parent.progress(
+            self._seed * total + step, self._seeds * total, loss, self._slower(course) * left
+        )
 
     def _course_at(self, step: int) -> Course:
         """What the whole training asks for, its epochs taken to be like that of the step."""

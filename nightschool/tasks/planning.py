@@ -9,10 +9,10 @@ from nightschool.config.night import length_s
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.errors import LearningError
-from nightschool.learning.pace import fit, key, said, ways_out
+from nightschool.learning.pace import fit, key, said, several
 from nightschool.learning.plan import Load, Plan, Room, Shape, choose, load_of
 from nightschool.notes.readers import Reading
-from nightschool.tasks.pacing import advice, body_of, recall
+from nightschool.tasks.pacing import advice, body_of, recall, ways
 from nightschool.tasks.training import task_of
 from nightschool.tasks.work import make_encoder, read_and_freeze
 
@@ -132,20 +132,23 @@ def _time(
         return None
     pace = fit(earlier)
     layout = packs_of(task)
-    course = course_of(task, layout, chosen.budget)
+    one = course_of(task, layout, chosen.budget)
+    seeds = settings.train.seeds
+    course = several(one, seeds)
     body = body_of(shape, task.settings.top_layers, chosen)
     estimate = course.estimate(pace)
     window = length_s(settings.night)
     found, lines = [], []
     if estimate.seconds > window:
-        found = ways_out(window, pace, course, shorter(task, layout, chosen.budget), body)
+        found = ways(window, pace, one, shorter(task, layout, chosen.budget), body, seeds)
         lines = advice(course, pace, window, window, found)
     return {
+        "seeds": seeds,
         "steps": course.total_steps,
         "seconds": estimate.seconds,
         "low": estimate.low,
         "high": estimate.high,
-        "text": said(course, pace),
+        "text": said(one, pace, seeds),
         "window_s": window,
         "ways_out": [way.as_dict() for way in found],
         "advice": lines,

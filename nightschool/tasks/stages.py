@@ -16,6 +16,8 @@ from nightschool.notes.dataset import write
 from nightschool.notes.enough import enough, too_small
 from nightschool.notes.sides import write_sides
 from nightschool.tasks.child import Parent
+from nightschool.tasks.looks import ADAPTER, BASE, record_look
+from nightschool.tasks.seeds import read_result, said, seed_folder, seeds_of
 from nightschool.tasks.training import train
 from nightschool.tasks.work import Ending, Work, read_and_freeze, write_json
 
@@ -92,19 +94,37 @@ def prep(work: Work) -> Ending:
 
 def baseline(work: Work) -> Ending:
     """Score the untouched base on the test notes."""
-    return _score_test(work, adapter=None)
+    return _score_test(work, BASE, adapter=None)
 
 
 def evaluate(work: Work) -> Ending:
-    """Score the adapter on the test notes, with the same scorer and prompt."""
+    """Score the adapter on the test notes, with the same scorer and prompt; with several seeds one
+    adapter after another, each in a process of its own."""
     from nightschool.learning.activations import drop
 
     # Windows deletes no file that is mapped into memory, as these are to a training process's end.
     drop(work.school.activations)
-    return _score_test(work, adapter=work.school.model_folder(work.run) / "adapter")
+    settings = work.settings.train
+    if settings.seeds == 1:
+        adapter = work.school.model_folder(work.run) / "adapter"
+        return _score_test(work, ADAPTER, adapter)
+    results = {}
+    for number, seed in enumerate(seeds_of(settings)):
+        file = seed_folder(work, seed) / "evaluated.json"
+        result = read_result(file)
+        if result is None:
+            name = said(seed, number, settings.seeds)
+            adapter = seed_folder(work, seed) / "adapter"
+            result = _score_test(work, f"{ADAPTER} of {name}", adapter)
+            write_json(file, result)
+            if number + 1 < settings.seeds:
+                return {"outcome": "chunk_done", "reason": f"{name} is measured"}
+        results[seed] = result
+    answers = [{"seed": seed, "answers": found["answers"]} for seed, found in results.items()]
+    return {**results[work.result("train")["seed"]], "seeds": answers}
 
 
-def _score_test(work: Work, adapter: Path | None) -> Ending:
+def _score_test(work: Work, what: str, adapter: Path | None) -> Ending:
     from nightschool.learning.base import attach
     from nightschool.learning.device import lock, pick
     from nightschool.learning.encoding import cuts_in_words
@@ -126,9 +146,11 @@ def _score_test(work: Work, adapter: Path | None) -> Ending:
         should_stop=work.parent.should_stop,
     )  # fmt: skip
     held.release()
+    record_look(work, what)
     answers = [best(encoder.kinds, row) for row in probabilities]
     right = sum(answer == item.kind for answer, item in zip(answers, items, strict=True))
-    work.parent.say("state", f"{right} of {len(items)} test notes right ({right / len(items):.0%})")
+    share = f"{right} of {len(items)} test notes right ({right / len(items):.0%})"
+    work.parent.say("state", share if what in (BASE, ADAPTER) else f"{what}: {share}")
     return {
         "accuracy": right / len(items),
         "prompt": encoder.fingerprint,

@@ -11,6 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nightschool.tasks.seeds import (
+    of_seed,
+    read_result,
+    said,
+    seed_folder,
+    seeds_of,
+    typical,
+    validation_loss,
+)
 from nightschool.tasks.work import Ending, Work, kept_as, write_json
 
 if TYPE_CHECKING:
@@ -23,21 +32,65 @@ if TYPE_CHECKING:
 
 
 def train(work: Work) -> Ending:
-    """Train one chunk; with the last one, publish the adapter as the school's model of this run."""
+    """Train one chunk of a seed; with the last of all, publish an adapter as the model of this run."""
+    settings = work.settings.train
+    results = {}
+    for number, seed in enumerate(seeds_of(settings)):
+        folder = seed_folder(work, seed)
+        result = read_result(folder / "trained.json")
+        if result is None:
+            result = _train_seed(of_seed(work, seed), folder, number)
+            if "outcome" in result:
+                return result
+            write_json(folder / "trained.json", result)
+            if settings.seeds > 1:
+                # The next seed's checkpoints take as much room again.
+                shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            if number + 1 < settings.seeds:
+                name = said(seed, number, settings.seeds)
+                return {"outcome": "chunk_done", "reason": f"{name} is trained"}
+        results[seed] = result
+    losses = {seed: validation_loss(result, settings) for seed, result in results.items()}
+    used = typical(losses)
+    if settings.seeds > 1:
+        work.parent.say("state", f"the model of seed {used} is used: {_why(losses[used])}")
+    _publish(work, work.encoder(), seed_folder(work, used) / "adapter")
+    return {
+        **results[used],
+        "seed": used,
+        "seeds": [
+            {
+                "seed": seed,
+                "validation_loss": losses[seed],
+                "adapter_sha256": result["adapter_sha256"],
+            }
+            for seed, result in results.items()
+        ],
+    }
+
+
+def _why(loss: float | None) -> str:
+    if loss is None:
+        return "the first, as there are no validation notes"
+    return f"its validation loss, {loss:.3f}, is the median"
+
+
+def _train_seed(work: Work, folder: Path, number: int) -> Ending:
+    """Train one chunk of the seed in the settings, the run's `number`th from 0; in `folder`."""
     from nightschool.learning.device import lock, pick
 
     device = pick(work.settings.train)
     held = lock(work.school, device)
     began = time.monotonic()
     try:
-        ending = _chunk(work, device)
+        ending = _chunk(work, device, folder, number)
     finally:
-        seconds = _add_seconds(work.folder / "seconds.json", time.monotonic() - began)
+        seconds = _add_seconds(folder / "seconds.json", time.monotonic() - began)
         held.release()
     return ending if "outcome" in ending else {**ending, "seconds": seconds}
 
 
-def _chunk(work: Work, device: Device) -> Ending:
+def _chunk(work: Work, device: Device, folder: Path, number: int) -> Ending:
     from nightschool.learning.base import memory_gb
     from nightschool.learning.device import cap, out_of_memory, room
     from nightschool.learning.encoding import cuts_in_words
@@ -81,17 +134,16 @@ def _chunk(work: Work, device: Device) -> Ending:
         # The student was prepared for the packs of another task.
         return {"outcome": "chunk_done", "reason": "what fits is chosen: now it is trained"}
     choices += times.chosen
-    clock = Clock(work, student, plan, times, device)
-    trained = train_chunk(student, task, device, work.folder, clock, work.parent.should_stop)
+    clock = Clock(work, student, plan, times, device, number)
+    trained = train_chunk(student, task, device, folder, clock, work.parent.should_stop)
     clock.remember()
     if trained.ended == "out_of_memory":
         return _with_less(work, task, plan)
     if trained.ended != "finished":
-        return {
-            "outcome": trained.ended,
-            "reason": f"after step {trained.step} of {task.total_steps}",
-        }
-    _publish(work, encoder)
+        reason = f"after step {trained.step} of {task.total_steps}"
+        if name := said(task.settings.seed, number, task.settings.seeds):
+            reason += f", {name}"
+        return {"outcome": trained.ended, "reason": reason}
     return {
         "steps": trained.step,
         "peak_gb": memory_gb(device),
@@ -101,7 +153,7 @@ def _chunk(work: Work, device: Device) -> Ending:
         "cut": sum(note.cut for note in task.notes),
         "warnings": [cuts] if cuts else [],
         "chosen": choices,
-        "adapter_sha256": adapter_sha256(work.folder / "adapter"),
+        "adapter_sha256": adapter_sha256(folder / "adapter"),
     }
 
 
@@ -194,14 +246,14 @@ def _with_less(work: Work, task: Task, plan: Plan) -> Ending:
     return {"outcome": "chunk_done", "reason": "out of memory: goes on with a smaller plan"}
 
 
-def _publish(work: Work, encoder: Encoder) -> None:
-    """Put the adapter, and what is needed to use it, where `classify` finds it: whole or not at all."""
+def _publish(work: Work, encoder: Encoder, adapter: Path) -> None:
+    """Put an adapter, and what is needed to use it, where `classify` finds it: whole or not at all."""
     from nightschool.learning.checkpoints import sync_tree
 
     final = work.school.model_folder(work.run)
     aside = final.with_name(final.name + ".tmp")
     shutil.rmtree(aside, ignore_errors=True)
-    shutil.copytree(work.folder / "adapter", aside / "adapter")
+    shutil.copytree(adapter, aside / "adapter")
     settings = work.settings
     write_json(
         aside / "model.json",

@@ -146,6 +146,8 @@ def test_without_a_school_it_says_what_to_do(
         (("run", "--within", "45m"), 2, "--within needs --quick"),
         (("run", "--quick", "--within", "soon"), 2, "is no duration"),
         (("run", "--quick", "--within", "0m"), 2, "no run fits into no time"),
+        (("run", "--seeds", "0"), 2, "0 is not in the range 1<=x<=20"),
+        (("run", "--seeds", "many"), 2, "'many' is not a valid integer"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -280,6 +282,24 @@ def test_an_unfinished_run_keeps_its_time(make_school: MakeSchool) -> None:
     other = invoke(school, "run", "--quick", "--within", "10m", "--detach").output
     assert "keeps its own time too" in other and "yours have changed" not in other
     assert minutes(school) == [45.0]
+
+
+def seeds(school: School) -> list[int]:
+    with Ledger(school.ledger_file) as ledger:
+        return [run.settings["train"]["seeds"] for run in ledger.runs()]
+
+
+def test_a_run_of_several_seeds_says_what_they_cost(make_school: MakeSchool) -> None:
+    school = make_school()
+    said = invoke(school, "run", "--seeds", "3", "--detach").output
+    assert "3 seeds: 3 trainings and measurements" in said and "3 times as long" in said
+    again = invoke(school, "run", "--detach").output
+    assert "goes on" in again and "yours have changed" not in again
+    other = invoke(school, "run", "--seeds", "2", "--detach").output
+    assert "keeps its own seeds too (3): `run --seeds 2 --new`" in other
+    quick = invoke(school, "run", "--seeds", "2", "--quick", "--new", "--detach").output
+    assert "they share the time" in quick
+    assert (seeds(school), minutes(school)) == ([3, 2], [0.0, 45.0])
 
 
 def test_the_plan_is_printed_before_any_run(make_school: MakeSchool) -> None:

@@ -50,6 +50,7 @@ def test_the_schema_is_as_written_down(ledger: Ledger, tmp_path: Path) -> None:
         "control": ["one", "paused", "paused_until", "run_allowed", "decision_reason",
                     "decision_run"],
         "promotions": ["id", "run", "at", "by"],
+        "looks": ["id", "at", "run", "what", "dataset", "test"],
     }  # fmt: skip
 
 
@@ -236,6 +237,33 @@ def test_the_log_holds_what_happened(ledger: Ledger) -> None:
     messages = [event.message for event in ledger.events(run)]
     assert messages == ["run 1 queued up to compare", "警告: 1 note skipped", "prep done"]
     assert ledger.events(run, after=ledger.events(run)[-1].id) == []
+
+
+def test_a_look_at_the_test_notes_is_recorded_once_for_each_run_and_answerer(
+    ledger: Ledger,
+) -> None:
+    one, two = add(ledger), add(ledger)
+    for run, what in ((one, "base"), (one, "adapter"), (one, "adapter"), (two, "adapter")):
+        ledger.look(run, what, "d1", "t1")
+    looks = ledger.looks()
+    assert [(look.run, look.what) for look in looks] == [
+        (one, "base"), (one, "adapter"), (two, "adapter"),
+    ]  # fmt: skip
+    assert {(look.dataset, look.test) for look in looks} == {("d1", "t1")}
+
+
+def test_an_older_ledger_gets_the_newer_tables_and_keeps_its_runs(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "old.db") as db:
+        db.executescript(MIGRATIONS[0])
+        db.execute("PRAGMA user_version = 1")
+        db.execute(
+            "INSERT INTO runs (created, state, goal, timing, settings) "
+            "VALUES (0, 'done', 'compare', 'now', '{}')"
+        )
+    with Ledger(tmp_path / "old.db") as ledger:
+        assert [run.id for run in ledger.runs()] == [1]
+        assert ledger.looks() == []
+        ledger.look(1, "base", "d", "t")
 
 
 def test_a_ledger_that_another_process_holds_is_one_line(

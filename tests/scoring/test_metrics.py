@@ -1,41 +1,102 @@
 from __future__ import annotations
 
-import math
-
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import f1_score
+from statsmodels.stats.proportion import proportion_confint
 
+from nightschool.reports.contract import Arm
 from nightschool.scoring.cheap import majority, tfidf_lr
-from nightschool.scoring.metrics import scores
+from nightschool.scoring.intervals import codes_of, resampled
+from nightschool.scoring.metrics import f1_counts, macro_f1, scores
 
 KINDS = ["a", "b", "c"]
 TRUE = ["a", "a", "a", "b", "b", "a"]
 ANSWERS = ["a", "b", "a", "b", "c", "a"]
 
 
-def wilson(k: int, n: int) -> tuple[float, float]:
-    """The interval's closed form, Wilson 1927, z = 1.96."""
-    z, p = 1.959963984540054, k / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return middle - half, middle + half
+def single(true: list[str], answers: list[str]) -> Arm:
+    """Measured with every note a group of its own."""
+    return scores("after", KINDS, true, answers, [str(i) for i in range(len(true))])
 
 
 def test_an_arm_is_measured() -> None:
-    found = scores("after", KINDS, TRUE, ANSWERS)
+    found = single(TRUE, ANSWERS)
     assert found["accuracy"] == pytest.approx(4 / 6)
-    assert found["accuracy_ci"] == pytest.approx(wilson(4, 6))
-    assert found["per_kind"]["a"] == {
-        "precision": 1.0, "recall": 0.75, "f1": pytest.approx(6 / 7), "n": 4,
-    }  # fmt: skip
+    assert found["accuracy_ci"] == pytest.approx(proportion_confint(4, 6, method="wilson"))
+    a = found["per_kind"]["a"]
+    assert (a["precision"], a["recall"], a["f1"], a["n"]) == (1.0, 0.75, pytest.approx(6 / 7), 4)
+    assert a["recall_ci"] == pytest.approx(proportion_confint(3, 4, method="wilson"))
     assert found["confusion"]["b"] == {"a": 0, "b": 1, "c": 1}
 
 
 def test_macro_f1_is_over_the_kinds_that_occur() -> None:
-    found = scores("after", KINDS, TRUE, ANSWERS)
+    found = single(TRUE, ANSWERS)
     assert found["per_kind"]["c"]["n"] == 0
     expected = f1_score(TRUE, ANSWERS, labels=["a", "b"], average="macro")
     assert found["macro_f1"] == pytest.approx(expected)
+    low, high = found["macro_f1_ci"]
+    assert 0 <= low < expected < high <= 1
+
+
+kind = st.sampled_from(KINDS)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(kind, kind, st.integers(0, 4)), min_size=1, max_size=30))
+def test_each_draw_is_scikit_learns_macro_f1_with_the_draws_weights(
+    notes: list[tuple[str, str, int]],
+) -> None:
+    true, answers = [t for t, _, _ in notes], [a for _, a, _ in notes]
+    codes = codes_of([str(group) for _, _, group in notes])
+    sums = f1_counts(KINDS, true, answers, codes)
+    (drawn,) = resampled(sums, macro_f1, draws=1)
+    weights = np.random.default_rng(0).standard_exponential((1, len(sums)))[0][codes]
+    expected = f1_score(
+        true, answers, labels=sorted(set(true)), average="macro", sample_weight=weights,
+        zero_division=0.0,
+    )  # fmt: skip
+    assert drawn == pytest.approx(expected)
+
+
+def test_groups_widen_every_interval() -> None:
+    random = np.random.default_rng(0)
+    true = random.choice(KINDS, 20).repeat(3).tolist()
+    answers = [
+        t if right else "c"
+        for t, right in zip(true, random.random(20).repeat(3) < 0.6, strict=True)
+    ]
+    plain = single(true, answers)
+    grouped = scores("after", KINDS, true, answers, [str(i // 3) for i in range(60)])
+    for key in ("accuracy_ci", "macro_f1_ci"):
+        assert grouped[key][0] < plain[key][0] and plain[key][1] < grouped[key][1]
+    assert grouped["per_kind"]["a"]["recall_ci"][0] < plain["per_kind"]["a"]["recall_ci"][0]
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_all_right_or_all_wrong_is_no_certainty(right: bool) -> None:
+    true = ["a", "b", "a", "b"]
+    found = single(true, true if right else ["b", "a", "b", "a"])
+    assert found["accuracy"] == found["macro_f1"] == float(right)
+    assert found["macro_f1_ci"] == found["accuracy_ci"]
+    low, high = found["accuracy_ci"]
+    assert high - low > 0.4
+
+
+def test_one_kind_and_one_note_are_measured_and_no_note_is_refused() -> None:
+    assert scores("after", KINDS, ["a"], ["a"], ["x"])["macro_f1"] == 1.0
+    with pytest.raises(ValueError, match="no notes"):
+        scores("after", KINDS, [], [], [])
+
+
+def test_an_answer_that_is_no_kind_is_wrong_and_counted() -> None:
+    """A server may answer nonsense."""
+    found = single(["a", "b"], ["a", "?"])
+    assert found["accuracy"] == 0.5
+    assert found["confusion"]["b"] == {"a": 0, "b": 0, "c": 0, "?": 1}
+    assert "?" not in found["confusion"]["a"]
 
 
 def test_majority_is_the_most_frequent_training_kind() -> None:

@@ -20,7 +20,7 @@ from nightschool.learning.timing import course_of, packs_of, shorter
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Timing
 from nightschool.tasks import pacing
-from nightschool.tasks.pacing import Clock, TimePlan, recall, remember
+from nightschool.tasks.pacing import Clock, TimePlan, recall, remember, ways
 from nightschool.tasks.work import Work
 
 PLAN = Plan(budget=1000, recomputed=0, bytes={})
@@ -163,3 +163,30 @@ def test_a_training_that_fits_or_does_not_wait_for_the_night_is_not_warned_about
     assert warned(work, "tonight", task()) == []
     other = Work(School(tmp_path / "now"), 1, work.settings, work.parent)
     assert warned(other, "now", task(notes=10_000)) == []
+
+
+@pytest.mark.parametrize(
+    ("window", "settings"),
+    [(100, ["train.seeds = 2"]), (50, ["train.seeds = 1"]), (39, [])],
+)
+def test_the_way_out_of_too_many_seeds_is_fewer(window: float, settings: list[str]) -> None:
+    """One seed's training takes 40 s: a second for each 100 tokens of 40 notes."""
+    kept = task(40, epochs=1.0)
+    layout = packs_of(kept)
+    course, body = course_of(kept, layout, 1000), Body(4, 4, 0, 1e6)
+    assert course.seconds(PACE) == pytest.approx(40, abs=1)
+    found = ways(window, PACE, course, shorter(kept, layout, 1000), body, seeds=3)
+    assert [way.setting for way in found] == settings
+
+
+def test_several_seeds_share_the_time_of_a_quick_run(work: Work) -> None:
+    """Four epochs of 40 s fit into 200 s less what comes after; for two seeds, two of them."""
+    with Ledger(work.school.ledger_file) as ledger:
+        ledger.add_run({}, "compare", "now")
+    for seeds, epochs in ((1, "4 of 4"), (2, "2 of 4")):
+        training = task(40, epochs=4.0, seeds=seeds)
+        course = course_of(training, packs_of(training), 1000)
+        lap, chosen = pacing._quick(work, training, PACE, course, [], 200.0)
+        assert chosen[0]["value"] == epochs
+        assert ("with each of 2 seeds" in chosen[0]["reason"]) == (seeds == 2)
+        assert (lap is None) == (seeds == 1)

@@ -31,7 +31,7 @@ def test_a_child_answers_in_messages_and_ends(tmp_path: Path) -> None:
 
 def test_a_child_that_cannot_do_its_job_says_why(tmp_path: Path) -> None:
     heard: list[Message] = []
-    job = {"job": "classify", "school": str(tmp_path), "run": 9, "notes": []}
+    job = {"job": "classify", "school": str(tmp_path), "run": 9, "notes": [], "abstain": False}
     attend(Child(job, tmp_path / "log"), heard.append, lambda: False)
     assert heard[-1]["outcome"] == "failed"
     assert "run 9 is gone" in heard[-1]["reason"]

@@ -15,6 +15,7 @@ from nightschool.config.settings import load
 from nightschool.jobs.requests import quick_settings, request_run
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES
+from nightschool.reports.contract import Paired, Report
 from nightschool.tasks.asking import ChildError, ask_to_classify, ask_to_plan
 from nightschool.tasks.runner import Runner
 from tests.conftest import KINDS, MakeSchool, new_school
@@ -62,9 +63,10 @@ def test_the_report_keeps_its_contract(done: School) -> None:
         assert 0 <= low <= arm["accuracy"] <= high <= 1
         assert set(arm["per_kind"]) == set(KINDS)
         assert sum(scores["n"] for scores in arm["per_kind"].values()) == 6
-    assert set(report["paired"]) == {
-        "wins", "losses", "mcnemar_p", "delta_accuracy", "delta_ci",
-    }  # fmt: skip
+    assert set(report) == set(Report.__annotations__)
+    assert set(report["paired"]) == set(Paired.__annotations__)
+    assert (report["looks"]["looks"], report["looks"]["models"]) == (3, 1)
+    assert [seed["used"] for seed in report["seeds"]] == [True]
     assert report["decision"] in ("promote", "keep", "inconclusive")
     assert {"device", "precision", "answers"} <= {choice["name"] for choice in report["chosen"]}
     page = (done.run_folder(1) / "report/report.html").read_text("utf-8")

@@ -1,0 +1,274 @@
+"""Promote, keep, or inconclusive: one pure function over two models' answers, with its reasons.
+
+A model is promoted only where it is better beyond chance, and nothing that matters got worse:
+
+- better: it answers more test notes right, with a probability of at least `confidence`;
+- macro-F1: the lower end of the 95 % interval of its change lies above -`margin`;
+- kinds: no kind with SMALLEST_N test notes or more loses recall beyond chance;
+- none: notes of the kind none are not found less often beyond chance.
+
+"Beyond chance" is `paired.sign_flip`, exact and by group, one-sided, to the same confidence. The kinds
+are not corrected for how many they are: these checks protect, so they rather object once too often.
+Where a check shows harm the earlier model is kept; where it can show neither, nothing is concluded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from nightschool.reports.contract import (
+    ArmName,
+    Check,
+    CheckName,
+    Decision,
+    Paired,
+    Reference,
+)
+from nightschool.reports.wording import SMALLEST_N, counted, fine_percent, hundredths
+from nightschool.scoring.intervals import DRAWS, LEVEL, Codes, codes_of
+from nightschool.scoring.paired import differences, paired, sign_flip
+from nightschool.scoring.power import notes_to_bound, notes_to_tell
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How sure a promotion has to be; see `[decide]` in the settings."""
+
+    confidence: float = 0.95
+    margin: float = 0.05
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What every model is asked: the test notes' kinds, and the group of near-copies each is of."""
+
+    kinds: Sequence[str]
+    true: Sequence[str]
+    groups: Sequence[str]
+    none: str | None = None
+    """The kind that means "none of the above", if there is one."""
+
+    @cached_property
+    def codes(self) -> Codes:
+        return codes_of(self.groups)
+
+    def of_kind(self, kind: str) -> NDArray[np.bool_]:
+        return np.array([true == kind for true in self.true], dtype=bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """New answers against a reference's: the comparison, each check, and what follows from them."""
+
+    paired: Paired
+    checks: tuple[Check, ...]
+    decision: Decision
+    more_notes: int | None
+    """About how many more test notes would settle what is not settled; None: none within reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A cheap arm that the model does not beat beyond chance."""
+
+    name: ArmName
+    accuracy: float
+    better: bool
+    """Whether it is better than the model beyond chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of the night's model, and why."""
+
+    decision: Decision
+    reason: str
+    checks: tuple[Check, ...]
+    more_notes: int | None
+
+
+def judge(
+    reference: Reference,
+    test: Questions,
+    old: Sequence[str],
+    new: Sequence[str],
+    rules: Rules,
+    draws: int = DRAWS,
+) -> Judgement:
+    """Judge new answers against those of a reference on the same notes."""
+    pair = paired(test.kinds, test.true, old, new, test.groups, draws)
+    checks = [
+        _better(reference, test, pair, rules),
+        _macro_f1(reference, pair, rules),
+        _kinds(reference, test, old, new, rules),
+    ]
+    if test.none is not None and test.of_kind(test.none).any():
+        checks.append(_none(reference, test, test.none, old, new, rules))
+    decision = _follows(checks)
+    more = _more_notes(test, pair, checks, rules) if decision == "inconclusive" else None
+    return Judgement(pair, tuple(checks), decision, more)
+
+
+def decide(judged: Sequence[Judgement], cheap: Check | None) -> Verdict:
+    """Put what was judged together: a promotion needs all of it.
+
+    A cheap arm that is as good does not stand in the way: `classify` gets the better of the two models
+    there are, and the reason names what would have done as well.
+    """
+    checks = [check for judgement in judged for check in judgement.checks]
+    decision = _follows(checks)
+    said = [check for check in checks if check["name"] == "better"]
+    if decision != "promote":
+        stood = [c for c in checks if not c["passed"] and c["settled"] == (decision == "keep")]
+        said = [c for c in said if c["reference"] == stood[0]["reference"]]
+        said += [c for c in stood if c not in said]
+    reason = "; ".join(check["detail"] for check in said)
+    if decision == "promote" and cheap is not None and not cheap["passed"]:
+        reason += f"; but {cheap['detail']}"
+    more = [j.more_notes for j in judged if j.decision == "inconclusive"]
+    known = [notes for notes in more if notes is not None]
+    settles = max(known) if decision == "inconclusive" and len(known) == len(more) else None
+    return Verdict(decision, reason, (*checks, *([cheap] if cheap else [])), settles)
+
+
+def against_cheap(
+    test: Questions,
+    cheap: Mapping[ArmName, Paired],
+    accuracy: Mapping[ArmName, float],
+    rules: Rules,
+) -> tuple[Check, list[Rival]]:
+    """Whether the model beats every cheap arm, given its comparison with each; and those it does not."""
+    rivals = [
+        Rival(name, accuracy[name], pair["p_worse"] >= rules.confidence)
+        for name, pair in cheap.items()
+        if pair["p_better"] < rules.confidence
+    ]
+    rivals.sort(key=lambda rival: -rival.accuracy)
+    names = " and ".join(rival.name for rival in rivals)
+    if any(rival.better for rival in rivals):
+        names = " and ".join(rival.name for rival in rivals if rival.better)
+        detail = f"{names} is better"
+    elif rivals:
+        verb = "is" if len(rivals) == 1 else "are"
+        detail = f"{names} {verb} as good, as far as {counted(len(test.true), 'note')} can tell"
+    else:
+        detail = f"better beyond chance than {', '.join(cheap)}"
+    settled = not rivals or any(rival.better for rival in rivals)
+    return _check("before", "cheap arms", not rivals, settled, detail), rivals
+
+
+def _follows(checks: Sequence[Check]) -> Decision:
+    failed = [check for check in checks if not check["passed"]]
+    if not failed:
+        return "promote"
+    return "keep" if any(check["settled"] for check in failed) else "inconclusive"
+
+
+def _better(reference: Reference, test: Questions, pair: Paired, rules: Rules) -> Check:
+    of = f"of {counted(len(test.true), 'test note')}"
+    against = "against the model in use, " if reference == "champion" else ""
+    change = f"{against}{pair['wins']} {of} fixed, {pair['losses']} broken"
+    asked = fine_percent(rules.confidence)
+    passed = pair["p_better"] >= rules.confidence
+    worse = pair["p_worse"] >= rules.confidence
+    if worse:
+        found = f"worse with a probability of at least {fine_percent(pair['p_worse'])}"
+    elif passed:
+        found = f"better with a probability of at least {fine_percent(pair['p_better'])}"
+    elif not pair["wins"] + pair["losses"]:
+        found = "no difference"
+    elif pair["delta_accuracy"] > 0:
+        found = (
+            f"better with a probability of {fine_percent(pair['p_better'])}, where {asked} is asked"
+        )
+    else:
+        found = "not better, and that can be chance"
+    return _check(reference, "better", passed, passed or worse, f"{change}: {found}")
+
+
+def _macro_f1(reference: Reference, pair: Paired, rules: Rules) -> Check:
+    low, high = pair["delta_macro_f1_ci"]
+    passed, fallen = low > -rules.margin, high <= -rules.margin
+    lies = "above" if passed else "not above"
+    spread = f"{hundredths(pair['delta_macro_f1'])} ({hundredths(low)} to {hundredths(high)})"
+    detail = f"macro-F1 {spread}: its lower end is {lies} {hundredths(-rules.margin)}"
+    return _check(reference, "macro-F1", passed, passed or fallen, detail)
+
+
+def _kinds(
+    reference: Reference, test: Questions, old: Sequence[str], new: Sequence[str], rules: Rules
+) -> Check:
+    large = [kind for kind in test.kinds if test.of_kind(kind).sum() >= SMALLEST_N]
+    dropped = [found for kind in large if (found := _drop(test, kind, old, new, rules))]
+    if dropped:
+        return _check(reference, "kinds", False, True, "; ".join(dropped))
+    few = len(test.kinds) - len(large)
+    unseen = f" ({counted(few, 'kind')} with fewer than {SMALLEST_N} not looked at)" if few else ""
+    detail = f"none of {counted(len(large), 'kind')} is found less often beyond chance{unseen}"
+    return _check(reference, "kinds", True, True, detail)
+
+
+def _none(
+    reference: Reference,
+    test: Questions,
+    none: str,
+    old: Sequence[str],
+    new: Sequence[str],
+    rules: Rules,
+) -> Check:
+    dropped = _drop(test, none, old, new, rules)
+    if dropped:
+        return _check(reference, "none", False, True, dropped)
+    found, of = _found(test, none, old, new)
+    # As many losses as notes, and no win, is the most that can be seen.
+    blind = 1 - 0.5**of < rules.confidence
+    few = ", too few to see a drop" if blind else ", no drop beyond chance"
+    return _check(reference, "none", True, not blind, f"{found}{few}")
+
+
+def _drop(
+    test: Questions, kind: str, old: Sequence[str], new: Sequence[str], rules: Rules
+) -> str | None:
+    """What a kind lost in recall, where that is beyond chance."""
+    its = test.of_kind(kind)
+    difference = differences(test.true, old, new)
+    if sign_flip(-difference[its], test.codes[its]) > 1 - rules.confidence:
+        return None
+    return f"{_found(test, kind, old, new)[0]}, a drop beyond chance"
+
+
+def _found(test: Questions, kind: str, old: Sequence[str], new: Sequence[str]) -> tuple[str, int]:
+    """How many notes of a kind both found, in words; and how many there are."""
+    its = [i for i, true in enumerate(test.true) if true == kind]
+    before, after = (sum(answers[i] == kind for i in its) for answers in (old, new))
+    return f'of {counted(len(its), "note")} "{kind}" {before} found before and {after} after', len(
+        its
+    )
+
+
+def _more_notes(test: Questions, pair: Paired, checks: Sequence[Check], rules: Rules) -> int | None:
+    """The most that an unsettled check asks for, at the differences that were observed."""
+    n, needed = len(test.true), []
+    open_ = {check["name"] for check in checks if not check["passed"]}
+    if "better" in open_:
+        effect = pair["design_effect"]
+        needed.append(notes_to_tell(pair["wins"], pair["losses"], n, rules.confidence, effect))
+    if "macro-F1" in open_:
+        low, high = pair["delta_macro_f1_ci"]
+        error = (high - low) / (2 * float(norm.ppf((1 + LEVEL) / 2)))
+        needed.append(notes_to_bound(n, pair["delta_macro_f1"] + rules.margin, error, LEVEL))
+    if None in needed:
+        return None
+    return max(1, *(total - n for total in needed if total is not None))
+
+
+def _check(
+    reference: Reference, name: CheckName, passed: bool, settled: bool, detail: str
+) -> Check:
+    return Check(reference=reference, name=name, passed=passed, settled=settled, detail=detail)

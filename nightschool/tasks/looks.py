@@ -1,0 +1,65 @@
+"""How often the test notes were looked at: every result that is seen makes the next one less sure."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Look
+from nightschool.notes.dataset import Dataset, load
+from nightschool.notes.errors import NotesError
+from nightschool.reports.contract import Looks
+
+if TYPE_CHECKING:
+    from nightschool.tasks.work import Work
+
+BASE, ADAPTER, ARMS = "base", "adapter", "other arms"
+
+
+def record_look(work: Work, what: str) -> None:
+    """Record that something answered the test notes; what is an adapter begins with ADAPTER."""
+    with Ledger(work.school.ledger_file) as ledger:
+        ledger.look(work.run, what, work.result("prep")["dataset"], _fingerprint(work.dataset()))
+
+
+def looks_at_test(work: Work, accuracy: float, notes: float) -> Looks:
+    """The looks at this run's test notes, this run's own included.
+
+    Another dataset's test notes count as the same where they hold at least half of these, or can no
+    longer be read. `accuracy` is the newest model's, on test notes worth `notes` independent ones.
+    """
+    from nightschool.scoring.power import optimism
+
+    dataset = work.dataset()
+    test = {item.id for item in dataset.items if item.side == "test"}
+    fingerprint = _fingerprint(dataset)
+    same: dict[str, bool] = {}
+
+    def is_same(look: Look) -> bool:
+        if look.test == fingerprint:
+            return True
+        if look.dataset not in same:
+            try:
+                items = load(work.school.datasets / look.dataset).items
+                shared = sum(item.side == "test" and item.id in test for item in items)
+                same[look.dataset] = 2 * shared >= len(test)
+            except NotesError:
+                same[look.dataset] = True
+        return same[look.dataset]
+
+    with Ledger(work.school.ledger_file) as ledger:
+        looks = [look for look in ledger.looks() if is_same(look)]
+    models = sum(look.what.startswith(ADAPTER) for look in looks)
+    return {
+        "looks": len(looks),
+        "models": models,
+        "optimism": optimism(accuracy, notes, max(1, models)),
+        "by": [f"run {look.run}: {look.what}" for look in looks],
+    }
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    """Names the test notes alone: what is trained on may grow beside them."""
+    ids = sorted(item.id for item in dataset.items if item.side == "test")
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]

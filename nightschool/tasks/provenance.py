@@ -1,0 +1,68 @@
+"""What a report's numbers come from: the data, the training, the night, all that reproduces it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nightschool.config.settings import template
+from nightschool.ledger.ledger import Ledger
+from nightschool.notes.dataset import Dataset
+
+if TYPE_CHECKING:
+    from nightschool.tasks.work import Work
+
+_PACKAGES = (
+    "nightschool",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "scikit-learn",
+    "scipy",
+)
+
+
+def provenance(work: Work, dataset: Dataset, groups: Sequence[str]) -> dict[str, Any]:
+    """The report's keys `base` to `versions`; `groups` are those of the test notes."""
+    prepared, trained = work.result("prep"), work.result("train")
+    before, after = work.result("baseline"), work.result("evaluate")
+    chosen = {choice["name"]: choice for stage in (before, trained) for choice in stage["chosen"]}
+    return {
+        "kinds": list(dataset.kinds),
+        "base": work.settings.base,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "dataset": {
+            "fingerprint": dataset.fingerprint,
+            **{side: prepared[side] for side in ("train", "validation", "test")},
+            "groups": len(set(groups)),
+            "cut": trained["cut"] + after["cut"],
+            "warnings": _warnings(prepared, trained, after),
+        },
+        "training": {
+            key: trained[key]
+            for key in ("steps", "seconds", "losses", "validation", "adapter_sha256")
+        },
+        "chosen": list(chosen.values()),
+        "timeline": _timeline(work),
+        "settings": template(work.settings.model_dump()),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def _warnings(*stages: Mapping[str, Any]) -> list[str]:
+    return [warning for stage in stages for warning in stage.get("warnings", [])]
+
+
+def _timeline(work: Work) -> list[dict[str, str]]:
+    with Ledger(work.school.ledger_file) as ledger:
+        return [
+            {
+                "at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="seconds"),
+                "event": event.message,
+            }
+            for event in ledger.events(work.run)
+            if event.kind in ("state", "error")
+        ]

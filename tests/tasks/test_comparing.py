@@ -1,0 +1,311 @@
+"""What a report says of what the stages recorded; no model is needed for that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings, load
+from nightschool.ledger.ledger import Ledger
+from nightschool.notes.dataset import Dataset, write
+from nightschool.reports.contract import Report
+from nightschool.tasks.comparing import group_of, make_report
+from nightschool.tasks.looks import ADAPTER, BASE, record_look
+from nightschool.tasks.work import Work, read_and_freeze, write_json
+from tests.conftest import KINDS, new_school
+
+Answers = Callable[[int, str], str]
+"""A test note's answer, from its place among them and its kind."""
+
+
+def other_than(kind: str) -> str:
+    return KINDS[(KINDS.index(kind) + 1) % len(KINDS)]
+
+
+def right(place: int, kind: str) -> str:
+    return kind
+
+
+def half(place: int, kind: str) -> str:
+    return kind if place % 2 else other_than(kind)
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> School:
+    return new_school(tmp_path / "my 学校", each=60, split={"test": 0.4})
+
+
+def stage(dataset: Dataset, answers: Answers, sure: float, **more: object) -> dict[str, Any]:
+    """A result of baseline or evaluate: `sure` is the probability of every answer."""
+    test = [item for item in dataset.items if item.side == "test"]
+    given = {item.id: answers(place, item.kind) for place, item in enumerate(test)}
+    rest = (1 - sure) / (len(KINDS) - 1)
+    rows = {id_: [sure if k == answer else rest for k in KINDS] for id_, answer in given.items()}
+    return {
+        "prompt": "p", "cut": 0, "warnings": [], "chosen": [], "answers": given,
+        "probabilities": rows, **more,
+    }  # fmt: skip
+
+
+def record(
+    school: School, before: Answers = half, after: Answers = right, settings: Settings | None = None,
+    **results: Mapping[str, Any],
+) -> Work:  # fmt: skip
+    """A run whose stages are done up to compare; `results` replace parts of what they recorded."""
+    settings = settings or load(school.settings_file)
+    _, dataset = read_and_freeze(school, settings)
+    with Ledger(school.ledger_file) as ledger:
+        run = ledger.add_run(settings.model_dump(), "compare", "now").id
+    write(dataset, school.datasets / dataset.fingerprint[:16])
+    sides = ("train", "validation", "test")
+    counts = {side: sum(item.side == side for item in dataset.items) for side in sides}
+    recorded = {
+        "prep": {"dataset": dataset.fingerprint[:16], "warnings": [], **counts},
+        "baseline": stage(dataset, before, 0.5),
+        "train": {
+            "steps": 3, "seconds": 9.0, "losses": [[1, 1.0]], "validation": [[3, 0.5]], "cut": 0,
+            "adapter_sha256": "a" * 64, "chosen": [], "warnings": [],
+        },
+        "evaluate": stage(dataset, after, 0.8),
+    }  # fmt: skip
+    for name, result in recorded.items():
+        write_json(school.run_folder(run) / f"{name}.json", {**result, **results.get(name, {})})
+    write_json(school.model_folder(run) / "model.json", {"run": run})
+    parent = SimpleNamespace(say=lambda kind, message: None)
+    return Work(school, run, settings, cast(Any, parent))
+
+
+def report_of(work: Work) -> Report:
+    report = make_report(work)
+    assert set(report) == set(Report.__annotations__)
+    json.dumps(report, allow_nan=False)
+    return report
+
+
+def test_what_is_better_is_promoted_and_every_answer_is_kept(school: School) -> None:
+    report = report_of(record(school))
+    assert report["decision"] == "promote"
+    assert len(report["answers"]) == report["items"] == 72
+    assert len(report["changes"]) == 36 and report["changes"][0]["text"]
+    assert {a["after_probability"] for a in report["answers"]} == {0.8}
+    assert report["arms"][-2]["after_better"] == pytest.approx(1 - 0.5**36)
+    assert report["arms"][-1]["after_better"] is None
+
+
+def test_a_cheap_arm_that_is_as_good_is_named(school: School) -> None:
+    """The notes' openings tell their kinds, so word counts are right everywhere."""
+    report = report_of(record(school))
+    assert report["rivals"] == ["tfidf-lr"]
+    assert report["reason"].endswith("but tfidf-lr is as good, as far as 72 notes can tell")
+
+
+def test_the_rules_are_those_of_the_settings(school: School) -> None:
+    settings = load(school.settings_file)
+    strict = settings.decide.model_copy(update={"confidence": 0.99999999999})
+    work = record(school, settings=settings.model_copy(update={"decide": strict}))
+    assert report_of(work)["decision"] == "inconclusive"
+
+
+# Probabilities
+
+
+def with_validation(school: School, sure: float) -> dict[str, Any]:
+    """Validation probabilities of a model that is right in two of three notes."""
+    _, dataset = read_and_freeze(school, load(school.settings_file))
+    watched = [item for item in dataset.items if item.side == "validation"]
+    rest = (1 - sure) / 2
+    return {
+        item.id: [
+            sure if kind == (other_than(item.kind) if place % 3 == 0 else item.kind) else rest
+            for kind in KINDS
+        ]
+        for place, item in enumerate(watched)
+    }
+
+
+def test_temperature_and_threshold_come_from_validation_and_go_to_the_model(
+    school: School,
+) -> None:
+    work = record(school, evaluate={"validation": with_validation(school, 0.97)})
+    report = report_of(work)
+    after = report["calibration"]["after"]
+    assert after["validation"] == 18 and after["temperature"] is not None
+    assert after["temperature"] > 1.5  # as sure of each as of 97 %, and right in two of three
+    assert report["calibration"]["before"]["temperature"] is None
+    assert report["abstention"] is not None
+    model = json.loads((school.model_folder(work.run) / "model.json").read_text("utf-8"))
+    assert model == {
+        "run": work.run,
+        "temperature": after["temperature"],
+        "threshold": report["abstention"]["threshold"],
+    }
+
+
+def test_a_model_that_its_owner_took_away_does_not_stop_the_report(school: School) -> None:
+    work = record(school)
+    (school.model_folder(work.run) / "model.json").unlink()
+    assert report_of(work)["abstention"] is not None
+    assert not (school.model_folder(work.run) / "model.json").exists()
+
+
+def test_stages_of_an_older_version_without_probabilities_are_reported(school: School) -> None:
+    work = record(school)
+    for name in ("baseline", "evaluate"):
+        file = work.folder / f"{name}.json"
+        result = json.loads(file.read_text("utf-8"))
+        del result["probabilities"]
+        file.write_text(json.dumps(result), encoding="utf-8")
+    report = report_of(work)
+    assert (report["calibration"], report["abstention"]) == ({}, None)
+    assert report["answers"][0]["after_probability"] is None
+
+
+def test_none_is_told_apart_where_there_is_such_a_kind(school: School) -> None:
+    report = report_of(record(school))
+    assert report["out_of_scope"]["after"]["recall"] == 1.0
+    assert report["out_of_scope"]["before"]["n"] == 24
+    assert report["abstention"] and report["abstention"]["plain"]["none_recall"] == 1.0
+
+
+# The model in use
+
+
+def test_a_challenger_is_compared_with_the_model_in_use(school: School) -> None:
+    champion = record(school, after=right)
+    with Ledger(school.ledger_file) as ledger:
+        ledger.promote(champion.run)
+    report = report_of(record(school, after=lambda place, kind: right(place, kind)))
+    shown = report["champion"]
+    assert shown and (shown["run"], shown["accuracy"], shown["why_not"]) == (1, 1.0, "")
+    assert shown["paired"] and shown["paired"]["wins"] == 0
+    assert report["decision"] == "inconclusive"  # much better than before, and just as good as that
+    assert {check["reference"] for check in report["checks"]} == {"before", "champion"}
+    assert "against the model in use" in report["reason"]
+
+
+def test_a_better_challenger_is_promoted_over_the_model_in_use(school: School) -> None:
+    champion = record(school, after=half)
+    with Ledger(school.ledger_file) as ledger:
+        ledger.promote(champion.run)
+    assert report_of(record(school))["decision"] == "promote"
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda answers: answers.popitem(), "it has answered 71 of these 72 test notes"),
+        (None, "its answers are gone (runs/1/evaluate.json)"),
+    ],
+)
+def test_a_model_in_use_without_answers_to_these_notes_is_not_compared(
+    school: School, damage: Callable[[dict[str, str]], object] | None, why: str
+) -> None:
+    champion = record(school)
+    with Ledger(school.ledger_file) as ledger:
+        ledger.promote(champion.run)
+    file = champion.folder / "evaluate.json"
+    result = json.loads(file.read_text("utf-8"))
+    if damage:
+        damage(result["answers"])
+    file.write_text(json.dumps(result) if damage else "{", encoding="utf-8")
+    report = report_of(record(school))
+    assert report["champion"] == {"run": 1, "accuracy": None, "paired": None, "why_not": why}
+    assert report["decision"] == "promote"
+
+
+def test_a_run_that_is_in_use_itself_is_not_its_own_champion(school: School) -> None:
+    work = record(school)
+    with Ledger(school.ledger_file) as ledger:
+        ledger.promote(work.run)
+    assert report_of(work)["champion"] is None
+
+
+# Looks
+
+
+def looked(work: Work, *whats: str) -> None:
+    for what in whats:
+        record_look(work, what)
+
+
+def test_every_look_at_the_same_test_notes_counts(school: School) -> None:
+    first = record(school)
+    looked(first, BASE, ADAPTER)
+    one = report_of(first)["looks"]
+    assert (one["looks"], one["models"], one["optimism"]) == (3, 1, 0.0)
+    second = record(school, after=half)
+    looked(second, BASE, ADAPTER)
+    two = report_of(second)["looks"]
+    assert (two["looks"], two["models"]) == (6, 2)
+    assert two["by"][-1] == "run 2: other arms"
+    assert 0.02 < two["optimism"] < 0.06
+    assert report_of(second)["looks"] == two  # the same result again is no other look
+
+
+def test_a_look_counts_though_other_notes_came(school: School) -> None:
+    looked(record(school), ADAPTER)
+    for kind in KINDS:
+        (school.root / f"notes/{kind}/new.md").write_text(f"A new {kind}.", encoding="utf-8")
+    second = record(school)
+    looked(second, ADAPTER)
+    assert report_of(second)["looks"]["models"] == 2
+
+
+def test_a_look_at_other_notes_does_not_count(school: School) -> None:
+    looked(record(school), ADAPTER)
+    for file in (school.root / "notes").rglob("*.md"):
+        file.write_text(f"Quite another note. {file.name} {file.parent.name}", encoding="utf-8")
+    second = record(school)
+    looked(second, ADAPTER)
+    assert report_of(second)["looks"]["models"] == 1
+
+
+# Groups and seeds
+
+
+def test_a_group_of_the_dataset_counts_once(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = report_of(record(school))
+    monkeypatch.setattr("nightschool.tasks.comparing.group_of", lambda item: item.kind)
+    together = report_of(record(school))
+    assert (alone["dataset"]["groups"], together["dataset"]["groups"]) == (72, 3)
+    low, high = alone["arms"][-2]["accuracy_ci"]
+    assert (
+        together["arms"][-2]["accuracy_ci"][0] < low < high < together["arms"][-2]["accuracy_ci"][1]
+    )
+    assert alone["decision"] == "promote" and together["decision"] == "inconclusive"
+
+
+def test_the_group_is_the_datasets_and_else_the_note_itself() -> None:
+    assert group_of(cast(Any, SimpleNamespace(id="x", group="g"))) == "g"
+    assert group_of(cast(Any, SimpleNamespace(id="x", group=""))) == "x"
+    assert group_of(cast(Any, SimpleNamespace(id="x"))) == "x"
+
+
+def test_every_seed_is_shown_and_the_used_one_decides(school: School) -> None:
+    _, dataset = read_and_freeze(school, load(school.settings_file))
+    answers = [stage(dataset, given, 0.8)["answers"] for given in (right, half)]
+    trained = [
+        {"seed": seed, "validation_loss": loss, "adapter_sha256": str(seed) * 64}
+        for seed, loss in ((0, 0.5), (1, 0.7))
+    ]
+    work = record(
+        school,
+        train={"seed": 0, "seeds": trained},
+        evaluate={"seeds": [{"seed": s, "answers": a} for s, a in enumerate(answers)]},
+    )
+    seeds = report_of(work)["seeds"]
+    assert [(s["seed"], s["used"], s["accuracy"]) for s in seeds] == [
+        (0, True, 1.0),
+        (1, False, 0.5),
+    ]
+    assert [s["validation_loss"] for s in seeds] == [0.5, 0.7]
+    assert np.isclose(seeds[0]["macro_f1"], 1.0)

@@ -48,6 +48,7 @@ def survey(
         why=why,
         limit=settings.train.max_tokens,
         languages=languages,
+        same=same,
         near=near,
     )
     tell("looking for wrong labels", 0, 1)

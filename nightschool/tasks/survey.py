@@ -65,7 +65,6 @@ def survey(
     texture = compare_texture(
         *[[(text, group) for group, text in sides[side].items()] for side in (True, False)]
     )
-    tell("done", 1, 1)
     return replace(inventory, suspects=suspects, texture=texture)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,8 @@ def write_notes(folder: Path, each: int = 12) -> None:
         (folder / kind).mkdir(parents=True)
         for number in range(each):
             text = OPENINGS[kind].format(THINGS[number % len(THINGS)]) + f" ({number})"
+            if number >= len(THINGS):  # or they would be near-copies
+                text += " " + hashlib.sha256(text.encode()).hexdigest()
             (folder / kind / f"{kind}-{number}.md").write_text(text, encoding="utf-8")
 
 

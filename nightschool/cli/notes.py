@@ -56,14 +56,25 @@ def _progress() -> Iterator[Tell]:
         yield lambda what, done, total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
     columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        line = bar.add_task("")
+        lines: dict[str, TaskID] = {}
 
         def tell(what: str, done: int, total: int) -> None:
-            # Without a known part, the bar moves to and fro.
-            bar.update(line, description=what, completed=done, total=total if done else None)
+            if what not in lines:
+                for line in lines.values():
+                    bar.update(line, visible=False)
+                # What is done in one go has no known part: its bar moves to and fro.
+                lines[what] = bar.add_task(what, total=total if total > 1 else None)
+            bar.update(lines[what], completed=done)
 
         yield tell

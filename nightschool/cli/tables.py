@@ -17,13 +17,14 @@ from nightschool.reports.inventory import (
     some,
     texture_details,
 )
-from nightschool.reports.wording import percent
+from nightschool.reports.wording import counted, percent
 
 
 def show_inventory(inventory: Inventory, console: Console) -> None:
     """Print what the notes are, and what to do about them."""
     unit = inventory.lengths.unit
-    title = f"{inventory.total:,} notes, {inventory.unlabelled:,} without a kind; lengths in {unit}"
+    total = counted(inventory.total, "note")
+    title = f"{total}, {inventory.unlabelled:,} without a kind; lengths in {unit}"
     headings = ["kind", "notes", "median", "90 %", "longest", "languages"]
     rows = [
         [kind, f"{c.n:,}", f"{c.median:,}", f"{c.p90:,}", f"{c.longest:,}", some(c.languages)]
@@ -33,7 +34,7 @@ def show_inventory(inventory: Inventory, console: Console) -> None:
         _table(console, title, headings, rows, right=range(1, 5))
     else:
         _say(console, title)
-    if inventory.lengths.cuts:
+    if any(cut.notes for cut in inventory.lengths.cuts):
         _show_cuts(inventory.lengths, console)
     if inventory.languages:
         _say(console, f"languages: {some(inventory.languages)}")
@@ -47,7 +48,7 @@ def show_inventory(inventory: Inventory, console: Console) -> None:
         for detail in texture_details(inventory.texture):
             _say(console, f"     {detail}")
     for part in (inventory.suspects, inventory.texture):
-        if part and part.remark:
+        if part and part.remark and inventory.total:
             name = "wrong labels" if part is inventory.suspects else "with a kind against without"
             _say(console, f"{name}: {part.remark}")
     for reason, files in inventory.skipped.items():

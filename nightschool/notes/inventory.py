@@ -144,13 +144,14 @@ def take(
     why: str = "",
     limit: int = 1024,
     languages: Sequence[str] | None = None,
+    same: Groups | None = None,
     near: Groups | None = None,
 ) -> Inventory:
     """Count what was read.
 
     `tokens` are the notes' lengths; where there are none, characters are counted and `why` says
-    for what reason. `limit` is train.max_tokens. `near` are groups of notes that are nearly the same,
-    one of each content, or None where they were not looked for.
+    for what reason. `limit` is train.max_tokens. `same` is what `copies` gives; `near` are groups of notes
+    that are nearly the same, one of each content, or None where they were not looked for.
     """
     notes = reading.notes
     lengths = [len(note.text.strip()) for note in notes] if tokens is None else tokens
@@ -160,7 +161,7 @@ def take(
     for number, note in enumerate(notes):
         if note.kind is not None:
             numbers[note.kind].append(number)
-    same = copies(notes)
+    same = copies(notes) if same is None else same
     return Inventory(
         total=len(notes),
         unlabelled=sum(note.kind is None for note in notes),

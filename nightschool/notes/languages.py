@@ -16,7 +16,7 @@ _SURE = 0.5
 _PART = 0.2
 # A kana or kanji stands for about two letters of an alphabet.
 _WEIGHT = 2
-_READ = 1500
+_READ = 600
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
 _JAPANESE = re.compile("[\u3005\u3041-\u3096\u30a1-\u30fc\uff66-\uff9f\u4e00-\u9fff]+")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -30,7 +30,7 @@ _NO_PROSE = re.compile(
 def language(text: str) -> str:
     """ISO 639 code of a note's language, "ja+en" where two share it, "unsure" where nothing tells.
 
-    Code, links and HTML tags do not count. Only the first 1,500 characters are looked at. The model is
+    Code, links and HTML tags do not count. Only the first 600 characters are looked at. The model is
     that of langid.py (Lui & Baldwin 2012) in its kept fork.
     """
     prose = _NO_PROSE.sub(" ", text[:_READ])

@@ -30,7 +30,7 @@ def findings(inventory: Inventory) -> list[str]:
     said += _on_copies(inventory) + _on_lengths(inventory)
     suspects, texture = inventory.suspects, inventory.texture
     if suspects and suspects.judged:
-        doubt = f"The cheap model, fitted on the others, doubts the kind of {suspects.disagreed:,}"
+        doubt = f"The cheap model, fitted on the others, doubts the kind of {suspects.disagreed or 'none'}"
         look = ": look at those below" if suspects.worst else ""
         said.append(f"{doubt} of {counted(suspects.judged, 'note')}{look}.")
     if texture and texture.form:

@@ -34,7 +34,8 @@ def find_suspects(notes: Sequence[Note], groups: Sequence[int]) -> Suspects:
     """
     chosen, remarks = _judgeable(notes, groups)
     if len({notes[n].kind for n in chosen}) < 2:
-        return Suspects(0, 0, (), f"not looked for: needs two kinds of at least {FOLDS} notes each")
+        needs = f"needs two kinds of at least {FOLDS} different notes each"
+        return Suspects(0, 0, (), f"not looked for: {needs}")
     if len(chosen) > MOST_NOTES:
         remarks.append(f"{MOST_NOTES:,} of {len(chosen):,} notes were drawn to be judged")
         chosen = sorted(random.Random(0).sample(chosen, MOST_NOTES))

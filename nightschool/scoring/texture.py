@@ -42,7 +42,8 @@ def compare_texture(
     sides = [_drawn(labelled), _drawn(unlabelled)]
     counts = len(labelled), len(unlabelled)
     if min(len({group for _, group in side}) for side in sides) < LEAST:
-        return Texture(*counts, None, None, (), f"not compared: needs {LEAST} notes on either side")
+        needs = f"needs {LEAST} different notes on either side"
+        return Texture(*counts, None, None, (), f"not compared: {needs}")
     texts = [text for side in sides for text, _ in side]
     groups = np.array([group for side in sides for _, group in side])
     is_labelled = np.repeat([True, False], [len(side) for side in sides])

@@ -82,11 +82,6 @@ def make_report(work: Work) -> Report:
     return cast(Report, report)
 
 
-def group_of(item: Item) -> str:
-    """The group of near-copies that a note is of; its own where the dataset knows of none."""
-    return getattr(item, "group", "") or item.id
-
-
 def other_arms(dataset: Dataset, test: Sequence[Item]) -> dict[ArmName, list[str]]:
     """What else answers the test notes, having learnt from the notes that the adapter learnt from."""
     known = [item for item in dataset.items if item.side == "train"]
@@ -106,7 +101,7 @@ def _gather(work: Work) -> _Measured:
     asked = Questions(
         dataset.kinds,
         [item.kind for item in test],
-        [group_of(item) for item in test],
+        [item.group for item in test],
         none_of(dataset.kinds),
     )
     answers = {name: [stage["answers"][item.id] for item in test] for name, stage in stages.items()}

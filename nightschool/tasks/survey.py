@@ -48,6 +48,7 @@ def survey(
         why=why,
         limit=settings.train.max_tokens,
         languages=languages,
+        same=same,
         near=near,
     )
     tell("looking for wrong labels", 0, 1)
@@ -64,7 +65,6 @@ def survey(
     texture = compare_texture(
         *[[(text, group) for group, text in sides[side].items()] for side in (True, False)]
     )
-    tell("done", 1, 1)
     return replace(inventory, suspects=suspects, texture=texture)
 
 

@@ -579,3 +579,13 @@ def test_an_item_is_what_the_file_holds(written: Path, frozen: Dataset) -> None:
     first = json.loads((written / "items.jsonl").read_text("utf-8").split("\n")[0])
     assert Item(**first) == frozen.items[0]
     assert set(first) == {"id", "text", "kind", "side", "source", "group"}
+
+
+def test_kinds_may_be_called_as_the_sides_are(tmp_path: Path) -> None:
+    dataset = _freeze(_notes(train=10, validation=10, test=10))
+    write(dataset, tmp_path / "d")
+    assert load(tmp_path / "d") == dataset
+    for item in dataset.items:
+        assert item.source.startswith(item.kind)
+    counts = Counter((item.kind, item.side) for item in dataset.items)
+    assert all(counts[kind, "test"] == 2 and counts[kind, "train"] == 7 for kind in SIDES)

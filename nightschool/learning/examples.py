@@ -30,28 +30,20 @@ def with_examples(
     for _, text, kind in sorted(notes, key=lambda note: hashlib.sha256(note[0].encode()).digest()):
         by_kind[kind].append((text, kind))
     room = min(_MOST_TOKENS, context - encoder.longest if context else _MOST_TOKENS)
-    each, limit = _fitting(encoder, sorted(by_kind), room)
-    if each == 0:
-        raise LearningError(
-            f"an example of each of {len(by_kind)} kinds does not fit into the base's {context} tokens "
-            f"beside a note of train.max_tokens = {encoder.max_tokens}"
-        )
-    chosen = [
-        of_kind[turn] for turn in range(each) for of_kind in by_kind.values() if turn < len(of_kind)
-    ]
-    made = encoder.with_examples(chosen, limit)
-    tokens = len(made.prefix) - len(encoder.prefix)
-    return made, Choice(
-        "examples", f"{each} of each kind", f"{tokens} tokens, each note cut at {limit}: they fit"
-    )
-
-
-def _fitting(encoder: Encoder, kinds: Sequence[str], room: int) -> tuple[int, int]:
-    """How many examples of each kind fit into `room` tokens, and at how many each is cut; 0: none."""
-    bare = [("", kind) for kind in kinds]
-    around = len(encoder.with_examples(bare, 1).prefix) - len(encoder.prefix)
+    halves = [encoder.max_tokens >> n for n in range(encoder.max_tokens.bit_length())]
     for each in range(_MOST, 0, -1):
-        limit = min(encoder.max_tokens, (room // each - around) // len(kinds))
-        if limit >= (_ENOUGH if each > 1 else _LEAST):
-            return each, limit
-    return 0, 0
+        chosen = [
+            same[turn] for turn in range(each) for same in by_kind.values() if turn < len(same)
+        ]
+        for limit in halves:
+            if limit < min(encoder.max_tokens, _ENOUGH if each > 1 else _LEAST):
+                break
+            made = encoder.with_examples(chosen, limit)
+            tokens = len(made.prefix) - len(encoder.prefix)
+            if tokens <= room:
+                reason = f"{tokens} tokens with notes cut at {limit}: what fits into {room}"
+                return made, Choice("examples", f"{each} of each kind", reason)
+    raise LearningError(
+        f"an example of each of {len(by_kind)} kinds does not fit into the base's {context} tokens "
+        f"beside a note of train.max_tokens = {encoder.max_tokens}"
+    )

@@ -26,7 +26,7 @@ def shown(encoder: Encoder) -> str:
     return str(encoder._tokenizer.decode(encoder.prefix))
 
 
-@pytest.mark.parametrize("context", [210, 300, 400, 800, None])
+@pytest.mark.parametrize("context", [190, 300, 400, 800, None])
 def test_there_are_as_many_of_each_kind_and_the_longest_note_fits_beside_them(
     encoder: Encoder, context: int | None
 ) -> None:
@@ -38,7 +38,7 @@ def test_there_are_as_many_of_each_kind_and_the_longest_note_fits_beside_them(
 
 
 def test_more_room_shows_more(encoder: Encoder) -> None:
-    lengths = [len(with_examples(encoder, NOTES, context)[0].prefix) for context in (210, 400, 900)]
+    lengths = [len(with_examples(encoder, NOTES, context)[0].prefix) for context in (190, 300, 900)]
     assert lengths == sorted(set(lengths))
 
 

@@ -36,6 +36,8 @@ def show_report(school: School, run: int) -> None:
     console = Console()
     console.print(verdict(report), highlight=False)
     console.print(before_after(report))
+    for name, note in report.get("arm_notes", {}).items():
+        console.print(f"{name}: {note}", style="dim", highlight=False, markup=False)
     console.print(per_kind(report))
     console.print(f"decision: {report['decision']} ({report['reason']})", highlight=False)
     console.print(

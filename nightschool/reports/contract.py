@@ -7,7 +7,10 @@ Every number is finite. All keys are always there; lists may be empty.
 
 from typing import Literal, TypedDict
 
-ArmName = Literal["majority", "tfidf-lr", "before", "after"]
+ArmName = Literal[
+    "majority", "tfidf-lr", "features-lr", "embeddings-lr", "zero-shot", "few-shot", "server",
+    "before", "after",
+]  # fmt: skip
 Decision = Literal["promote", "keep", "inconclusive"]
 
 
@@ -88,11 +91,15 @@ class TimelineEntry(TypedDict):
 
 
 class Report(TypedDict):
-    """One run, measured before and after. `settings` is the school's TOML text."""
+    """One run, measured before and after. `settings` is the school's TOML text.
+
+    `arm_notes` says by arm how it was made, what went wrong with it, or why it is absent.
+    """
 
     run: int
     items: int
     arms: list[Arm]
+    arm_notes: dict[str, str]
     paired: Paired
     decision: Decision
     reason: str

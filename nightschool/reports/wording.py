@@ -13,6 +13,11 @@ SMALLEST_N = 10
 ARM_TITLES = {
     "majority": "Majority kind",
     "tfidf-lr": "Word counts (tfidf-lr)",
+    "features-lr": "Base's features (features-lr)",
+    "embeddings-lr": "Sentence embeddings (embeddings-lr)",
+    "zero-shot": "Base, zero-shot",
+    "few-shot": "Base, few-shot",
+    "server": "Large model (server)",
     "before": "Before",
     "after": "After",
 }

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from nightschool.learning.errors import LearningError
 from nightschool.ledger.ledger import Ledger
 from nightschool.reports.contract import Report
-from nightschool.scoring.cheap import majority, tfidf_lr
 from nightschool.scoring.comparison import decide, paired
 from nightschool.scoring.metrics import scores
+from nightschool.tasks.ladder import ladder
 
 if TYPE_CHECKING:
     from nightschool.tasks.work import Work
@@ -28,27 +28,18 @@ _PACKAGES = (
 
 
 def make_report(work: Work) -> Report:
-    """Compare before and after on the test notes, beside the cheap baselines."""
+    """Compare before and after on the test notes, beside the other arms of the ladder."""
     dataset = work.dataset()
     prepared, trained = work.result("prep"), work.result("train")
     before_stage, after_stage = work.result("baseline"), work.result("evaluate")
     if before_stage["prompt"] != after_stage["prompt"]:
         raise LearningError("before and after saw different prompts: queue a new run")
     test = [item for item in dataset.items if item.side == "test"]
-    known = [item for item in dataset.items if item.side == "train"]  # what the adapter saw too
     true = [item.kind for item in test]
     before = [before_stage["answers"][item.id] for item in test]
     after = [after_stage["answers"][item.id] for item in test]
-    answers = {
-        "majority": majority([item.kind for item in known], len(test)),
-        "tfidf-lr": tfidf_lr(
-            [item.text for item in known],
-            [item.kind for item in known],
-            [item.text for item in test],
-        ),
-        "before": before,
-        "after": after,
-    }
+    others = ladder(work, dataset)
+    answers = {**others.answers, "before": before, "after": after}
     pair = paired(true, before, after)
     decision, reason = decide(pair, len(test))
     chosen = {
@@ -57,6 +48,7 @@ def make_report(work: Work) -> Report:
     report: dict[str, Any] = {
         "run": work.run,
         "items": len(test),
+        "arm_notes": others.notes,
         "arms": [scores(name, dataset.kinds, true, given) for name, given in answers.items()],
         "paired": pair,
         "decision": decision,

@@ -98,6 +98,7 @@ REPORT: Report = {
     "run": 3,
     "items": 56,
     "arms": [_arm("majority"), _arm("tfidf-lr"), _arm("before"), _arm("after")],
+    "arm_notes": {"server": "absent: server.url names no server"},
     "paired": {"wins": 21, "losses": 1, "mcnemar_p": 0.00001, "delta_accuracy": 20 / 56,
                "delta_ci": [0.232, 0.482]},
     "decision": "promote",

@@ -6,12 +6,14 @@ Order of precedence: the model's defaults, then the preset's values, then the ow
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -155,6 +157,69 @@ class TrainSettings(Section):
         return 0 if self.layers == "all" else int(self.layers.removeprefix("top:"))
 
 
+Rung = Literal[
+    "majority", "tfidf-lr", "features-lr", "embeddings-lr", "zero-shot", "few-shot", "server"
+]
+
+
+class LadderSettings(Section):
+    """What the report compares the model with, all on the same test notes."""
+
+    arms: list[Rung] = Field(list(get_args(Rung)), description="those that are measured")
+    embeddings: str = Field(
+        "", description="embeddings-lr: folder of a sentence-embedding model; relative to this file"
+    )
+
+
+class ServerSettings(Section):
+    """The general-purpose model that notes are sent to today, behind an OpenAI-compatible server."""
+
+    url: str = Field("", description='as "http://127.0.0.1:11434/v1" (Ollama); "": none is asked')
+    model: str = Field("", description="its name there")
+    timeout_s: float = Field(120.0, gt=0, le=3600, description="seconds to wait for one answer")
+    api_key_env: str = Field(
+        "", description="environment variable with its key, where it wants one"
+    )
+    allow_remote: bool = Field(
+        False, description="true sends your notes to another computer, if url names one"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> ServerSettings:
+        if not self.url:
+            return self
+        try:
+            url = urlsplit(self.url)
+            host, _ = url.hostname, url.port
+        except ValueError as error:
+            raise ValueError(f"url = {_toml(self.url)} is no address: {error}") from None
+        if url.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f]", self.url):
+            raise ValueError(
+                f'url = {_toml(self.url)}: expected one like "http://127.0.0.1:11434/v1"'
+            )
+        if url.username is not None or url.query or url.fragment:
+            raise ValueError(
+                "url holds more than scheme, host, port and path: a key goes to api_key_env"
+            )
+        if not self.model:
+            raise ValueError("model is not set: name the one that the server shall answer with")
+        if not self.allow_remote and host != "localhost" and not is_loopback(host):
+            raise ValueError(
+                f"url names another computer ({host}), and your notes would be sent there: "
+                "use 127.0.0.1, or write allow_remote = true if you want that"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is this computer's own (127.0.0.0/8, ::1)."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
 class NightSettings(Section):
     """When `run --tonight` may train."""
 
@@ -224,6 +289,8 @@ class Settings(Section):
     train: TrainSettings = TrainSettings()
     decide: DecideSettings = DecideSettings()
     classify: ClassifySettings = ClassifySettings()
+    ladder: LadderSettings = LadderSettings()
+    server: ServerSettings = ServerSettings()
     night: NightSettings = NightSettings()
 
 

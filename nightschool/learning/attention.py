@@ -21,7 +21,8 @@ NAME = "nightschool_packed"
 class Segments:
     """Where the sequences of a pack are: its prompt, then each note.
 
-    The keys that a kernel gets are laid out anew, with a copy of the prompt's before each note's.
+    The keys that a kernel gets are laid out anew, with a copy of the prompt's before each note's. Where
+    the prompt's keys are kept from before (`prompt.py`), it is no sequence itself.
     """
 
     queries: torch.Tensor
@@ -29,7 +30,7 @@ class Segments:
     keys: torch.Tensor
     """int32, same shape: the same of its keys"""
     gather: torch.Tensor
-    """int64, shape (keys,): the token in the pack of each key"""
+    """int64, shape (keys,): the token of each key; kept ones count first"""
     own: torch.Tensor
     """int64, shape (tokens,): the key that is the token itself"""
     copies: torch.Tensor
@@ -46,12 +47,13 @@ class Segments:
     @classmethod
     def of(
         cls, prompt: int, notes: Sequence[int], device: torch.device, backend: str,
-        longest: tuple[int, int] | None = None, blank: int = 0,
+        longest: tuple[int, int] | None = None, blank: int = 0, kept: bool = False,
     ) -> Segments:  # fmt: skip
         """Of a pack with a prompt and notes of these lengths, in tokens; the last `blank` of these are
-        blank."""
-        spans = [(0, prompt, 0)] if prompt else []
-        first = prompt
+        blank. `kept`: the pack holds the notes alone, and the prompt's keys come from before."""
+        spans = [(0, prompt, 0)] if prompt and not kept else []
+        first = 0 if kept else prompt
+        skipped = prompt if kept else 0
         for length in notes:
             spans.append((first, length, prompt))
             first += length
@@ -64,7 +66,7 @@ class Segments:
                 copies.append(range(len(gather), len(gather) + before))
                 gather += range(before)
             own += range(len(gather), len(gather) + length)
-            gather += range(start, start + length)
+            gather += range(skipped + start, skipped + start + length)
             queries.append(start + length)
             keys.append(len(gather))
 
@@ -122,10 +124,11 @@ def _each(
 ) -> torch.Tensor:
     group = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
+    kept = key.shape[2] - query.shape[2]
     outputs = []
     for first, length, before in segments.spans:
         end = first + length
-        k, v = key[:, :, first:end], value[:, :, first:end]
+        k, v = key[:, :, kept + first : kept + end], value[:, :, kept + first : kept + end]
         mask = None
         if before:
             k = torch.cat([key[:, :, :before], k], 2)

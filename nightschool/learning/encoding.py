@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ from nightschool.learning.errors import LearningError
 from nightschool.notes.prompts import Prompt, instruct_prompt, plain_prompt
 
 _MARK = "\u2063NOTE\u2063"
+# Between two examples, for models without a chat template.
+_APART = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,14 @@ class Encoder:
         self.kinds = tuple(kinds)
         self.max_tokens = max_tokens
         self._tokenizer = tokenizer
-        chat = bool(getattr(tokenizer, "chat_template", None))
+        self._chat = chat = bool(getattr(tokenizer, "chat_template", None))
         words, why = self._answers(chat)
+        self._words = words
         answers = {kind: word.strip() for kind, word in zip(self.kinds, words, strict=True)}
         self.prompt: Prompt = (
             instruct_prompt(instructions, answers, meanings) if chat else plain_prompt(answers)
         )
-        prefix, suffix = self._around(chat)
+        prefix, suffix = self._around([])
         self._prefix, self._suffix = self._ids(prefix), self._ids(suffix)
         end = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
         self._answer_ids = [[*tokens(tokenizer, word), *end] for word in words]
@@ -125,6 +129,21 @@ class Encoder:
             left_out=len(text) - len(fitted.text),
         )
 
+    def with_examples(self, examples: Sequence[tuple[str, str]], limit: int) -> Encoder:
+        """An encoder whose prompt shows some notes with their kinds first, each cut at `limit` tokens.
+
+        `examples` are (text, kind); everything else stays as it is.
+        """
+        shown = [fit(self._tokenizer, text, limit).ids for text, _ in examples]
+        words = [self._words[self.kinds.index(kind)] for _, kind in examples]
+        *between, suffix = self._around(words)
+        prefix = self._ids(between[0])
+        for note, text in zip(shown, between[1:], strict=True):
+            prefix += [*note, *self._ids(text)]
+        made = copy.copy(self)
+        made._prefix, made._suffix = prefix, self._ids(suffix)
+        return made
+
     def _answers(self, chat: bool) -> tuple[list[str], str]:
         """What the model answers for each kind, such that the first tokens differ; and why so.
 
@@ -158,21 +177,21 @@ class Encoder:
                 first.setdefault(token, word)
         return list(first.values())
 
-    def _around(self, chat: bool) -> tuple[str, str]:
-        if not chat:
-            return self.prompt.before, self.prompt.after
-        rendered = str(
-            self._tokenizer.apply_chat_template(
-                [
-                    {"role": "system", "content": self.prompt.system},
-                    {"role": "user", "content": self.prompt.before + _MARK + self.prompt.after},
-                ],
-                tokenize=False,
-                add_generation_prompt=True,
-            )
+    def _around(self, words: Sequence[str]) -> list[str]:
+        """The prompt's text before, between and after the notes, of which all but the last are
+        examples: their answers are `words`."""
+        prompt = self.prompt
+        if not self._chat:
+            shown = [f"{prompt.after}{word}{_APART}{prompt.before}" for word in words]
+            return [prompt.system + prompt.before, *shown, prompt.after]
+        turns = [{"role": "system", "content": prompt.system}]
+        question = {"role": "user", "content": prompt.before + _MARK + prompt.after}
+        for word in words:
+            turns += [question, {"role": "assistant", "content": word}]
+        rendered = self._tokenizer.apply_chat_template(
+            [*turns, question], tokenize=False, add_generation_prompt=True
         )
-        prefix, _, suffix = rendered.partition(_MARK)
-        return prefix, suffix
+        return str(rendered).split(_MARK)
 
     def _ids(self, text: str) -> list[int]:
         """The tokens of the prompt's own text, special ones among them."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 from peft import PeftModel
-from transformers import PreTrainedModel
+from transformers import Cache, PreTrainedModel
 
 from nightschool.learning import attention
 from nightschool.learning.activations import Kept
@@ -69,6 +69,8 @@ class Batch:
     way: Way
     hidden: torch.Tensor | None = None
     """Shape (1, columns, width): what the base's layers are given in place of the embedded ids"""
+    prompt: Cache | None = None
+    """The prompt's keys and values, where `ids` hold the notes alone; see `prompt.py`"""
 
     @property
     def tokens(self) -> int:
@@ -92,15 +94,21 @@ class Batch:
             **({"input_ids": self.ids} if self.hidden is None else {"inputs_embeds": self.hidden}),
             "position_ids": self.positions,
             "attention_mask": self.mask,
-            "use_cache": False,
+            "past_key_values": self.prompt,
+            "use_cache": self.prompt is not None,
         }
         if self.segments is not None:
             inputs["segments"] = self.segments
+        columns = int(self.ids.shape[1] - self.column.min())
+        kept = columns if self.way == "rows" else self.column
+        return self.asked(model(**inputs, logits_to_keep=kept).logits)
+
+    def asked(self, values: torch.Tensor) -> torch.Tensor:
+        """Of what a model's head is given or gives, shape (rows, kept columns, width), where it is
+        asked: shape (n, width)."""
         if self.way != "rows":
-            return model(**inputs, logits_to_keep=self.column).logits[0]  # type: ignore[no-any-return]
-        kept = int(self.ids.shape[1] - self.column.min())
-        logits = model(**inputs, logits_to_keep=kept).logits
-        return logits[self.row, self.column - (self.ids.shape[1] - kept)]  # type: ignore[no-any-return]
+            return values[0]
+        return values[self.row, self.column - (self.ids.shape[1] - values.shape[1])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,8 @@ class Layout:
     """The attention kernel for segments; see `attention.Segments.backend`."""
     kept: Kept | None = None
     """Activations that packs begin with, where the layers below are left out (`lower.py`)."""
+    prompt: Cache | None = None
+    """The prompt's keys and values, where it is not computed again with each batch (`prompt.py`)."""
 
     @property
     def begins(self) -> str:
@@ -136,37 +146,47 @@ class Layout:
         """The tokens that a note adds to a pack."""
         return len(note.prompt) - len(self.prefix) + max(0, len(note.answer) - 1)
 
+    @property
+    def again(self) -> int:
+        """The prompt's tokens that each batch computes again."""
+        return len(self.prefix) if self.prompt is None else 0
+
     def tokens(self, notes: Sequence[Encoded]) -> int:
         """The tokens of a pack."""
-        return len(self.prefix) + sum(map(self.length, notes))
+        return self.again + sum(map(self.length, notes))
 
-    def split(self, notes: Sequence[Encoded], budget: int) -> list[list[int]]:
-        """The notes' indices in packs of at most `budget` tokens: first fit, the longest first.
+    def split(
+        self, notes: Sequence[Encoded], budget: int, most: int | None = None
+    ) -> list[list[int]]:
+        """The notes' indices in packs of at most `budget` tokens, and at most `most` notes: first fit,
+        the longest first.
 
         A note that is longer than the budget stands alone.
         """
         lengths = [self.length(note) for note in notes]
+        most = most or len(notes)
         if self.way == "rows":
-            return self._split_rows(lengths, budget)
+            return self._split_rows(lengths, budget, most)
         packs: list[list[int]] = []
         room: list[int] = []
         for index in sorted(range(len(notes)), key=lambda i: (-lengths[i], i)):
             for number, left in enumerate(room):
-                if lengths[index] <= left:
+                if lengths[index] <= left and len(packs[number]) < most:
                     packs[number].append(index)
                     room[number] -= lengths[index]
                     break
             else:
                 packs.append([index])
-                room.append(budget - len(self.prefix) - lengths[index])
+                room.append(budget - self.again - lengths[index])
         return packs
 
-    def _split_rows(self, lengths: Sequence[int], budget: int) -> list[list[int]]:
+    def _split_rows(self, lengths: Sequence[int], budget: int, most: int) -> list[list[int]]:
         """Rows of similar length together, padding and all within the budget."""
         parts: list[list[int]] = []
         for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-            columns = len(self.prefix) + lengths[parts[-1][0]] if parts else 0
-            if parts and columns * (len(parts[-1]) + 1) <= budget:
+            columns = self.again + lengths[parts[-1][0]] if parts else 0
+            rows = len(parts[-1]) + 1 if parts else 0
+            if parts and columns * rows <= budget and rows <= most:
                 parts[-1].append(index)
             else:
                 parts.append([index])
@@ -179,8 +199,9 @@ class Layout:
         return self._rows(notes, share) if self.way == "rows" else self._pack(notes, share, frame)
 
     def _pack(self, notes: Sequence[Encoded], share: float, frame: Frame | None) -> Batch:
-        begin = len(self.prefix)
-        ids, positions, owner = list(self.prefix), list(range(begin)), [-1] * begin
+        begin, again = len(self.prefix), self.again
+        ids, positions = list(self.prefix[:again]), list(range(again))
+        owner = [-1] * begin
         asked: list[_Asked] = []
         for number, note in enumerate(notes):
             segment = self.after_prompt(note)
@@ -199,14 +220,16 @@ class Layout:
             asked += [_Asked(0, 0, 0, 0.0, 0.0)] * (frame.asked - len(asked))
         mask, segments = None, None
         if self.way == "mask":
-            spare = -len(ids) % _ALIGNED
+            spare = -len(owner) % _ALIGNED
             ids += [self.padding] * spare
             positions += [0] * spare
             owner += [len(notes)] * spare
             mask = self._masks(self._tensor(owner), self._tensor(positions))
         else:
             longest = (frame.tokens, frame.tokens) if frame else None
-            segments = Segments.of(begin, lengths, self.device, self.kernel, longest, len(blank))
+            segments = Segments.of(
+                begin, lengths, self.device, self.kernel, longest, len(blank), kept=not again
+            )
         batch = self._batch(
             [ids], self._tensor([positions]), mask, segments, [0] * len(asked), asked
         )
@@ -231,33 +254,45 @@ class Layout:
             weight=torch.tensor([place.weight for place in asked], device=self.device),
             first=torch.tensor([place.first for place in asked], device=self.device),
             way=self.way,
+            prompt=self.prompt,
         )
 
     def _masks(self, owner: torch.Tensor, positions: torch.Tensor) -> Masks:
-        """Additive masks of shape (1, 1, columns, columns): 0 where a token (row) sees another."""
-        order = torch.arange(len(owner), device=self.device)
-        seen = (owner[None] == owner[:, None]) | (owner[None] == -1)
-        seen &= order[None] <= order[:, None]
+        """Additive masks of shape (1, 1, rows, columns): 0 where a token (row) sees another.
+
+        `owner` is the note of each column (-1: the prompt); rows are those that `positions` has.
+        """
+        rows, order = len(positions), torch.arange(len(owner), device=self.device)
+        begin = torch.arange(len(owner) - rows, device=self.device)
+        seen = (owner[None] == owner[-rows:, None]) | (owner[None] == -1)
+        seen &= order[None] <= order[-rows:, None]
+        places = torch.cat([begin, positions])
         masks = {}
         for kind, window in self.windows:
             near = seen
             if window is not None:
-                near = seen & (positions[:, None] - positions[None] < window)
+                near = seen & (positions[:, None] - places[None] < window)
             mask = torch.zeros(near.shape, dtype=self.dtype, device=self.device)
             masks[kind] = mask.masked_fill_(~near, float("-inf"))[None, None]
         return masks if len(masks) > 1 else next(iter(masks.values()))
 
     def _rows(self, notes: Sequence[Encoded], share: float) -> Batch:
-        """Rows padded on the left, so that all answers stand in the last columns."""
-        sequences = [[*note.prompt, *note.answer[:-1]] for note in notes]
+        """Rows padded on the left, so that all answers stand in the last columns; on the right where
+        the prompt is kept, so that nothing stands between it and the note."""
+        begin = len(self.prefix) - self.again
+        sequences = [[*note.prompt[begin:], *note.answer[:-1]] for note in notes]
         columns = max(map(len, sequences))
         blank = [columns - len(sequence) for sequence in sequences]
-        ids = [[self.padding] * n + sequence for n, sequence in zip(blank, sequences, strict=True)]
-        mask = self._tensor([[0] * n + [1] * (columns - n) for n in blank])
+        left = [0 if begin else n for n in blank]
+        ids, there = [], []
         asked: list[_Asked] = []
-        for number, note in enumerate(notes):
-            asked += _asked(note, number, share, blank[number] + len(note.prompt) - 1)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        for number, (note, sequence) in enumerate(zip(notes, sequences, strict=True)):
+            before, after = left[number], blank[number] - left[number]
+            ids.append([self.padding] * before + sequence + [self.padding] * after)
+            there.append([1] * begin + [0] * before + [1] * len(sequence) + [0] * after)
+            asked += _asked(note, number, share, before + len(note.prompt) - begin - 1)
+        mask = self._tensor(there)
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, begin:]
         return self._batch(ids, positions, mask, None, [place.note for place in asked], asked)
 
     def _tensor(self, values: object) -> torch.Tensor:
@@ -305,7 +340,7 @@ def layout_for(
     base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     own = base.config._attn_implementation
     tokens = min(9, longest - len(prefix))
-    row = rows.batch([_probe(rows, 5, tokens)]).logits(model)[0].float()
+    row = rows.batch([probe(rows, 5, tokens)]).logits(model)[0].float()
     reach = windows(model.config)
     trouble = ""
     for packed in (replace(rows, way="segments"), replace(rows, way="mask", windows=reach)):
@@ -323,7 +358,7 @@ def layout_for(
     return rows, f"rows of similar length: {type(base).__name__} takes no packs ({trouble})"
 
 
-def _probe(layout: Layout, start: int, tokens: int) -> Encoded:
+def probe(layout: Layout, start: int, tokens: int) -> Encoded:
     """A short note of arbitrary tokens."""
     return Encoded([*layout.prefix, *range(start, start + tokens)], [], -1, False)
 
@@ -333,7 +368,7 @@ def _trouble(
     model: PreTrainedModel | PeftModel, layout: Layout, row: torch.Tensor, tokens: int
 ) -> str:
     """What is wrong with packs for a base, or ""; `row` are the logits of probe 5 in a row."""
-    one, other, second = (_probe(layout, start, tokens) for start in (11, 23, 5))
+    one, other, second = (probe(layout, start, tokens) for start in (11, 23, 5))
     batches = [layout.batch(notes) for notes in ([one, second], [other, second], [second])]
     try:
         with_one, with_other, alone = (batch.logits(model)[-1].float() for batch in batches)
@@ -342,10 +377,15 @@ def _trouble(
         return (str(error) or type(error).__name__).splitlines()[0][:120]
     if not torch.equal(with_one, with_other):
         return "a note's logits change with its neighbour"
-    # Kernels for other shapes round otherwise: a few units in the last place of the largest logit.
-    # (Parts of some bases go through float32 whatever they are given.)
-    eps = max(torch.finfo(layout.dtype).eps, torch.finfo(torch.float32).eps)
-    slack = 64 * eps * float(row.abs().max())
-    if float((with_one - alone).abs().max()) > slack or float((alone - row).abs().max()) > slack:
+    most = slack(layout, row)
+    if float((with_one - alone).abs().max()) > most or float((alone - row).abs().max()) > most:
         return "a note's logits differ from those it has alone"
     return ""
+
+
+def slack(layout: Layout, logits: torch.Tensor) -> float:
+    """How far equal logits may lie apart, because kernels for other shapes round otherwise: a few
+    units in the last place of the largest."""
+    # Parts of some bases go through float32 whatever they are given.
+    eps = max(torch.finfo(layout.dtype).eps, torch.finfo(torch.float32).eps)
+    return 64 * eps * float(logits.abs().max())

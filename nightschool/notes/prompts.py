@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The text around a note. `system` is used by models with a chat template only."""
+    """The text around a note: `system` is said once, the rest around each note (examples too)."""
 
     system: str
     before: str
@@ -35,4 +35,4 @@ def instruct_prompt(
 def plain_prompt(answers: Mapping[str, str]) -> Prompt:
     """For base models, which continue text and follow no instructions: as short as can be."""
     codes = "".join(f"{answer} = {kind}\n" for kind, answer in answers.items() if answer != kind)
-    return Prompt(system="", before=f"{codes}Note:\n", after="\n\nKind:")
+    return Prompt(system=codes, before="Note:\n", after="\n\nKind:")

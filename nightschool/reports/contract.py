@@ -248,6 +248,8 @@ class TimelineEntry(TypedDict):
 class Report(TypedDict):
     """One run, measured before and after. `settings` is the school's TOML text.
 
+    `arm_notes` says by arm how it was made, what went wrong with it, or why it is absent.
+
     `more_notes` is about how many more test notes would settle an inconclusive decision; None where
     it is settled, or where no number within reach would. `rivals` are the cheap arms that the night's
     model does not beat, best first. `calibration`, `risk_coverage` and `out_of_scope` are by arm, for
@@ -258,6 +260,7 @@ class Report(TypedDict):
     run: int
     items: int
     arms: list[Arm]
+    arm_notes: dict[str, str]
     paired: Paired
     decision: Decision
     reason: str

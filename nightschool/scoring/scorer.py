@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from peft import PeftModel
 from transformers import PreTrainedModel
 
@@ -12,43 +16,76 @@ from nightschool.learning.device import Device
 from nightschool.learning.encoding import Encoded, Encoder
 from nightschool.learning.errors import LearningError, Stopped
 from nightschool.learning.packing import layout_for
-from nightschool.learning.plan import Shape, cheapest
+from nightschool.learning.prompt import keep_prompt
 
-_GPU_BUDGET = 4096
+# Tokens a pass. On a CPU more bring nothing, and a stop waits for a pass; on a GPU a short pass costs
+# as much as one that fills it.
+_CPU_BUDGET, _GPU_BUDGET = 1024, 4096
+# Copies of the prompt's keys that the notes of a pass may have together: kernels want one a note.
+_MOST_KEYS = 32_768
+
+Floats = NDArray[np.float32]
+Progress = Callable[[int, int], None]
 
 
-@torch.no_grad()
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a pass over notes gave, in their order."""
+
+    probabilities: list[list[float]]
+    """Over the encoder's kinds; each sums to 1."""
+    features: Floats | None
+    """The base's last hidden state where the answer comes next, shape (notes, width)."""
+
+
 def score(
     model: PreTrainedModel | PeftModel,
     encoder: Encoder,
     notes: Sequence[Encoded],
     device: Device,
     budget: int = 0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[list[float]]:
-    """Each note's probabilities over `encoder.kinds`, in the notes' order; each sums to 1.
+    """Each note's probabilities over `encoder.kinds`; see `read`."""
+    return read(model, encoder, notes, device, budget, progress, should_stop).probabilities
+
+
+@torch.no_grad()
+def read(
+    model: PreTrainedModel | PeftModel,
+    encoder: Encoder,
+    notes: Sequence[Encoded],
+    device: Device,
+    budget: int = 0,
+    progress: Progress = lambda done, total: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    features: bool = False,
+) -> Scored:
+    """Each note's probabilities over `encoder.kinds` and, where asked for, its `features`.
 
     The probability of a kind is that of its answer's first token, among the kinds' first tokens
-    only: the encoder sees to it that these differ. Notes of `budget` tokens share a pass
-    (0: as many as pay). Raises Stopped between two passes, LearningError where the model's answers
-    are not finite.
+    only: the encoder sees to it that these differ. The prompt is computed once; notes of `budget`
+    tokens (0: as many as pay) share a pass. Raises Stopped between two passes, LearningError where the
+    model's answers are not finite.
     """
     model.eval()
-    if not budget:
-        budget = cheapest(Shape.of(model.config.to_dict()), len(encoder.prefix))
-        # On a GPU, a short pass costs as much as one that fills it.
-        budget = budget if device.torch.type == "cpu" else max(budget, _GPU_BUDGET)
+    budget = budget or (_CPU_BUDGET if device.torch.type == "cpu" else _GPU_BUDGET)
     layout, _ = layout_for(
         model, encoder.prefix, encoder.padding, encoder.longest, device.precision.attention
     )
+    layout, _ = keep_prompt(model, layout)
+    most = max(1, _MOST_KEYS // max(1, len(encoder.prefix)))
     tokens = torch.tensor(encoder.first_tokens, device=device.torch)
     found: list[list[float]] = [[] for _ in notes]
+    states: dict[int, Floats] = {}
     done = 0
-    for part in layout.split(notes, budget):
+    for part in layout.split(notes, budget, most):
         if should_stop():
             raise Stopped
-        logits = layout.batch([notes[index] for index in part]).logits(model)
+        batch = layout.batch([notes[index] for index in part])
+        with _entering_the_head(model) as entered:
+            logits = batch.logits(model)
         probabilities = logits.float()[:, tokens].softmax(-1).cpu()
         if not probabilities.isfinite().all():
             raise LearningError(
@@ -57,9 +94,27 @@ def score(
             )
         for index, row in zip(part, probabilities.tolist(), strict=True):
             found[index] = row
+        if features:
+            states |= zip(part, batch.asked(entered[-1]).float().cpu().numpy(), strict=True)
         done += len(part)
         progress(done, len(notes))
-    return found
+    stacked = np.stack([states[index] for index in range(len(notes))]) if features else None
+    return Scored(found, stacked)
+
+
+@contextmanager
+def _entering_the_head(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
+    """Collects what the model's head is given: the last hidden states of the tokens that answer."""
+    entered: list[torch.Tensor] = []
+
+    def keep(_: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        entered.append(args[0].detach())
+
+    handle = model.get_output_embeddings().register_forward_pre_hook(keep)  # type: ignore[operator]
+    try:
+        yield entered
+    finally:
+        handle.remove()
 
 
 def best(kinds: Sequence[str], probabilities: Sequence[float]) -> str:

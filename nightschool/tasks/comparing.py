@@ -22,13 +22,13 @@ from nightschool.reports.contract import (
     Seed,
 )
 from nightschool.scoring.abstention import none_of
-from nightschool.scoring.cheap import majority, tfidf_lr
 from nightschool.scoring.decision import Questions, Rules, against_cheap, decide, judge
 from nightschool.scoring.intervals import design_effect
 from nightschool.scoring.metrics import scores
 from nightschool.scoring.paired import paired
 from nightschool.tasks.certainty import certainty, keep_with_model
 from nightschool.tasks.champion import incumbent
+from nightschool.tasks.ladder import ladder
 from nightschool.tasks.looks import ARMS, looks_at_test, record_look
 from nightschool.tasks.provenance import provenance
 from nightschool.tasks.seeds import validation_loss
@@ -56,15 +56,16 @@ def make_report(work: Work) -> Report:
     """
     measured = _gather(work)
     dataset, asked = measured.dataset, measured.asked
-    others = other_arms(dataset, measured.test)
+    others = ladder(work, dataset)
     record_look(work, ARMS)
-    arms, pairs = _arms(measured, others)
+    arms, pairs = _arms(measured, others.answers)
     right = np.array([a == t for a, t in zip(measured.answers["after"], asked.true, strict=True)])
     worth = len(right) / design_effect(right - right.mean(), asked.codes)
     report = {
         "format": FORMAT,
         "run": work.run,
         "items": len(measured.test),
+        "arm_notes": others.notes,
         "arms": list(arms.values()),
         "paired": pairs["before"],
         **_decision(work, measured, arms, pairs),
@@ -80,16 +81,6 @@ def make_report(work: Work) -> Report:
         **provenance(work, dataset, asked.groups),
     }
     return cast(Report, report)
-
-
-def other_arms(dataset: Dataset, test: Sequence[Item]) -> dict[ArmName, list[str]]:
-    """What else answers the test notes, having learnt from the notes that the adapter learnt from."""
-    known = [item for item in dataset.items if item.side == "train"]
-    texts, kinds = [item.text for item in known], [item.kind for item in known]
-    return {
-        "majority": majority(kinds, len(test)),
-        "tfidf-lr": tfidf_lr(texts, kinds, [item.text for item in test]),
-    }
 
 
 def _gather(work: Work) -> _Measured:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import re
 import shutil
@@ -17,6 +18,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import LedgerError
+from nightschool.scoring.server import Server, ServerError
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.asking import ChildError, ask_to_probe
 
@@ -25,6 +27,8 @@ _WATCHED = (
 )  # fmt: skip
 # A 3B base is 6 GB and 2 GB quantised, and a run's checkpoints and datasets stay under 2 GB.
 _NEEDED_GB = 10.0
+# How long a server may take to name its models.
+_SERVER_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ def examine(school: School, settings: Settings) -> Iterator[Finding]:
     yield _ledger(school)
     yield _queue(school, settings)
     yield _notes(school, settings)
+    if settings.server.url:
+        yield _server(settings)
     try:
         found = ask_to_probe(school, settings)
     except ChildError as error:
@@ -137,6 +143,26 @@ def _notes(school: School, settings: Settings) -> Finding:
     return Finding(
         "notes", f"there is no {folder}", "problem", "set notes.folder in nightschool.toml"
     )
+
+
+def _server(settings: Settings) -> Finding:
+    """Whether the server that notes are to be sent to answers; no note is sent."""
+    wanted = settings.server
+    key = os.environ.get(wanted.api_key_env, "").strip() if wanted.api_key_env else ""
+    try:
+        models = Server(wanted.model_copy(update={"timeout_s": _SERVER_S}), key).models()
+    except ServerError as error:
+        return Finding(
+            "server", f"{wanted.url}: {error}", "warning",
+            'start it before the run compares, or set server.url = ""',
+        )  # fmt: skip
+    if models and wanted.model not in models:
+        known = ", ".join(models[:5])
+        return Finding(
+            "server", f"{wanted.url} has no model {wanted.model}, but {known}", "warning",
+            "set server.model, or fetch it there",
+        )  # fmt: skip
+    return Finding("server", f"{wanted.url} offers {wanted.model}", "ok")
 
 
 def _torch(found: dict[str, Any]) -> Iterator[Finding]:

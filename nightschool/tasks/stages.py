@@ -125,12 +125,16 @@ def evaluate(work: Work) -> Ending:
 
 
 def _score_test(work: Work, what: str, adapter: Path | None) -> Ending:
+    """Score the test notes, and the validation notes, from which temperature and threshold come;
+    without an adapter also what else the untouched base can answer with."""
     from nightschool.learning.base import attach
     from nightschool.learning.device import lock, pick
     from nightschool.learning.encoding import cuts_in_words
-    from nightschool.scoring.scorer import best, score
+    from nightschool.scoring.scorer import best
+    from nightschool.tasks.arms import by_id, measure, rounded, score_sides
 
-    items = [item for item in work.dataset().items if item.side == "test"]
+    dataset = work.dataset()
+    items = [item for item in dataset.items if item.side == "test"]
     device = pick(work.settings.train)
     held = lock(work.school, device)
     encoder = work.encoder()
@@ -140,14 +144,11 @@ def _score_test(work: Work, what: str, adapter: Path | None) -> Ending:
     cuts = cuts_in_words(notes, "test notes", encoder.max_tokens)
     if cuts:
         work.parent.say("warning", cuts)
-    probabilities = score(
-        model, encoder, notes, device,
-        progress=lambda done, total: work.parent.progress(done, total, None, None),
-        should_stop=work.parent.should_stop,
-    )  # fmt: skip
+    sides = score_sides(work, model, encoder, device, dataset, untouched=adapter is None)
+    others = measure(sides) if adapter is None else {}
     held.release()
     record_look(work, what)
-    answers = [best(encoder.kinds, row) for row in probabilities]
+    answers = [best(encoder.kinds, row) for row in sides.probabilities]
     right = sum(answer == item.kind for answer, item in zip(answers, items, strict=True))
     share = f"{right} of {len(items)} test notes right ({right / len(items):.0%})"
     work.parent.say("state", share if what in (BASE, ADAPTER) else f"{what}: {share}")
@@ -157,11 +158,10 @@ def _score_test(work: Work, what: str, adapter: Path | None) -> Ending:
         "cut": sum(note.cut for note in notes),
         "warnings": [cuts] if cuts else [],
         "chosen": work.chose(*device.choices, *encoder.choices),
-        "answers": {item.id: answer for item, answer in zip(items, answers, strict=True)},
-        "probabilities": {
-            item.id: [round(p, 6) for p in row]
-            for item, row in zip(items, probabilities, strict=True)
-        },
+        "answers": by_id(items, answers),
+        "probabilities": by_id(items, rounded(sides.probabilities)),
+        "validation": by_id(sides.watched, rounded(sides.watched_probabilities)),
+        **others,
     }
 
 

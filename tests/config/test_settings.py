@@ -110,7 +110,7 @@ def test_a_value_may_be_written_in_any_way_of_toml(
         (
             "zzz = 1",
             "file, line 1: unknown setting `zzz`: known here are "
-            "preset, base, queue, notes, split, kinds, prompt, train, decide, classify, night",
+            "preset, base, queue, notes, split, kinds, prompt, train, decide, classify, ladder, server, night",
         ),
     ],
 )
@@ -372,3 +372,70 @@ def test_a_comment_shows_the_value_in_force(preset: str) -> None:
 def test_any_text_survives_the_template(folder: str, kinds: dict[str, str]) -> None:
     settings = _check(template({"notes": {"folder": folder}, "kinds": kinds}))
     assert (settings.notes.folder, settings.kinds) == (folder, kinds)
+
+
+# The server that notes may be sent to
+
+
+def _server(url: str, more: str = "") -> Settings:
+    return _check(f"[server]\nurl = '{url}'\nmodel = 'tiny'\n{more}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:11434/v1",
+        "http://127.0.0.2",
+        "http://localhost:8080",
+        "https://LOCALHOST/v1/chat/completions",
+        "http://[::1]:8080/v1",
+        "http://[::ffff:127.0.0.1]:8080",
+    ],
+)
+def test_a_server_on_this_computer_may_be_asked(url: str) -> None:
+    assert _server(url).server.url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://api.example.com/v1", "api.example.com"),
+        ("http://192.168.1.7:11434", "192.168.1.7"),
+        ("http://localhost.example.com", "localhost.example.com"),
+        ("http://127.0.0.1.example.com/v1", "127.0.0.1.example.com"),
+        ("http://[2001:db8::1]/v1", "2001:db8::1"),
+        ("http://[::ffff:192.0.2.1]/v1", "::ffff:192.0.2.1"),
+        ("http://0.0.0.0:11434", "0.0.0.0"),
+    ],
+)
+def test_another_computer_is_asked_only_where_its_owner_writes_so(url: str, host: str) -> None:
+    [problem] = _problems(f"[server]\nurl = '{url}'\nmodel = 'tiny'\n")
+    assert problem.startswith(f"file, line 1: `server`: url names another computer ({host})")
+    assert "allow_remote = true" in problem
+    assert _server(url, "allow_remote = true").server.allow_remote
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("url = '127.0.0.1:11434'\nmodel = 'x'", "expected one like"),
+        ("url = 'ftp://127.0.0.1/v1'\nmodel = 'x'", "expected one like"),
+        ("url = 'http:///v1'\nmodel = 'x'", "expected one like"),
+        ("url = 'http://127.0.0.1:99999/v1'\nmodel = 'x'", "is no address"),
+        ("url = 'http://[::1/v1'\nmodel = 'x'", "is no address"),
+        ("url = 'http://127.0.0.1/v1 x'\nmodel = 'x'", "expected one like"),
+        ("url = 'http://me:secret@127.0.0.1/v1'\nmodel = 'x'", "a key goes to api_key_env"),
+        ("url = 'http://127.0.0.1/v1?key=secret'\nmodel = 'x'", "a key goes to api_key_env"),
+        ("url = 'http://127.0.0.1/v1'", "model is not set"),
+        ("timeout_s = 0.0", "greater than 0"),
+    ],
+)
+def test_what_is_wrong_with_a_server_is_one_line(text: str, said: str) -> None:
+    [problem] = _problems(f"[server]\n{text}")
+    assert said in problem
+    assert problem.startswith("file, line ")
+
+
+def test_an_arm_that_there_is_not_is_named_with_those_that_there_are() -> None:
+    [problem] = _problems('[ladder]\narms = ["majority", "gpt"]')
+    assert "`ladder.arms.1`" in problem and "'tfidf-lr'" in problem

@@ -25,7 +25,7 @@ def test_kinds_that_begin_alike_are_named_by_codes(tiny_base: Path) -> None:
     made = encoder(tiny_base, ["zz-a", "zz-b", "lesson"])
     assert len(set(made.first_tokens)) == 3
     assert "code" in made.choices[0].reason
-    assert "A = zz-a" in made.prompt.before
+    assert "A = zz-a" in made.prompt.system
 
 
 def test_a_long_note_is_cut_but_never_the_prompt(tiny_base: Path) -> None:
@@ -99,7 +99,7 @@ def test_kinds_that_begin_alike_get_answers_that_do_not(
 def test_names_whose_tokens_begin_alike_give_way_to_codes(tiny_base: Path) -> None:
     made = encoder(tiny_base, ["設計", "設計判断"])
     assert "code" in made.choices[0].reason
-    assert made.prompt.before.startswith("A = 設計\nB = 設計判断\n")
+    assert made.prompt.system.startswith("A = 設計\nB = 設計判断\n")
 
 
 def test_hundreds_of_kinds_get_codes_where_the_tokenizer_has_them(tiny_base: Path) -> None:
@@ -108,3 +108,41 @@ def test_hundreds_of_kinds_get_codes_where_the_tokenizer_has_them(tiny_base: Pat
     assert len(set(made.first_tokens)) == 250
     with pytest.raises(LearningError, match=r"250 kinds are too many .* to name \d+"):
         encoder(tiny_base, kinds)
+
+
+# Examples
+
+
+def test_examples_stand_before_the_note_as_notes_do(tiny_base: Path) -> None:
+    made = encoder(tiny_base, ["decision", "lesson", "none"])
+    shown = made.with_examples([("We chose it.", "decision"), ("It broke.", "lesson")], 50)
+    prompt = shown.encode("Buy milk.").prompt
+    assert load_tokenizer(tiny_base).decode(prompt) == (
+        "Note:\nWe chose it.\n\nKind: decision\n\nNote:\nIt broke.\n\nKind: lesson\n\n"
+        "Note:\nBuy milk.\n\nKind:"
+    )
+    assert prompt[: len(shown.prefix)] == shown.prefix
+    assert (shown.first_tokens, shown.suffix) == (made.first_tokens, made.suffix)
+    assert shown.fingerprint != made.fingerprint
+    assert made.encode("Buy milk.").prompt != prompt
+
+
+def test_examples_are_turns_of_a_chat_and_codes_are_explained_once(tiny_base: Path) -> None:
+    tokenizer = load_tokenizer(tiny_base)
+    tokenizer.chat_template = (
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}<assistant>"
+    )
+    made = Encoder(tokenizer, ["lesson", "none"], {}, "Sort it.", 50)
+    shown = made.with_examples([("It broke.", "lesson")], 50)
+    text = tokenizer.decode(shown.encode("Buy milk.").prompt)
+    assert "<user>Note:\nIt broke.\n\nKind:</><assistant>lesson</><user>Note:\nBuy milk." in text
+    assert text.count("Sort it.") == 1
+    coded = encoder(tiny_base, ["zz-a", "zz-b"]).with_examples([("x", "zz-a")], 50)
+    assert load_tokenizer(tiny_base).decode(coded.prefix).count("A = zz-a") == 1
+
+
+def test_a_special_token_in_an_example_is_just_text(tiny_base: Path) -> None:
+    tokenizer = load_tokenizer(tiny_base)
+    shown = encoder(tiny_base, ["lesson", "none"]).with_examples([("a <end> b", "none")], 50)
+    assert tokenizer.eos_token_id not in shown.prefix
+    assert "a <end> b" in tokenizer.decode(shown.prefix)

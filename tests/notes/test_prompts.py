@@ -28,7 +28,7 @@ def test_a_plain_prompt_gives_the_note_and_asks_for_its_kind() -> None:
 
 def test_a_plain_prompt_explains_answers_that_are_not_the_kinds_name() -> None:
     prompt = plain_prompt({"lesson": "A", "none": "none", "決定": "B"})
-    assert prompt == Prompt("", "A = lesson\nB = 決定\nNote:\n", "\n\nKind:")
+    assert prompt == Prompt("A = lesson\nB = 決定\n", "Note:\n", "\n\nKind:")
 
 
 def test_kinds_stand_in_the_order_given() -> None:

@@ -151,6 +151,7 @@ REPORT: Report = {
     "run": 3,
     "items": 56,
     "arms": [_arm("majority"), _arm("tfidf-lr"), _arm("before"), _arm("after")],
+    "arm_notes": {"server": "absent: server.url names no server"},
     "paired": {"wins": 21, "losses": 1, "mcnemar_p": 0.00001, "delta_accuracy": 20 / 56,
                "delta_ci": [0.232, 0.482], "p_better": 0.99999, "p_worse": 0.0,
                "design_effect": 1.1, "delta_macro_f1": 0.37, "delta_macro_f1_ci": [0.24, 0.5]},

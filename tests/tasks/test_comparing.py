@@ -299,12 +299,6 @@ def test_a_group_of_the_dataset_counts_once(
     )
 
 
-def test_the_group_is_the_datasets_and_else_the_note_itself() -> None:
-    assert group_of(cast(Any, SimpleNamespace(id="x", group="g"))) == "g"
-    assert group_of(cast(Any, SimpleNamespace(id="x", group=""))) == "x"
-    assert group_of(cast(Any, SimpleNamespace(id="x"))) == "x"
-
-
 def test_every_seed_is_shown_and_the_used_one_decides(school: School) -> None:
     _, dataset = read_and_freeze(school, load(school.settings_file))
     answers = [stage(dataset, given, 0.8)["answers"] for given in (right, half)]

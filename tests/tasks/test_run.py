@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from nightschool.ledger.records import STAGES
 from nightschool.reports.contract import Paired, Report
 from nightschool.tasks.asking import ChildError, ask_to_classify, ask_to_plan
 from nightschool.tasks.runner import Runner
+from tests.chat_server import chat_server, says
 from tests.conftest import KINDS, MakeSchool, new_school
 
 FAST = {"epochs": 1.0, "lora_r": 4, "max_tokens": 64, "checkpoint_minutes": 0.0}
@@ -41,8 +43,10 @@ def work_off(school: School, run: int) -> None:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[School]:
     root = tmp_path_factory.mktemp("done") / "my 学校"
-    school = new_school(root, base=tiny_base.as_posix(), train=FAST)
-    work_off(school, queue(school))
+    with chat_server(says("Lesson")) as chat:
+        server = {"url": chat.url, "model": "tiny:1b"}
+        school = new_school(root, base=tiny_base.as_posix(), train=FAST, server=server)
+        work_off(school, queue(school))
     yield school
 
 
@@ -55,7 +59,9 @@ def test_a_run_goes_all_the_way(done: School) -> None:
 
 def test_the_report_keeps_its_contract(done: School) -> None:
     report = json.loads((done.run_folder(1) / "report/report.json").read_text("utf-8"))
-    assert [arm["name"] for arm in report["arms"]] == ["majority", "tfidf-lr", "before", "after"]
+    assert [arm["name"] for arm in report["arms"]] == [
+        "majority", "tfidf-lr", "features-lr", "zero-shot", "few-shot", "server", "before", "after",
+    ]  # fmt: skip
     assert report["run"] == 1
     assert report["items"] == 6  # a fifth of 12 notes of each of 3 kinds
     for arm in report["arms"]:
@@ -70,7 +76,7 @@ def test_the_report_keeps_its_contract(done: School) -> None:
     assert report["decision"] in ("promote", "keep", "inconclusive")
     assert {"device", "precision", "answers"} <= {choice["name"] for choice in report["chosen"]}
     page = (done.run_folder(1) / "report/report.html").read_text("utf-8")
-    assert "<html" in page and "http://" not in page and "https://" not in page
+    assert "<html" in page and not re.search(r"(src|href|url\()\W*https?:", page)
 
 
 def test_the_base_is_quantised_once(done: School) -> None:
@@ -94,6 +100,46 @@ def test_before_and_after_saw_the_same_prompt_and_notes(done: School) -> None:
     )
     assert before["prompt"] == after["prompt"]
     assert before["answers"].keys() == after["answers"].keys()
+
+
+# The ladder
+
+
+def stage_result(school: School, stage: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((school.run_folder(1) / f"{stage}.json").read_text("utf-8"))
+    return found
+
+
+def test_every_arm_answers_the_same_test_notes(done: School) -> None:
+    before = stage_result(done, "baseline")
+    assert list(before["arms"]) == ["features-lr", "zero-shot", "few-shot"]
+    for arm in before["arms"].values():
+        assert arm["answers"].keys() == before["answers"].keys()
+        for id_, row in arm["probabilities"].items():
+            assert sum(row) == pytest.approx(1, abs=1e-4)
+            assert arm["answers"][id_] == KINDS[row.index(max(row))]
+        assert arm["seconds"] > 0
+    assert "arms" not in stage_result(done, "evaluate")
+
+
+def test_the_server_was_asked_and_its_arm_says_how_that_went(done: School) -> None:
+    report = json.loads((done.run_folder(1) / "report/report.json").read_text("utf-8"))
+    assert report["arm_notes"]["server"].endswith("a kind for 6 of 6 test notes")
+    (server,) = (arm for arm in report["arms"] if arm["name"] == "server")
+    assert all(row["lesson"] == sum(row.values()) for row in server["confusion"].values())
+    assert report["arm_notes"]["embeddings-lr"] == "absent: ladder.embeddings names no model"
+    assert "cross-validation" in report["arm_notes"]["features-lr"]
+    page = (done.run_folder(1) / "report/report.html").read_text("utf-8")
+    assert "a kind for 6 of 6 test notes" in page
+
+
+def test_the_validation_notes_are_scored_before_and_after(done: School) -> None:
+    for stage in ("baseline", "evaluate"):
+        found = stage_result(done, stage)
+        assert len(found["validation"]) == 3
+        assert not found["validation"].keys() & found["answers"].keys()
+        for row in found["validation"].values():
+            assert sum(row) == pytest.approx(1, abs=1e-4)
 
 
 def test_the_model_sorts_notes(done: School) -> None:
@@ -195,6 +241,7 @@ def test_a_quick_run_without_time_learns_from_a_part_and_measures_with_the_same_
         json.loads((s.run_folder(1) / "evaluate.json").read_text("utf-8")) for s in (done, school)
     ]
     assert reports[0]["answers"].keys() == reports[1]["answers"].keys()
+    assert list(stage_result(school, "baseline")["arms"]) == ["zero-shot"]  # as cheap as none
 
 
 def test_what_a_run_decided_is_not_decided_again(tmp_path: Path, tiny_base: Path) -> None:

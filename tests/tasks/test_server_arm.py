@@ -1,0 +1,156 @@
+"""The server arm against a real server: every test note gets an outcome, kept as it comes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings
+from nightschool.learning.errors import Stopped
+from nightschool.notes.dataset import Item
+from nightschool.tasks.server_arm import ask_server
+from nightschool.tasks.work import Work
+from tests.chat_server import Behave, Chat, Handler, chat_server, fails, hangs, says, send
+
+KINDS = ("decision", "lesson", "none")
+TEST = [Item(f"id-{n}", f"Note {n}. 買い物。", KINDS[n % 3], "test", f"{n}.md") for n in range(9)]
+
+
+class Listener:
+    """A parent that keeps what it hears, and wishes to stop after so many notes."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.said: list[tuple[str, str]] = []
+        self.done: list[tuple[int, int]] = []
+        self.stop_after = stop_after
+
+    def should_stop(self) -> bool:
+        return self.stop_after is not None and self.done[-1][0] >= self.stop_after
+
+    def say(self, kind: str, message: str) -> None:
+        self.said.append((kind, message))
+
+    def progress(self, step: int, total: int, loss: None, eta_s: float | None) -> None:
+        self.done.append((step, total))
+
+
+def work_at(root: Path, url: str, stop_after: int | None = None, **server: Any) -> Work:
+    settings = Settings.model_validate(
+        {
+            "kinds": {"lesson": "learned the hard way"},
+            "server": {"url": url, "model": "tiny:1b", "timeout_s": 5.0, **server},
+        }
+    )
+    work = Work(School(root / "my 学校"), 1, settings, Listener(stop_after))  # type: ignore[arg-type]
+    work.folder.mkdir(parents=True, exist_ok=True)
+    return work
+
+
+def by_number(text: str) -> str:
+    """Answers note n with the kind n mod 3."""
+    return KINDS[int(text.split()[2].rstrip(".")) % 3]
+
+
+def in_turn(*behaviours: Behave) -> Behave:
+    """Behaves in one way after another."""
+    return lambda chat, handler: behaviours[(len(chat.asked) - 1) % len(behaviours)](chat, handler)
+
+
+def test_each_note_is_asked_about_with_the_kinds_and_their_meanings(tmp_path: Path) -> None:
+    with chat_server(says(by_number)) as chat:
+        answers, note = ask_server(work_at(tmp_path, chat.url), KINDS, TEST)
+    assert answers == [item.kind for item in TEST]
+    assert note == f"tiny:1b at {chat.url}: a kind for 9 of 9 test notes"
+    system, user = chat.asked[0]["messages"]
+    assert "- lesson: learned the hard way\n- none" in system["content"]
+    assert user["content"] == "Note:\nNote 0. 買い物。\n\nKind:"
+
+
+def test_what_is_no_kind_counts_as_wrong_and_is_counted(tmp_path: Path) -> None:
+    ways = in_turn(says("LESSON"), says("<think>hm</think> no idea"), fails(500), hangs)
+    with chat_server(ways) as chat:
+        work = work_at(tmp_path, chat.url, timeout_s=0.2)
+        answers, note = ask_server(work, KINDS, TEST)
+    assert answers == ["lesson", "", "", "", "lesson", "", "", "", "lesson"]
+    told = (
+        "a kind for 3 of 9 test notes; counted as wrong: 2 nonsense, 2 no answer in time, 2 errors "
+        "(most often: HTTP 500: no such model)"
+    )
+    assert note.endswith(told)
+    assert work.parent.said == [("warning", f"server: {note}")]  # type: ignore[attr-defined]
+    rows = [
+        json.loads(line) for line in (work.folder / "server.jsonl").read_text("utf-8").split("\n")
+    ]
+    assert [row["outcome"] for row in rows[:4]] == ["kind", "nonsense", "error", "timeout"]
+    assert rows[1]["reply"] == "<think>hm</think> no idea"
+
+
+def test_a_stop_between_two_notes_loses_no_answer(tmp_path: Path) -> None:
+    with chat_server(says(by_number)) as chat:
+        with pytest.raises(Stopped):
+            ask_server(work_at(tmp_path, chat.url, stop_after=4), KINDS, TEST)
+        assert len(chat.asked) == 4
+        work = work_at(tmp_path, chat.url)
+        answers, _ = ask_server(work, KINDS, TEST)
+        assert len(chat.asked) == 9
+        assert answers == [item.kind for item in TEST]
+        assert work.parent.done[-1] == (8, 9)  # type: ignore[attr-defined]
+        assert ask_server(work, KINDS, TEST)[0] == answers
+    assert len(chat.asked) == 9
+
+
+def test_an_answer_that_a_crash_tore_apart_is_asked_again(tmp_path: Path) -> None:
+    with chat_server(says(by_number)) as chat:
+        work = work_at(tmp_path, chat.url)
+        ask_server(work, KINDS, TEST[:3])
+        file = work.folder / "server.jsonl"
+        file.write_bytes(file.read_bytes()[:-30])
+        answers, _ = ask_server(work, KINDS, TEST)
+        assert answers == [item.kind for item in TEST]
+        assert len(chat.asked) == 3 + 7
+        assert ask_server(work, KINDS, TEST)[0] == answers
+
+
+def test_a_server_that_is_down_is_given_up_and_everything_counts_as_wrong(tmp_path: Path) -> None:
+    with chat_server(says("")) as chat:
+        url = chat.url
+    answers, note = ask_server(work_at(tmp_path, url), KINDS, TEST)
+    assert answers == [""] * 9
+    assert "a kind for 0 of 9 test notes; counted as wrong: 5 errors" in note
+    assert "4 not asked after 5 failures in a row" in note
+    assert "connection refused (is the server running?)" in note
+
+
+def test_nonsense_is_no_reason_to_give_up(tmp_path: Path) -> None:
+    with chat_server(says("I like cheese.")) as chat:
+        answers, note = ask_server(work_at(tmp_path, chat.url), KINDS, TEST)
+    assert answers == [""] * 9
+    assert note.endswith("counted as wrong: 9 nonsense")
+    assert len(chat.asked) == 9
+
+
+def test_the_key_comes_from_the_environment_and_is_never_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTES_KEY", " secret-key\n")
+
+    def echo(chat: Chat, handler: Handler) -> None:
+        send(handler, b"{}", 401)
+
+    with chat_server(echo) as chat:
+        work = work_at(tmp_path, chat.url, api_key_env="NOTES_KEY")
+        ask_server(work, KINDS, TEST[:1])
+    assert chat.headers[0]["Authorization"] == "Bearer secret-key"
+    assert "secret-key" not in (work.folder / "server.jsonl").read_text("utf-8")
+
+
+def test_a_key_that_is_not_set_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTES_KEY", raising=False)
+    with chat_server(says(by_number)) as chat:
+        work = work_at(tmp_path, chat.url, api_key_env="NOTES_KEY")
+        ask_server(work, KINDS, TEST[:1])
+    assert work.parent.said == [("warning", "NOTES_KEY (server.api_key_env) is not set")]  # type: ignore[attr-defined]

@@ -1,14 +1,24 @@
 """The report as plain data: what `nightschool report --json` prints and every file here reads.
 
-Shares, scores and intervals are fractions from 0 to 1; differences (`delta_*`) are fractions from
--1 to 1, after minus before. Intervals are [low, high] at 95 %. Times are ISO 8601 with an offset.
-Every number is finite. All keys are always there; lists may be empty.
+Shares, scores, probabilities and intervals are fractions from 0 to 1; differences (`delta_*`) are
+fractions from -1 to 1, after minus before. Intervals are [low, high] at 95 %, by group. Times are
+ISO 8601 with an offset. Every number is finite. All keys are always there; lists may be empty, and a
+value is None (an interval empty) where it was not measured.
 """
 
 from typing import Literal, TypedDict
 
-ArmName = Literal["majority", "tfidf-lr", "before", "after"]
+FORMAT = 2
+
+ArmName = Literal[
+    "majority", "tfidf-lr", "features-lr", "embeddings-lr", "zero-shot", "few-shot", "server",
+    "before", "after",
+]  # fmt: skip
+CHEAP_ARMS: tuple[ArmName, ...] = ("majority", "tfidf-lr", "features-lr", "embeddings-lr")
+"""What costs seconds to train and next to nothing to use."""
 Decision = Literal["promote", "keep", "inconclusive"]
+CheckName = Literal["better", "macro-F1", "kinds", "none", "cheap arms"]
+Reference = Literal["before", "champion"]
 
 
 class KindScores(TypedDict):
@@ -16,50 +26,198 @@ class KindScores(TypedDict):
 
     precision: float
     recall: float
+    recall_ci: list[float]
     f1: float
     n: int
 
 
 class Arm(TypedDict):
-    """One classifier on the test notes; `confusion` counts true kind -> predicted kind."""
+    """One classifier on the test notes; `confusion` counts true kind -> predicted kind.
+
+    `after_better` is the probability that the night's model is better than this arm: see `Paired`.
+    """
 
     name: ArmName
     accuracy: float
     accuracy_ci: list[float]
     macro_f1: float
+    macro_f1_ci: list[float]
     per_kind: dict[str, KindScores]
     confusion: dict[str, dict[str, int]]
+    after_better: float | None
 
 
 class Paired(TypedDict):
-    """After against before, note by note: `wins` were fixed, `losses` were broken."""
+    """New answers against earlier ones, note by note: `wins` were fixed, `losses` were broken.
+
+    `p_better` is the probability that the new ones are better, by group and under the prior most
+    sceptical of it: at least that. `p_worse` is the same for worse; the two need not sum to 1.
+    `design_effect` is by how much groups widen the variance. `mcnemar_p` takes notes for independent.
+    """
 
     wins: int
     losses: int
     mcnemar_p: float
+    p_better: float
+    p_worse: float
+    design_effect: float
     delta_accuracy: float
     delta_ci: list[float]
+    delta_macro_f1: float
+    delta_macro_f1_ci: list[float]
+
+
+class Check(TypedDict):
+    """One condition of the decision. `settled` is whether more test notes would hardly change it."""
+
+    reference: Reference
+    name: CheckName
+    passed: bool
+    settled: bool
+    detail: str
+
+
+class Champion(TypedDict):
+    """The model in use before this run: compared on the same test notes, or why it was not."""
+
+    run: int
+    accuracy: float | None
+    paired: Paired | None
+    why_not: str
+
+
+class Bin(TypedDict):
+    """Notes of similar confidence: the mean of it, the share that is right, and how many they are."""
+
+    confidence: float
+    accuracy: float
+    accuracy_ci: list[float]
+    n: int
+
+
+class Reliability(TypedDict):
+    """How far probabilities can be believed. `ece_by_chance` is what as many notes with perfectly
+    believable probabilities would show; `log_loss` is in nats a note."""
+
+    bins: list[Bin]
+    ece: float
+    ece_by_chance: float
+    log_loss: float
+
+
+class Calibration(TypedDict):
+    """On the test notes, as the model says it and with the temperature that validation gave.
+
+    `validation` is how many notes that was fitted on; without any, temperature and `scaled` are None.
+    """
+
+    temperature: float | None
+    validation: int
+    plain: Reliability
+    scaled: Reliability | None
+
+
+class RiskCoverage(TypedDict):
+    """[coverage, risk] pairs, the surest notes first: the share that is answered, and of that what is
+    wrong. `aurc` is the area under them; `risk` is that of answering all."""
+
+    points: list[list[float]]
+    aurc: float
+    risk: float
+
+
+class Sorting(TypedDict):
+    """What an owner gets on the test notes: `answered` is the share that is given a kind other than
+    none, `right` the share of those that is right, `cost` the mean cost of a note."""
+
+    accuracy: float
+    accuracy_ci: list[float]
+    answered: float
+    right: float | None
+    right_ci: list[float]
+    none_recall: float | None
+    cost: float
+
+
+class Abstention(TypedDict):
+    """Below `threshold` a note is left unsorted (none). The threshold is that with the least cost on
+    `validation` notes, where a wrong kind costs 1 and a note that is left unsorted `unsorted_cost`."""
+
+    threshold: float
+    unsorted_cost: float
+    validation: int
+    in_use: bool
+    plain: Sorting
+    thresholded: Sorting
+
+
+class OutOfScope(TypedDict):
+    """How well notes of the kind none are told from all others: `n` of them among the test notes.
+
+    `recall` is the share of them that is answered none, `false_alarms` the share of the others that
+    is; `auroc` ranks notes by the probability of their likeliest real kind.
+    """
+
+    kind: str
+    n: int
+    recall: float
+    recall_ci: list[float]
+    false_alarms: float
+    auroc: float | None
+    auroc_ci: list[float]
+
+
+class Looks(TypedDict):
+    """How often these test notes were looked at: by all that answered them, and by trained models.
+
+    `optimism` is by how much the best of so many equally good models looks better than it is.
+    """
+
+    looks: int
+    models: int
+    optimism: float
+    by: list[str]
+
+
+class Seed(TypedDict):
+    """One training of the run; `validation_loss` is its best, in nats."""
+
+    seed: int
+    used: bool
+    accuracy: float
+    macro_f1: float
+    validation_loss: float | None
+    adapter_sha256: str
 
 
 class Dataset(TypedDict):
-    """What the run learnt from and was tested on; `cut` notes were cut at max_tokens."""
+    """What the run learnt from and was tested on; `cut` notes were cut at max_tokens, and the test
+    notes are of `groups` groups of near-copies."""
 
     fingerprint: str
     train: int
     validation: int
     test: int
+    groups: int
     cut: int
     warnings: list[str]
 
 
-class Change(TypedDict):
-    """A test note whose answer became right (fixed) or wrong (broke)."""
+class Answer(TypedDict):
+    """A test note's true kind, both answers, and each model's probability of its own answer."""
 
     source: str
-    text: str
     kind: str
     before: str
     after: str
+    before_probability: float | None
+    after_probability: float | None
+
+
+class Change(Answer):
+    """A test note whose answer became right (fixed) or wrong (broke), with its text."""
+
+    text: str
 
 
 class Training(TypedDict):
@@ -88,18 +246,36 @@ class TimelineEntry(TypedDict):
 
 
 class Report(TypedDict):
-    """One run, measured before and after. `settings` is the school's TOML text."""
+    """One run, measured before and after. `settings` is the school's TOML text.
 
+    `more_notes` is about how many more test notes would settle an inconclusive decision; None where
+    it is settled, or where no number within reach would. `rivals` are the cheap arms that the night's
+    model does not beat, best first. `calibration`, `risk_coverage` and `out_of_scope` are by arm, for
+    those whose probabilities are known.
+    """
+
+    format: int
     run: int
     items: int
     arms: list[Arm]
     paired: Paired
     decision: Decision
     reason: str
+    checks: list[Check]
+    more_notes: int | None
+    rivals: list[ArmName]
+    champion: Champion | None
+    calibration: dict[str, Calibration]
+    risk_coverage: dict[str, RiskCoverage]
+    out_of_scope: dict[str, OutOfScope]
+    abstention: Abstention | None
+    looks: Looks
+    seeds: list[Seed]
     kinds: list[str]
     base: str
     created: str
     dataset: Dataset
+    answers: list[Answer]
     changes: list[Change]
     training: Training
     chosen: list[Choice]

@@ -1,20 +1,34 @@
 """The report's tables for the terminal."""
 
+from collections.abc import Iterator
+
 from rich.table import Table
 from rich.text import Text
 
 from nightschool.reports.contract import Arm, Report, arm_of
-from nightschool.reports.wording import SMALLEST_N, arm_title, f1, interval, percent, recall
+from nightschool.reports.wording import (
+    SMALLEST_N,
+    arm_title,
+    counted,
+    f1,
+    fine_percent,
+    interval,
+    percent,
+    points,
+    recall,
+    score_interval,
+)
 
 BEFORE_STYLE = "yellow"
 AFTER_STYLE = "bold cyan"
 
 
 def before_after(report: Report) -> Table:
-    """All arms on the test notes: accuracy, its 95 % interval, macro-F1."""
+    """All arms on the test notes: accuracy and macro-F1 with their 95 % intervals, and how probable it
+    is that the night's model is better."""
     table = Table(title=f"Run {report['run']} on {report['items']} test notes", title_style="bold")
     table.add_column("")
-    for heading in ("accuracy", "95 % interval", "macro-F1"):
+    for heading in ("accuracy", "95 % interval", "macro-F1", "95 % interval", "after better"):
         table.add_column(heading, justify="right", no_wrap=True)
     for arm in report["arms"]:
         table.add_row(*_arm_cells(arm), style=AFTER_STYLE if arm["name"] == "after" else None)
@@ -43,10 +57,97 @@ def per_kind(report: Report) -> Table:
     return table
 
 
-def _arm_cells(arm: Arm) -> tuple[str, str, str, str]:
+def checks(report: Report) -> Table | None:
+    """What the decision asked, and what was found; None where an earlier version made the report."""
+    if not report["checks"]:
+        return None
+    table = Table(title=f"The decision: {report['decision']}", title_style="bold")
+    table.add_column("against")
+    table.add_column("asked")
+    table.add_column("")
+    table.add_column("found", overflow="fold")
+    for check in report["checks"]:
+        mark = "yes" if check["passed"] else "no" if check["settled"] else "open"
+        against = "the cheap arms" if check["name"] == "cheap arms" else check["reference"]
+        name = "better" if check["name"] == "cheap arms" else check["name"]
+        table.add_row(against, name, mark, Text(check["detail"]))
+    return table
+
+
+def seeds(report: Report) -> Table | None:
+    """Each seed's model on the test notes; None where there was one only."""
+    if len(report["seeds"]) < 2:
+        return None
+    table = Table(title="Seeds", title_style="bold")
+    for heading in ("seed", "accuracy", "macro-F1", "validation loss", ""):
+        table.add_column(heading, justify="right")
+    for row in report["seeds"]:
+        loss = row["validation_loss"]
+        table.add_row(
+            str(row["seed"]),
+            percent(row["accuracy"]),
+            f"{row['macro_f1']:.2f}",
+            "none" if loss is None else f"{loss:.3f}",
+            "used" if row["used"] else "",
+        )
+    accuracies = [row["accuracy"] for row in report["seeds"]]
+    apart = counted(points(max(accuracies)) - points(min(accuracies)), "point")
+    table.caption = f"they lie {apart} apart"
+    return table
+
+
+def remarks(report: Report) -> Iterator[str]:
+    """Lines on how far the probabilities can be believed, on none, and on looks at the test notes."""
+    after = report["calibration"].get("after")
+    if after:
+        heat, scaled = after["temperature"], after["scaled"]
+        line = f"calibration error {percent(after['plain']['ece'])}"
+        if heat is not None and scaled is not None:
+            notes = counted(after["validation"], "validation note")
+            line += f", {percent(scaled['ece'])} with temperature {heat:.2f} (from {notes})"
+        yield f"{line}; chance alone gives {percent((scaled or after['plain'])['ece_by_chance'])}"
+    yield from _none_lines(report)
+    looks = report["looks"]
+    if looks["looks"]:
+        times = "once" if looks["looks"] == 1 else f"{looks['looks']} times"
+        yield (
+            f"these test notes have been looked at {times}, for {counted(looks['models'], 'trained model')}"
+        )
+    if looks["models"] > 1:
+        yield (
+            f"the best of {looks['models']} equally good models looks up to "
+            f"{counted(points(looks['optimism']), 'point')} better than it is, by luck alone: "
+            "new test notes make that good"
+        )
+
+
+def _none_lines(report: Report) -> Iterator[str]:
+    found, abstention = report["out_of_scope"].get("after"), report["abstention"]
+    if found:
+        none = f'"{found["kind"]}" told from the rest'
+        area = "" if found["auroc"] is None else f", AUROC {found['auroc']:.2f}"
+        yield (
+            f"{none}: {percent(found['recall'])} of {found['n']} found, "
+            f"{percent(found['false_alarms'])} of the others taken for it{area}"
+        )
+    if abstention and abstention["threshold"] > 0:
+        with_, plain = abstention["thresholded"], abstention["plain"]
+        right = "none" if with_["right"] is None else percent(with_["right"])
+        use = "in use" if abstention["in_use"] else "classify.abstain = true puts it to use"
+        yield (
+            f"left unsorted below a probability of {percent(abstention['threshold'])}, "
+            f"{percent(with_['answered'])} of the notes are sorted and {right} of these right "
+            f"(all: {percent(plain['answered'])} and {percent(plain['right'] or 0)}; {use})"
+        )
+
+
+def _arm_cells(arm: Arm) -> tuple[str, ...]:
+    better = arm["after_better"]
     return (
         arm_title(arm["name"]),
         percent(arm["accuracy"]),
         interval(arm["accuracy_ci"]),
         f"{arm['macro_f1']:.2f}",
+        score_interval(arm["macro_f1_ci"]) if arm["macro_f1_ci"] else "",
+        "" if better is None else fine_percent(better),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 from nightschool.reports.contract import KindScores
 
@@ -13,9 +13,27 @@ SMALLEST_N = 10
 ARM_TITLES = {
     "majority": "Majority kind",
     "tfidf-lr": "Word counts (tfidf-lr)",
+    "features-lr": "Base's features (features-lr)",
+    "embeddings-lr": "Sentence embeddings (embeddings-lr)",
+    "zero-shot": "Base, zero-shot",
+    "few-shot": "Base, few-shot",
+    "server": "Large model (server)",
     "before": "Before",
     "after": "After",
 }
+
+
+_IN_WORDS = {
+    "majority": "always answering the largest kind",
+    "tfidf-lr": "a simple word-count model (tfidf-lr)",
+    "features-lr": "a logistic regression on the untrained base's features (features-lr)",
+    "embeddings-lr": "a logistic regression on sentence embeddings (embeddings-lr)",
+}
+
+
+def arm_in_words(name: str) -> str:
+    """A cheap arm within a sentence."""
+    return _IN_WORDS.get(name, name)
 
 
 def arm_title(name: str) -> str:
@@ -37,6 +55,18 @@ def whole_percent(fraction: float) -> int:
 def percent(fraction: float) -> str:
     """0.784 -> '78 %'."""
     return f"{whole_percent(fraction)} %"
+
+
+def score_interval(bounds: Sequence[float]) -> str:
+    """[0.571, 0.789] -> '0.57 to 0.79'."""
+    low, high = bounds
+    return f"{low:.2f} to {high:.2f}"
+
+
+def fine_percent(fraction: float) -> str:
+    """A probability with one decimal, rounded down, so that no claim gets bigger: 0.9499 -> '94.9 %'."""
+    tenths = (Decimal(repr(float(fraction))) * 1000).quantize(Decimal(1), ROUND_DOWN)
+    return f"{tenths / 10:.1f} %".replace(".0 %", " %")
 
 
 def interval(bounds: Sequence[float]) -> str:
@@ -71,6 +101,12 @@ def signed(number: int) -> str:
     if number == 0:
         return "0"
     return f"{'+' if number > 0 else MINUS}{abs(number)}"
+
+
+def hundredths(difference: float) -> str:
+    """A difference of scores: 0.312 -> '+0.31', -0.04 -> '−0.04' with a true minus sign."""
+    rounded = _hundredths(difference)
+    return f"{'+' if rounded > 0 else MINUS if rounded < 0 else ''}{abs(rounded) / 100:.2f}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -47,9 +47,9 @@ def all_kinds(report: Report) -> list[str]:
 
 
 def _named(arm: Arm, kinds: list[str], palette: Palette) -> Figure:
-    names = [short(kind) for kind in kinds]
-    heads = [short(kind, 12) for kind in kinds]
     slanted = len(kinds) <= SLANTED_KINDS
+    names = [short(kind, 18 if slanted else 14) for kind in kinds]
+    heads = [short(kind, 12) for kind in kinds]
     if not slanted:
         heads = [str(place) for place in range(1, len(kinds) + 1)]
         names = [f"{name}  {head}" for name, head in zip(names, heads, strict=True)]

@@ -67,7 +67,7 @@ def loss(report: Report, palette: Palette) -> Figure | None:
         axes.plot(steps, raw, "D", color=palette.ink, markersize=5.5, clip_on=False, zorder=3)
         ends.append((raw[-1], f"validation {raw[-1]:.2f}", palette.ink))
     _label_ends(axes, ends)
-    caption(figure, left, height - 0.14, "loss (nats a note)", palette.muted)
+    caption(figure, left, height - 0.14, "loss (nats)", palette.muted)
     caption(figure, (left + WIDTH - right) / 2, 0.13, "optimizer step", palette.muted, ha="center")
     return figure
 
@@ -80,8 +80,8 @@ def reliability(report: Report, palette: Palette) -> Figure | None:
     figure, axes = _square(palette, "how sure it is", "of these, how many are right")
     show_shares(axes, palette)
     axes.plot([0, 1], [0, 1], color=palette.muted, linewidth=1.2, linestyle=(0, (4, 3)))
-    label = write(axes, 0.03, 0.075, "as sure as right", palette.muted, SMALL)
-    label.set(rotation=axes.transData.transform_angles([45], [[0, 0]])[0], rotation_mode="anchor")
+    label = write(axes, 0.05, 0.07, "as sure as right", palette.muted, SMALL)
+    label.set(rotation=45, rotation_mode="anchor", va="bottom")
     series = [("as it says", found["plain"], palette.ink, palette.paper)]
     if found["scaled"] is not None:
         series.append(("corrected", found["scaled"], palette.after, palette.after))

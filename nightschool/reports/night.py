@@ -36,7 +36,7 @@ def night(report: Report, palette: Palette) -> Figure | None:
     axes.set(xlim=(start, end), ylim=(len(rows) - 0.5, -0.5))
     for at, text in ticks(start, end):
         axes.axvline(at, color=palette.line, linewidth=0.8, zorder=0)
-        write(axes, at, len(rows) - 0.1, text, palette.muted, 9, ha="center")
+        write(axes, at, len(rows) - 0.15, text, palette.muted, 9, ha="center")
     for y, stage in enumerate(rows):
         write(axes, -0.04, y, stage, palette.ink, 10, ha="right").set_transform(
             axes.get_yaxis_transform()
@@ -55,12 +55,13 @@ def _draw(axes: Axes, y: int, span: Span, palette: Palette) -> None:
     if span.state == "worked":
         # At least a hair wide: a stage of a second in a night of eight hours is still seen.
         least = (end - start) / 150
-        axes.barh(y, max(span.seconds, least), left=span.start, height=0.56, color=palette.after)
+        left = min(span.start, end - least)
+        axes.barh(y, max(span.seconds, least), left=left, height=0.56, color=palette.after)
     else:
         ends = [span.start, span.end]
         axes.plot(ends, [y, y], color=palette.before, linewidth=1.8, linestyle=(0, (2, 1.5)))
         inches = span.seconds / (end - start) * axes.get_position().width * WIDTH
-        if inches > 0.075 * columns(span.reason):
+        if inches > 0.068 * columns(span.reason):
             middle = (span.start + span.end) / 2
             write(axes, middle, y - 0.3, span.reason, palette.before, 8.5, ha="center")
 

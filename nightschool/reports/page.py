@@ -1,6 +1,7 @@
 """The report as one self-contained HTML page."""
 
 import base64
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from nightschool.reports import sentences, wording
 from nightschool.reports.captions import alt_text, how_to_read, mix_ups, stretches
 from nightschool.reports.confusion import NAMED_KINDS
 from nightschool.reports.contract import CHEAP_ARMS, KindScores, Report, arm_of
+from nightschool.reports.drawing import DPI
 from nightschool.reports.palette import DARK, LIGHT
 from nightschool.reports.verdict import verdict_sentences
 
@@ -20,9 +22,8 @@ LONGEST_EXCERPT = 400
 SHOWN_CHANGES = 8
 SHOWN_KINDS = 24
 SHOWN_MIX_UPS = 10
-PIXELS_PER_CSS_PIXEL = 1.5
-"""The charts' 144 dots per inch over CSS's 96."""
-SMALLEST_SCALE = 0.68
+PIXELS_PER_CSS_PIXEL = DPI / 96
+SMALLEST_SCALE = 0.65
 """A chart is not shown smaller, or its letters could not be read: it scrolls in its own box."""
 
 
@@ -95,7 +96,7 @@ def _environment() -> Environment:
         arm_title=wording.arm_title,
         excerpt=excerpt,
         # A line never breaks between a number and its sign.
-        unbroken=lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%"),
+        unbroken=lambda text: re.sub(" (?=%)|(?<=[<=]) | (?=[<=])", "\N{NO-BREAK SPACE}", text),
     )
     environment.globals["counted"] = wording.counted
     return environment

@@ -69,6 +69,13 @@ def everything() -> Report:
     report["risk_coverage"]["after"] = {
         "points": [[n / 56, 0.2 * (n / 56) ** 2] for n in range(1, 57)], "aurc": 0.08, "risk": 0.2,
     }  # fmt: skip
+    report["calibration"]["after"]["plain"]["bins"] = [
+        {"confidence": 0.58, "accuracy": 0.35, "accuracy_ci": [0.16, 0.6], "n": 12},
+        {"confidence": 0.76, "accuracy": 0.62, "accuracy_ci": [0.3, 0.86], "n": 8},
+        {"confidence": 0.97, "accuracy": 0.93, "accuracy_ci": [0.8, 0.98], "n": 36},
+    ]
+    assert report["abstention"]
+    report["abstention"]["thresholded"] |= {"right": 0.852, "right_ci": [0.73, 0.93], "cost": 0.197}
     first = report["seeds"][0]
     report["seeds"] += [
         {**first, "seed": 1, "used": False, "accuracy": 0.768, "validation_loss": 0.69},

@@ -26,7 +26,7 @@ def test_every_chart_is_drawn_light_and_dark(written: Path) -> None:
     assert names == {f"{chart}-{scheme}.png" for chart in EXAMPLES for scheme in ("light", "dark")}
     for path in written.glob("*.png"):
         width, height = _size(path)
-        assert 500 <= width <= 700 and 250 <= height <= 800, (path.name, width, height)
+        assert 700 <= width <= 1000 and 300 <= height <= 1000, (path.name, width, height)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -208,7 +208,7 @@ def test_every_picture_tells_its_figures_in_words(full: Page) -> None:
     assert before.startswith("Before: 25 of 56 notes on the diagonal")
     assert after.startswith("After: 45 of 56 notes on the diagonal")
     assert "validation loss 0.92 at step 40, 0.66 at step 120" in loss
-    assert "calibration error 14 %: 45 % sure 40 % right of 15" in sure
+    assert "calibration error 14 %: 58 % sure 35 % right of 12" in sure
     assert "After: 25 % answered 1 % wrong" in risk
     assert "paused by its owner waited 41 min" in night
 

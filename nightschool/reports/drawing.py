@@ -120,13 +120,14 @@ def readable_on(color: Sequence[float], palette: Palette) -> str:
     """Ink or paper, whichever contrasts more (WCAG relative luminance) with the colour."""
 
     def contrast(text: str) -> float:
-        high, low = sorted((_luminance(color), _luminance(to_rgb(text))), reverse=True)
+        high, low = sorted((luminance(color), luminance(to_rgb(text))), reverse=True)
         return (high + 0.05) / (low + 0.05)
 
     return max((palette.ink, palette.paper), key=contrast)
 
 
-def _luminance(rgb: Sequence[float]) -> float:
+def luminance(rgb: Sequence[float]) -> float:
+    """Relative luminance (WCAG 2.2) of red, green and blue from 0 to 1."""
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

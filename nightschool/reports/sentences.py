@@ -97,23 +97,23 @@ def abstention(report: Report) -> str:
     if found["threshold"] <= 0:
         return f"Leaving notes unsorted does not pay {origin}: all notes are sorted."
     use = (
-        "`classify` uses it."
+        "nightschool classify uses it."
         if found["in_use"]
-        else "`classify` uses it with abstain = true in the settings."
+        else "nightschool classify uses it with classify.abstain = true."
     )
     return f"This threshold has the least cost {origin}. {use}"
 
 
-def looks(looks: Looks) -> str:
+def looks(found: Looks) -> str:
     """How worn the test notes are, and what that does to the figures."""
-    times = "once" if looks["looks"] == 1 else f"{looks['looks']} times"
-    text = f"These test notes have been looked at {times}, for {counted(looks['models'], 'trained model')}."
-    if looks["models"] < 2:
+    times = "once" if found["looks"] == 1 else f"{found['looks']} times"
+    text = f"These test notes have been looked at {times}, for {counted(found['models'], 'trained model')}."
+    if found["models"] < 2:
         return text
-    gain = points(looks["optimism"])
+    gain = points(found["optimism"])
     by = counted(gain, "point") if gain else "less than a point"
     return (
-        f"{text} The best of {looks['models']} equally good models looks up to {by} better than it is, by "
+        f"{text} The best of {found['models']} equally good models looks up to {by} better than it is, by "
         "luck alone: the more often you choose by these notes, the less they can say. New test notes "
         "make that good."
     )

@@ -24,7 +24,7 @@ def test_no_change_has_no_p(report: Report) -> None:
 @pytest.mark.parametrize(
     ("threshold", "validation", "in_use", "said"),
     [
-        (0.4, 55, True, "`classify` uses it."),
+        (0.4, 55, True, "nightschool classify uses it."),
         (0.4, 55, False, "abstain = true"),
         (0.0, 55, True, "does not pay"),
         (0.0, 0, True, "no validation notes"),

@@ -4,7 +4,8 @@
 
 Each report is written in a process of its own, into a temporary folder, on one core where the system
 can pin a process. One JSON line a report: `import_s` is matplotlib and jinja2, `write_s` all the rest
-(`write_cpu_s` without what the machine does beside it), `html_kb` the page with everything in it, `png_kb` the pictures beside it.
+(`write_cpu_s` without what the machine does beside it), `html_kb` the page with everything in it,
+`png_kb` the pictures beside it.
 """
 
 from __future__ import annotations

@@ -1,23 +1,30 @@
 """The report as one self-contained HTML page."""
 
 import base64
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from nightschool.reports import wording
-from nightschool.reports.contract import Report, arm_of
+from nightschool.reports import sentences, wording
+from nightschool.reports.captions import alt_text, how_to_read, mix_ups, stretches
+from nightschool.reports.confusion import NAMED_KINDS
+from nightschool.reports.contract import CHEAP_ARMS, KindScores, Report, arm_of
+from nightschool.reports.drawing import DPI
 from nightschool.reports.palette import DARK, LIGHT
 from nightschool.reports.verdict import verdict_sentences
 
 LONGEST_EXCERPT = 400
 SHOWN_CHANGES = 8
-PIXELS_PER_CSS_PIXEL = 1.5
-"""The charts' 144 dots per inch over CSS's 96."""
+SHOWN_KINDS = 24
+SHOWN_MIX_UPS = 10
+PIXELS_PER_CSS_PIXEL = DPI / 96
+SMALLEST_SCALE = 0.65
+"""A chart is not shown smaller, or its letters could not be read: it scrolls in its own box."""
 
 
 def render(report: Report, charts: Mapping[str, Mapping[str, Path]]) -> str:
@@ -25,19 +32,35 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Path]]) -> str:
 
     Nothing in it is loaded from elsewhere, and every text of the report is escaped.
     """
-    template = files("nightschool.reports").joinpath("report.html.j2").read_text("utf-8")
-    changes = report["changes"]
+    changes, calibration = report["changes"], report["calibration"]
     return (
         _environment()
-        .from_string(template)
+        .get_template("report.html.j2")
         .render(
             report=report,
             sentences=verdict_sentences(report),
-            charts={name: _embedded(schemes) for name, schemes in charts.items()},
+            charts={name: _shown(name, report, schemes) for name, schemes in charts.items()},
+            cheap=CHEAP_ARMS,
+            any_better=any(arm["after_better"] is not None for arm in report["arms"]),
+            by_chance=sentences.by_chance(report["paired"]),
+            checks=sentences.checks_by_reference(report),
             kind_rows=_kind_rows(report),
+            shown_kinds=SHOWN_KINDS,
+            smallest_n=wording.SMALLEST_N,
+            confusions=[name for name in charts if name.startswith("confusion-")],
+            mix_ups=mix_ups(report, "after")[:SHOWN_MIX_UPS]
+            if len(report["kinds"]) > NAMED_KINDS
+            else [],
             fixed=[change for change in changes if change["after"] == change["kind"]],
             broke=[change for change in changes if change["before"] == change["kind"]],
+            probabilities=any(change["after_probability"] is not None for change in changes),
             shown=SHOWN_CHANGES,
+            seeds_apart=sentences.seeds_apart(report["seeds"]),
+            corrected=any(one["scaled"] for one in calibration.values()),
+            temperature=sentences.temperature(report),
+            abstention_words=sentences.abstention(report),
+            looks=sentences.looks(report["looks"]),
+            stretches=stretches(report) if "night" in charts else [],
             light=asdict(LIGHT),
             dark=asdict(DARK),
         )
@@ -54,26 +77,33 @@ def excerpt(text: str) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("nightschool.reports", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(
         percent=wording.percent,
+        fine_percent=wording.fine_percent,
         interval=wording.interval,
-        p_value=wording.p_value,
+        score_interval=wording.score_interval,
+        change=sentences.change,
+        changes=sentences.change_interval,
         duration=wording.duration,
         moment=wording.local_moment,
         zone=wording.local_zone,
         arm_title=wording.arm_title,
         excerpt=excerpt,
         # A line never breaks between a number and its sign.
-        unbroken=lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%"),
+        unbroken=lambda text: re.sub(" (?=%)|(?<=[<=]) | (?=[<=])", "\N{NO-BREAK SPACE}", text),
     )
     environment.globals["counted"] = wording.counted
     return environment
 
 
-def _embedded(schemes: Mapping[str, Path]) -> dict[str, str | int]:
-    """A chart's PNGs as data URIs, with the size in CSS pixels at which to show them."""
+def _shown(name: str, report: Report, schemes: Mapping[str, Path]) -> dict[str, str | int]:
+    """A chart's PNGs as data URIs, its size in CSS pixels, and its words."""
     images = {scheme: path.read_bytes() for scheme, path in schemes.items()}
     # A PNG's width and height are the two big-endian words that open its IHDR chunk, at byte 16.
     width, height = struct.unpack(">II", images["light"][16:24])
@@ -81,6 +111,9 @@ def _embedded(schemes: Mapping[str, Path]) -> dict[str, str | int]:
         **{scheme: _data_uri(image) for scheme, image in images.items()},
         "width": round(width / PIXELS_PER_CSS_PIXEL),
         "height": round(height / PIXELS_PER_CSS_PIXEL),
+        "least": round(width / PIXELS_PER_CSS_PIXEL * SMALLEST_SCALE),
+        "alt": alt_text(name, report),
+        "read": how_to_read(name, report),
     }
 
 
@@ -88,9 +121,9 @@ def _data_uri(image: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(image).decode('ascii')}"
 
 
-def _kind_rows(report: Report) -> list[dict[str, str | int | bool]]:
+def _kind_rows(report: Report) -> list[dict[str, Any]]:
     before, after = (arm_of(report, name)["per_kind"] for name in ("before", "after"))
-    rows: list[dict[str, str | int | bool]] = []
+    rows: list[dict[str, Any]] = []
     for kind in report["kinds"]:
         old, new = before.get(kind), after.get(kind)
         n = next((scores["n"] for scores in (old, new) if scores), 0)
@@ -99,10 +132,16 @@ def _kind_rows(report: Report) -> list[dict[str, str | int | bool]]:
                 "kind": kind,
                 "n": n,
                 "thin": n < wording.SMALLEST_N,
-                "recall_before": wording.recall(old),
-                "recall_after": wording.recall(new),
+                "before": _recall(old),
+                "after": _recall(new),
                 "f1_before": wording.f1(old),
                 "f1_after": wording.f1(new),
             }
         )
     return rows
+
+
+def _recall(scores: KindScores | None) -> tuple[str, str]:
+    """Recall and its interval in words; the interval is empty where it was not measured."""
+    bounds = scores["recall_ci"] if scores and scores["n"] else []
+    return wording.recall(scores), wording.interval(bounds) if bounds else ""

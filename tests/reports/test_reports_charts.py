@@ -5,10 +5,14 @@ from pathlib import Path
 
 import matplotlib.image
 import pytest
+from page_examples import everything, with_kinds
 
-from nightschool.reports.charts import draw, smooth
+from nightschool.reports.charts import DRAWERS, draw
 from nightschool.reports.contract import Report
+from nightschool.reports.curves import smooth
 from nightschool.reports.palette import SCHEMES
+
+EXAMPLES = set(DRAWERS) - {"night"}  # its log is of another program
 
 
 def _size(path: Path) -> tuple[int, int]:
@@ -19,14 +23,10 @@ def _size(path: Path) -> tuple[int, int]:
 
 def test_every_chart_is_drawn_light_and_dark(written: Path) -> None:
     names = {path.name for path in written.glob("*.png")}
-    assert names == {
-        f"{chart}-{scheme}.png"
-        for chart in ("accuracy", "confusion", "loss")
-        for scheme in ("light", "dark")
-    }
+    assert names == {f"{chart}-{scheme}.png" for chart in EXAMPLES for scheme in ("light", "dark")}
     for path in written.glob("*.png"):
         width, height = _size(path)
-        assert 600 <= width <= 1400 and 250 <= height <= 1000, (path.name, width, height)
+        assert 700 <= width <= 1000 and 300 <= height <= 1000, (path.name, width, height)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -40,13 +40,13 @@ def test_a_chart_without_data_is_left_out_and_an_old_one_removed(
     unlogged: Report, tmp_path: Path
 ) -> None:
     (tmp_path / "loss-light.png").write_bytes(b"of an earlier report")
-    assert set(draw(unlogged, tmp_path)) == {"accuracy", "confusion"}
+    assert set(draw(unlogged, tmp_path)) == EXAMPLES - {"loss"}
     assert not list(tmp_path.glob("loss-*")) and not list(tmp_path.glob("*.tmp"))
 
 
 def test_validation_alone_makes_a_loss_chart(unlogged: Report, tmp_path: Path) -> None:
     unlogged["training"]["validation"] = [[10, 0.5]]
-    unlogged["arms"] = []
+    unlogged["arms"], unlogged["calibration"], unlogged["risk_coverage"] = [], {}, {}
     assert set(draw(unlogged, tmp_path)) == {"loss"}
 
 
@@ -58,7 +58,34 @@ def test_any_name_and_any_loss_can_be_drawn(report: Report, tmp_path: Path) -> N
         arm["confusion"] = {kind: {odd[0]: 2, "an answer outside the kinds": 1} for kind in odd}
     report["training"]["losses"] = [[1, math.nan], [2, math.inf], [3, 0.0]]
     report["training"]["validation"] = []
-    assert set(draw(report, tmp_path)) == {"accuracy", "confusion", "loss"}
+    assert set(draw(report, tmp_path)) == EXAMPLES
+
+
+def test_everything_that_was_measured_is_drawn(tmp_path: Path) -> None:
+    assert set(draw(everything(), tmp_path)) == set(DRAWERS)
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_temperature_no_threshold_and_a_single_note_can_be_drawn(
+    report: Report, tmp_path: Path
+) -> None:
+    after = report["calibration"]["after"]
+    after["scaled"], after["temperature"] = None, None
+    after["plain"]["bins"] = [{"confidence": 1.0, "accuracy": 0.0, "accuracy_ci": [0, 0.8], "n": 1}]
+    report["abstention"] = None
+    report["risk_coverage"] = {"after": {"points": [[1.0, 0.0]], "aurc": 0.0, "risk": 0.0}}
+    assert set(draw(report, tmp_path)) == EXAMPLES
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 12, 24, 25, 150])
+def test_a_matrix_of_any_size_fits_on_a_page(kinds: int, tmp_path: Path) -> None:
+    report = with_kinds([f"とても長い種類の名前 {place}" for place in range(kinds)])
+    report["arms"] = [arm for arm in report["arms"] if arm["name"] == "after"]
+    for palette in SCHEMES.values():
+        figure = DRAWERS["confusion-after"](report, palette)
+        assert figure is not None
+        width, height = figure.get_size_inches()
+        assert 1.5 <= width <= 9 and 1 <= height <= 8
 
 
 def test_the_figures_leave_no_global_state(report: Report, tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""The night as a picture: a row for each stage, solid where it worked, thin where it waited."""
+
+from datetime import datetime
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nightschool.reports.contract import Report
+from nightschool.reports.drawing import SMALL, WIDTH, bare_axes, columns, new_figure, write
+from nightschool.reports.palette import Palette
+from nightschool.reports.timeline import STAGES, Span, spans
+from nightschool.reports.wording import duration
+
+_ROW = 0.42
+_MOST_TICKS = 5
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_STEPS = (
+    *(5, 10, 30),
+    *(_MINUTE * count for count in (1, 2, 5, 10, 15, 30)),
+    *(_HOUR * count for count in (1, 2, 3, 6, 12)),
+    *(_DAY * count for count in (1, 2, 7, 14, 30, 90)),
+)
+"""Seconds between two ticks."""
+
+
+def night(report: Report, palette: Palette) -> Figure | None:
+    """The run's spans over local time; None where the log does not tell them."""
+    found = spans(report)
+    if not found:
+        return None
+    rows = [stage for stage in STAGES if any(span.stage == stage for span in found)]
+    left, right, top, bottom = 0.92, 0.86, 0.12, 0.42
+    figure = new_figure(WIDTH, _ROW * len(rows) + top + bottom, palette)
+    axes = bare_axes(figure, left, bottom, WIDTH - left - right, _ROW * len(rows))
+    start, end = found[0].start, found[-1].end
+    axes.set(xlim=(start, end), ylim=(len(rows) - 0.5, -0.5))
+    for at, text in ticks(start, end):
+        axes.axvline(at, color=palette.line, linewidth=0.8, zorder=0)
+        write(axes, at, len(rows) - 0.15, text, palette.muted, 9, ha="center")
+    for y, stage in enumerate(rows):
+        write(axes, -0.04, y, stage, palette.ink, 10, ha="right").set_transform(
+            axes.get_yaxis_transform()
+        )
+        worked = sum(s.seconds for s in found if (s.stage, s.state) == (stage, "worked"))
+        write(axes, 1.04, y, duration(worked), palette.muted, SMALL).set_transform(
+            axes.get_yaxis_transform()
+        )
+    for span in found:
+        _draw(axes, rows.index(span.stage), span, palette)
+    return figure
+
+
+def _draw(axes: Axes, y: int, span: Span, palette: Palette) -> None:
+    start, end = axes.get_xlim()
+    if span.state == "worked":
+        # At least a hair wide: a stage of a second in a night of eight hours is still seen.
+        least = (end - start) / 150
+        left = min(span.start, end - least)
+        axes.barh(y, max(span.seconds, least), left=left, height=0.56, color=palette.after)
+    else:
+        ends = [span.start, span.end]
+        axes.plot(ends, [y, y], color=palette.before, linewidth=1.8, linestyle=(0, (2, 1.5)))
+        inches = span.seconds / (end - start) * axes.get_position().width * WIDTH
+        if inches > 0.068 * columns(span.reason):
+            middle = (span.start + span.end) / 2
+            write(axes, middle, y - 0.3, span.reason, palette.before, 8.5, ha="center")
+
+
+def ticks(start: float, end: float) -> list[tuple[float, str]]:
+    """At most _MOST_TICKS moments of local time between two, with their words."""
+    step = next((s for s in _STEPS if (end - start) / s < _MOST_TICKS), _STEPS[-1])
+    zone = datetime.fromtimestamp(start).astimezone().utcoffset()
+    shift = zone.total_seconds() if zone else 0
+    first = -(-(start + shift) // step) * step - shift
+    found = []
+    for count in range(_MOST_TICKS):
+        if (at := first + count * step) <= end:
+            style = "%d %b" if step >= _DAY else "%H:%M" if step >= _MINUTE else "%H:%M:%S"
+            found.append((at, datetime.fromtimestamp(at).strftime(style)))
+    return found

@@ -1,0 +1,133 @@
+"""The example report in other sizes: with everything, with the least, with many kinds."""
+
+import copy
+
+from reports_example import CHECKS, F1_INTERVALS, REPORT
+
+from nightschool.reports.contract import Arm, Check, KindScores, Report, arm_of
+
+TIMELINE = [
+    ("2026-11-23T13:40:00+00:00", "run 3 queued up to compare"),
+    ("2026-11-23T14:02:11+00:00", "502 notes in 5 kinds: 391 to train on, 55 to watch, 56 to measure with"),
+    ("2026-11-23T14:02:11+00:00", "prep done"),
+    ("2026-11-23T14:06:40+00:00", "25 of 56 test notes right (45%)"),
+    ("2026-11-23T14:06:41+00:00", "baseline done"),
+    ("2026-11-23T14:12:00+00:00", "train: chunk_done (what fits is chosen: now it is trained)"),
+    ("2026-11-23T15:31:05+00:00", "train: paused (paused by its owner)"),
+    ("2026-11-23T16:12:00+00:00", "goes on after step 43 of 120"),
+    ("2026-11-23T21:00:00+00:00", "train: window_closed (outside_window)"),
+    ("2026-11-24T14:00:30+00:00", "goes on after step 97 of 120"),
+    ("2026-11-24T15:10:00+00:00", "train done"),
+    ("2026-11-24T15:14:30+00:00", "45 of 56 test notes right (80%)"),
+    ("2026-11-24T15:14:30+00:00", "evaluate done"),
+]  # fmt: skip
+
+
+def everything() -> Report:
+    """All arms, a champion, three seeds, a kind none, checks of each outcome, a real night's log."""
+    report = copy.deepcopy(REPORT)
+    words, before = arm_of(report, "tfidf-lr"), arm_of(report, "before")
+    report["arms"][2:2] = [
+        _arm(words, "features-lr", 0.66, 0.981),
+        _arm(words, "embeddings-lr", 0.70, 0.902),
+        _arm(before, "zero-shot", 0.38, 0.99999),
+        _arm(before, "few-shot", 0.52, 0.9991),
+        _arm(words, "server", 0.77, 0.68),
+    ]
+    report["decision"], report["more_notes"], report["rivals"] = (
+        "inconclusive",
+        64,
+        ["embeddings-lr"],
+    )
+    champion: list[Check] = [
+        {"reference": "champion", "name": "better", "passed": False, "settled": False,
+         "detail": "against the model in use, 9 of 56 test notes fixed, 5 broken: better with a "
+                   "probability of 84.2 %, where 95 % is asked"},
+        {"reference": "champion", "name": "kinds", "passed": False, "settled": True,
+         "detail": 'of 16 notes "journal" 16 found before and 11 after, a drop beyond chance'},
+        {"reference": "before", "name": "none", "passed": True, "settled": False,
+         "detail": 'of 4 notes "none" 1 found before and 2 after, too few to see a drop'},
+    ]  # fmt: skip
+    rival: Check = {"reference": "before", "name": "cheap arms", "passed": False, "settled": False,
+                    "detail": "embeddings-lr is as good, as far as 56 notes can tell"}  # fmt: skip
+    report["checks"] = [*CHECKS[:3], *champion, rival]
+    report["reason"] = champion[0]["detail"]
+    report["champion"] = {
+        "run": 2, "accuracy": 0.732, "why_not": "",
+        "paired": {**report["paired"], "wins": 9, "losses": 5, "mcnemar_p": 0.424, "p_better": 0.842,
+                   "p_worse": 0.09, "delta_accuracy": 0.071, "delta_ci": [-0.06, 0.2],
+                   "delta_macro_f1": 0.05, "delta_macro_f1_ci": [-0.04, 0.14]},
+    }  # fmt: skip
+    for name, recall in (("before", 0.25), ("after", 0.5)):
+        report["out_of_scope"][name] = {
+            "kind": "none", "n": 14, "recall": recall, "recall_ci": [recall - 0.2, recall + 0.2],
+            "false_alarms": 0.04, "auroc": 0.6 + recall / 2, "auroc_ci": [0.55, 0.95],
+        }  # fmt: skip
+    report["risk_coverage"]["before"] = {
+        "points": [[n / 56, 0.3 + 0.25 * n / 56] for n in range(1, 57)], "aurc": 0.42, "risk": 0.55,
+    }  # fmt: skip
+    report["risk_coverage"]["after"] = {
+        "points": [[n / 56, 0.2 * (n / 56) ** 2] for n in range(1, 57)], "aurc": 0.08, "risk": 0.2,
+    }  # fmt: skip
+    report["calibration"]["after"]["plain"]["bins"] = [
+        {"confidence": 0.58, "accuracy": 0.35, "accuracy_ci": [0.16, 0.6], "n": 12},
+        {"confidence": 0.76, "accuracy": 0.62, "accuracy_ci": [0.3, 0.86], "n": 8},
+        {"confidence": 0.97, "accuracy": 0.93, "accuracy_ci": [0.8, 0.98], "n": 36},
+    ]
+    assert report["abstention"]
+    report["abstention"]["thresholded"] |= {"right": 0.852, "right_ci": [0.73, 0.93], "cost": 0.197}
+    first = report["seeds"][0]
+    report["seeds"] += [
+        {**first, "seed": 1, "used": False, "accuracy": 0.768, "validation_loss": 0.69},
+        {**first, "seed": 2, "used": False, "accuracy": 0.821, "validation_loss": None},
+    ]
+    report["timeline"] = [{"at": at, "event": event} for at, event in TIMELINE]
+    report["created"] = "2026-11-24T15:15:10+00:00"
+    return report
+
+
+def the_least() -> Report:
+    """A report that an earlier version wrote, and whose night logged nothing."""
+    report = copy.deepcopy(REPORT)
+    report["arms"] = [arm_of(report, "before"), arm_of(report, "after")]
+    for arm in report["arms"]:
+        arm["macro_f1_ci"], arm["after_better"] = [], None
+        for scores in arm["per_kind"].values():
+            scores["recall_ci"] = []
+    report["paired"]["delta_macro_f1_ci"] = []
+    report["checks"], report["answers"], report["seeds"] = [], [], []
+    report["calibration"], report["risk_coverage"], report["abstention"] = {}, {}, None
+    report["looks"] = {"looks": 0, "models": 0, "optimism": 0.0, "by": []}
+    for change in report["changes"]:
+        change["before_probability"] = change["after_probability"] = None
+    report["training"]["losses"], report["training"]["validation"] = [], []
+    report["timeline"], report["dataset"]["warnings"], report["chosen"] = [], [], []
+    return report
+
+
+def with_kinds(names: list[str]) -> Report:
+    """As many kinds as names, eleven test notes each, and two of every kind mixed up."""
+    report = copy.deepcopy(REPORT)
+    report["kinds"], report["items"] = names, 11 * len(names)
+    for arm in report["arms"]:
+        one = next(iter(arm["per_kind"].values()))
+        scores: KindScores = {**one, "n": 11, "recall": 8 / 11, "f1": 0.74}
+        arm["per_kind"] = {name: {**scores} for name in names}
+        arm["confusion"] = {
+            name: {name: 8, names[(place + 1) % len(names)]: 2, names[place // 2]: 1}
+            for place, name in enumerate(names)
+        }
+    for place, change in enumerate(report["changes"]):
+        fixed = change["after"] == change["kind"]
+        true, other = names[place % len(names)], names[(place + 1) % len(names)]
+        change["kind"] = true
+        change["before"], change["after"] = (other, true) if fixed else (true, other)
+    return report
+
+
+def _arm(like: Arm, name: str, accuracy: float, better: float) -> Arm:
+    arm = copy.deepcopy(like)
+    spread = [accuracy - 0.12, min(1.0, accuracy + 0.11)]
+    low, high = F1_INTERVALS["tfidf-lr"]
+    arm |= {"name": name, "accuracy": accuracy, "accuracy_ci": spread, "after_better": better}  # type: ignore[typeddict-item]
+    return arm | {"macro_f1": (low + high) / 2, "macro_f1_ci": [low, high]}

@@ -15,27 +15,10 @@ from nightschool.notes.dataset import Item
 from nightschool.tasks.server_arm import ask_server
 from nightschool.tasks.work import Work
 from tests.chat_server import Behave, Chat, Handler, chat_server, fails, hangs, says, send
+from tests.listener import Listener
 
 KINDS = ("decision", "lesson", "none")
 TEST = [Item(f"id-{n}", f"Note {n}. 買い物。", KINDS[n % 3], "test", f"{n}.md") for n in range(9)]
-
-
-class Listener:
-    """A parent that keeps what it hears, and wishes to stop after so many notes."""
-
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.said: list[tuple[str, str]] = []
-        self.done: list[tuple[int, int]] = []
-        self.stop_after = stop_after
-
-    def should_stop(self) -> bool:
-        return self.stop_after is not None and self.done[-1][0] >= self.stop_after
-
-    def say(self, kind: str, message: str) -> None:
-        self.said.append((kind, message))
-
-    def progress(self, step: int, total: int, loss: None, eta_s: float | None) -> None:
-        self.done.append((step, total))
 
 
 def work_at(root: Path, url: str, stop_after: int | None = None, **server: Any) -> Work:

@@ -1,0 +1,37 @@
+"""What `doctor` says of the server that notes are to be sent to: no note is sent for that."""
+
+from __future__ import annotations
+
+from nightschool.config.paths import School
+from nightschool.config.settings import load
+from nightschool.tasks.doctor import Finding, examine
+from tests.chat_server import chat_server, says
+from tests.conftest import MakeSchool
+
+
+def finding(school: School) -> Finding:
+    found = examine(school, load(school.settings_file))
+    return next(finding for finding in found if finding.check == "server")
+
+
+def test_a_server_that_offers_the_model_is_fine(make_school: MakeSchool) -> None:
+    with chat_server(says("lesson")) as chat:
+        school = make_school(each=0, server={"url": chat.url, "model": "tiny:1b"})
+        assert (finding(school).verdict, chat.asked) == ("ok", [])
+
+
+def test_a_model_that_the_server_lacks_is_named_with_those_that_it_has(
+    make_school: MakeSchool,
+) -> None:
+    with chat_server(says("lesson")) as chat:
+        found = finding(make_school(each=0, server={"url": chat.url, "model": "huge:70b"}))
+    assert found.verdict == "warning"
+    assert "no model huge:70b, but tiny:1b" in found.finding
+
+
+def test_a_server_that_is_down_is_a_warning(make_school: MakeSchool) -> None:
+    with chat_server(says("lesson")) as chat:
+        pass
+    found = finding(make_school(each=0, server={"url": chat.url, "model": "tiny:1b"}))
+    assert found.verdict == "warning"
+    assert "connection refused" in found.finding and "server.url" in found.remedy

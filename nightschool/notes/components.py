@@ -1,0 +1,29 @@
+"""Connected components: what belongs together, directly or through others."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Components:
+    """Union-find over the numbers 0 to n - 1, which relabels the smaller side: n log n in all."""
+
+    def __init__(self, n: int) -> None:
+        self.label: NDArray[np.int64] = np.arange(n)  # equal where two are of one component
+        self._members: dict[int, list[int]] = {}
+
+    def join(self, one: int, other: int) -> None:
+        keep, drop = int(self.label[one]), int(self.label[other])
+        if keep == drop:
+            return
+        kept, dropped = self._members.pop(keep, [keep]), self._members.pop(drop, [drop])
+        if len(kept) < len(dropped):
+            keep, kept, dropped = drop, dropped, kept
+        self.label[dropped] = keep
+        kept += dropped
+        self._members[keep] = kept
+
+    def groups(self) -> list[list[int]]:
+        """The components of two and more, members and groups in ascending order."""
+        return sorted(sorted(members) for members in self._members.values())

@@ -41,6 +41,9 @@ class NotesSettings(Section):
     )
     text_column: str = Field("text", description="JSONL and CSV: the column with the note")
     label_column: str = Field("label", description="JSONL and CSV: the column with its kind")
+    group_column: str = Field(
+        "", description='JSONL and CSV: the column that says what a note was taken from; "": none'
+    )
     max_bytes: int = Field(1_000_000, gt=0, description="larger notes are skipped and counted")
 
 
@@ -50,6 +53,9 @@ class SplitSettings(Section):
     test: Share = Field(0.2, description="share kept for measuring, never trained on")
     validation: Share = Field(0.1, description="share watched while training")
     seed: int = Field(0, ge=0, description="another number deals new notes differently")
+    same_source: bool = Field(
+        True, description="notes of one file or source stand on one side; false: where they fall"
+    )
 
     @model_validator(mode="after")
     def _leaves_something_to_train_on(self) -> SplitSettings:

@@ -11,29 +11,37 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from nightschool.notes.duplicates import near_duplicates
 from nightschool.notes.errors import NotesError
 from nightschool.notes.readers import Note
+from nightschool.notes.sides import Sides
+from nightschool.notes.splits import LEAST, deal, group_notes
 from nightschool.notes.text import content_id
-
-SIDES = ("train", "validation", "test")
-# With fewer, a kind cannot stand on both sides.
-_LEAST = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One note of a dataset; `id` is its content's identity."""
+    """One note of a dataset; `id` is its content's identity.
+
+    `group` is the smallest id among the notes that it belongs with (near-duplicates, one file, one
+    source), its own where there are none: notes of a group are not independent.
+    """
 
     id: str
     text: str
     kind: str
     side: str
     source: str
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.group:
+            object.__setattr__(self, "group", self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Items in the order of their ids; `fingerprint` names their contents, kinds and sides."""
+    """Items in the order of their ids; `fingerprint` names their contents, kinds, sides, groups."""
 
     items: tuple[Item, ...]
     kinds: tuple[str, ...]
@@ -47,14 +55,17 @@ def freeze(
     test: float,
     validation: float,
     seed: int,
-    sides: Mapping[str, str] | None = None,
+    sides: Sides | None = None,
+    same_source: bool = True,
 ) -> Dataset:
-    """Deal the labelled notes to the sides, each kind by itself; the order of `notes` is irrelevant.
+    """Deal the labelled notes to the sides, group by group; the order of `notes` is irrelevant.
 
-    Copies of a note are one item, so they cannot stand on two sides. An item that `sides` knows
-    (content id -> side) stays there; new ones fill up the shares in the order of a hash. Raises
-    NotesError where nothing is labelled, or there is only one kind, or nothing to measure with.
+    Copies of a note are one item; near-duplicates of it, and with `same_source` notes of one file or
+    origin, stand on its side. An item that `sides` knows stays on its side or is left out; see
+    `splits.deal`. Raises NotesError where nothing is labelled, or there is only one kind, or
+    nothing to train on or to measure with.
     """
+    sides = sides or Sides()
     copies: dict[str, list[Note]] = defaultdict(list)
     for note in notes:
         if note.kind is not None:
@@ -64,50 +75,38 @@ def freeze(
             f"none of {len(notes)} notes has a kind: put them into sub-folders named after their kinds, "
             "or give `kind:` in the front matter, or a label column"
         )
-    warnings, unique = _merge_copies(copies)
-    by_kind: dict[str, list[str]] = defaultdict(list)
-    for id_, note in unique.items():
-        assert note.kind is not None
-        by_kind[note.kind].append(id_)
-    if not by_kind:
-        raise NotesError(f"every note stands under two kinds, so none can be used: {warnings[0]}")
-    if len(by_kind) == 1:
-        raise NotesError(
-            f'there is only one kind, "{next(iter(by_kind))}", and nothing to tell apart: add notes of a '
-            "second kind, for example a folder `none` with notes that are none of it"
-        )
-    dealt: dict[str, str] = {}
-    for kind in sorted(by_kind):
-        ids = sorted(
-            by_kind[kind], key=lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).digest()
-        )
-        if len(ids) < _LEAST:
-            warnings.append(
-                f'kind "{kind}" has only {len(ids)} note{"s"[: len(ids) != 1]}: it is trained on but cannot '
-                f"be measured (add at least {_LEAST - len(ids)} more)"
-            )
-        dealt |= _deal(ids, test, validation, sides or {})
-    if dealt and "train" not in dealt.values():
-        raise NotesError(
-            "every note is held back for the test or validation, so nothing is left to train on: "
-            "add notes, or lower split.test and split.validation"
-        )
-    if "test" not in dealt.values():
-        raise NotesError(
-            f"no kind has {_LEAST} notes, so nothing can be measured: add notes ("
-            + ", ".join(f"{kind}: {len(ids)}" for kind, ids in sorted(by_kind.items()))
-            + ")"
-        )
+    warnings, copies = _merge_copies(copies)
+    kinds = {id_: str(same[0].kind) for id_, same in copies.items()}
+    texts = {id_: same[0].text for id_, same in copies.items()}
+    signed = sides.sign(texts)
+    near = near_duplicates(list(texts.values()), signed=signed)
+    groups = group_notes(copies, near, same_source)
+    claims = sides.claims(list(texts), signed)
+    split = deal(kinds, groups, claims, test=test, validation=validation, seed=seed)
+    first: dict[str, str] = {}  # of each group, the smallest id that is not left out
     items = tuple(
-        Item(id_, note.text, str(note.kind), dealt[id_], note.source)
-        for id_, note in sorted(unique.items())
+        Item(
+            id_,
+            texts[id_],
+            kinds[id_],
+            split.sides[id_],
+            copies[id_][0].source,
+            first.setdefault(groups[id_], id_),
+        )
+        for id_ in texts
+        if id_ in split.sides
     )
-    return Dataset(items, tuple(sorted(by_kind)), _fingerprint(items), tuple(warnings))
+    warnings += _left_out([copies[id_][0].source for id_ in sorted(split.left_out)])
+    if not items:
+        raise NotesError(f"every note stands under two kinds, so none can be used: {warnings[0]}")
+    warnings += _check_kinds(items) + _one_large_group(items)
+    kinds_left = tuple(sorted({item.kind for item in items}))
+    return Dataset(items, kinds_left, _fingerprint(items), tuple(warnings))
 
 
-def _merge_copies(copies: Mapping[str, list[Note]]) -> tuple[list[str], dict[str, Note]]:
-    """One note for each content; contents with two kinds are left out. Returns warnings and notes."""
-    unique: dict[str, Note] = {}
+def _merge_copies(copies: Mapping[str, list[Note]]) -> tuple[list[str], dict[str, list[Note]]]:
+    """Warnings, and the notes of each content in order; contents with two kinds are left out."""
+    unique: dict[str, list[Note]] = {}
     warnings = []
     repeated = 0
     for id_, same in sorted(copies.items()):
@@ -119,7 +118,7 @@ def _merge_copies(copies: Mapping[str, list[Note]]) -> tuple[list[str], dict[str
             )
             continue
         repeated += len(same) - 1
-        unique[id_] = same[0]
+        unique[id_] = same
     if repeated:
         warnings.append(
             f"{repeated} exact cop{'y' if repeated == 1 else 'ies'} of other notes left out"
@@ -127,29 +126,76 @@ def _merge_copies(copies: Mapping[str, list[Note]]) -> tuple[list[str], dict[str
     return warnings, unique
 
 
-def _deal(
-    ids: Sequence[str], test: float, validation: float, known: Mapping[str, str]
-) -> dict[str, str]:
-    """Sides for the notes of one kind, which come in the order in which new ones are dealt."""
-    dealt = {id_: known[id_] for id_ in ids if known.get(id_) in SIDES}
-    wanted = {"test": 0, "validation": 0}
-    if len(ids) >= _LEAST:
-        # One is left to train on, also beside those that are known.
-        stands, most = Counter(dealt.values()), len(ids) - 1
-        wanted["test"] = max(1, min(round(test * len(ids)), most - stands["validation"]))
-        wanted["validation"] = min(
-            round(validation * len(ids)), most - max(wanted["test"], stands["test"])
+def _left_out(sources: Sequence[str]) -> list[str]:
+    if not sources:
+        return []
+    some = ", ".join(sources[:3]) + (", ..." if len(sources) > 3 else "")
+    return [
+        f"{len(sources)} note{'s'[: len(sources) != 1]} left out: nearly the same text as notes on "
+        f"another side, or of one file or source with them: {some}"
+    ]
+
+
+def _one_large_group(items: Sequence[Item]) -> list[str]:
+    """A warning where most notes hang together: the other sides then hold little else."""
+    ((group, n),) = Counter(item.group for item in items).most_common(1)
+    if 2 * n <= len(items):
+        return []
+    sources = [item.source for item in items if item.group == group]
+    return [
+        f"{n} of {len(items)} notes stand on one side, for they are nearly the same text, or of one file or "
+        f"source: {sources[0]}, {sources[1]}, ... (where the source says nothing, set "
+        "split.same_source = false)"
+    ]
+
+
+def _check_kinds(items: Sequence[Item]) -> list[str]:
+    """Warnings about single kinds. Raises NotesError where nothing can be trained or measured."""
+    stands: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in items:
+        stands[item.kind][item.side] += 1
+    if len(stands) == 1:
+        raise NotesError(
+            f'there is only one kind, "{items[0].kind}", and nothing to tell apart: add notes of a '
+            "second kind, for example a folder `none` with notes that are none of it"
         )
-    counts = Counter(dealt.values())
-    for id_ in ids:
-        if id_ not in dealt:
-            dealt[id_] = next((s for s in wanted if counts[s] < wanted[s]), "train")
-            counts[dealt[id_]] += 1
-    return dealt
+    counts = ", ".join(f"{kind}: {sides.total()}" for kind, sides in sorted(stands.items()))
+    if not any(sides["train"] for sides in stands.values()):
+        raise NotesError(
+            "every note is held back for the test or validation, so nothing is left to train on: "
+            "add notes, or lower split.test and split.validation"
+        )
+    if not any(sides["test"] for sides in stands.values()):
+        raise NotesError(
+            f"no kind has {LEAST} notes, so nothing can be measured: add notes ({counts})"
+            if all(sides.total() < LEAST for sides in stands.values())
+            else "no note can be held back to measure with: those of each kind are nearly the same text, of "
+            f"one file or source (see split.same_source), or were trained on before: add notes ({counts})"
+        )
+    warnings = []
+    for kind, sides in sorted(stands.items()):
+        n = sides.total()
+        if not sides["train"]:
+            warnings.append(f'kind "{kind}" has no note left to train on: add some')
+        elif not sides["test"] and n < LEAST:
+            warnings.append(
+                f'kind "{kind}" has only {n} note{"s"[: n != 1]}: it is trained on but cannot '
+                f"be measured (add at least {LEAST - n} more)"
+            )
+        elif not sides["test"]:
+            warnings.append(
+                f'kind "{kind}" has {n} notes and none to measure with: they are nearly the same text, of '
+                "one file or source, or were trained on before (add others)"
+            )
+    return warnings
 
 
 def _fingerprint(items: Iterable[Item]) -> str:
-    lines = sorted(f"{item.id} {item.side} {item.kind}" for item in items)
+    # A group of one is not named, as in datasets that were written before there were groups.
+    lines = sorted(
+        f"{item.id} {item.side} {item.kind}" + f"\t{item.group}" * (item.group != item.id)
+        for item in items
+    )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -197,29 +243,6 @@ def load(folder: Path) -> Dataset:
             f"dataset {folder} was changed after it was frozen: `nightschool prep --new` makes it again"
         )
     return dataset
-
-
-def read_sides(file: Path) -> dict[str, str]:
-    """Where each content ever dealt stands (content id -> side); empty where nothing was."""
-    if not file.exists():
-        return {}
-    try:
-        known: dict[str, str] = json.loads(file.read_text("utf-8"))
-        if not isinstance(known, dict):
-            raise ValueError("no JSON object")
-    except ValueError as error:
-        raise NotesError(
-            f"{file} is damaged ({error}): restore it, or delete it to deal all notes anew"
-        ) from None
-    return known
-
-
-def write_sides(file: Path, sides: Mapping[str, str]) -> None:
-    """Add to what `read_sides` knows: a note that leaves and returns keeps its side."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(".tmp")
-    _write_text(aside, json.dumps({**read_sides(file), **sides}, sort_keys=True))
-    os.replace(aside, file)
 
 
 def _write_text(file: Path, text: str) -> None:

@@ -28,11 +28,17 @@ csv.field_size_limit(2**31 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One note; `source` is its path below the notes folder, for a table's row "file.csv:12"."""
+    """One note; `source` is its path below the notes folder.
+
+    A table's row is "file.csv:12", a section "file.md#Heading"; of that, `section_of` is the file.
+    `origin` is what it was taken from, as its owner says: a URL, or any name; "" where nothing is said.
+    """
 
     text: str
     kind: str | None
     source: str
+    section_of: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class _Found:
 
     text_column: str
     label_column: str | None
+    group_column: str
     max_bytes: int
     notes: list[Note]
     skipped: list[Skipped]
@@ -70,9 +77,9 @@ class _Found:
         self.skipped.append(Skipped(source, reason))
         return True
 
-    def add(self, text: str, kind: str | None, source: str) -> None:
+    def add(self, text: str, kind: str | None, source: str, origin: str) -> None:
         if text.strip():
-            self.notes.append(Note(text, kind, source))
+            self.notes.append(Note(text, kind, source, origin=origin))
         else:
             self.skipped.append(Skipped(source, "empty"))
 
@@ -82,6 +89,7 @@ def read_notes(
     *,
     text_column: str = "text",
     label_column: str | None = "label",
+    group_column: str = "",
     max_bytes: int = 1_000_000,
 ) -> Reading:
     """Read a folder of notes, or a single .jsonl or .csv file.
@@ -89,9 +97,10 @@ def read_notes(
     A note's kind is the front matter's `kind:`, else the name of the first-level sub-folder, else
     None. What cannot be read is skipped with its reason. Raises NotesError where a table is broken
     (naming the line), columns are missing, or two kinds differ in case or width alone.
+    Its origin is the front matter's `url:` or `source:`, or what stands in `group_column`.
     `label_column` None reads notes to be sorted: labels are not asked for, and any single file is fine.
     """
-    found = _Found(text_column, label_column, max_bytes, [], [], [])
+    found = _Found(text_column, label_column, group_column, max_bytes, [], [], [])
     if path.is_dir():
         for file in _walk(path, path, found):
             _read_file(file, path, found)
@@ -108,8 +117,8 @@ def read_notes(
 
 def parse_note(raw: bytes, source: str) -> Note:
     """One note of bytes that come from elsewhere than a file. Raises Undecodable."""
-    found = _Found("", None, 0, [], [], [])
-    return Note(_front_matter(decode(raw), source, found)[1], None, source)
+    found = _Found("", None, "", 0, [], [], [])
+    return Note(_front_matter(decode(raw), source, found)[-1], None, source)
 
 
 def _walk(folder: Path, root: Path, found: _Found) -> Iterator[Path]:
@@ -169,10 +178,10 @@ def _read_file(file: Path, root: Path, found: _Found) -> None:
     if table:
         _read_table(text, source, found)
         return
-    matter, body = _front_matter(text, source, found)
+    matter, origin, body = _front_matter(text, source, found)
     parts = source.split("/")
     kind = matter if matter is not None else parts[0] if len(parts) > 1 else None
-    found.add(body, _kind(kind), source)
+    found.add(body, _kind(kind), source, origin)
 
 
 def _kind(name: object) -> str | None:
@@ -183,17 +192,17 @@ def _kind(name: object) -> str | None:
     return unicodedata.normalize("NFC", " ".join(_encodable(text).split())) or None
 
 
-def _front_matter(text: str, source: str, found: _Found) -> tuple[str | None, str]:
-    """The front matter's kind, and the text after it. A broken one is a warning."""
+def _front_matter(text: str, source: str, found: _Found) -> tuple[str | None, str, str]:
+    """The front matter's kind and origin, and the text after it. A broken one is a warning."""
     lines = text.split("\n")
     if lines[0].rstrip() != "---":
-        return None, text
+        return None, "", text
     end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), None)
     if end is None:
         # A horizontal rule at the top looks the same; only "key:" lines are a broken front matter.
         if len(lines) > 1 and ":" in lines[1]:
             found.warnings.append(f"{source}, line 1: the front matter is never closed with ---")
-        return None, text
+        return None, "", text
     body = "\n".join(lines[end + 1 :])
     try:
         matter = yaml.load("\n".join(lines[1:end]), Loader=_YAML)
@@ -202,18 +211,20 @@ def _front_matter(text: str, source: str, found: _Found) -> tuple[str | None, st
         line = mark.line + 2 if mark else 1
         problem = getattr(error, "problem", None) or "invalid YAML"
         found.warnings.append(f"{source}, line {line}: broken front matter: {problem}")
-        return None, body
+        return None, "", body
     if matter is None:
-        return None, body
+        return None, "", body
     if not isinstance(matter, Mapping):
         # Prose between two rules, no settings.
-        return None, text
+        return None, "", text
+    origins = [matter.get("url"), matter.get("source")]
+    origin = next((name for name in origins if isinstance(name, str) and name not in _NOTHING), "")
     kind = matter.get("kind")
     if kind is not None and not isinstance(kind, str):
         line = next((n for n, t in enumerate(lines, 1) if t.startswith("kind")), 1)
         found.warnings.append(f"{source}, line {line}: `kind:` is no single name; it is ignored")
-        return None, body
-    return (None if kind in _NOTHING else kind), body
+        return None, origin, body
+    return (None if kind in _NOTHING else kind), origin, body
 
 
 def _read_table(text: str, source: str, found: _Found) -> None:
@@ -228,6 +239,8 @@ def _read_table(text: str, source: str, found: _Found) -> None:
         if found.text_column not in row:
             raise NotesError(_missing(place, "notes.text_column", found.text_column, list(row)))
         labelled = labelled or found.label_column is None or found.label_column in row
+        if found.group_column and found.group_column not in row:
+            raise NotesError(_missing(place, "notes.group_column", found.group_column, list(row)))
         content = row[found.text_column]
         if not isinstance(content, str):
             found.skipped.append(Skipped(place, f"`{found.text_column}` is no text"))
@@ -240,7 +253,8 @@ def _read_table(text: str, source: str, found: _Found) -> None:
             label = None
         content = _encodable(content)
         if not found.too_large(place, len(content.encode())):
-            found.add(content, _kind(label), place)
+            origin = _kind(row[found.group_column]) if found.group_column else None
+            found.add(content, _kind(label), place, origin or "")
     if rows and not labelled and found.label_column:
         raise NotesError(_missing(source, "notes.label_column", found.label_column, columns))
 

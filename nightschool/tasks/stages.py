@@ -6,12 +6,15 @@ whose result is there is done, whoever died afterwards.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from nightschool.config.paths import School
 from nightschool.config.settings import recorded
 from nightschool.ledger.ledger import Ledger
-from nightschool.notes.dataset import write, write_sides
+from nightschool.notes.dataset import write
+from nightschool.notes.enough import enough, too_small
+from nightschool.notes.sides import write_sides
 from nightschool.tasks.child import Parent
 from nightschool.tasks.training import train
 from nightschool.tasks.work import Ending, Work, read_and_freeze, write_json
@@ -54,12 +57,14 @@ def prep(work: Work) -> Ending:
         for k in settings.kinds
         if k not in dataset.kinds
     ]
-    warnings = [*left_out, *reading.warnings, *dataset.warnings, *unknown]
+    test = Counter(item.kind for item in dataset.items if item.side == "test")
+    small = too_small(test)
+    warnings = [*left_out, *reading.warnings, *dataset.warnings, *unknown, *small]
     for warning in warnings:
         work.parent.say("warning", warning)
     name = dataset.fingerprint[:16]
     write(dataset, work.school.datasets / name)
-    write_sides(work.school.sides_file, {item.id: item.side for item in dataset.items})
+    write_sides(work.school.sides_file, dataset.items)
     counts = {
         side: sum(item.side == side for item in dataset.items)
         for side in ("train", "validation", "test")
@@ -69,6 +74,8 @@ def prep(work: Work) -> Ending:
         f"{len(dataset.items)} notes in {len(dataset.kinds)} kinds: {counts['train']} to train on, "
         f"{counts['validation']} to watch, {counts['test']} to measure with (dataset {name})",
     )
+    if not small:
+        work.parent.say("state", enough(counts["test"]))
 
     from nightschool.learning.hub import fetch, fingerprint
 

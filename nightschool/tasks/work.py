@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.notes.dataset import Dataset, freeze, load, read_sides
+from nightschool.notes.dataset import Dataset, freeze, load
 from nightschool.notes.readers import Reading, read_notes
+from nightschool.notes.sides import read_sides
 from nightschool.tasks.child import Parent
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Datase
         school.root / Path(settings.notes.folder).expanduser(),
         text_column=settings.notes.text_column,
         label_column=settings.notes.label_column,
+        group_column=settings.notes.group_column,
         max_bytes=settings.notes.max_bytes,
     )
     dataset = freeze(
@@ -127,6 +129,7 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Datase
         validation=settings.split.validation,
         seed=settings.split.seed,
         sides=read_sides(school.sides_file),
+        same_source=settings.split.same_source,
     )
     return reading, dataset
 

@@ -105,7 +105,7 @@ def test_a_value_may_be_written_in_any_way_of_toml(
         ("[nigth]\n", "file, line 1: unknown setting `nigth`: did you mean `night`?"),
         (
             "[split]\nzzz = 1",
-            "file, line 2: unknown setting `split.zzz`: known here are test, validation, seed",
+            "file, line 2: unknown setting `split.zzz`: known here are test, validation, seed, same_source",
         ),
         (
             "zzz = 1",

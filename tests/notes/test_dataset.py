@@ -5,6 +5,7 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -13,18 +14,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nightschool.notes import dataset as module
-from nightschool.notes.dataset import (
-    SIDES,
-    Dataset,
-    Item,
-    freeze,
-    load,
-    read_sides,
-    write,
-    write_sides,
-)
+from nightschool.notes.dataset import Dataset, Item, freeze, load, write
 from nightschool.notes.errors import NotesError
 from nightschool.notes.readers import Note
+from nightschool.notes.sides import SIDES, Sides, read_sides, write_sides
 from nightschool.notes.text import content_id
 
 
@@ -37,7 +30,7 @@ def _notes(**counts: int) -> list[Note]:
 
 
 def _freeze(notes: list[Note], sides: dict[str, str] | None = None, seed: int = 0) -> Dataset:
-    return freeze(notes, test=0.2, validation=0.1, seed=seed, sides=sides)
+    return freeze(notes, test=0.2, validation=0.1, seed=seed, sides=Sides(sides or {}))
 
 
 def _sides(dataset: Dataset) -> dict[str, str]:
@@ -72,7 +65,7 @@ def _try(
     notes: list[Note], test: float, validation: float, sides: dict[str, str] | None = None
 ) -> Dataset | None:
     try:
-        return freeze(notes, test=test, validation=validation, seed=3, sides=sides)
+        return freeze(notes, test=test, validation=validation, seed=3, sides=Sides(sides or {}))
     except NotesError:
         return None
 
@@ -145,7 +138,7 @@ def test_new_notes_bring_a_kind_to_train_and_test_whatever_is_known_already(
 ) -> None:
     notes = _notes(a=len(known) + new, b=5)
     sides = {content_id(f"a number {n}"): side for n, side in enumerate(known)}
-    dataset = freeze(notes, test=test, validation=validation, seed=0, sides=sides)
+    dataset = freeze(notes, test=test, validation=validation, seed=0, sides=Sides(sides))
     counts = _counts(dataset)["a"]
     if counts.total() >= 3:
         assert counts["train"] >= 1 and counts["test"] >= 1
@@ -172,10 +165,10 @@ def test_another_seed_deals_new_notes_differently_and_known_ones_alike() -> None
 def test_a_note_that_leaves_and_returns_keeps_its_side(tmp_path: Path) -> None:
     notes = _notes(a=30, b=30)
     first = _freeze(notes)
-    write_sides(tmp_path / "sides.json", _sides(first))
-    fewer = _freeze(notes[10:], read_sides(tmp_path / "sides.json"))
-    write_sides(tmp_path / "sides.json", _sides(fewer))
-    again = _sides(_freeze(notes + _notes(c=9), read_sides(tmp_path / "sides.json")))
+    write_sides(tmp_path / "sides.json", first.items)
+    fewer = _freeze(notes[10:], dict(read_sides(tmp_path / "sides.json").known))
+    write_sides(tmp_path / "sides.json", fewer.items)
+    again = _sides(_freeze(notes + _notes(c=9), dict(read_sides(tmp_path / "sides.json").known)))
     assert {id_: again[id_] for id_ in _sides(first)} == _sides(first)
 
 
@@ -258,19 +251,23 @@ def test_notes_that_make_no_dataset_are_refused_with_the_reason(
     assert "\n" not in str(caught.value)
 
 
-def test_the_fingerprint_names_contents_kinds_and_sides() -> None:
+def test_the_fingerprint_names_contents_kinds_sides_and_groups() -> None:
     notes = _notes(a=10, b=10)
     first = _freeze(notes)
     moved = {**_sides(first), first.items[0].id: "validation"}
     changed = [Note(notes[0].text, "b", notes[0].source), *notes[1:]]
+    two = [item.source for item in first.items if item.side == "train"][:2]
+    grouped = [replace(note, origin="book") if note.source in two else note for note in notes]
+    assert _sides(_freeze(grouped, _sides(first))) == _sides(first)
     assert first.items[0].side != "validation"
     prints = [
         first.fingerprint,
         _freeze(notes, moved).fingerprint,
         _freeze(changed, _sides(first)).fingerprint,
         _freeze(notes + _notes(c=1), _sides(first)).fingerprint,
+        _freeze(grouped, _sides(first)).fingerprint,
     ]
-    assert len(set(prints)) == 4
+    assert len(set(prints)) == 5
 
 
 # On disk
@@ -401,35 +398,21 @@ def test_items_moved_together_with_their_sum_still_miss_the_fingerprint(written:
         load(written)
 
 
-# Where each content stands
-
-
-def test_sides_that_were_never_written_are_none(tmp_path: Path) -> None:
-    assert read_sides(tmp_path / "sides.json") == {}
-
-
-def test_writing_sides_adds_to_those_known(tmp_path: Path) -> None:
-    file = tmp_path / "not yet" / "sides.json"
-    write_sides(file, {"a": "train", "b": "test"})
-    write_sides(file, {"b": "test", "c": "validation"})
-    assert read_sides(file) == {"a": "train", "b": "test", "c": "validation"}
-    assert [path.name for path in file.parent.iterdir()] == ["sides.json"]
-
-
-@pytest.mark.parametrize("content", [b"", b'{"a": "tr', b"[]", b"null", b"\xff\xfe"])
-def test_damaged_sides_are_named_and_not_written_over(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "sides.json"
-    file.write_bytes(content)
-    for act in (lambda: read_sides(file), lambda: write_sides(file, {"a": "train"})):
-        with pytest.raises(NotesError) as caught:
-            act()
-        assert str(caught.value).startswith(f"{file} is damaged (")
-        assert str(caught.value).endswith("restore it, or delete it to deal all notes anew")
-        assert "\n" not in str(caught.value)
-    assert file.read_bytes() == content
+def test_a_dataset_of_the_version_without_groups_is_read(written: Path, frozen: Dataset) -> None:
+    rows = [
+        json.loads(row) for row in (written / "items.jsonl").read_text("utf-8").split("\n") if row
+    ]
+    text = "".join(
+        json.dumps({key: value for key, value in row.items() if key != "group"}) + "\n"
+        for row in rows
+    )
+    (written / "items.jsonl").write_text(text, encoding="utf-8")
+    _change_manifest(items_sha256=hashlib.sha256(text.encode()).hexdigest())(written)
+    assert load(written) == frozen
+    assert all(item.group == item.id for item in frozen.items)
 
 
 def test_an_item_is_what_the_file_holds(written: Path, frozen: Dataset) -> None:
     first = json.loads((written / "items.jsonl").read_text("utf-8").split("\n")[0])
     assert Item(**first) == frozen.items[0]
-    assert set(first) == {"id", "text", "kind", "side", "source"}
+    assert set(first) == {"id", "text", "kind", "side", "source", "group"}

@@ -7,12 +7,14 @@
 The notes are random words of an invented vocabulary, 20 to 1,600 characters, a fifth of them in
 Japanese script. One JSON line an arm:
 
-- `tenth`: a tenth of the notes are edited copies of others (a passage of one in twenty words anew);
+- `tenth`: a tenth of the notes are copies of others with one word in ten, in a row, anew;
 - `template`: all share two thirds of their text, so that every pair is proposed and few are proved;
 - `one`: all differ in a few letters only and are one group.
 
-`--recall` compares the groups of `tenth` with those of all pairs (up to about 20,000 notes);
-`--datasketch` signs a part of the notes with that library's MinHash, and looks them up with its LSH.
+`cpu_s` is the processor's time for both steps, on one core, where others use the machine at the same time.
+`peak_gb` is the most memory of the process so far, `texts_gb` the same before an arm's search begins.
+`--recall` counts the near-duplicates of `tenth`, all pairs compared, that are not in one group (up to
+about 20,000 notes); `--datasketch` signs a tenth of the notes with that library, and looks them up.
 """
 
 from __future__ import annotations
@@ -29,15 +31,13 @@ LENGTHS = (20, 60, 200, 600, 1600)
 
 
 def make_words(chance: random.Random) -> tuple[list[str], list[str]]:
-    latin = [
-        "".join(chance.choices("abcdefghiklmnoprstuvwy", k=chance.randint(2, 9)))
-        for _ in range(20_000)
-    ]
-    kana = [chr(code) for code in range(0x3042, 0x3094)] + [
-        chr(code) for code in range(0x4E00, 0x5200)
-    ]
-    japanese = ["".join(chance.choices(kana, k=chance.randint(1, 4))) for _ in range(20_000)]
-    return latin, japanese
+    def words(letters: str, longest: int) -> list[str]:
+        return [
+            "".join(chance.choices(letters, k=chance.randint(1, longest))) for _ in range(20_000)
+        ]
+
+    kana = "".join(map(chr, [*range(0x3042, 0x3094), *range(0x4E00, 0x5200)]))
+    return words("abcdefghiklmnoprstuvwy", 9), words(kana, 4)
 
 
 def make_note(chance: random.Random, words: tuple[list[str], list[str]]) -> list[str]:
@@ -54,7 +54,7 @@ def tenth(n: int, chance: random.Random) -> list[str]:
     words = make_words(chance)
     notes = [make_note(chance, words) for _ in range(n - n // 10)]
     for note in chance.choices(notes, k=n // 10):
-        passage = max(1, len(note) // 20)
+        passage = max(1, len(note) // 10)
         at = chance.randrange(len(note))
         notes.append([*note[:at], *note[:passage][::-1], *note[at + passage :]])
     return [joined(note) for note in notes]
@@ -84,62 +84,45 @@ def peak_gb() -> float | None:
 def measure(make: Callable[[int, random.Random], list[str]], n: int) -> list[str]:
     texts = make(n, random.Random(0))
     before = peak_gb()
-    begin = time.perf_counter()
+    begin = time.perf_counter(), time.process_time()
     signed = signatures(texts)
     middle = time.perf_counter()
     groups = near_duplicates(texts, signed=signed)
-    end = time.perf_counter()
+    end = time.perf_counter(), time.process_time()
     row = {
         "arm": make.__name__, "notes": n, "characters": sum(map(len, texts)),
-        "signatures_s": middle - begin, "groups_s": end - middle, "groups": len(groups),
-        "in_groups": sum(map(len, groups)), "texts_gb": before, "peak_gb": peak_gb(),
+        "signatures_s": middle - begin[0], "groups_s": end[0] - middle, "cpu_s": end[1] - begin[1],
+        "groups": len(groups), "in_groups": sum(map(len, groups)), "texts_gb": before,
+        "peak_gb": peak_gb(),
     }  # fmt: skip
     print(json.dumps(row), flush=True)
     return texts
 
 
 def recall(texts: Sequence[str]) -> None:
-    """All pairs at the threshold, by an inverted index, against the groups."""
+    """How many of all pairs at the threshold, by an inverted index, are not in one group."""
     import numpy as np
     from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
 
     from nightschool.notes.duplicates import THRESHOLD, _letters, _sets
 
+    group = np.full(len(texts), -1)
+    for number, members in enumerate(near_duplicates(texts)):
+        group[members] = number
     sets = _sets([_letters(text) for text in texts])
-    rows, codes = (sets >> np.uint64(32)).astype(int), (sets & np.uint64(2**32 - 1)).astype(int)
-    _, columns = np.unique(codes, return_inverse=True)
+    rows, hashes = (sets >> np.uint64(32)).astype(int), sets & np.uint64(2**32 - 1)
+    _, columns = np.unique(hashes, return_inverse=True)
     index = csr_array((np.ones(len(rows), dtype=np.int32), (rows, columns)))
     sizes = index.sum(axis=1)
-    edges = 0
-    near: list[csr_array] = []
+    pairs = lost = 0
     for begin in range(0, len(texts), 500):
         shared = (index[begin : begin + 500] @ index.T).tocoo()
-        share = shared.data / (sizes[begin + shared.row] + sizes[shared.col] - shared.data)
-        keep = (share >= THRESHOLD) & (begin + shared.row != shared.col)
-        near.append(
-            csr_array(
-                (np.ones(keep.sum()), (shared.row[keep], shared.col[keep])), shape=shared.shape
-            )
-        )
-        edges += int(keep.sum())
-    from scipy.sparse import vstack
-
-    _, labels = connected_components(vstack(near), directed=False)
-    true = {
-        tuple(np.flatnonzero(labels == label)) for label in np.flatnonzero(np.bincount(labels) > 1)
-    }
-    found = {tuple(group) for group in near_duplicates(texts)}
-    print(
-        json.dumps(
-            {
-                "pairs": edges // 2,
-                "groups": len(true),
-                "found_as_they_are": len(true & found),
-                "wrong": len(found - true),
-            }
-        )
-    )
+        one, other = begin + shared.row, shared.col
+        share = shared.data / (sizes[one] + sizes[other] - shared.data)
+        near = (share >= THRESHOLD) & (one < other)
+        pairs += int(near.sum())
+        lost += int((near & ((group[one] != group[other]) | (group[one] < 0))).sum())
+    print(json.dumps({"pairs": pairs, "not_in_one_group": lost}))
 
 
 def datasketch(texts: Sequence[str]) -> None:
@@ -147,28 +130,19 @@ def datasketch(texts: Sequence[str]) -> None:
 
     from nightschool.notes.duplicates import _letters
 
-    begin = time.perf_counter()
+    begin = time.process_time()
     shingles = [
         [letters[at : at + 5].encode() for at in range(max(1, len(letters) - 4))]
         for letters in map(_letters, texts)
     ]
     signed = MinHash.bulk(shingles, num_perm=128)
-    middle = time.perf_counter()
     index = MinHashLSH(threshold=0.7, num_perm=128)
     for number, minhash in enumerate(signed):
         index.insert(number, minhash)
     for minhash in signed:
         index.query(minhash)
-    print(
-        json.dumps(
-            {
-                "arm": "datasketch",
-                "notes": len(texts),
-                "signatures_s": middle - begin,
-                "lookup_s": time.perf_counter() - middle,
-            }
-        )
-    )
+    row = {"arm": "datasketch", "notes": len(texts), "cpu_s": time.process_time() - begin}
+    print(json.dumps(row))
 
 
 def main() -> None:

@@ -77,40 +77,31 @@ def freeze(
         )
     warnings, copies = _merge_copies(copies)
     kinds = {id_: str(same[0].kind) for id_, same in copies.items()}
-    _need_two_kinds(kinds, warnings)
     texts = {id_: same[0].text for id_, same in copies.items()}
     signed = sides.sign(texts)
     near = near_duplicates(list(texts.values()), signed=signed)
     groups = group_notes(copies, near, same_source)
-    split = deal(
-        kinds,
-        groups,
-        sides.claims(list(texts), signed),
-        test=test,
-        validation=validation,
-        seed=seed,
-    )
+    claims = sides.claims(list(texts), signed)
+    split = deal(kinds, groups, claims, test=test, validation=validation, seed=seed)
+    first: dict[str, str] = {}  # of each group, the smallest id that is not left out
     items = tuple(
-        Item(id_, texts[id_], kinds[id_], split.sides[id_], copies[id_][0].source, groups[id_])
+        Item(
+            id_,
+            texts[id_],
+            kinds[id_],
+            split.sides[id_],
+            copies[id_][0].source,
+            first.setdefault(groups[id_], id_),
+        )
         for id_ in texts
         if id_ in split.sides
     )
     warnings += _left_out([copies[id_][0].source for id_ in sorted(split.left_out)])
-    warnings += _check_kinds(items)
-    return Dataset(
-        items, tuple(sorted({item.kind for item in items})), _fingerprint(items), tuple(warnings)
-    )
-
-
-def _need_two_kinds(kinds: Mapping[str, str], warnings: Sequence[str]) -> None:
-    names = sorted(set(kinds.values()))
-    if not names:
+    if not items:
         raise NotesError(f"every note stands under two kinds, so none can be used: {warnings[0]}")
-    if len(names) == 1:
-        raise NotesError(
-            f'there is only one kind, "{names[0]}", and nothing to tell apart: add notes of a '
-            "second kind, for example a folder `none` with notes that are none of it"
-        )
+    warnings += _check_kinds(items) + _one_large_group(items)
+    kinds_left = tuple(sorted({item.kind for item in items}))
+    return Dataset(items, kinds_left, _fingerprint(items), tuple(warnings))
 
 
 def _merge_copies(copies: Mapping[str, list[Note]]) -> tuple[list[str], dict[str, list[Note]]]:
@@ -145,11 +136,29 @@ def _left_out(sources: Sequence[str]) -> list[str]:
     ]
 
 
+def _one_large_group(items: Sequence[Item]) -> list[str]:
+    """A warning where most notes hang together: the other sides then hold little else."""
+    ((group, n),) = Counter(item.group for item in items).most_common(1)
+    if 2 * n <= len(items):
+        return []
+    sources = [item.source for item in items if item.group == group]
+    return [
+        f"{n} of {len(items)} notes stand on one side, for they are nearly the same text, or of one file or "
+        f"source: {sources[0]}, {sources[1]}, ... (where the source says nothing, set "
+        "split.same_source = false)"
+    ]
+
+
 def _check_kinds(items: Sequence[Item]) -> list[str]:
-    """Warnings about kinds. Raises NotesError where nothing can be trained on, or measured."""
+    """Warnings about single kinds. Raises NotesError where nothing can be trained or measured."""
     stands: dict[str, Counter[str]] = defaultdict(Counter)
     for item in items:
         stands[item.kind][item.side] += 1
+    if len(stands) == 1:
+        raise NotesError(
+            f'there is only one kind, "{items[0].kind}", and nothing to tell apart: add notes of a '
+            "second kind, for example a folder `none` with notes that are none of it"
+        )
     counts = ", ".join(f"{kind}: {sides.total()}" for kind, sides in sorted(stands.items()))
     if not any(sides["train"] for sides in stands.values()):
         raise NotesError(
@@ -161,7 +170,7 @@ def _check_kinds(items: Sequence[Item]) -> list[str]:
             f"no kind has {LEAST} notes, so nothing can be measured: add notes ({counts})"
             if all(sides.total() < LEAST for sides in stands.values())
             else "no note can be held back to measure with: those of each kind are nearly the same text, of "
-            f"one file or source, or were trained on before: add notes ({counts})"
+            f"one file or source (see split.same_source), or were trained on before: add notes ({counts})"
         )
     warnings = []
     for kind, sides in sorted(stands.items()):

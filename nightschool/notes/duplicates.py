@@ -33,7 +33,7 @@ _SLACK = 0.12
 # Notes that follow one template propose every pair. So a note is compared with so many neighbours
 # within a band, and found unlike so often, at most.
 _NEIGHBOURS = 50
-_MISSES = 30
+_MISSES = 20
 # Characters hashed at a time: the arrays of a hash stay in the processor's cache.
 _AT_ONCE = 1 << 17
 

@@ -48,7 +48,7 @@ def enough(n: int) -> str:
     least = detectable(n)
     notes = f"{n} test note{'s'[: n != 1]}"
     if least is None:
-        return f"{notes}: whatever is gained will look like chance"
+        return f"{notes}: any gain is likely to look like chance"
     points = math.ceil(100 * least)
     return (
         f"{notes} show a gain of {points} point{'s'[: points != 1]} or more (8 times in 10), a smaller one "

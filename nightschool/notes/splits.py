@@ -72,11 +72,11 @@ def deal(
 ) -> Split:
     """Deal contents (content id -> kind, content id -> group) to the sides, a group to one side.
 
-    `claims`: the sides that a content has already; see `Sides.claims`. A group where all claims
-    agree goes there whole. Where they differ it has the first of test, train, validation; members
-    with another claim are left out, for they were trained on or measured with, and so are
-    members without a claim, for they resemble both. Groups without a claim fill up the shares of the
-    sides, kind by kind, in the order of a hash.
+    `claims`: the sides that a content has already; see `Sides.claims`. A group whose claims agree
+    goes there whole. Where they differ, the group has the first of test, train, validation; members
+    that claim another side are left out, for models were trained on them or measured with them, and so
+    are members without a claim, which are like both. Groups without any claim fill up the sides'
+    shares of each kind, in the order of a hash.
     """
     members: dict[str, list[str]] = defaultdict(list)
     for id_ in sorted(kinds):
@@ -129,19 +129,27 @@ def _fill(
         side = next((side for side in ("test", "validation") if is_nearer(size, side)), "train")
         sides.append(side)
         stands.update({(kind, side): n for kind, n in size.items()})
-    # A kind whose groups are all larger than its share is measured with the smallest.
     for kind in sorted(total):
-        if total[kind] < LEAST or stands[kind, "test"]:
-            continue
-        spare = [
-            number
-            for number, size in enumerate(sizes)
-            if size[kind]
-            and all(stands[k, "train"] > n * (sides[number] == "train") for k, n in size.items())
-        ]
-        if spare:
-            best = min(spare, key=lambda number: sizes[number].total())
-            stands.subtract({(k, sides[best]): n for k, n in sizes[best].items()})
-            stands.update({(k, "test"): n for k, n in sizes[best].items()})
-            sides[best] = "test"
+        if total[kind] >= LEAST and not stands[kind, "test"]:
+            # All its groups are larger than its share: it is measured with the smallest.
+            spare = _smallest_spare(kind, sizes, sides, stands)
+            if spare is not None:
+                stands.subtract({(k, sides[spare]): n for k, n in sizes[spare].items()})
+                stands.update({(k, "test"): n for k, n in sizes[spare].items()})
+                sides[spare] = "test"
     return {id_: side for ids, side in zip(order, sides, strict=True) for id_ in ids}
+
+
+def _smallest_spare(
+    kind: str,
+    sizes: Sequence[Counter[str]],
+    sides: Sequence[str],
+    stands: Mapping[tuple[str, str], int],
+) -> int | None:
+    """The smallest group with notes of a kind whose kinds all have others to train on."""
+    spare = [
+        number
+        for number, (size, side) in enumerate(zip(sizes, sides, strict=True))
+        if size[kind] and all(stands[k, "train"] > n * (side == "train") for k, n in size.items())
+    ]
+    return min(spare, key=lambda number: sizes[number].total(), default=None)

@@ -1,7 +1,6 @@
 """A note has one side, for good, and a dataset is what was frozen or it is refused."""
 
 import hashlib
-import itertools
 import json
 import os
 from collections import Counter, defaultdict
@@ -147,111 +146,6 @@ def test_new_notes_bring_a_kind_to_train_and_test_whatever_is_known_already(
     assert all(dealt[id_] == side for id_, side in sides.items() if side in SIDES)
 
 
-# Notes that resemble one another: windows of 30 words into one of four texts. Near-duplicates are those
-# whose starts lie up to 4 words apart; so 0 and 8 are none, until 4 comes and joins them.
-
-VOCABULARY = [hashlib.sha256(str(n).encode()).hexdigest()[:6] for n in range(4 * 48)]
-
-
-def _window(text: int, start: int) -> str:
-    return " ".join(VOCABULARY[text * 48 + start : text * 48 + start + 30])
-
-
-windows = st.lists(
-    st.builds(
-        lambda text, start, kind, file, origin: Note(
-            _window(text, start), kind, f"{file or text}#{start}", file, origin
-        ),
-        st.integers(0, 3),
-        st.sampled_from(range(0, 20, 4)),
-        st.sampled_from("ab"),
-        st.sampled_from(["", "", "1.md", "2.md"]),
-        st.sampled_from(["", "", "", "book"]),
-    ),
-    max_size=14,
-)
-
-
-def _touch(one: Note, other: Note) -> bool:
-    places = [VOCABULARY.index(note.text.split(" ")[0]) for note in (one, other)]
-    return (
-        (places[0] // 48 == places[1] // 48 and abs(places[0] - places[1]) <= 4)
-        or (one.origin == other.origin == "book")
-        or (one.section_of == other.section_of != "")
-    )
-
-
-def _components(notes: list[Note]) -> list[set[str]]:
-    """Contents that hang together, by the definition."""
-    reach = {content_id(note.text): {content_id(note.text)} for note in notes}
-    for one, other in itertools.combinations(notes, 2):
-        if _touch(one, other):
-            together = reach[content_id(one.text)] | reach[content_id(other.text)]
-            reach.update(dict.fromkeys(together, together))
-    return list(reach.values())
-
-
-def _of_one_kind(notes: list[Note]) -> list[Note]:
-    """Without contents under two kinds, which are left out."""
-    kinds = defaultdict(set)
-    for note in notes:
-        kinds[content_id(note.text)].add(note.kind)
-    return [note for note in notes if len(kinds[content_id(note.text)]) == 1]
-
-
-LOOSE = _notes(a=6, b=6)  # so that there is always something to train on and to measure
-
-
-@given(st.lists(windows, min_size=1, max_size=5), shares, shares, st.randoms())
-def test_whatever_comes_and_goes_nothing_leaks_and_nothing_moves(
-    history: list[list[Note]], test: float, validation: float, random: Random
-) -> None:
-    sides = Sides().after(_freeze(LOOSE).items)
-    for notes in history:
-        notes = _of_one_kind(notes)
-        dataset = freeze([*LOOSE, *notes], test=test, validation=validation, seed=0, sides=sides)
-        dealt = _sides(dataset)
-        for component in _components(notes):
-            stands = {dealt[id_] for id_ in component if id_ in dealt}
-            assert len(stands) <= 1
-            known = {id_: sides.known[id_] for id_ in component if id_ in sides.known}
-            if set(known.values()) == {"test"}:
-                assert stands == {"test"}
-            if "test" in known.values():
-                assert stands == {"test"}
-                assert all(id_ in dealt for id_, side in known.items() if side == "test")
-        assert all(sides.known.get(id_, side) == side for id_, side in dealt.items())
-        groups = {item.id: item.group for item in dataset.items}
-        for component in _components(notes):
-            assert {groups[id_] for id_ in component if id_ in groups} <= {min(component)}
-        shuffled = random.sample(notes, len(notes))
-        assert freeze(
-            [*shuffled, *LOOSE], test=test, validation=validation, seed=0, sides=sides
-        ).fingerprint == dataset.fingerprint  # fmt: skip
-        sides = sides.after(dataset.items)
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(range(0, 20, 4))), min_size=1),
-    st.integers(0, 29),
-)
-def test_a_note_that_moves_and_is_edited_keeps_its_side(
-    places: list[tuple[int, int]], word: int
-) -> None:
-    notes = [Note(_window(*place), "a", "1.md") for place in places]
-    first = _freeze([*LOOSE, *notes])
-    sides = Sides().after(first.items)
-    edited = []
-    for note in notes:
-        words = note.text.split(" ")
-        words[word] = "edited"
-        edited.append(Note(" ".join(words), "a", "elsewhere/2.md"))
-    second = freeze([*LOOSE, *edited], test=0.2, validation=0.1, seed=0, sides=sides)
-    before = {item.text: item.side for item in first.items}
-    after = {item.text: item.side for item in second.items}
-    assert [after[note.text] for note in edited] == [before[note.text] for note in notes]
-
-
 # Single behaviours
 
 
@@ -338,11 +232,6 @@ def test_a_kind_too_thin_to_be_measured_is_trained_on_and_named(count: int, said
             "no kind has 3 notes, so nothing can be measured: add notes (a: 1, b: 1)",
         ),
         (
-            [Note(_window(n % 2, 4 * (n % 5)), "ab"[n % 2], f"{n}.md") for n in range(10)],
-            "no note can be held back to measure with: those of each kind are nearly the same text, of "
-            "one file or source, or were trained on before: add notes (a: 5, b: 5)",
-        ),
-        (
             [Note("same", "a", f"a/{n}.md") for n in range(9)],
             'there is only one kind, "a", and nothing to tell apart: ',
         ),
@@ -360,51 +249,6 @@ def test_notes_that_make_no_dataset_are_refused_with_the_reason(
         _freeze(notes)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
-
-
-def test_a_note_that_joins_a_train_note_to_a_test_note_is_left_out_with_the_train_note() -> None:
-    ends = [Note(_window(0, 0), "a", "one.md"), Note(_window(0, 8), "a", "other.md")]
-    bridge = Note(_window(0, 4), "a", "bridge.md")
-    train, test = content_id(ends[0].text), content_id(ends[1].text)
-    known = _sides(_freeze(LOOSE)) | {train: "train", test: "test"}
-    apart = _freeze([*LOOSE, *ends], known)
-    assert _sides(apart) == known and apart.warnings == ()
-    joined = _freeze([*LOOSE, *ends, bridge], known)
-    assert _sides(joined) == {id_: side for id_, side in known.items() if id_ != train}
-    assert sorted(joined.warnings) == [
-        "2 notes left out: nearly the same text as notes on another side, or of one file or source "
-        "with them: bridge.md, one.md"
-    ]
-    # When the note that joined them is gone, all is as before.
-    sides = Sides(known).after(joined.items)
-    assert freeze([*LOOSE, *ends], test=0.2, validation=0.1, seed=0, sides=sides) == apart
-
-
-def test_a_kind_that_is_one_group_is_trained_on_and_named() -> None:
-    group = [Note(_window(0, start), "c", f"{start}.md") for start in range(0, 20, 4)]
-    dataset = _freeze([*LOOSE, *group])
-    assert _counts(dataset)["c"] == {"train": 5}
-    assert {item.group for item in dataset.items if item.kind == "c"} == {
-        min(content_id(note.text) for note in group)
-    }
-    assert dataset.warnings == (
-        'kind "c" has 5 notes and none to measure with: they are nearly the same text, of one file or '
-        "source, or were trained on before (add others)",
-    )
-
-
-def test_a_kind_without_a_note_to_train_on_is_named() -> None:
-    only = Note("c number 0", "c", "c.md")
-    dataset = _freeze([*LOOSE, only], {content_id(only.text): "test"})
-    assert dataset.warnings == ('kind "c" has no note left to train on: add some',)
-
-
-def test_sources_are_kept_together_unless_the_owner_does_not_want_it() -> None:
-    notes = [replace(note, section_of="all.md") for note in _notes(a=9, b=9)]
-    with pytest.raises(NotesError, match="no note can be held back to measure with"):
-        _freeze(notes)
-    loose = freeze(notes, test=0.2, validation=0.1, seed=0, same_source=False)
-    assert _sides(loose) == _sides(_freeze(_notes(a=9, b=9)))
 
 
 def test_the_fingerprint_names_contents_kinds_sides_and_groups() -> None:
@@ -566,13 +410,6 @@ def test_a_dataset_of_the_version_without_groups_is_read(written: Path, frozen: 
     _change_manifest(items_sha256=hashlib.sha256(text.encode()).hexdigest())(written)
     assert load(written) == frozen
     assert all(item.group == item.id for item in frozen.items)
-
-
-def test_groups_are_read_back(tmp_path: Path) -> None:
-    dataset = _freeze([*LOOSE, Note(_window(0, 0), "a", "1.md"), Note(_window(0, 4), "b", "2.md")])
-    write(dataset, tmp_path / "one")
-    assert load(tmp_path / "one") == dataset
-    assert sum(item.group != item.id for item in dataset.items) == 1
 
 
 def test_an_item_is_what_the_file_holds(written: Path, frozen: Dataset) -> None:

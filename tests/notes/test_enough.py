@@ -61,8 +61,8 @@ def test_more_notes_show_smaller_gains(n: int, more: int) -> None:
 
 
 def test_what_can_be_shown_is_told_in_a_sentence() -> None:
-    assert enough(5) == "5 test notes: whatever is gained will look like chance"
-    assert enough(1) == "1 test note: whatever is gained will look like chance"
+    assert enough(5) == "5 test notes: any gain is likely to look like chance"
+    assert enough(1) == "1 test note: any gain is likely to look like chance"
     assert enough(120) == (
         "120 test notes show a gain of 16 points or more (8 times in 10), a smaller one looks like chance"
     )
@@ -76,7 +76,7 @@ def test_a_test_split_that_says_little_is_warned_of_with_its_thin_kinds() -> Non
     ]
     assert too_small({"a": 110, "b": 10}) == []
     assert too_small({"a": 2}) == [
-        "few notes to measure with: 2 test notes: whatever is gained will look like chance; add notes, or "
+        "few notes to measure with: 2 test notes: any gain is likely to look like chance; add notes, or "
         "raise split.test",
         "fewer than 10 test notes say nothing of a kind by itself (a: 2)",
     ]

@@ -40,7 +40,7 @@ def show_report(school: School, run: int) -> None:
     console = Console()
     console.print(Text(verdict(report)))
     console.print(before_after(report))
-    for name, note in report.get("arm_notes", {}).items():
+    for name, note in report["arm_notes"].items():
         console.print(f"{name}: {note}", style="dim", highlight=False, markup=False)
     console.print(per_kind(report))
     for table in (checks(report), seeds(report)):

@@ -55,6 +55,7 @@ def _from_first(report: dict[str, Any]) -> dict[str, Any]:
     return {
         **report,
         "format": FORMAT,
+        "arm_notes": {},
         "checks": [],
         "more_notes": None,
         "rivals": ["tfidf-lr"] if words and words["accuracy"] >= after["accuracy"] else [],

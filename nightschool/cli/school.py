@@ -81,6 +81,7 @@ def doctor_command(json_: bool) -> int:
 def notes_command(json_: bool) -> None:
     """Count the notes: kinds, lengths, duplicates, what is thin."""
     from nightschool.notes.inventory import take
+    from nightschool.notes.labels import read_labels, with_labels
     from nightschool.notes.readers import read_notes
 
     school = current_school()
@@ -91,7 +92,7 @@ def notes_command(json_: bool) -> None:
         label_column=settings.notes.label_column,
         max_bytes=settings.notes.max_bytes,
     )
-    inventory = take(reading)
+    inventory = take(with_labels(reading, read_labels(school.labels_file)))
     if json_:
         print_json(inventory.as_dict())
         return

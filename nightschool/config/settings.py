@@ -42,6 +42,10 @@ class NotesSettings(Section):
     text_column: str = Field("text", description="JSONL and CSV: the column with the note")
     label_column: str = Field("label", description="JSONL and CSV: the column with its kind")
     max_bytes: int = Field(1_000_000, gt=0, description="larger notes are skipped and counted")
+    none: str = Field(
+        "",
+        description='the kind that means "none of the above"; "": one named none, other, なし ...',
+    )
 
 
 class SplitSettings(Section):
@@ -79,6 +83,12 @@ class TrainSettings(Section):
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps that warm up")
     balance: Literal["logit_adjustment", "class_weights", "none"] = Field(
         "logit_adjustment", description="how kinds with few notes hold their own"
+    )
+    roughen: float = Field(
+        0.0, ge=0, le=1, description="share of the training notes that also stand there roughened"
+    )
+    near_misses: float = Field(
+        0.0, ge=0, le=1, description="made notes of no kind, as a share of those that are of one"
     )
     effective_batch: int = Field(8, gt=0, description="notes an optimizer step")
     token_budget: int = Field(

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nightschool.notes.errors import NotesError
@@ -29,6 +29,8 @@ class Item:
     kind: str
     side: str
     source: str
+    origin: str = ""
+    """How it was made (see `made.py`); empty for a note of the owner's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,17 @@ def _deal(
 def _fingerprint(items: Iterable[Item]) -> str:
     lines = sorted(f"{item.id} {item.side} {item.kind}" for item in items)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def extended(dataset: Dataset, made: Iterable[Item]) -> Dataset:
+    """A dataset with more training notes, each with an `origin`; one that it has already counts once."""
+    more = {item.id: item for item in made}
+    if not more:
+        return dataset
+    assert all(item.origin and item.side == "train" for item in more.values())
+    items = tuple(sorted({*dataset.items, *more.values()}, key=lambda item: item.id))
+    kinds = tuple(sorted({*dataset.kinds, *(item.kind for item in items)}))
+    return replace(dataset, items=items, kinds=kinds, fingerprint=_fingerprint(items))
 
 
 def write(dataset: Dataset, folder: Path) -> None:

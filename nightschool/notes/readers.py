@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from nightschool.config.paths import LABELS_NAME, SETTINGS_NAME
 from nightschool.notes.errors import NotesError
 from nightschool.notes.text import Undecodable, decode
 
@@ -130,6 +131,8 @@ def _walk(folder: Path, root: Path, found: _Found) -> Iterator[Path]:
             found.skipped.append(Skipped(source, "a link to a folder"))
         elif path.is_dir():
             yield from _walk(path, root, found)
+        elif entry.name == LABELS_NAME and (folder / SETTINGS_NAME).is_file():
+            found.skipped.append(Skipped(source, "the school's own file"))
         elif path.suffix.lower() in _PROSE | _TABLES:
             if os.path.exists(path) and not path.is_file():  # a named pipe would never end
                 found.skipped.append(Skipped(source, "no regular file"))

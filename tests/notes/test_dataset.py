@@ -432,4 +432,4 @@ def test_damaged_sides_are_named_and_not_written_over(tmp_path: Path, content: b
 def test_an_item_is_what_the_file_holds(written: Path, frozen: Dataset) -> None:
     first = json.loads((written / "items.jsonl").read_text("utf-8").split("\n")[0])
     assert Item(**first) == frozen.items[0]
-    assert set(first) == {"id", "text", "kind", "side", "source"}
+    assert set(first) == {"id", "text", "kind", "side", "source", "origin"}

@@ -60,7 +60,7 @@ class Prompted:
 
 def on_cpu(prompt: int, count: int) -> tuple[Prompted, list[Encoded]]:
     """The demo's notes, with so many arbitrary tokens before them."""
-    found = read_notes(DEMO_NOTES, text_column="text", label_column="label", max_bytes=10**6).notes
+    found = read_notes(DEMO_NOTES).notes
     found = sorted(found, key=lambda note: note.source)
     random.Random(0).shuffle(found)
     kinds = sorted({note.kind for note in found if note.kind})

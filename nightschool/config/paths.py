@@ -10,6 +10,7 @@ from pathlib import Path
 from nightschool.config.errors import ConfigError
 
 SETTINGS_NAME = "nightschool.toml"
+LABELS_NAME = "labels.jsonl"
 DEMO_BASE = Path(__file__).parent.parent / "demo" / "base"
 
 
@@ -22,6 +23,11 @@ class School:
     @property
     def settings_file(self) -> Path:
         return self.root / SETTINGS_NAME
+
+    @property
+    def labels_file(self) -> Path:
+        """The owner's answers about single notes; theirs to edit, too."""
+        return self.root / LABELS_NAME
 
     @property
     def state(self) -> Path:

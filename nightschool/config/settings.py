@@ -58,6 +58,10 @@ class NotesSettings(Section):
     heading_level: int = Field(
         2, ge=1, le=6, description="headings of this level or above begin a note (1: #, 2: ##)"
     )
+    none: str = Field(
+        "",
+        description='the kind that means "none of the above"; "": one named none, other, なし ...',
+    )
 
 
 class SplitSettings(Section):
@@ -98,6 +102,12 @@ class TrainSettings(Section):
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps that warm up")
     balance: Literal["logit_adjustment", "class_weights", "none"] = Field(
         "logit_adjustment", description="how kinds with few notes hold their own"
+    )
+    roughen: float = Field(
+        0.0, ge=0, le=1, description="share of the training notes that also stand there roughened"
+    )
+    near_misses: float = Field(
+        0.0, ge=0, le=1, description="made notes of no kind, as a share of those that are of one"
     )
     effective_batch: int = Field(8, gt=0, description="notes an optimizer step")
     token_budget: int = Field(

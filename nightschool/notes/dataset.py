@@ -8,7 +8,7 @@ import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nightschool.notes.duplicates import near_duplicates
@@ -33,6 +33,8 @@ class Item:
     side: str
     source: str
     group: str = ""
+    origin: str = ""
+    """How it was made (see `made.py`); empty for a note of the owner's own."""
 
     def __post_init__(self) -> None:
         if not self.group:
@@ -197,6 +199,17 @@ def _fingerprint(items: Iterable[Item]) -> str:
         for item in items
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def extended(dataset: Dataset, made: Iterable[Item]) -> Dataset:
+    """A dataset with more training notes, each with an `origin`; one that it has already counts once."""
+    more = {item.id: item for item in made}
+    if not more:
+        return dataset
+    assert all(item.origin and item.side == "train" for item in more.values())
+    items = tuple(sorted({*dataset.items, *more.values()}, key=lambda item: item.id))
+    kinds = tuple(sorted({*dataset.kinds, *(item.kind for item in items)}))
+    return replace(dataset, items=items, kinds=kinds, fingerprint=_fingerprint(items))
 
 
 def write(dataset: Dataset, folder: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from nightschool.config.paths import LABELS_NAME, SETTINGS_NAME
 from nightschool.config.settings import NotesSettings, Settings
 from nightschool.notes import front_matter, tables
 from nightschool.notes.errors import NotesError
@@ -230,6 +231,9 @@ def _no_note(entry: os.DirEntry[str], status: os.stat_result, real: str) -> str:
         return "a link to a folder"
     if stat.S_ISDIR(status.st_mode):
         return ""
+    beside = os.path.join(os.path.dirname(entry.path), SETTINGS_NAME)
+    if entry.name == LABELS_NAME and os.path.isfile(beside):
+        return "the school's own file"
     suffix = os.path.splitext(entry.name)[1]
     if suffix.lower() not in _PROSE + _TABLES:
         return f"not a note: {suffix or 'no suffix'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 _MARKS = "!?…‼⁇⁈⁉"
 _CLOSERS = "”’»)\\]}＂＇）］｝」』】〉》〕｣"
@@ -41,6 +42,21 @@ def sentence_end(text: str, least: int, most: int) -> int | None:
         if place > least and not _abbreviated(text, place):
             last = place
     return last
+
+
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a text, in order; a line that is none (a heading, a list) counts too.
+
+    Joined, they are the text again: white space stands before what follows it.
+    """
+    begin = 0
+    for found in _END.finditer(text):
+        place = found.end()
+        if place > begin and not _abbreviated(text, place):
+            yield text[begin:place]
+            begin = place
+    if begin < len(text):
+        yield text[begin:]
 
 
 def word_end(text: str, least: int, most: int) -> int | None:

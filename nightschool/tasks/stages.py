@@ -66,14 +66,17 @@ def prep(work: Work) -> Ending:
         work.parent.say("warning", warning)
     name = dataset.fingerprint[:16]
     write(dataset, work.school.datasets / name)
-    write_sides(work.school.sides_file, dataset.items)
+    own = [item for item in dataset.items if not item.origin]
+    write_sides(work.school.sides_file, own)
     counts = {
         side: sum(item.side == side for item in dataset.items)
         for side in ("train", "validation", "test")
     }
+    made = len(dataset.items) - len(own)
     work.parent.say(
         "state",
-        f"{len(dataset.items)} notes in {len(dataset.kinds)} kinds: {counts['train']} to train on, "
+        f"{len(own)} notes in {len(dataset.kinds)} kinds: {counts['train'] - made} to train on"
+        f"{f' (and {made} made of these)' if made else ''}, "
         f"{counts['validation']} to watch, {counts['test']} to measure with (dataset {name})",
     )
     if not small:

@@ -13,6 +13,7 @@ from nightschool.learning.lengths import token_counter
 from nightschool.notes.components import Components
 from nightschool.notes.duplicates import near_duplicates
 from nightschool.notes.inventory import Groups, Inventory, alike, copies, take
+from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.languages import language
 from nightschool.notes.readers import Note, read_school
 
@@ -29,6 +30,7 @@ def survey(
     reading = read_school(
         school.root, settings, lambda done, total, _: tell("reading", done, total)
     )
+    reading = with_labels(reading, read_labels(school.labels_file))
     notes = reading.notes
     texts = [note.text for note in notes]
     tokens, why = None, ""

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -172,12 +173,15 @@ def task_of(
 ) -> Task:
     """The whole training of a dataset; see `Task` for `identity`."""
     from nightschool.learning.balance import Balance
+    from nightschool.learning.choice import Choice
     from nightschool.learning.task import Task
 
     training = [item for item in dataset.items if item.side == "train"]
     watched = [item for item in dataset.items if item.side == "validation"]
     notes = [encoder.encode(item.text, item.kind) for item in training]
     balance = Balance.of(settings.balance, notes, encoder.first_tokens)
+    origins = Counter(item.origin or "own" for item in training)
+    counted = ", ".join(f"{count} {origin}" for origin, count in origins.most_common())
     return Task(
         notes=balance.weighted(notes),
         ids=[item.id for item in training],
@@ -189,7 +193,10 @@ def task_of(
         settings=settings,
         identity=identity,
         offsets=balance.offsets,
-        choices=[balance.choice],
+        choices=[
+            Choice("training notes", counted, "train.roughen and train.near_misses"),
+            balance.choice,
+        ],
     )
 
 

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.notes.dataset import Dataset, freeze, load
+from nightschool.notes.labels import read_labels, with_labels
+from nightschool.notes.made import with_made
+from nightschool.notes.none import none_kind
 from nightschool.notes.readers import Reading, read_school
 from nightschool.notes.sides import read_sides
 from nightschool.tasks.child import Parent
@@ -122,8 +125,12 @@ def make_encoder(settings: Settings, folder: Path, kinds: Sequence[str]) -> Enco
 
 
 def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Dataset]:
-    """Read a school's notes and deal them to the sides; nothing is written. Raises NotesError."""
+    """Read a school's notes, deal them to the sides and add what is made of those to train on.
+
+    Nothing is written. Raises NotesError.
+    """
     reading = read_school(school.root, settings)
+    reading = with_labels(reading, read_labels(school.labels_file))
     dataset = freeze(
         reading.notes,
         test=settings.split.test,
@@ -131,6 +138,13 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Datase
         seed=settings.split.seed,
         sides=read_sides(school.sides_file),
         same_source=settings.split.same_source,
+    )
+    dataset = with_made(
+        dataset,
+        rough=settings.train.roughen,
+        near_misses=settings.train.near_misses,
+        none=none_kind(dataset.kinds, settings.notes.none),
+        seed=settings.split.seed,
     )
     return reading, dataset
 

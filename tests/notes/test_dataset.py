@@ -415,7 +415,7 @@ def test_a_dataset_of_the_version_without_groups_is_read(written: Path, frozen: 
 def test_an_item_is_what_the_file_holds(written: Path, frozen: Dataset) -> None:
     first = json.loads((written / "items.jsonl").read_text("utf-8").split("\n")[0])
     assert Item(**first) == frozen.items[0]
-    assert set(first) == {"id", "text", "kind", "side", "source", "group"}
+    assert set(first) == {"id", "text", "kind", "side", "source", "group", "origin"}
 
 
 def test_kinds_may_be_called_as_the_sides_are(tmp_path: Path) -> None:

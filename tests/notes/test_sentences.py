@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.sentences import character_end, sentence_end, word_end
+from nightschool.notes.sentences import character_end, sentence_end, sentences, word_end
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,16 @@ def test_a_character_is_not_torn(text: str, most: int, place: int) -> None:
 def test_places_are_within_the_bounds(text: str, least: int, most: int) -> None:
     for place in (sentence_end(text, least, most), word_end(text, least, most)):
         assert place is None or least < place <= min(most, len(text))
+
+
+@given(st.text(st.sampled_from("ab. 。\n1)!？」")))
+def test_joined_the_sentences_are_the_text(text: str) -> None:
+    parts = list(sentences(text))
+    assert "".join(parts) == text and all(parts)
+
+
+def test_sentences_end_where_a_cut_would_be() -> None:
+    text = "Mr. Smith left.  It was 3.14 km! 次から。\n- a list\n- of two"
+    assert [part.strip() for part in sentences(text)] == [
+        "Mr. Smith left.", "It was 3.14 km!", "次から。", "- a list", "- of two",
+    ]  # fmt: skip

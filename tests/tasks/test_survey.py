@@ -1,8 +1,5 @@
 """The whole inventory of a school."""
 
-import sys
-import types
-
 import pytest
 
 from nightschool.config.paths import School
@@ -61,9 +58,7 @@ def test_near_copies_are_those_that_the_search_finds(
         asked.append(list(texts))
         return [[0, 2]]
 
-    module = types.ModuleType("nightschool.notes.duplicates")
-    module.near_duplicates = near_duplicates  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "nightschool.notes.duplicates", module)
+    monkeypatch.setattr("nightschool.tasks.survey.near_duplicates", near_duplicates)
     inventory = survey(school, _settings(school))
     assert asked == [["one", "two", "one more"]]
     assert inventory.duplicates == (("a/1.md", "a/2.md"),)

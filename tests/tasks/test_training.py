@@ -76,4 +76,6 @@ def test_the_training_of_a_skewed_dataset_helps_its_rare_kind(tiny_base: Path, h
     offsets = [math.log(9 / 6), math.log(3 / 6)] if how == "logit_adjustment" else []
     assert list(task.offsets.values()) == pytest.approx(offsets)
     assert list(task.offsets) == list(encoder.first_tokens)[: len(offsets)]
-    assert [f"{choice.name} = {choice.value}" for choice in task.choices] == [f"balance = {how}"]
+    assert [f"{choice.name} = {choice.value}" for choice in task.choices] == [
+        "training notes = 12 own", f"balance = {how}",
+    ]  # fmt: skip

@@ -1,0 +1,136 @@
+"""The owner's answers about single notes: `labels.jsonl`, beside the settings.
+
+One JSON object a line, one line a note: `id` is its content's identity, `kind` what it is (null: it
+is left out), `source` and `begins` tell a reader which note is meant, `at` is when. An answer wins
+over the kind that the note's folder, front matter or table gives; the notes themselves are not touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nightschool.notes.errors import NotesError
+from nightschool.notes.readers import Reading
+from nightschool.notes.text import content_id
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One answer."""
+
+    id: str
+    kind: str | None
+    source: str = ""
+    begins: str = ""
+    at: str = ""
+
+
+def read_labels(file: Path) -> dict[str, Label]:
+    """The answers by content id, the last of several for one note; empty where there is no file.
+
+    Raises NotesError where a line is broken, naming it.
+    """
+    try:
+        lines = file.read_text("utf-8-sig").split("\n")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotesError(f"{file} cannot be read ({error}): mend it, or move it away") from None
+    labels = {}
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            label = _label(line, f"{file}, line {number}")
+            labels[label.id] = label
+    return labels
+
+
+def _label(line: str, where: str) -> Label:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        problem = getattr(error, "msg", None) or str(error)
+        raise NotesError(
+            f"{where}: no valid JSON ({problem}): mend the line or take it out"
+        ) from None
+    id_, kind = (row.get("id"), row.get("kind", 0)) if isinstance(row, dict) else (None, 0)
+    if not (isinstance(id_, str) and id_ and (kind is None or isinstance(kind, str))):
+        raise NotesError(f'{where}: {{"id": "...", "kind": "..." or null}} is expected')
+    told: dict[str, Any] = {name: str(row.get(name, "")) for name in ("source", "begins", "at")}
+    if kind is not None:
+        kind = unicodedata.normalize("NFC", " ".join(kind.split()))
+        if not kind:
+            raise NotesError(f"{where}: the kind is empty: name one, or write null to leave it out")
+    return Label(id_, kind, **told)
+
+
+def write_labels(file: Path, labels: Iterable[Label]) -> None:
+    """Write all answers: when this returns, they are on the disk; a crash leaves the old or the new."""
+    aside = file.with_name(file.name + ".tmp")
+    with aside.open("w", encoding="utf-8", newline="\n") as stream:
+        for label in labels:
+            stream.write(json.dumps(asdict(label), ensure_ascii=False) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(aside, file)
+    _sync_folder(file.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the new name on the disk too, where a system lets one ask for that (not Windows)."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def with_labels(reading: Reading, labels: Mapping[str, Label]) -> Reading:
+    """What was read, with the answers in place of the kinds that were given; what is left out is gone.
+
+    Raises NotesError where an answer's kind differs from one of the notes' in case or width alone.
+    """
+    if not labels:
+        return reading
+    notes, met = [], set()
+    for note in reading.notes:
+        label = labels.get(id_ := content_id(note.text))
+        if label is None:
+            notes.append(note)
+            continue
+        met.add(id_)
+        if label.kind is not None:
+            notes.append(replace(note, kind=label.kind))
+    _check_kinds({note.kind for note in reading.notes if note.kind is not None}, labels)
+    lost = [label for id_, label in labels.items() if id_ not in met]
+    warnings = reading.warnings
+    if lost:
+        some = ", ".join(label.source or label.id for label in lost[:3])
+        more = ", ..." if len(lost) > 3 else ""
+        warnings += (
+            f"labels.jsonl: {len(lost)} answer{'s'[: len(lost) != 1]} about notes that were changed "
+            f"or are gone ({some}{more})",
+        )
+    return replace(reading, notes=tuple(notes), warnings=warnings)
+
+
+def _check_kinds(kinds: Iterable[str], labels: Mapping[str, Label]) -> None:
+    seen = {_plain(kind): kind for kind in kinds}
+    for label in labels.values():
+        if label.kind is not None and seen.setdefault(_plain(label.kind), label.kind) != label.kind:
+            raise NotesError(
+                f'labels.jsonl: the kind "{label.kind}" differs from "{seen[_plain(label.kind)]}" in case '
+                "or width alone: give them one name"
+            )
+
+
+def _plain(kind: str) -> str:
+    return unicodedata.normalize("NFKC", kind).casefold()

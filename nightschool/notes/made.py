@@ -1,0 +1,88 @@
+"""Training notes that are made from the owner's: roughened copies, and near-misses of no kind.
+
+They are marked by `Item.origin`, stand on the training side alone, and are made from notes of that
+side alone: nothing of what is measured or watched with is in them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from nightschool.notes.dataset import Dataset, Item, extended
+from nightschool.notes.none import cut_out, mixture
+from nightschool.notes.text import content_id
+from nightschool.notes.texture import roughen
+
+ROUGHENED, CUT, MIXTURE = "roughened", "cut", "mixture"
+
+
+def with_made(
+    dataset: Dataset, *, rough: float, near_misses: float, none: str | None, seed: int
+) -> Dataset:
+    """A dataset with the notes that are made from it; the same for the same notes and seed.
+
+    `rough` and `near_misses` are shares of its training notes (of those that are not of the kind
+    `none`, for near-misses): so many are made, fewer where notes are too short or offer nothing.
+    """
+    training = [item for item in dataset.items if item.side == "train"]
+    made = [*_roughened(training, rough, seed)]
+    if none is not None:
+        sources = [item for item in training if item.kind != none]
+        made += _near_misses(sources, round(near_misses * len(sources)), none, seed)
+    held_back = {item.id for item in dataset.items if item.side != "train"}
+    dataset = extended(dataset, [item for item in made if content_id(item.text) not in held_back])
+    return replace(dataset, warnings=(*dataset.warnings, *_warnings(dataset, near_misses, none)))
+
+
+def _warnings(dataset: Dataset, near_misses: float, none: str | None) -> Iterator[str]:
+    """What is to be said about the kind that means none of the above."""
+    own = any(item.kind == none and not item.origin for item in dataset.items)
+    if none is None and near_misses:
+        yield "train.near_misses: no kind means none of the above, so none are made (set notes.none)"
+    elif none is not None and not own:
+        yield (
+            f'notes.none = "{none}", but no note is of that kind: it cannot be measured '
+            "(`nightschool label` proposes some)"
+        )
+
+
+def _roughened(items: Sequence[Item], share: float, seed: int) -> Iterator[Item]:
+    for item in _drawn(items, seed, ROUGHENED)[: round(share * len(items))]:
+        text = roughen(item.text, f"{seed}:{item.id}")
+        if text != item.text.strip():
+            yield _made(item, text, ROUGHENED)
+
+
+def _near_misses(items: Sequence[Item], count: int, none: str, seed: int) -> list[Item]:
+    """Passages cut out and mixtures of two kinds, in turn."""
+    found: list[Item] = []
+    drawn = _drawn(items, seed, MIXTURE)
+    for place, item in enumerate(drawn):
+        if len(found) >= count:
+            break
+        if len(found) % 2 == 0:
+            text = cut_out(item.text, f"{seed}:{item.id}")
+            if text:
+                found.append(_made(replace(item, kind=none), text, CUT))
+            continue
+        other = next((o for o in [*drawn[place + 1 :], *drawn] if o.kind != item.kind), None)
+        text = mixture(item.text, other.text) if other else None
+        if other and text:
+            source = f"{item.source} + {other.source}"
+            found.append(_made(replace(item, kind=none, source=source), text, MIXTURE))
+    return found
+
+
+def _drawn(items: Iterable[Item], seed: int, what: str) -> list[Item]:
+    """In the order of a hash, so that new notes do not change what is made of others."""
+    return sorted(
+        items, key=lambda item: hashlib.sha256(f"{seed}:{what}:{item.id}".encode()).digest()
+    )
+
+
+def _made(item: Item, text: str, origin: str) -> Item:
+    """Its identity names its origin too: a copy may differ from a note in case alone."""
+    id_ = hashlib.sha256(f"{origin}\n{item.kind}\n{text}".encode()).hexdigest()[:16]
+    return replace(item, id=id_, text=text, origin=origin)

@@ -1,0 +1,130 @@
+"""The owner's answers are kept whole, read back as they were, and win over what a folder says."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unicodedata import normalize
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nightschool.notes.errors import NotesError
+from nightschool.notes.labels import Label, read_labels, with_labels, write_labels
+from nightschool.notes.readers import Note, Reading, read_notes
+from nightschool.notes.text import content_id
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+kinds = texts.map(lambda text: normalize("NFC", " ".join(f"a{text}".split())))
+some_labels = st.builds(
+    Label, texts.map(lambda text: f"id {text}"), st.one_of(st.none(), kinds), texts, texts, texts
+)
+
+
+def reading(*notes: Note) -> Reading:
+    return Reading(notes, (), ())
+
+
+def label(text: str, kind: str | None) -> dict[str, Label]:
+    return {content_id(text): Label(content_id(text), kind)}
+
+
+@given(st.lists(some_labels, unique_by=lambda label: label.id))
+def test_answers_are_read_back_as_they_were_written(labels: list[Label]) -> None:
+    with TemporaryDirectory(prefix="回答 ") as folder:
+        write_labels(Path(folder, "labels.jsonl"), labels)
+        assert list(read_labels(Path(folder, "labels.jsonl")).values()) == labels
+        assert [file.name for file in Path(folder).iterdir()] == ["labels.jsonl"]
+
+
+def test_no_file_is_no_answer(tmp_path: Path) -> None:
+    assert read_labels(tmp_path / "labels.jsonl") == {}
+
+
+def test_a_file_written_by_hand_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "labels.jsonl"
+    text = '\ufeff{"id": "1", "kind": "  a\\n b "}\n\n{"id": "1", "kind": "c", "why": "changed my mind"}\r\n'
+    file.write_text(text + '{"id": "2", "kind": null}', "utf-8", newline="")
+    assert read_labels(file) == {"1": Label("1", "c"), "2": Label("2", None)}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "no valid JSON"),
+        ("[]", "is expected"),
+        ('{"id": "x"}', "is expected"),
+        ('{"id": "", "kind": "a"}', "is expected"),
+        ('{"id": "x", "kind": 3}', "is expected"),
+        ('{"id": "x", "kind": "  "}', "the kind is empty"),
+    ],
+)
+def test_a_broken_line_is_named(tmp_path: Path, line: str, said: str) -> None:
+    file = tmp_path / "labels.jsonl"
+    file.write_text('{"id": "y", "kind": "a"}\n' + line + "\n", "utf-8")
+    with pytest.raises(NotesError) as caught:
+        read_labels(file)
+    assert "labels.jsonl, line 2: " in str(caught.value) and said in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(NotesError, match="cannot be read"):
+        read_labels(tmp_path / "labels.jsonl")
+
+
+def test_a_crash_while_writing_leaves_the_answers_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "labels.jsonl"
+    write_labels(file, [Label("1", "a")])
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", crash)
+    with pytest.raises(KeyboardInterrupt):
+        write_labels(file, [Label("1", "b")])
+    assert read_labels(file) == {"1": Label("1", "a")}
+
+
+def test_an_answer_wins_over_the_folder_for_every_copy_of_the_note() -> None:
+    notes = Note("One", "a", "a/1.md"), Note("one ", None, "1.md"), Note("two", "b", "b/2.md")
+    found = with_labels(reading(*notes), label("ONE", "b"))
+    assert [note.kind for note in found.notes] == ["b", "b", "b"]
+    assert [note.text for note in found.notes] == ["One", "one ", "two"]
+    assert found.warnings == ()
+
+
+def test_a_note_that_was_left_out_is_gone() -> None:
+    notes = Note("one", "a", "a/1.md"), Note("two", "b", "b/2.md")
+    assert with_labels(reading(*notes), label("one", None)).notes == notes[1:]
+
+
+def test_answers_about_notes_that_were_changed_are_told() -> None:
+    gone = {f"{n}": Label(f"{n}", "a", f"{n}.md") for n in range(4)}
+    found = with_labels(reading(Note("one", "a", "a/1.md")), gone)
+    assert found.warnings == (
+        "labels.jsonl: 4 answers about notes that were changed or are gone (0.md, 1.md, 2.md, ...)",
+    )
+
+
+def test_a_kind_that_differs_in_width_alone_is_refused() -> None:
+    with pytest.raises(NotesError, match='the kind "Ａ" differs from "a" in case or width alone'):
+        with_labels(reading(Note("one", "a", "a/1.md")), label("two", "Ａ"))
+
+
+def test_the_schools_own_answers_are_no_notes(tmp_path: Path) -> None:
+    (tmp_path / "nightschool.toml").write_text("", "utf-8")
+    write_labels(tmp_path / "labels.jsonl", [Label("1", "a")])
+    (tmp_path / "a").mkdir()
+    row = json.dumps({"text": "a table of that name", "label": "b"})
+    (tmp_path / "a" / "labels.jsonl").write_text(row, "utf-8")
+    found = read_notes(tmp_path)
+    assert [note.source for note in found.notes] == ["a/labels.jsonl:1"]
+    assert ("labels.jsonl", "the school's own file") in [
+        (skipped.source, skipped.reason) for skipped in found.skipped
+    ]

@@ -1,0 +1,90 @@
+"""What the owner is asked about, and what becomes of the answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from nightschool.config.paths import School
+from nightschool.config.settings import load
+from nightschool.notes.errors import NotesError
+from nightschool.notes.labels import read_labels
+from nightschool.tasks import labelling
+from nightschool.tasks.labelling import WHYS, Tour, answer, make_tour, withdraw
+from nightschool.tasks.work import read_and_freeze
+from tests.conftest import MakeSchool
+
+
+def tour(school: School, most: int = 20) -> Tour:
+    return make_tour(school, load(school.settings_file), WHYS, most)
+
+
+def add(school: School, name: str, text: str) -> None:
+    file = school.root / "notes" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, "utf-8")
+
+
+def kinds_of(school: School) -> dict[str, str]:
+    _, dataset = read_and_freeze(school, load(school.settings_file))
+    return {item.text: item.kind for item in dataset.items}
+
+
+def test_answers_decide_what_is_trained_on(make_school: MakeSchool) -> None:
+    school = make_school()
+    add(school, "decision/twice.md", "The same.")
+    add(school, "lesson/twice.md", "The same.")
+    add(school, "pool.md", "Rice: two cups of water.")
+    assert not {"The same.", "Rice: two cups of water."} & kinds_of(school).keys()
+    copies, none = tour(school, 1).questions[:2]
+    assert (copies.why, none.why) == ("copies", "none")
+    answer(school, copies, "lesson")
+    answer(school, none, "none")
+    assert kinds_of(school)["The same."] == "lesson"
+    assert kinds_of(school)["Rice: two cups of water."] == "none"
+    answer(school, none, None)
+    withdraw(school, copies)
+    assert not {"The same.", "Rice: two cups of water."} & kinds_of(school).keys()
+
+
+def test_an_answer_tells_which_note_is_meant_and_when(make_school: MakeSchool) -> None:
+    school = make_school()
+    add(school, "メモ.md", "Rice:\n two cups of water " + "and more " * 20)
+    question = tour(school, 1).questions[0]
+    answer(school, question, "none")
+    (label,) = read_labels(school.labels_file).values()
+    assert label.source == "メモ.md"
+    assert label.begins == "Rice: two cups of water and more and more and more and more "[:60]
+    assert label.at[:2] == "20" and label.at[10] == "T"
+
+
+def test_the_kinds_are_those_of_notes_and_settings_and_none(make_school: MakeSchool) -> None:
+    school = make_school(notes={"none": "else"}, kinds={"value": "what matters"})
+    found = tour(school)
+    assert found.none == "else"
+    assert found.kinds == ("decision", "else", "lesson", "none", "value")
+
+
+def test_a_school_that_has_no_kind_none_gets_one(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    for number in range(3):
+        add(school, f"a/{number}.md", f"note {number}")
+    assert tour(school).kinds == ("a", "none")
+
+
+def test_without_any_kind_there_is_nothing_to_answer_with(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    add(school, "note.md", "Hello.")
+    with pytest.raises(NotesError, match="no kind is known yet"):
+        tour(school)
+
+
+def test_the_same_notes_are_drawn_from_too_many_each_time(
+    make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling, "_MOST_NOTES", 20)
+    school = make_school()
+    for number in range(30):
+        add(school, f"{number}.md", f"Rice number {number}.")
+    first = [question for question in tour(school, 99).questions if question.why == "none"]
+    assert len(first) == 20
+    assert first == [question for question in tour(school, 99).questions if question.why == "none"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from pathlib import Path
 
@@ -9,17 +10,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.dataset import Dataset, freeze, load, write
+from nightschool.notes.dataset import Dataset, Item, freeze, load, write
 from nightschool.notes.made import CUT, MIXTURE, ROUGHENED, with_made
 from nightschool.notes.readers import Note
+from nightschool.notes.text import content_id
 
 KINDS = ("decision", "lesson", "none")
-SENTENCE = "The {} number {} went its own way, and **nobody** had an eye on it at the time. "
+SENTENCE = "The {} number {} went its own way ({}), and **nobody** had an eye on it then. "
+
+
+def _sentence(kind: str, number: int, place: int) -> str:
+    """A sentence like the others, but no near-copy of theirs."""
+    own = hashlib.sha256(f"{kind} {number} {place}".encode()).hexdigest()
+    return SENTENCE.format(kind, number, own)
 
 
 def dataset(each: int = 20, kinds: tuple[str, ...] = KINDS) -> Dataset:
     notes = [
-        Note("# Title\n\n" + SENTENCE.format(kind, number) * 4, kind, f"{kind}/{number}.md")
+        Note(
+            "# Title\n\n" + "".join(_sentence(kind, number, place) for place in range(4)),
+            kind,
+            f"{kind}/{number}.md",
+        )
         for kind in kinds
         for number in range(each)
     ]
@@ -80,11 +92,13 @@ def test_the_fingerprint_tells_what_is_made() -> None:
 
 def test_a_made_note_that_equals_one_that_is_held_back_is_dropped() -> None:
     """Without its heading a note may be word for word another one."""
-    body = SENTENCE.format("plain", 0)
-    notes = [Note(f"# {n}\n\n{body}{n}", "a", f"{n}.md") for n in range(30)]
-    twins = [Note(f"{body}{n}", "a", f"twin-{n}.md") for n in range(30)]
-    others = [Note(f"other {n}", "b", f"other-{n}.md") for n in range(9)]
-    frozen = freeze([*notes, *twins, *others], test=0.4, validation=0.1, seed=0)
+    bodies = [_sentence("plain", number, 0) for number in range(30)]
+    items = [
+        Item(content_id(text), text, "a", side, "note.md")
+        for body in bodies
+        for text, side in ((f"# {body[-9:]}\n\n{body}", "train"), (body, "test"))
+    ]
+    frozen = Dataset(tuple(items), ("a", "b"), "", ())
     held_back = {item.text.casefold() for item in frozen.items if item.side != "train"}
     found = with_made(frozen, rough=1.0, near_misses=0.0, none=None, seed=0)
     assert not held_back & {item.text.casefold() for item in found.items if item.origin}

@@ -6,13 +6,14 @@
     python benchmarks/training_notes.py ... --arm roughen=0 --arm roughen=0.5 --arm near_misses=0.2
 
 The shipped base with the cpu-demo preset on a CPU with no network; `--with` changes its settings for
-all arms. `--notes` is a folder with a sub-folder a kind. Three folds, each kind dealt by the hash of its
-notes' contents: every note is tested once, by a model that did not train on it, as it is and roughened.
-`--few` leaves so many training notes of a kind. An arm is settings of [train], joined by commas. Every fold
-of every arm is a process of its own and leaves a file in `--out`; those that are there are not run
-again. One JSON line an arm and texture: accuracy, macro-F1 and recall a kind over all notes, the
-95 % intervals Wilson's and the bootstrap's (2000 resamples within kinds), and against the first arm the
-notes fixed and broken with the exact McNemar test, and the interval of the difference in macro-F1.
+all arms. `--cheap` takes the cheap model (TF-IDF and logistic regression) in its place. `--notes` is a
+folder with a sub-folder a kind. Three folds, each kind dealt by the hash of its notes' contents: every
+note is tested once, by a model that did not train on it, as it is and roughened. `--few` leaves so many
+training notes of a kind. An arm is settings of [train], joined by commas. Every fold of every arm is a
+process of its own and leaves a file in `--out`; those that are there are not run again. One JSON line an
+arm and texture: accuracy, macro-F1, recall and precision of each kind over all notes, the 95 % intervals
+Wilson's and the bootstrap's (2000 resamples within kinds), and against the first arm the notes fixed and
+broken with the exact McNemar test, and the interval of the difference in macro-F1.
 """
 
 from __future__ import annotations
@@ -77,20 +78,11 @@ def dealt(folder: Path, fold: int, few: dict[str, int]) -> Any:
 
 def run(arm: str, fold: int, given: argparse.Namespace) -> dict[str, Any]:
     """Train an arm on a fold and score its test notes in both textures."""
-    from nightschool.config.paths import DEMO_BASE
     from nightschool.config.presets import PRESETS
     from nightschool.config.settings import TrainSettings
-    from nightschool.learning.base import attach, load_base, load_tokenizer
-    from nightschool.learning.device import pick
-    from nightschool.learning.encoding import Encoder
-    from nightschool.learning.plan import Shape, choose, load_of
-    from nightschool.learning.student import prepare
-    from nightschool.learning.trainer import train
     from nightschool.notes.made import with_made
     from nightschool.notes.none import none_kind
     from nightschool.notes.texture import roughen
-    from nightschool.scoring.scorer import score
-    from nightschool.tasks.training import task_of
 
     values = PRESETS["cpu-demo"]["train"] | {"chunk_minutes": 600.0, "checkpoint_minutes": 60.0}
     settings = TrainSettings(**(values | values_of(given.with_) | values_of(arm)))
@@ -100,6 +92,44 @@ def run(arm: str, fold: int, given: argparse.Namespace) -> dict[str, Any]:
     dataset = with_made(
         dataset, rough=settings.roughen, near_misses=settings.near_misses, none=none, seed=0
     )
+    textures = {
+        "as it is": [item.text for item in test],
+        "roughened": [roughen(item.text, f"test:{item.id}") for item in test],
+    }
+    return {
+        "kinds": dataset.kinds,
+        "true": {item.id: item.kind for item in test},
+        "trained": sum(item.side == "train" for item in dataset.items),
+        "probabilities": (cheap if given.cheap else small_base)(dataset, settings, textures),
+    }
+
+
+def cheap(dataset: Any, _: Any, textures: dict[str, list[str]]) -> dict[str, list[list[float]]]:
+    from nightschool.scoring.cheap import classifier, text_features
+
+    training = [item for item in dataset.items if item.side == "train"]
+    features = text_features()
+    rows = features.fit_transform([item.text for item in training])
+    model = classifier().fit(rows, [item.kind for item in training])
+    return {
+        texture: model.predict_proba(features.transform(texts)).tolist()
+        for texture, texts in textures.items()
+    }
+
+
+def small_base(
+    dataset: Any, settings: Any, textures: dict[str, list[str]]
+) -> dict[str, list[list[float]]]:
+    from nightschool.config.paths import DEMO_BASE
+    from nightschool.learning.base import attach, load_base, load_tokenizer
+    from nightschool.learning.device import pick
+    from nightschool.learning.encoding import Encoder
+    from nightschool.learning.plan import Shape, choose, load_of
+    from nightschool.learning.student import prepare
+    from nightschool.learning.trainer import train
+    from nightschool.scoring.scorer import score
+    from nightschool.tasks.training import task_of
+
     device = pick(settings)
     encoder = Encoder(load_tokenizer(DEMO_BASE), dataset.kinds, {}, "", settings.max_tokens)
     identity = {"dataset": dataset.fingerprint, "prompt": encoder.fingerprint, "base": "demo"}
@@ -110,18 +140,9 @@ def run(arm: str, fold: int, given: argparse.Namespace) -> dict[str, Any]:
         student = prepare(load_base(DEMO_BASE, device, settings.quantisation), task, plan, device)
         train(student, task, device, Path(folder), Silent(), lambda: False)
         model = attach(load_base(DEMO_BASE, device, settings.quantisation), Path(folder, "adapter"))
-    textures = {
-        "as it is": [item.text for item in test],
-        "roughened": [roughen(item.text, f"test:{item.id}") for item in test],
-    }
     return {
-        "kinds": dataset.kinds,
-        "true": {item.id: item.kind for item in test},
-        "trained": len(task.notes),
-        "probabilities": {
-            texture: score(model, encoder, [encoder.encode(text) for text in texts], device)
-            for texture, texts in textures.items()
-        },
+        texture: score(model, encoder, [encoder.encode(text) for text in texts], device)
+        for texture, texts in textures.items()
     }
 
 
@@ -180,6 +201,7 @@ def main() -> None:
     parser.add_argument("--arm", action="append", required=True)
     parser.add_argument("--few", default="")
     parser.add_argument("--with", dest="with_", default="")
+    parser.add_argument("--cheap", action="store_true")
     parser.add_argument("--fold", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.fold is not None:
@@ -189,11 +211,13 @@ def main() -> None:
     found: dict[str, list[Any]] = defaultdict(list)
     for fold in range(FOLDS):
         for arm in given.arm:
-            file = given.out / f"{arm} {given.few} {given.with_} {fold}.json"
+            name = f"{arm} {given.few} {given.with_}{' cheap' * given.cheap} {fold}.json"
+            file = given.out / name
             if not file.exists():
                 command = [
                     sys.executable, __file__, "--notes", given.notes, "--out", given.out, "--arm", arm,
                     "--few", given.few, "--with", given.with_, "--fold", str(fold),
+                    *["--cheap"] * given.cheap,
                 ]  # fmt: skip
                 done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=True)
                 file.write_text(done.stdout.splitlines()[-1], encoding="utf-8")

@@ -107,7 +107,7 @@ class TrainSettings(Section):
         0.0, ge=0, le=1, description="share of the training notes that also stand there roughened"
     )
     near_misses: float = Field(
-        0.0, ge=0, le=1, description="made notes of no kind, as a share of those that are of one"
+        0.0, ge=0, le=1, description="notes of no kind are made up to this share of all others"
     )
     effective_batch: int = Field(8, gt=0, description="notes an optimizer step")
     token_budget: int = Field(

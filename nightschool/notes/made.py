@@ -23,14 +23,16 @@ def with_made(
 ) -> Dataset:
     """A dataset with the notes that are made from it; the same for the same notes and seed.
 
-    `rough` and `near_misses` are shares of its training notes (of those that are not of the kind
-    `none`, for near-misses): so many are made, fewer where notes are too short or offer nothing.
+    `rough` is the share of its training notes that get a roughened copy. Near-misses are made until
+    the kind `none` has the share `near_misses` of what all other kinds have. Fewer are made where notes
+    are too short or offer nothing.
     """
     training = [item for item in dataset.items if item.side == "train"]
     made = [*_roughened(training, rough, seed)]
     if none is not None:
         sources = [item for item in training if item.kind != none]
-        made += _near_misses(sources, round(near_misses * len(sources)), none, seed)
+        lacking = round(near_misses * len(sources)) - (len(training) - len(sources))
+        made += _near_misses(sources, lacking, none, seed)
     held_back = {item.id for item in dataset.items if item.side != "train"}
     dataset = extended(dataset, [item for item in made if content_id(item.text) not in held_back])
     return replace(dataset, warnings=(*dataset.warnings, *_warnings(dataset, near_misses, none)))

@@ -16,7 +16,7 @@ from tests.conftest import MakeSchool
 def test_made_notes_are_counted_apart_and_get_no_side_for_good(
     make_school: MakeSchool, tiny_base: Path
 ) -> None:
-    train = {"roughen": 1.0, "near_misses": 0.5}
+    train = {"roughen": 1.0, "near_misses": 1.0}
     school = make_school(base=tiny_base.as_posix(), train=train, notes={"none": "none"})
     for kind in ("decision", "lesson"):
         for file in (school.root / "notes" / kind).iterdir():

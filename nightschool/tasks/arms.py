@@ -105,9 +105,9 @@ def measure(sides: Sides) -> dict[str, Any]:
         "zero-shot": _zero_shot,
         "few-shot": _few_shot,
     }
-    names, absent = wanted(sides.work.settings)
-    arms = {}
-    for name in names:
+    arms: dict[str, dict[str, Any]] = {}
+    absent: dict[str, str] = {}
+    for name in wanted(sides.work.settings)[0]:
         if name not in ways:
             continue
         began = time.monotonic()
@@ -126,6 +126,8 @@ def measure(sides: Sides) -> dict[str, Any]:
             "seconds": round(time.monotonic() - began, 3),
             "note": found.note,
         }
+        right = sum(a == item.kind for a, item in zip(found.answers, sides.test, strict=True))
+        sides.work.parent.say("state", f"{name}: {right} of {len(sides.test)} test notes right")
     return {"arms": arms, "absent": absent}
 
 

@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from nightschool.learning import attention
+from nightschool.learning.attention import Segments
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.packing import Layout, Way, layout_for, windows
 from nightschool.learning.prompt import keep_prompt
@@ -33,7 +34,7 @@ def logits(base: torch.nn.Module, layout: Layout, budget: int = 70) -> torch.Ten
     rows = unanswered()
     found = torch.zeros(len(rows), 96, dtype=torch.float64)
     for part in layout.split(rows, budget):
-        found[part] = layout.batch([rows[index] for index in part]).logits(base)
+        found[part] = layout.batch([rows[index] for index in part]).logits(base).double().cpu()
     return found
 
 
@@ -120,3 +121,37 @@ def test_no_pass_holds_more_notes_than_asked_for(way: Way) -> None:
     parts = layout.split(unanswered(), 10_000, most=2)
     assert sorted(index for part in parts for index in part) == list(range(len(unanswered())))
     assert max(map(len, parts)) == 2
+
+
+def test_kernels_get_the_kept_keys_before_each_notes_own() -> None:
+    """What the kernels for sequences of unequal length are told, computed a sequence at a time."""
+    prompt, lengths = 5, [3, 4]
+    segments = Segments.of(prompt, lengths, torch.device("cpu"), "flash", kept=True)
+    numbers = torch.Generator().manual_seed(0)
+    query = torch.randn(1, 2, sum(lengths), 8, generator=numbers)
+    key, value = (torch.randn(1, 2, prompt + sum(lengths), 8, generator=numbers) for _ in "kv")
+    parts = []
+    for n in range(len(lengths)):
+        asks = slice(*segments.queries[n : n + 2].tolist())
+        sees = segments.gather[slice(*segments.keys[n : n + 2].tolist())]
+        mask = torch.ones(lengths[n], len(sees)).bool().tril(len(sees) - lengths[n])
+        parts.append(
+            torch.nn.functional.scaled_dot_product_attention(
+                query[:, :, asks], key[:, :, sees], value[:, :, sees], attn_mask=mask, scale=0.3
+            )
+        )
+    by_kernel = torch.cat(parts, 2).transpose(1, 2)
+    torch.testing.assert_close(
+        by_kernel, attention._each(query, key, value, 0.3, segments), rtol=0, atol=1e-6
+    )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+@pytest.mark.parametrize("kernel", ["flash", "memory-efficient"])
+def test_a_kept_prompt_changes_no_logit_on_a_gpu(kernel: str) -> None:
+    base = build("Llama").to("cuda", torch.float16)
+    layout, _ = layout_for(base, PREFIX, 0, 60, kernel)
+    assert layout.kernel == kernel
+    kept, why_not = keep_prompt(base, layout)
+    assert (kept.prompt is not None, why_not) == (True, "")
+    torch.testing.assert_close(logits(base, kept), logits(base, layout), rtol=0, atol=2e-3)

@@ -41,6 +41,9 @@ class NotesSettings(Section):
     )
     text_column: str = Field("text", description="JSONL and CSV: the column with the note")
     label_column: str = Field("label", description="JSONL and CSV: the column with its kind")
+    group_column: str = Field(
+        "", description='JSONL and CSV: the column that says what a note was taken from; "": none'
+    )
     max_bytes: int = Field(1_000_000, gt=0, description="larger notes are skipped and counted")
     kind_from: list[Literal["kind", "type", "folder", "tags"]] = Field(
         ["kind", "type", "folder", "tags"],

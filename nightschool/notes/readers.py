@@ -38,12 +38,14 @@ class Note:
     """One note; `source` is its path below the notes folder.
 
     A table's row is "file.csv:12", a section "file.md#Heading"; of that, `section_of` is the file.
+    `origin` is what it was taken from, as its owner says: a URL, or any name; "" where nothing is said.
     """
 
     text: str
     kind: str | None
     source: str
     section_of: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,7 @@ def _read_prose(file: _File, found: _Found) -> None:
         asked = found.labelled and "tags" in found.settings.kind_from
         tags = marks(text) if asked else ()
         found.add(
-            Note(text, None, source, section_of),
+            Note(text, None, source, section_of, matter.origin),
             Claims(matter.kind, matter.type, folder, matter.tags, tags),
         )
 
@@ -311,8 +313,11 @@ def _read_table(file: _File, found: _Found) -> None:
 
 def _read_row(row: Mapping[str, object], place: str, found: _Found) -> None:
     text_column, label_column = found.settings.text_column, found.settings.label_column
+    group_column = found.settings.group_column if found.labelled else ""
     if text_column not in row:
         raise NotesError(tables.missing(place, "notes.text_column", text_column, list(row)))
+    if group_column and group_column not in row:
+        raise NotesError(tables.missing(place, "notes.group_column", group_column, list(row)))
     text = row[text_column]
     if not isinstance(text, str):
         found.skip(place, f"`{text_column}` is no text")
@@ -323,4 +328,5 @@ def _read_row(row: Mapping[str, object], place: str, found: _Found) -> None:
         label = None
     text = encodable(text)
     if not found.too_large(place, len(text.encode())):
-        found.add(Note(text, kind_name(label), place), Claims())
+        origin = kind_name(row[group_column]) if group_column else None
+        found.add(Note(text, kind_name(label), place, origin=origin or ""), Claims())

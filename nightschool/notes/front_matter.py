@@ -16,7 +16,10 @@ _NOTHING = ("", "~", "null")
 
 @dataclass(frozen=True, slots=True)
 class FrontMatter:
-    """What the front matter says of the kind, the text after it, and what is broken ("" if nothing)."""
+    """What the front matter says, the text after it, and what is broken ("" if nothing).
+
+    `origin` is what the note was taken from: `url:`, else `source:`.
+    """
 
     body: str
     kind: str | None = None
@@ -61,17 +64,17 @@ def split(text: str, source: str) -> FrontMatter:
         line = next((n for n, t in enumerate(lines, 1) if t.casefold().startswith("kind")), 1)
         warning = f"{source}, line {line}: `kind:` is no single name; it is ignored"
     return FrontMatter(
-        body,
-        kind,
-        _single(values, "type"),
-        as_tags(values.get("tags", values.get("tag"))),
-        _single(values, "url") or _single(values, "source") or "",
-        warning,
+        body=body,
+        kind=kind,
+        type=_single(values, "type"),
+        tags=as_tags(values.get("tags", values.get("tag"))),
+        origin=_single(values, "url") or _single(values, "source") or "",
+        warning=warning,
     )
 
 
 def _single(values: Mapping[str, object], key: str) -> str | None:
-    """The one name that a key gives; None for nothing, several, or a table."""
+    """The one name that a key gives, on one line; None for nothing, several, or a table."""
     value = values.get(key)
     if isinstance(value, list) and len(value) == 1:
         value = value[0]

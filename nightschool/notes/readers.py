@@ -316,12 +316,12 @@ def _read_table(file: _File, found: _Found) -> None:
 
 
 def _read_row(row: Mapping[str, object], place: str, found: _Found) -> None:
-    settings = found.settings
-    text_column, label_column = settings.text_column, settings.label_column
-    asked = [("text_column", text_column), ("group_column", settings.group_column)]
-    for setting, column in asked:
-        if column and column not in row:
-            raise NotesError(tables.missing(place, f"notes.{setting}", column, list(row)))
+    text_column, label_column = found.settings.text_column, found.settings.label_column
+    group_column = found.settings.group_column if found.labelled else ""
+    if text_column not in row:
+        raise NotesError(tables.missing(place, "notes.text_column", text_column, list(row)))
+    if group_column and group_column not in row:
+        raise NotesError(tables.missing(place, "notes.group_column", group_column, list(row)))
     text = row[text_column]
     if not isinstance(text, str):
         found.skip(place, f"`{text_column}` is no text")
@@ -332,5 +332,5 @@ def _read_row(row: Mapping[str, object], place: str, found: _Found) -> None:
         label = None
     text = encodable(text)
     if not found.too_large(place, len(text.encode())):
-        origin = kind_name(row[settings.group_column]) if settings.group_column else None
+        origin = kind_name(row[group_column]) if group_column else None
         found.add(Note(text, kind_name(label), place, origin=origin or ""), Claims())

@@ -492,8 +492,9 @@ def test_the_nearest_column_is_found_whatever_its_case(folder: Path, put: Put) -
 
 def test_notes_to_be_sorted_need_no_labels_and_lose_their_front_matter(put: Put) -> None:
     table = put("a.csv", "text\nwater boils\n")
+    settings = NotesSettings(group_column="book")
     note = put("b.org", "---\nkind: fact\n---\nWater boils.")
-    assert [n.text for n in read_notes(table, labelled=False).notes] == ["water boils"]
+    assert [n.text for n in read_notes(table, settings, labelled=False).notes] == ["water boils"]
     assert [n.text for n in read_notes(note, labelled=False).notes] == ["Water boils."]
 
 

@@ -1,8 +1,7 @@
 """The prompt computed once: its keys and values, which every note that is scored looks back at.
 
-Without it each pack of `packing.py` begins with the prompt and computes it again, which matters as
-the prompt grows: with 150 tokens of prompt before notes of 190, scoring takes 1.2 times as long on a
-CPU, with 500 tokens of examples 1.4 times (`benchmarks/scoring.py`).
+Without it each pack of `packing.py` begins with the prompt and computes it again: with 150 tokens of
+prompt before notes of 120, scoring takes 1.2 times as long on a CPU (`benchmarks/scoring.py`).
 """
 
 from __future__ import annotations

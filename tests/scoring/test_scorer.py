@@ -10,7 +10,9 @@ from nightschool.learning.base import load_base, load_tokenizer
 from nightschool.learning.device import pick
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import LearningError, Stopped
-from nightschool.scoring.scorer import score
+from nightschool.learning.packing import Layout
+from nightschool.scoring import scorer
+from nightschool.scoring.scorer import read, score
 from tests.conftest import KINDS
 
 
@@ -26,6 +28,29 @@ def test_answers_come_in_the_order_of_the_notes_and_do_not_depend_on_their_compa
     for one, other in zip(together, alone, strict=True):
         assert one == pytest.approx(other, abs=1e-6)
         assert sum(one) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("way", ["packs", "rows"])
+def test_features_are_the_last_hidden_states_where_the_answer_comes_next(
+    tiny_base: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = pick(TrainSettings(device="cpu"))
+    encoder = Encoder(load_tokenizer(tiny_base), KINDS, {}, "", 64)
+    model = load_base(tiny_base, device, "none").double()
+    if way == "rows":
+        rows = Layout(tuple(encoder.prefix), encoder.padding, model.device, model.dtype, "rows")
+        monkeypatch.setattr(scorer, "layout_for", lambda *_: (rows, ""))
+    notes = [encoder.encode(text) for text in ("Buy bread. " * 3, "A lamp.", "次からは先に試す。")]
+    found = read(model, encoder, notes, device, features=True)
+    assert found.features is not None and found.features.shape == (3, 64)
+    for note, row, probabilities in zip(notes, found.features, found.probabilities, strict=True):
+        with torch.no_grad():
+            alone = model(torch.tensor([note.prompt]), output_hidden_states=True)
+        assert row == pytest.approx(alone.hidden_states[-1][0, -1].numpy(), abs=1e-5)
+        labels = alone.logits[0, -1, list(encoder.first_tokens)].softmax(-1)
+        assert probabilities == pytest.approx(labels.tolist(), abs=1e-6)
+    assert read(model, encoder, notes, device).features is None
+    assert not model.lm_head._forward_pre_hooks
 
 
 def test_answers_that_are_no_numbers_are_one_line(tiny_base: Path) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from nightschool.config.settings import load
-from nightschool.notes.dataset import read_sides
+from nightschool.notes.sides import read_sides
 from nightschool.tasks.stages import prep
 from nightschool.tasks.work import Work, write_json
 from tests.conftest import MakeSchool
@@ -28,6 +28,6 @@ def test_made_notes_are_counted_apart_and_get_no_side_for_good(
     items = work.dataset().items
     made = [item for item in items if item.origin]
     assert {item.origin for item in made} == {"roughened", "cut", "mixture"}
-    assert read_sides(school.sides_file) == {i.id: i.side for i in items if not i.origin}
+    assert read_sides(school.sides_file).known == {i.id: i.side for i in items if not i.origin}
     assert f"36 notes in 3 kinds: 27 to train on (and {len(made)} made of these), " in said[-1]
     assert work.result("prep")["train"] == 27 + len(made)

@@ -8,10 +8,10 @@ The notes are sentences of the demo's notes, shuffled: 60 to 4,000 characters, a
 (every tenth of these in cp932), a third with front matter, a tenth with tags, 3 in 100 copies, half without
 a kind. The arms: `folder` (a file each), `headings` (files of 50 notes each, split), `jsonl`, `csv`, and
 `inventory`, which is all that `nightschool notes` does on the folder, with the demo's tokenizer. Each
-runs in a process of its own; one JSON line an arm. `seconds` is without imports; `peak_mb` is the
-most memory the process had, `texts_mb` what the notes' texts alone take of it, `extra` their ratio
-once the bare process is taken off. The folder's files are in the file system's memory (`warm`) unless
---cold drops them first (Linux).
+runs in a process of its own; one JSON line an arm. `seconds` is without imports, `cpu_s` what all cores
+spent on it; `peak_mb` is the most memory the process had, `texts_mb` what the notes' texts alone take
+of it, `extra` their ratio once the bare process is taken off. The folder's files are in the file system's
+memory unless --cold drops them first (Linux).
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ KINDS = ("knowledge", "lesson", "decision", "value", "none")
 
 def sentences() -> dict[bool, list[str]]:
     """The demo's sentences and lines, Japanese ones under True."""
-    from nightschool.demo.tour import __file__ as tour
+    import nightschool
 
     found: dict[bool, list[str]] = {False: [], True: []}
-    for file in sorted((Path(tour).parent / "notes").rglob("*.md")):
+    for file in sorted((Path(nightschool.__path__[0]) / "demo/notes").rglob("*.md")):
         for line in file.read_text("utf-8").split("\n"):
             found[any("\u3040" <= c <= "\u30ff" for c in line)] += [line] if line.strip() else []
     return found
@@ -186,8 +186,10 @@ def main() -> None:
         profiler = cProfile.Profile()
         if given.profile:
             profiler.enable()
+        busy = time.process_time()
         found = measure(arm, path, given.work)
         profiler.disable()
+        found["cpu_s"] = round(time.process_time() - busy, 2)
         if given.profile:
             pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
         found["seconds"] = round(found["seconds"], 2)

@@ -63,7 +63,8 @@ def gram_rows(texts: Sequence[str]) -> NDArray[np.float64]:
     rows = text_features().fit_transform(list(texts))
     gram = (rows @ rows.T).toarray()
     # Copies would leave it without a Cholesky factor.
-    return np.asarray(np.linalg.cholesky(gram + _JITTER * np.eye(len(gram))), dtype=np.float64)
+    gram[np.diag_indices_from(gram)] += _JITTER
+    return np.asarray(np.linalg.cholesky(gram), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

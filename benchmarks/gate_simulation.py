@@ -5,8 +5,9 @@
 Needs neither a GPU nor a model; three minutes on two cores. Answers of two models to the same test notes
 are drawn many times, and three gates look at them: the bare one (more notes right than before), the
 exact McNemar test alone (two-sided p below 0.05, notes taken for independent, and more right), and the
-decision of `nightschool` with its default rules, by group, with all its checks. A last table lets ten
-equally good models try one after another on the same notes. Prints Markdown tables; the seed is fixed.
+decision of `nightschool` with its default rules, by group, with all its checks. Another table lets ten
+equally good models try one after another on the same notes, and the last counts how often the report's
+95 % intervals hold the truth. Prints Markdown tables; the seeds are fixed.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ import numpy as np
 
 from nightschool.scoring.decision import Questions, Rules, judge
 from nightschool.scoring.intervals import codes_of
-from nightschool.scoring.paired import differences, mcnemar, sign_flip
+from nightschool.scoring.macro_f1 import f1_counts, macro_f1
+from nightschool.scoring.metrics import scores
+from nightschool.scoring.paired import differences, mcnemar, paired, sign_flip
 
 KINDS = ("decision", "knowledge", "lesson", "value", "none")
 SHARES = np.array([0.2, 0.3, 0.2, 0.1, 0.2])
 SIZES = (60, 120, 240)
 GATES = ("after > before", "McNemar alone", "nightschool")
+INTERVALS = ("accuracy", "macro-F1", "change of accuracy", "change of macro-F1")
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,39 @@ def rates(job: tuple[World, int, int, int]) -> list[float]:
     return list(promoted / runs)
 
 
+def covered(job: tuple[World, int, int]) -> list[float]:
+    """The share of `runs` draws in which each of INTERVALS holds the truth."""
+    world, notes, runs = job
+    random = np.random.default_rng([notes, 7, *world.name.encode()])
+    far = replace(world, groups="single", together=0.0)
+    test, before, (after,) = draw(far, 300_000, random)
+    codes = np.zeros(len(after), dtype=np.int64)
+    old, new = (
+        float(macro_f1(f1_counts(KINDS, test.true, answers, codes))[0])
+        for answers in (before, after)
+    )
+    truth = (world.both + world.fixed, new, world.fixed - world.broken, new - old)
+    held = np.zeros(len(truth))
+    for _ in range(runs):
+        test, before, (after,) = draw(world, notes, random)
+        arm = scores("after", KINDS, test.true, after, test.groups)
+        pair = paired(KINDS, test.true, before, after, test.groups)
+        found = (
+            arm["accuracy_ci"], arm["macro_f1_ci"], pair["delta_ci"], pair["delta_macro_f1_ci"],
+        )  # fmt: skip
+        held += [low <= true <= high for (low, high), true in zip(found, truth, strict=True)]
+    return list(held / runs)
+
+
+def coverage(worlds: tuple[World, ...], pool: ProcessPoolExecutor, runs: int) -> None:
+    jobs = [(world, notes, runs) for world in worlds for notes in SIZES]
+    print("\n### How often the 95 % intervals hold the truth\n")
+    print("| | notes | " + " | ".join(INTERVALS) + " |\n|---|--:|" + "--:|" * len(INTERVALS))
+    for (world, notes, _), found in zip(jobs, pool.map(covered, jobs), strict=True):
+        cells = " | ".join(f"{100 * share:.1f} %" for share in found)
+        print(f"| {world.name} | {notes} | {cells} |", flush=True)
+
+
 def table(
     title: str, worlds: tuple[World, ...], pool: ProcessPoolExecutor, runs: int, models: int
 ) -> None:
@@ -172,6 +209,7 @@ def main() -> None:
         table("Better models that are promoted", BETTER, pool, given.runs // 2, 1)
         ten = tuple(replace(EQUAL[i], name=f"{EQUAL[i].name}, ten tries") for i in (0, 1, 6))
         table("At least one of ten equal models is promoted", ten, pool, given.runs // 4, 10)
+        coverage((BETTER[1], BETTER[2], BETTER[3]), pool, given.runs // 4)
     print(f"\n{time.monotonic() - began:.0f} s")
 
 

@@ -77,22 +77,30 @@ def design_effect(residuals: Floats, codes: Codes) -> float:
 
 
 def resampled(
-    sums: Floats, statistic: Callable[[Floats], Floats], draws: int = DRAWS, seed: int = 0
+    sums: Floats,
+    statistic: Callable[[Floats], Floats],
+    draws: int = DRAWS,
+    unseen: Floats | None = None,
+    weight: float = 0.0,
 ) -> Floats:
     """A statistic's values under the Bayesian bootstrap over groups (Rubin 1981), shape (draws, ...).
 
     `sums` holds a row of counts for each group, shape (groups, counts); each draw weighs the groups
     by standard exponential numbers, and `statistic` gets the weighted sums, shape (some, counts). No
-    group's weight is ever 0, so no kind ever drops out of a draw. The seed is fixed: equal answers
-    give equal intervals.
+    group's weight is ever 0, so no kind ever drops out of a draw. `unseen` holds rows that a
+    prior adds, weighed by gamma numbers of mean `weight`. The seed is fixed: equal answers give equal
+    intervals.
     """
-    random = np.random.default_rng(seed)
-    return np.concatenate(
-        [
-            statistic(random.standard_exponential((rows, len(sums))) @ sums)
-            for rows in _blocks(draws, len(sums))
-        ]
-    )
+    random = np.random.default_rng(0)
+    size = len(sums)
+
+    def drawn(rows: int) -> Floats:
+        found: Floats = random.standard_exponential((rows, size)) @ sums
+        if unseen is not None:
+            found += random.standard_gamma(weight, (rows, len(unseen))) @ unseen
+        return statistic(found)
+
+    return np.concatenate([drawn(rows) for rows in _blocks(draws, size)])
 
 
 def _blocks(draws: int, groups: int) -> Iterator[int]:

@@ -13,13 +13,10 @@ from nightschool.scoring.intervals import (
     DRAWS,
     LEVEL,
     Codes,
-    Floats,
     codes_of,
     design_effect,
-    percentiles,
-    resampled,
 )
-from nightschool.scoring.metrics import f1_counts, macro_f1
+from nightschool.scoring.macro_f1 import gain
 
 
 def paired(
@@ -33,9 +30,8 @@ def paired(
     """Compare two arms note by note, `groups` naming the group of near-copies of each note.
 
     `p_better` and `p_worse`: 1 less `sign_flip`. `delta_ci`: `tango`, for as many notes as the groups
-    are worth. `delta_macro_f1_ci`: the percentiles of the Bayesian bootstrap over groups, both arms
-    with the same weights; where nothing was fixed or broken no draw differs, and it is that of
-    accuracy. Raises ValueError where there are no notes.
+    are worth. `delta_macro_f1_ci`: `macro_f1.gain`; where nothing was fixed or broken no draw differs,
+    and it is that of accuracy. Raises ValueError where there are no notes.
     """
     if not true:
         raise ValueError("there are no notes to compare on")
@@ -44,8 +40,7 @@ def paired(
     wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
     n, delta = len(difference), float(difference.mean())
     effect = design_effect(difference - delta, codes)
-    counted = [f1_counts(kinds, true, answers, codes) for answers in (before, after)]
-    sums = np.concatenate(counted, axis=1)
+    macro, macro_interval = gain(kinds, true, before, after, codes, draws)
     interval = tango(wins / effect, losses / effect, n / effect)
     return Paired(
         wins=wins,
@@ -56,10 +51,8 @@ def paired(
         design_effect=effect,
         delta_accuracy=delta,
         delta_ci=list(interval),
-        delta_macro_f1=float(_gain(sums.sum(axis=0))),
-        delta_macro_f1_ci=list(
-            percentiles(resampled(sums, _gain, draws)) if wins + losses else interval
-        ),
+        delta_macro_f1=macro,
+        delta_macro_f1_ci=list(macro_interval if wins + losses else interval),
     )
 
 
@@ -130,8 +123,3 @@ def _border(compatible: Callable[[float], bool], inside: float, outside: float) 
         else:
             outside = middle
     return inside
-
-
-def _gain(sums: Floats) -> Floats:
-    before, after = np.split(sums, 2, axis=-1)
-    return macro_f1(after) - macro_f1(before)

@@ -207,7 +207,7 @@ def test_a_cheap_arm_that_is_as_good_is_named_and_does_not_stand_in_the_way(
 counts = st.tuples(*[st.integers(0, 12)] * 4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(counts, counts, st.sampled_from([1, 2, 5]))
 def test_swapping_the_models_never_promotes_both_ways(
     a: tuple[int, int, int, int], b: tuple[int, int, int, int], together: int

@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 from statsmodels.stats.proportion import proportion_confint
 
 from nightschool.reports.contract import Arm
 from nightschool.scoring.cheap import majority, tfidf_lr
-from nightschool.scoring.intervals import codes_of, resampled
-from nightschool.scoring.metrics import f1_counts, macro_f1, scores
+from nightschool.scoring.metrics import scores
 
 KINDS = ["a", "b", "c"]
 TRUE = ["a", "a", "a", "b", "b", "a"]
@@ -39,26 +36,6 @@ def test_macro_f1_is_over_the_kinds_that_occur() -> None:
     assert found["macro_f1"] == pytest.approx(expected)
     low, high = found["macro_f1_ci"]
     assert 0 <= low < expected < high <= 1
-
-
-kind = st.sampled_from(KINDS)
-
-
-@settings(max_examples=40)
-@given(st.lists(st.tuples(kind, kind, st.integers(0, 4)), min_size=1, max_size=30))
-def test_each_draw_is_scikit_learns_macro_f1_with_the_draws_weights(
-    notes: list[tuple[str, str, int]],
-) -> None:
-    true, answers = [t for t, _, _ in notes], [a for _, a, _ in notes]
-    codes = codes_of([str(group) for _, _, group in notes])
-    sums = f1_counts(KINDS, true, answers, codes)
-    (drawn,) = resampled(sums, macro_f1, draws=1)
-    weights = np.random.default_rng(0).standard_exponential((1, len(sums)))[0][codes]
-    expected = f1_score(
-        true, answers, labels=sorted(set(true)), average="macro", sample_weight=weights,
-        zero_division=0.0,
-    )  # fmt: skip
-    assert drawn == pytest.approx(expected)
 
 
 def test_groups_widen_every_interval() -> None:

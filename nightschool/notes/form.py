@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 FEATURES = (
-    "characters",
-    "characters a line",
+    "length in characters",
+    "length of a line",
     "lines that are headings",
     "lines that are list items",
     "lines that are blank",

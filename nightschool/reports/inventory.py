@@ -141,6 +141,12 @@ def some(counts: dict[str, int], most: int = 4) -> str:
     return ", ".join([*listed, *([f"others {rest:,}"] if rest else [])])
 
 
+def group_in_words(sources: Sequence[str], most: int = 8) -> str:
+    """'a.md, b.md', or of many the first and how many more."""
+    more = f" and {len(sources) - most:,} more" if len(sources) > most else ""
+    return ", ".join(sources[:most]) + more
+
+
 def loss(share: float) -> str:
     """A share of text as percent, with a decimal where it is small: '0.4 %'."""
     return f"{100 * share:.1f} %" if 0 < share < 0.0995 else wording.percent(share)
@@ -159,7 +165,9 @@ def render(inventory: Inventory) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(percent=wording.percent, loss=loss, some=some, auc=auc)
+    environment.filters.update(
+        percent=wording.percent, loss=loss, some=some, auc=auc, group=group_in_words
+    )
     environment.filters["unbroken"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
     environment.globals.update(counted=counted, feature_in_words=feature_in_words)
     template = files("nightschool.reports").joinpath("inventory.html.j2").read_text("utf-8")

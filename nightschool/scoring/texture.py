@@ -39,7 +39,8 @@ def compare_texture(
     labelled note above an unlabelled one: 0.5 where nothing tells them apart. One classifier sees
     the form alone (`form.FEATURES`), another the words. At most 1,000 notes a side are drawn.
     """
-    sides = [_drawn(labelled), _drawn(unlabelled)]
+    rng = random.Random(0)
+    sides = [rng.sample(side, min(MOST_NOTES, len(side))) for side in (labelled, unlabelled)]
     counts = len(labelled), len(unlabelled)
     if min(len({group for _, group in side}) for side in sides) < LEAST:
         needs = f"needs {LEAST} different notes on either side"
@@ -52,7 +53,9 @@ def compare_texture(
     by_form = make_pipeline(FunctionTransformer(np.log1p), StandardScaler(), classifier())
     with threadpool_limits(1):
         form_auc = _auc_of(by_form, forms, is_labelled, groups)
-        words_auc = _auc_of(classifier(), gram_rows(texts), is_labelled, groups)
+        words_auc = _auc_of(
+            classifier(), gram_rows([text[:MOST_CHARACTERS] for text in texts]), is_labelled, groups
+        )
     return Texture(
         *counts,
         form=form_auc,
@@ -60,11 +63,6 @@ def compare_texture(
         features=_telling(forms, is_labelled),
         remark=f"{MOST_NOTES:,} notes of a side were drawn" if drawn else "",
     )
-
-
-def _drawn(side: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    chosen = random.Random(0).sample(side, MOST_NOTES) if len(side) > MOST_NOTES else side
-    return [(text[:MOST_CHARACTERS], group) for text, group in chosen]
 
 
 def _auc_of(

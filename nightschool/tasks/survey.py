@@ -12,7 +12,7 @@ from nightschool.learning.errors import LearningError
 from nightschool.learning.lengths import token_counter
 from nightschool.notes.components import Components
 from nightschool.notes.duplicates import near_duplicates
-from nightschool.notes.inventory import Groups, Inventory, alike, copies, take
+from nightschool.notes.inventory import Groups, Inventory, Texture, alike, copies, take
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.languages import language
 from nightschool.notes.readers import Note, read_school
@@ -53,21 +53,26 @@ def survey(
         same=same,
         near=near,
     )
-    tell("looking for wrong labels", 0, 1)
-    from nightschool.scoring.suspects import find_suspects
-    from nightschool.scoring.texture import compare_texture
-
     groups = _group_of(notes, alike(same, near))
+    from nightschool.scoring.suspects import find_suspects
+
+    tell("looking for wrong labels", 0, 1)
     suspects = find_suspects(notes, groups)
     tell("comparing labelled with unlabelled notes", 0, 1)
+    return replace(inventory, suspects=suspects, texture=_texture(notes, groups))
+
+
+def _texture(notes: Sequence[Note], groups: Sequence[int]) -> Texture:
+    from nightschool.scoring.texture import compare_texture
+
     # One of each group on a side: copies would feign certainty.
     sides: dict[bool, dict[int, str]] = {True: {}, False: {}}
     for note, group in zip(notes, groups, strict=True):
         sides[note.kind is not None].setdefault(group, note.text)
-    texture = compare_texture(
-        *[[(text, group) for group, text in sides[side].items()] for side in (True, False)]
+    labelled, unlabelled = (
+        [(text, group) for group, text in sides[side].items()] for side in (True, False)
     )
-    return replace(inventory, suspects=suspects, texture=texture)
+    return compare_texture(labelled, unlabelled)
 
 
 def _group_of(notes: Sequence[Note], groups: Groups) -> list[int]:

@@ -10,8 +10,8 @@ from nightschool.notes.form import FEATURES, form
 @pytest.mark.parametrize(
     ("text", "name", "value"),
     [
-        ("  12345\n678  ", "characters", 9),
-        ("1234\n\n12", "characters a line", 3),
+        ("  12345\n678  ", "length in characters", 9),
+        ("1234\n\n12", "length of a line", 3),
         ("# Title\ntext\n## More\ntext", "lines that are headings", 0.5),
         ("#tag\n####### seven", "lines that are headings", 0),
         ("- a\n* b\n1. c\n10) d\n・e\n・ f\n-no\ntext", "lines that are list items", 5 / 8),

@@ -17,7 +17,14 @@ from nightschool.notes.inventory import (
     take,
 )
 from nightschool.notes.readers import Note, Reading, Skipped
-from nightschool.reports.inventory import findings, render, some, texture_details, write
+from nightschool.reports.inventory import (
+    findings,
+    group_in_words,
+    render,
+    some,
+    texture_details,
+    write,
+)
 
 MADE_UP = '<script>alert("x")</script>'
 
@@ -51,7 +58,10 @@ def full() -> Inventory:
             30,
             Auc(0.93, 0.9, 0.95),
             Auc(0.5, 0.4, 0.6),
-            (Feature("lines that are headings", 0.12, 0.004), Feature("characters", 740.4, 9.26)),
+            (
+                Feature("lines that are headings", 0.12, 0.004),
+                Feature("length of a line", 740.4, 9.26),
+            ),
             "",
         ),
     )
@@ -71,7 +81,7 @@ def test_what_stands_out_is_said_in_sentences(full: Inventory) -> None:
     ]
     assert full.texture and texture_details(full.texture) == [
         "lines that are headings 12 % against 1 %",
-        "characters 740 against 9.3",
+        "length of a line 740 against 9.3",
         "by their words: AUC 0.50, 95 % interval 0.40 to 0.60",
     ]
 
@@ -117,6 +127,11 @@ def test_counts_are_listed_up_to_a_few() -> None:
         == "en 1,200, ja 3, de 2, fr 2, others 2"
     )
     assert some({}) == ""
+
+
+def test_a_large_group_is_named_by_some_of_its_notes() -> None:
+    assert group_in_words(["a", "b"]) == "a, b"
+    assert group_in_words([str(n) for n in range(1, 12)]) == "1, 2, 3, 4, 5, 6, 7, 8 and 3 more"
 
 
 class _Page(HTMLParser):

@@ -12,14 +12,7 @@ from nightschool.reports.contract import OutOfScope, RiskCoverage, Sorting
 from nightschool.scoring.intervals import Codes, Floats, percentiles, share, wilson
 
 Bools = NDArray[np.bool_]
-NONE = "none"
-"""The kind of what is none of the owner's kinds, in any case of its letters."""
 _DRAWS = 2000
-
-
-def none_of(kinds: Sequence[str]) -> str | None:
-    """The kind that means "none of the above", if a school has one."""
-    return next((kind for kind in kinds if kind.casefold() == NONE), None)
 
 
 def risk_coverage(confidence: Floats, right: Bools) -> RiskCoverage:

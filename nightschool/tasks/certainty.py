@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nightschool.notes.dataset import Dataset, Item
+from nightschool.notes.none import none_kind
 from nightschool.reports.contract import Abstention, Calibration, OutOfScope, RiskCoverage
 from nightschool.scoring.abstention import (
-    none_of,
     out_of_scope,
     risk_coverage,
     sorting,
@@ -23,7 +23,7 @@ from nightschool.scoring.intervals import Codes, Floats
 from nightschool.tasks.work import write_json
 
 if TYPE_CHECKING:
-    from nightschool.config.settings import ClassifySettings
+    from nightschool.config.settings import Settings
     from nightschool.tasks.work import Work
 
 
@@ -38,7 +38,7 @@ class Certainty:
 
 
 def certainty(
-    stage: Mapping[str, Any], dataset: Dataset, codes: Codes, settings: ClassifySettings
+    stage: Mapping[str, Any], dataset: Dataset, codes: Codes, settings: Settings
 ) -> Certainty:
     """Measure a stage's recorded probabilities; `codes` are the groups of the test notes.
 
@@ -59,9 +59,9 @@ def certainty(
     heat = calibrated["temperature"]
     if heat is not None:
         rows, validation = scaled(rows, heat), scaled(validation, heat)
-    kind = none_of(dataset.kinds)
-    none = None if kind is None else number[kind]
-    cost = settings.unsorted_cost
+    kind = none_kind(dataset.kinds, settings.notes.none)
+    none = None if kind is None else number.get(kind)  # a kind that is named, but has no note
+    cost = settings.classify.unsorted_cost
     least = threshold(validation, known, none, cost)
     return Certainty(
         calibrated,
@@ -71,7 +71,7 @@ def certainty(
             threshold=least,
             unsorted_cost=cost,
             validation=len(watched),
-            in_use=settings.abstain,
+            in_use=settings.classify.abstain,
             plain=sorting(rows, true, none, 0.0, cost, codes),
             thresholded=sorting(rows, true, none, least, cost, codes),
         ),

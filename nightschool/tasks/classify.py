@@ -15,7 +15,7 @@ from nightschool.learning.device import lock, pick
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import LearningError
 from nightschool.learning.hub import fingerprint, locate
-from nightschool.scoring.abstention import NONE, none_of
+from nightschool.notes.none import none_kind
 from nightschool.scoring.calibration import scaled
 from nightschool.scoring.scorer import best, score
 from nightschool.tasks.child import Parent
@@ -69,13 +69,14 @@ def classify(
     if temperature := model_card.get("temperature"):
         rows = scaled(np.array(rows), temperature).tolist()
     threshold = model_card["threshold"] if abstain else 0.0
+    unsorted = none_kind(encoder.kinds, settings.notes.none) or "none"
     for note, seen, row in zip(notes, encoded, rows, strict=True):
         likeliest = best(encoder.kinds, row)
         unsure = max(row) < threshold
         parent.send(
             "classified",
             source=note["source"],
-            kind=(none_of(encoder.kinds) or NONE) if unsure else likeliest,
+            kind=unsorted if unsure else likeliest,
             likeliest=likeliest,
             probability=max(row),
             unseen=seen.left_out / max(1, seen.characters),

@@ -10,6 +10,7 @@ import numpy as np
 
 from nightschool.learning.errors import LearningError
 from nightschool.notes.dataset import Dataset, Item
+from nightschool.notes.none import none_kind
 from nightschool.reports.contract import (
     CHEAP_ARMS,
     FORMAT,
@@ -21,7 +22,6 @@ from nightschool.reports.contract import (
     Report,
     Seed,
 )
-from nightschool.scoring.abstention import none_of
 from nightschool.scoring.decision import Questions, Rules, against_cheap, decide, judge
 from nightschool.scoring.intervals import design_effect
 from nightschool.scoring.metrics import scores
@@ -93,7 +93,7 @@ def _gather(work: Work) -> _Measured:
         dataset.kinds,
         [item.kind for item in test],
         [item.group for item in test],
-        none_of(dataset.kinds),
+        none_kind(dataset.kinds, work.settings.notes.none),
     )
     answers = {name: [stage["answers"][item.id] for item in test] for name, stage in stages.items()}
     return _Measured(dataset, test, asked, stages, answers)
@@ -152,7 +152,7 @@ def _decision(
 def _certainties(work: Work, measured: _Measured) -> dict[str, Any]:
     """The report's keys `calibration` to `abstention`."""
     found = {
-        name: certainty(stage, measured.dataset, measured.asked.codes, work.settings.classify)
+        name: certainty(stage, measured.dataset, measured.asked.codes, work.settings)
         for name, stage in measured.stages.items()
         if "probabilities" in stage
     }

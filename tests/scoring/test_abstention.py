@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from nightschool.scoring.abstention import (
-    none_of,
     out_of_scope,
     risk_coverage,
     sorting,
@@ -20,11 +19,6 @@ ROWS = np.array([
 ])  # fmt: skip
 TRUE = [0, 0, 1, 2, 2]
 SINGLE = np.arange(5)
-
-
-def test_the_kind_none_is_known_by_its_name() -> None:
-    assert none_of(["lesson", "None"]) == "None"
-    assert none_of(["lesson"]) is None
 
 
 def test_the_surest_notes_come_first() -> None:

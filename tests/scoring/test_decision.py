@@ -219,7 +219,8 @@ def test_swapping_the_models_never_promotes_both_ways(
         *[(k, c[0], c[2], c[1], c[3]) for k, c in (("a", a), ("b", b))], together=together
     )
     assert not there.decision == back.decision == "promote"
-    if there.decision == "promote":
+    # Notes are grouped in their order, so the swapped ones may be grouped otherwise: not always "keep".
+    if there.decision == "promote" and together == 1:
         assert back.decision == "keep"
     assert np.isclose(there.paired["delta_accuracy"], -back.paired["delta_accuracy"])
     assert (there.more_notes or 1) >= 1

@@ -10,8 +10,8 @@ from nightschool.learning.choice import Choice
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import LearningError
 
-# Examples a kind at most, and the tokens of all together: more hardly help (Zhao et al. 2021,
-# arXiv:2102.09690, figure 2), and every note that is scored looks back at them all.
+# Examples a kind at most, and the tokens of all together: every note that is scored looks back at
+# them.
 _MOST, _MOST_TOKENS = 4, 4096
 # Tokens of an example that tell what it is about, and the least that it is worth showing with.
 _ENOUGH, _LEAST = 64, 16
@@ -44,6 +44,6 @@ def with_examples(
                 reason = f"{tokens} tokens with notes cut at {limit}: what fits into {room}"
                 return made, Choice("examples", f"{each} of each kind", reason)
     raise LearningError(
-        f"an example of each of {len(by_kind)} kinds does not fit into the base's {context} tokens "
-        f"beside a note of train.max_tokens = {encoder.max_tokens}"
+        f"an example of each of {len(by_kind)} kinds does not fit into the {max(0, room)} tokens that "
+        f"the base leaves beside a note of train.max_tokens = {encoder.max_tokens}"
     )

@@ -99,8 +99,9 @@ class Batch:
         }
         if self.segments is not None:
             inputs["segments"] = self.segments
-        columns = int(self.ids.shape[1] - self.column.min())
-        kept = columns if self.way == "rows" else self.column
+        kept: Any = self.column
+        if self.way == "rows":
+            kept = int(self.ids.shape[1] - self.column.min())
         return self.asked(model(**inputs, logits_to_keep=kept).logits)
 
     def asked(self, values: torch.Tensor) -> torch.Tensor:
@@ -228,7 +229,13 @@ class Layout:
         else:
             longest = (frame.tokens, frame.tokens) if frame else None
             segments = Segments.of(
-                begin, lengths, self.device, self.kernel, longest, len(blank), kept=not again
+                begin,
+                lengths,
+                self.device,
+                self.kernel,
+                longest,
+                len(blank),
+                kept=self.prompt is not None,
             )
         batch = self._batch(
             [ids], self._tensor([positions]), mask, segments, [0] * len(asked), asked

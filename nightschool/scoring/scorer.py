@@ -66,8 +66,8 @@ def read(
 
     The probability of a kind is that of its answer's first token, among the kinds' first tokens
     only: the encoder sees to it that these differ. The prompt is computed once; notes of `budget`
-    tokens (0: as many as pay) share a pass. Raises Stopped between two passes, LearningError where the
-    model's answers are not finite.
+    tokens without it (0: as many as pay) share a pass. Raises Stopped between two passes,
+    LearningError where the model's answers are not finite.
     """
     model.eval()
     budget = budget or (_CPU_BUDGET if device.torch.type == "cpu" else _GPU_BUDGET)
@@ -80,7 +80,7 @@ def read(
     found: list[list[float]] = [[] for _ in notes]
     states: dict[int, Floats] = {}
     done = 0
-    for part in layout.split(notes, budget, most):
+    for part in layout.split(notes, budget + layout.again, most):
         if should_stop():
             raise Stopped
         batch = layout.batch([notes[index] for index in part])

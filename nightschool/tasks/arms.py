@@ -163,7 +163,7 @@ def _few_shot(sides: Sides) -> Answered:
         scored.probabilities[: len(CONTENT_FREE)],
         scored.probabilities[len(CONTENT_FREE) :],
     )
-    note = f"the untouched base with {choice.value} in its prompt, contextually calibrated"
+    note = f"training notes in the prompt ({choice.value}), contextually calibrated"
     return _answered(sides, calibrated(rows, free).tolist(), note)
 
 

@@ -6,7 +6,7 @@
 On a CPU: the demo's notes and base (NF4). On CUDA: the random weights and examples of
 `train_step.py` (150 shared prompt tokens, notes of 417 tokens in the mean with them), which need 7 GB
 of disk (`--work`). `--prompt` sets how many tokens come before every note: 0 stands for the shipped
-prompt itself, 150 for instructions, 500 for examples (few-shot).
+prompt itself, 150 for instructions, 500 or 1000 for examples (few-shot).
 
 Arms: "generate-3" and "generate-16" are what sorting with a chat model does: transformers' own greedy
 `generate` with its KV cache, a note a call. It writes as many tokens as the longest answer has (3), the
@@ -155,7 +155,7 @@ def compare(
     for turn in range(given.rounds + 1):
         for name, arm in arms.items():
             # The first turn warms up.
-            run = timed(arm, model, asked, parts[name] if turn else parts[name][:8], device)
+            run = timed(arm, model, asked, parts[name] if turn else parts[name][:2], device)
             runs[name] += [run] * (turn > 0)
     reference = torch.tensor(runs[f"generate-{LONG}"][0][2])
     for name, found in runs.items():
@@ -184,15 +184,17 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--prompt", type=int, action="append", help="tokens before every note")
     parser.add_argument("--notes", type=int, help="how many are scored")
-    parser.add_argument("--generated", type=int, default=24, help="how many of them by generate")
+    parser.add_argument("--generated", type=int, help="how many of them by generate")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores")
     parser.add_argument("--layers", type=int, default=36, help="of the 3B shape")
     parser.add_argument("--work", type=Path, default=Path("/tmp/nightschool-scoring"))
     given = parser.parse_args()
-    device = pick(TrainSettings(device=given.device, threads=given.threads))
+    cuda = given.device == "cuda"
+    given.generated = given.generated or (6 if cuda else 24)
+    device = pick(TrainSettings(device=given.device, threads=given.threads, exact=False))
     began = time.perf_counter()
-    if given.device == "cuda":
+    if cuda:
         from train_step import make_base
 
         make_base(given.work / "base", given.layers)
@@ -200,8 +202,8 @@ def main() -> None:
     else:
         model = load_base(DEMO_BASE, device, "nf4")
     print(json.dumps({"loading_s": round(time.perf_counter() - began, 1)}), flush=True)
-    make, some = (on_cuda, 256) if given.device == "cuda" else (on_cpu, 96)
-    for prompt in given.prompt or ([150, 2000] if given.device == "cuda" else [0, 150, 500]):
+    make, some = (on_cuda, 256) if cuda else (on_cpu, 96)
+    for prompt in given.prompt or ([150, 1000] if cuda else [0, 150, 500]):
         asked, notes = make(prompt, given.notes or some)
         compare(model, asked, notes, device, given)
 

@@ -13,8 +13,8 @@ SMALLEST_N = 10
 ARM_TITLES = {
     "majority": "Majority kind",
     "tfidf-lr": "Word counts (tfidf-lr)",
-    "features-lr": "Base's features (features-lr)",
-    "embeddings-lr": "Sentence embeddings (embeddings-lr)",
+    "features-lr": "Base's features",
+    "embeddings-lr": "Sentence embeddings",
     "zero-shot": "Base, zero-shot",
     "few-shot": "Base, few-shot",
     "server": "Large model (server)",

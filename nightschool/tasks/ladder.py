@@ -21,7 +21,7 @@ class Ladder(NamedTuple):
     """The other arms on the test notes."""
 
     answers: dict[ArmName, list[str]]
-    """In the order of the test notes, by arm, the arms from cheap to dear; "" where an arm has no
+    """In the order of the test notes, by arm, in the order of `ladder.arms`; "" where an arm has no
     answer, which is wrong."""
     notes: dict[str, str]
     """How an arm was made, what went wrong with it, or why it is absent."""

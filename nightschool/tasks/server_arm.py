@@ -93,7 +93,7 @@ def _in_words(model: str, url: str, found: Sequence[Said | None]) -> str:
     outcomes = Counter(said.outcome if said else "not asked" for said in found)
     told = f"{model} at {url}: a kind for {outcomes['kind']} of {len(found)} test notes"
     names = {
-        "nonsense": "nonsense", "timeout": "no answer in time", "error": "errors",
+        "nonsense": "nonsense", "timeout": "without an answer in time", "error": "with an error",
         "not asked": f"not asked after {_PATIENCE} failures in a row",
     }  # fmt: skip
     wrong = [f"{outcomes[key]} {name}" for key, name in names.items() if outcomes[key]]

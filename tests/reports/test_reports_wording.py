@@ -2,12 +2,15 @@
 
 import sys
 import time
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nightschool.config.settings import Rung
 from nightschool.reports import wording
+from nightschool.reports.contract import ArmName
 
 
 @pytest.mark.parametrize(
@@ -61,3 +64,9 @@ def test_times_are_shown_in_this_computers_zone(monkeypatch: pytest.MonkeyPatch)
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_every_arm_that_can_be_measured_has_a_title_of_its_own() -> None:
+    names = get_args(ArmName)
+    assert set(wording.ARM_TITLES) == set(names) == {*get_args(Rung), "before", "after"}
+    assert len({wording.arm_title(name) for name in names}) == len(names)

@@ -104,7 +104,7 @@ def test_a_server_that_still_loads_its_model_is_asked_again() -> None:
 
 def test_a_server_that_loads_for_too_long_is_told() -> None:
     with chat_server(fails(503, b'{"error": {"message": "Loading model"}}')) as chat:
-        assert trouble(client(chat.url, timeout_s=0.2)) == ("error", "HTTP 503: Loading model")
+        assert trouble(client(chat.url, timeout_s=1.0)) == ("error", "HTTP 503: Loading model")
 
 
 @pytest.mark.parametrize(

@@ -56,18 +56,18 @@ def test_each_note_is_asked_about_with_the_kinds_and_their_meanings(tmp_path: Pa
 def test_what_is_no_kind_counts_as_wrong_and_is_counted(tmp_path: Path) -> None:
     ways = in_turn(says("LESSON"), says("<think>hm</think> no idea"), fails(500), hangs)
     with chat_server(ways) as chat:
-        work = work_at(tmp_path, chat.url, timeout_s=0.2)
-        answers, note = ask_server(work, KINDS, TEST)
-    assert answers == ["lesson", "", "", "", "lesson", "", "", "", "lesson"]
+        work = work_at(tmp_path, chat.url, timeout_s=1.0)
+        answers, note = ask_server(work, KINDS, TEST[:6])
+    assert answers == ["lesson", "", "", "", "lesson", ""]
     told = (
-        "a kind for 3 of 9 test notes; counted as wrong: 2 nonsense, 2 no answer in time, 2 errors "
+        "a kind for 2 of 6 test notes; counted as wrong: 2 nonsense, "
+        "1 without an answer in time, 1 with an error "
         "(most often: HTTP 500: no such model)"
     )
     assert note.endswith(told)
     assert work.parent.said == [("warning", f"server: {note}")]  # type: ignore[attr-defined]
-    rows = [
-        json.loads(line) for line in (work.folder / "server.jsonl").read_text("utf-8").split("\n")
-    ]
+    lines = (work.folder / "server.jsonl").read_text("utf-8").split("\n")
+    rows = [json.loads(line) for line in lines]
     assert [row["outcome"] for row in rows[:4]] == ["kind", "nonsense", "error", "timeout"]
     assert rows[1]["reply"] == "<think>hm</think> no idea"
 
@@ -103,7 +103,7 @@ def test_a_server_that_is_down_is_given_up_and_everything_counts_as_wrong(tmp_pa
         url = chat.url
     answers, note = ask_server(work_at(tmp_path, url), KINDS, TEST)
     assert answers == [""] * 9
-    assert "a kind for 0 of 9 test notes; counted as wrong: 5 errors" in note
+    assert "a kind for 0 of 9 test notes; counted as wrong: 5 with an error" in note
     assert "4 not asked after 5 failures in a row" in note
     assert "connection refused (is the server running?)" in note
 

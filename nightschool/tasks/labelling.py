@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -67,18 +67,7 @@ def make_tour(school: School, settings: Settings, wanted: Iterable[Why], most: i
     Raises NotesError where the notes or the answers cannot be read, or no kind is known.
     """
     labels = read_labels(school.labels_file)
-    reading = read_notes(
-        school.root / Path(settings.notes.folder).expanduser(),
-        text_column=settings.notes.text_column,
-        label_column=settings.notes.label_column,
-        max_bytes=settings.notes.max_bytes,
-    )
-    copies: dict[str, list[Question]] = defaultdict(list)
-    for note in with_labels(reading, labels).notes:
-        id_ = content_id(note.text)
-        given = () if note.kind is None else (note.kind,)
-        copies[id_].append(Question(id_, note.text, note.source, given, "copies"))
-    notes = [_one_of(same) for same in copies.values()]
+    notes = _read(school, settings, labels)
     kinds = sorted({kind for note in notes for kind in note.given} | settings.kinds.keys())
     none = none_kind(kinds, settings.notes.none) or "none"
     if not set(kinds) - {none}:
@@ -101,6 +90,22 @@ def make_tour(school: School, settings: Settings, wanted: Iterable[Why], most: i
     return Tour(tuple(sorted({*kinds, none})), none, tuple(asked))
 
 
+def _read(school: School, settings: Settings, labels: Mapping[str, Label]) -> list[Question]:
+    """A question for each note; its copies are one."""
+    reading = read_notes(
+        school.root / Path(settings.notes.folder).expanduser(),
+        text_column=settings.notes.text_column,
+        label_column=settings.notes.label_column,
+        max_bytes=settings.notes.max_bytes,
+    )
+    copies: dict[str, list[Question]] = defaultdict(list)
+    for note in with_labels(reading, labels).notes:
+        id_ = content_id(note.text)
+        given = () if note.kind is None else (note.kind,)
+        copies[id_].append(Question(id_, note.text, note.source, given, "copies"))
+    return [_one_of(same) for same in copies.values()]
+
+
 def _one_of(same: list[Question]) -> Question:
     """One question for all copies of a note."""
     first = same[0]
@@ -111,26 +116,26 @@ def _one_of(same: list[Question]) -> Question:
 
 def _near_no_kind(labelled: list[Question], notes: list[Question], none: str) -> list[Question]:
     pool = _drawn(note for note in notes if not note.given)
-    found = far_from_every_kind(
-        [_read(note) for note in labelled], [note.given[0] for note in labelled],
-        [_read(note) for note in pool], none,
-    )  # fmt: skip
-    return [_asked(pool[index], "none", guess, chance) for index, guess, chance in found]
-
-
-def _suspects(labelled: list[Question]) -> list[Question]:
-    found = suspects([_read(note) for note in labelled], [note.given[0] for note in labelled])
+    found = far_from_every_kind(_texts(labelled), _kinds(labelled), _texts(pool), none)
     return [
-        _asked(labelled[index], "suspects", better, chance) for index, _, better, chance in found
+        replace(pool[index], why="none", guess=guess, probability=chance)
+        for index, guess, chance in found
     ]
 
 
-def _asked(note: Question, why: Why, guess: str, probability: float) -> Question:
-    return Question(note.id, note.text, note.source, note.given, why, guess, probability)
+def _suspects(labelled: list[Question]) -> list[Question]:
+    return [
+        replace(labelled[index], why="suspects", guess=better, probability=chance)
+        for index, _, better, chance in suspects(_texts(labelled), _kinds(labelled))
+    ]
 
 
-def _read(note: Question) -> str:
-    return note.text[:_MOST_CHARACTERS]
+def _texts(notes: list[Question]) -> list[str]:
+    return [note.text[:_MOST_CHARACTERS] for note in notes]
+
+
+def _kinds(notes: list[Question]) -> list[str]:
+    return [note.given[0] for note in notes]
 
 
 def _drawn(notes: Iterable[Question]) -> list[Question]:

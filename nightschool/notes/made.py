@@ -69,7 +69,8 @@ def _near_misses(items: Sequence[Item], count: int, none: str, seed: int) -> lis
             if text:
                 found.append(_made(replace(item, kind=none), text, CUT))
             continue
-        other = next((o for o in [*drawn[place + 1 :], *drawn] if o.kind != item.kind), None)
+        others = (drawn[(place + step) % len(drawn)] for step in range(1, len(drawn)))
+        other = next((other for other in others if other.kind != item.kind), None)
         text = mixture(item.text, other.text) if other else None
         if other and text:
             source = f"{item.source} + {other.source}"

@@ -19,7 +19,7 @@ _FENCE = re.compile(r"^[ \t]*(?:```|~~~).*\n?", re.MULTILINE)
 _EMPHASIS = re.compile(r"(?<!\w)(\*{1,3}|_{1,3}|`{1,2})(?=\S)([^*_`\n]+)(?<=\S)\1(?!\w)")
 _LINE_END = re.compile(r"(?<=\S)[ \t]*\n[ \t]*(?=\S)")
 _STOP = re.compile(r"[.。．](?=\s|\Z)")
-_WIDE = re.compile("[\u2e80-\U0010ffff]")
+_JAPANESE = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff01-\uff9f]")
 # Of the sentences, at least this share stays.
 _KEPT = 0.5
 
@@ -29,9 +29,8 @@ def roughen(text: str, seed: str) -> str:
 
     Each way of roughening is taken with probability 1/2; a note that offers nothing stays as it is.
     """
-    random = Random(
-        seed
-    )  # seeded with a text, and asked for random() alone: alike on every version
+    # Seeded with a text and asked for random() alone, it is alike on every version of Python.
+    random = Random(seed)
     rough = text
     for way in _WAYS:
         if random.random() < 0.5:
@@ -75,7 +74,7 @@ def _on_one_line(text: str, _: Random) -> str:
 
     def joint(found: re.Match[str]) -> str:
         beside = text[found.start() - 1], text[found.end()]
-        return "" if all(map(_WIDE.match, beside)) else " "
+        return "" if all(map(_JAPANESE.match, beside)) else " "
 
     return _LINE_END.sub(joint, text)
 

@@ -2,7 +2,7 @@
 
     python benchmarks/gate_simulation.py [--runs 2000] [--processes 2]
 
-Needs neither a GPU nor a model; three minutes on two cores. Answers of two models to the same test notes
+Needs neither a GPU nor a model; two minutes on two cores. Answers of two models to the same test notes
 are drawn many times, and three gates look at them: the bare one (more notes right than before), the
 exact McNemar test alone (two-sided p below 0.05, notes taken for independent, and more right), and the
 decision of `nightschool` with its default rules, by group, with all its checks. Another table lets ten

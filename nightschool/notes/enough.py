@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-# As in the comparison (scoring/comparison.py): p below this is a difference.
+# Two-sided. The decision (scoring/decision.py) asks for as much one-sided, which takes a little less.
 _SIGNIFICANCE = 0.05
 _POWER = 0.8
 # The share of test notes that a training is taken to break while it fixes others; 5 to 15 % are usual.

@@ -24,7 +24,13 @@ def read(file: Path) -> Report:
             raise UnreadableReport(
                 f"{file} was written by a newer nightschool (report {written}): update nightschool"
             )
-        return cast(Report, report if written == FORMAT else _from_first(report))
+        found = report if written == FORMAT else _from_first(report)
+        if missing := sorted(Report.__annotations__.keys() - found.keys()):
+            raise UnreadableReport(
+                f"{file} lacks {', '.join(missing)}: another version made it; `nightschool run --new` "
+                "makes one that this version can show"
+            )
+        return cast(Report, found)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableReport(
             f"{file} is damaged ({type(error).__name__}: {error}): restore it, or make another with "

@@ -28,7 +28,8 @@ def before_after(report: Report) -> Table:
     is that the night's model is better."""
     table = Table(title=f"Run {report['run']} on {report['items']} test notes", title_style="bold")
     table.add_column("")
-    for heading in ("accuracy", "95 % interval", "macro-F1", "95 % interval", "after better"):
+    # In 80 columns there is room for these, and for an arm's name in two lines.
+    for heading in ("accuracy (95 %)", "macro-F1 (95 %)", "after better"):
         table.add_column(heading, justify="right", no_wrap=True)
     for arm in report["arms"]:
         table.add_row(*_arm_cells(arm), style=AFTER_STYLE if arm["name"] == "after" else None)
@@ -61,7 +62,7 @@ def checks(report: Report) -> Table | None:
     """What the decision asked, and what was found; None where an earlier version made the report."""
     if not report["checks"]:
         return None
-    table = Table(title=f"The decision: {report['decision']}", title_style="bold")
+    table = Table(title="What a promotion asks", title_style="bold")
     table.add_column("against")
     table.add_column("asked")
     table.add_column("")
@@ -142,12 +143,12 @@ def _none_lines(report: Report) -> Iterator[str]:
 
 
 def _arm_cells(arm: Arm) -> tuple[str, ...]:
-    better = arm["after_better"]
+    better, macro = arm["after_better"], f"{arm['macro_f1']:.2f}"
+    if arm["macro_f1_ci"]:
+        macro += f" ({score_interval(arm['macro_f1_ci'])})"
     return (
         arm_title(arm["name"]),
-        percent(arm["accuracy"]),
-        interval(arm["accuracy_ci"]),
-        f"{arm['macro_f1']:.2f}",
-        score_interval(arm["macro_f1_ci"]) if arm["macro_f1_ci"] else "",
+        f"{percent(arm['accuracy'])} ({interval(arm['accuracy_ci']).removesuffix(' %')})",
+        macro,
         "" if better is None else fine_percent(better),
     )

@@ -63,10 +63,13 @@ def score_interval(bounds: Sequence[float]) -> str:
     return f"{low:.2f} to {high:.2f}"
 
 
-def fine_percent(fraction: float) -> str:
-    """A probability with one decimal, rounded down, so that no claim gets bigger: 0.9499 -> '94.9 %'."""
-    tenths = (Decimal(repr(float(fraction))) * 1000).quantize(Decimal(1), ROUND_DOWN)
-    return f"{tenths / 10:.1f} %".replace(".0 %", " %")
+def fine_percent(probability: float) -> str:
+    """A probability with one decimal, rounded down, so that no claim gets bigger: 0.9499 -> '94.9 %'.
+
+    Never more than 99.9 %: notes do not make certain.
+    """
+    tenths = (Decimal(repr(float(probability))) * 1000).quantize(Decimal(1), ROUND_DOWN)
+    return f"{min(Decimal(999), tenths) / 10:.1f} %".replace(".0 %", " %")
 
 
 def interval(bounds: Sequence[float]) -> str:

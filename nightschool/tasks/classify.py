@@ -39,8 +39,8 @@ def classify(
         ) from None
     if abstain and "threshold" not in model_card:
         raise LearningError(
-            f"classify.abstain is on, but run {run} was never compared, so it has no threshold: "
-            "`nightschool compare` finds one, or set classify.abstain = false"
+            f"classify.abstain is on, and run {run} has no threshold (it was compared by an earlier "
+            "version, or not at all): `nightschool run --new` finds one, or set classify.abstain = false"
         )
     settings = recorded(model_card["settings"])
     base = locate(settings.base, school.root)

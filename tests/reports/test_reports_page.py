@@ -204,7 +204,7 @@ def test_a_change_says_how_sure_each_answer_was(full: Page) -> None:
 
 def test_every_picture_tells_its_figures_in_words(full: Page) -> None:
     accuracy, before, after, loss, sure, risk, night = _alts(full)
-    assert "Sentence embeddings (embeddings-lr) 70 % (58 to 81 %)" in accuracy
+    assert "Sentence embeddings 70 % (58 to 81 %)" in accuracy
     assert before.startswith("Before: 25 of 56 notes on the diagonal")
     assert after.startswith("After: 45 of 56 notes on the diagonal")
     assert "validation loss 0.92 at step 40, 0.66 at step 120" in loss

@@ -85,6 +85,7 @@ def test_an_earlier_report_with_as_good_a_word_count_model_names_it(
         ("{}", "is damaged"),
         ("[1]", "is damaged"),
         ('{"arms": []}', "is damaged"),
+        ('{"format": 2, "run": 1}', "lacks abstention, answers, .*: another version made it"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(tmp_path: Path, text: str, message: str) -> None:

@@ -34,10 +34,10 @@ def _row(table: Table, name: str) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "cells"),
     [
-        ("Majority kind", ["29 %", "18 to 42 %", "0.09", "0.06 to 0.12", "99.9 %"]),
-        ("tfidf-lr", ["61 %", "48 to 72 %", "0.51", "0.38 to 0.62", "97.3 %"]),
-        ("Before", ["45 %", "33 to 58 %", "0.39", "0.27 to 0.50", "99.9 %"]),
-        ("After", ["80 %", "68 to 89 %", "0.76", "0.60 to 0.86", ""]),
+        ("Majority kind", ["29 % (18 to 42)", "0.09 (0.06 to 0.12)", "99.9 %"]),
+        ("tfidf-lr", ["61 % (48 to 72)", "0.51 (0.38 to 0.62)", "97.3 %"]),
+        ("Before", ["45 % (33 to 58)", "0.39 (0.27 to 0.50)", "99.9 %"]),
+        ("After", ["80 % (68 to 89)", "0.76 (0.60 to 0.86)", ""]),
     ],
 )
 def test_every_arm_has_its_scores_with_intervals_and_how_surely_it_is_beaten(
@@ -68,7 +68,7 @@ def test_each_check_says_yes_no_or_open_and_why(report: Report) -> None:
     assert [cells[2] for cells in (_row(table, name) for name in ("macro-F1", "kinds"))] == [
         "open", "no",
     ]  # fmt: skip
-    assert "The decision: promote" in shown and "the cheap arms" in shown
+    assert "What a promotion asks" in shown and "the cheap arms" in shown
 
 
 def test_several_seeds_are_shown_with_their_spread(report: Report) -> None:

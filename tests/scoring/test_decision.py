@@ -93,6 +93,15 @@ def test_a_kind_that_drops_keeps_the_model_that_is_there() -> None:
     assert reason.startswith("20 of 52 test notes fixed, 8 broken")
 
 
+def test_a_base_that_answers_one_kind_to_everything_does_not_find_that_kind_well() -> None:
+    """It finds all 20 of it, and names 60 others so; to find 12 and name few others so is no loss."""
+    true = ["a"] * 20 + ["b"] * 60
+    after = ["a"] * 12 + ["b"] * 8 + ["b"] * 58 + ["a"] * 2
+    test = Questions(KINDS, true, [str(i) for i in range(80)])
+    found = judge("before", test, ["a"] * 80, after, RULES, draws=1000)
+    assert check(found, "kinds")["passed"] and found.decision == "promote"
+
+
 def test_a_kind_with_under_ten_notes_is_not_judged_and_the_reader_is_told() -> None:
     found = check(judged(("a", 5, 20, 0, 5), ("b", 3, 0, 6, 0), ("none", 10, 0, 0, 0)), "kinds")
     assert found["passed"] and "1 kind with fewer than 10 not looked at" in found["detail"]
@@ -189,6 +198,11 @@ TEST = Questions(KINDS, ["a"] * 20, [str(i) for i in range(20)])
             "features-lr and tfidf-lr are as good, as far as 20 notes can tell",
         ),
         ({"features-lr": (0.01, 0.97), "tfidf-lr": (0.8, 0.1)}, False, "features-lr is better"),
+        (
+            {"features-lr": (0.01, 0.97), "tfidf-lr": (0.0, 0.99)},
+            False,
+            "features-lr and tfidf-lr are better",
+        ),
     ],
 )
 def test_a_cheap_arm_that_is_as_good_is_named_and_does_not_stand_in_the_way(

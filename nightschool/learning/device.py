@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,11 +97,15 @@ def cap(device: Device, most: Room | None, plan: Plan) -> None:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether a device's memory did not suffice, in whichever library it ran out."""
+    """Whether a device's memory did not suffice, in whichever library it ran out; if so, the child's
+    log gets what it says of that."""
     words = ("out of memory", "ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or (
+    ran_out = isinstance(error, torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and any(word in str(error) for word in words)
     )
+    if ran_out:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    return ran_out
 
 
 def _kind(wanted: str) -> tuple[str, str]:

@@ -206,14 +206,15 @@ def predict(
     return found
 
 
-def _validation(shape: Shape, load: Load, budget: int, size: int) -> int:
-    """Bytes of a validation pass: an MLP's activations, and the logits of a pass's answers."""
+def _validation(shape: Shape, load: Load, budget: int, size: int, weight: int) -> int:
+    """Bytes of a validation pass: an MLP's activations, the logits of a pass's answers, and a
+    dequantised `weight`, for what graphs took for theirs stays with them."""
     if not load.watched:
         return 0
     tokens = max(validation_budget(budget), load.watched)
     asked = load.asked * max(1, tokens // 64)  # a note of fewer tokens is rare
     activations = tokens * size * (3 * shape.intermediate + 4 * shape.hidden)
-    return activations + asked * shape.vocabulary * (size + 8)
+    return round((1 + SLACK) * (activations + asked * shape.vocabulary * (size + 8) + weight))
 
 
 def choose(
@@ -235,9 +236,11 @@ def choose(
 
     def bytes_of(budget: int, recomputed: int, graphs: int) -> dict[str, int]:
         asked = settings.effective_batch * load.asked
+        step = predict(shape, settings, budget, recomputed, asked, size)
+        watching = _validation(shape, load, budget, size, step["dequantised"])
         return {
-            **predict(shape, settings, budget, recomputed, asked, size),
-            "validation": _validation(shape, load, budget, size) if graphs else 0,
+            **step,
+            "validation": watching if graphs else 0,
             "graphs": graphs * shape.layers * _GRAPH_BYTES,
             "context": room.context,
         }

@@ -211,6 +211,17 @@ def _optimizer(
     return optimizer, Choice("optimizer", name, reason)
 
 
+def restore(optimizer: torch.optim.Optimizer, state: Mapping[str, object]) -> None:
+    """Load an optimizer's state; a paged one's into paged memory, where bitsandbytes leaves it outside."""
+    optimizer.load_state_dict(dict(state))
+    if not isinstance(optimizer, PagedAdamW8bit):
+        return
+    for parameter, kept in optimizer.state.items():
+        for name in ("state1", "state2"):
+            paged = optimizer.get_state_buffer(parameter, dtype=kept[name].dtype)  # type: ignore[no-untyped-call]
+            kept[name] = paged.copy_(kept[name])
+
+
 def _versions() -> dict[str, str]:
     modules = (torch, transformers, peft, bitsandbytes)
     return {module.__name__: str(module.__version__) for module in modules}

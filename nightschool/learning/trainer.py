@@ -30,7 +30,7 @@ from nightschool.learning.device import Device, out_of_memory
 from nightschool.learning.errors import LearningError, Stopped
 from nightschool.learning.plan import validation_budget
 from nightschool.learning.stopping import best_step, should_end
-from nightschool.learning.student import Student, computed_with, summed_loss
+from nightschool.learning.student import Student, computed_with, restore, summed_loss
 from nightschool.learning.task import Task, rate
 
 Ended = Literal["finished", "chunk_done", "stopped", "out_of_memory"]
@@ -100,7 +100,7 @@ def train(
             reporter.say("warning", line)
         adapter.load(student.model, start.adapter)
         student.weights.refresh()
-        student.optimizer.load_state_dict(dict(start.optimizer))
+        restore(student.optimizer, start.optimizer)
         if start.scaler:
             student.scaler.load_state_dict(dict(start.scaler))
         progress, best = Trained("finished", start.step, **start.history), start.best

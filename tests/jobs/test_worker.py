@@ -9,65 +9,24 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from nightschool.config.paths import School
-from nightschool.config.settings import load
 from nightschool.jobs.presence import worker_alive
-from nightschool.jobs.requests import request_run
-from nightschool.learning.trainer import adapter_sha256
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Stage
 from tests.conftest import MakeSchool
+from tests.jobs.kill_matrix import TRAIN, children, kill_all_over, queue, state, until, worker
 
-LONG = {"epochs": 12.0, "lora_r": 4, "max_tokens": 64, "effective_batch": 2, "lora_dropout": 0.1}
-
-
-@contextmanager
-def worker(school: School) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "nightschool", "--school", str(school.root), "work"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+LONG = {**TRAIN, "checkpoint_minutes": 5.0}
 
 
 def train_stage(school: School, run: int) -> Stage:
     with Ledger(school.ledger_file) as ledger:
         return ledger.stage(run, "train")
-
-
-def queue(school: School) -> int:
-    with Ledger(school.ledger_file) as ledger:
-        return request_run(ledger, load(school.settings_file), "now", new=True)[0].id
-
-
-def state(school: School, run: int) -> str:
-    with Ledger(school.ledger_file) as ledger:
-        return ledger.run(run).state
-
-
-def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return psutil.Process(process.pid).children(recursive=True)
 
 
 def test_two_workers_in_one_school_are_one_too_many(make_school: MakeSchool) -> None:
@@ -139,49 +98,17 @@ def test_the_queue_can_be_redis(make_school: MakeSchool, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_kills_at_random_moments_lose_nothing_repeat_nothing_and_change_no_bit(
-    make_school: MakeSchool, tmp_path: Path, tiny_base: Path
+    make_school: MakeSchool, tiny_base: Path
 ) -> None:
-    """SIGKILL of worker, child, or both, all over a run, against a run that nobody disturbed."""
-    dice = random.Random(7)
-    settings = {**LONG, "checkpoint_minutes": 0.0}
-    school = make_school(base=tiny_base.as_posix(), train=settings)
-    calm = School(tmp_path / "calm")
-    shutil.copytree(school.root, calm.root)
-    quiet = queue(calm)
-    with worker(calm):
-        until(lambda: state(calm, quiet) == "done", 120)
-
-    run = queue(school)
-    kills = 0
-    while state(school, run) not in ("done", "failed"):
-        with worker(school) as process:
-            until(lambda: worker_alive(school) is not None or process.poll() is not None)
-            deadline = time.monotonic() + dice.uniform(2.0, 9.0)
-            while time.monotonic() < deadline and state(school, run) not in ("done", "failed"):
-                time.sleep(0.02)
-            if state(school, run) in ("done", "failed"):
-                break
-            offspring = children(process)
-            victims = dice.choice(["worker", "child", "both"])
-            kills += 1
-            if victims != "worker":
-                for child in offspring:
-                    child.kill()
-            if victims == "child":
-                time.sleep(dice.uniform(0.0, 1.0))
-            process.kill()
-            process.wait()
-            psutil.wait_procs(offspring, timeout=5)
-            assert not any(child.is_running() for child in offspring)
-    assert state(school, run) == "done"
-    assert kills >= 5
-    with Ledger(school.ledger_file) as ledger:
-        finished = [e.stage for e in ledger.events(run) if e.message.endswith(" done") and e.stage]
-    assert finished == ["prep", "baseline", "train", "evaluate", "compare"]
-    assert adapter_sha256(school.run_folder(run) / "adapter") == adapter_sha256(
-        calm.run_folder(quiet) / "adapter"
+    school = make_school(base=tiny_base.as_posix(), train=TRAIN)
+    found = kill_all_over(school, 8, random.Random(7))
+    assert sum(found.kills.values()) >= 8
+    assert (found.lost_runs, found.repeated_stages, found.orphans, found.other_adapters) == (
+        0,
+        0,
+        0,
+        0,
     )
-    print(f"{kills} kills")
 
 
 def test_an_idle_worker_is_light(make_school: MakeSchool) -> None:

@@ -1,0 +1,152 @@
+"""SIGKILL of worker, child, or both at random moments, all over whole runs, against a calm run.
+
+python -m tests.jobs.kill_matrix --kills 100      # some twelve minutes; prints the figures as JSON
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+
+from nightschool.config.paths import School
+from nightschool.config.settings import load
+from nightschool.jobs.presence import worker_alive
+from nightschool.jobs.requests import request_run
+from nightschool.learning.trainer import adapter_sha256
+from nightschool.ledger.ledger import Ledger
+from tests.conftest import new_school
+
+# A checkpoint after every step, so that a run that is killed every few seconds still gets on.
+TRAIN = {
+    "epochs": 12.0, "lora_r": 4, "max_tokens": 64, "effective_batch": 2, "lora_dropout": 0.1,
+    "checkpoint_minutes": 0.0,
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the kills did; all but the first two should be empty or zero."""
+
+    kills: dict[str, int] = field(default_factory=lambda: {"worker": 0, "child": 0, "both": 0})
+    runs: int = 0
+    lost_runs: int = 0
+    repeated_stages: int = 0
+    orphans: int = 0
+    other_adapters: int = 0
+
+
+@contextmanager
+def worker(school: School) -> Iterator[subprocess.Popen[str]]:
+    """`nightschool work` in a process of its own; killed at the end, if it still runs."""
+    command = [sys.executable, "-m", "nightschool", "--school", str(school.root), "work"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def queue(school: School) -> int:
+    with Ledger(school.ledger_file) as ledger:
+        return request_run(ledger, load(school.settings_file), "now", new=True)[0].id
+
+
+def state(school: School, run: int) -> str:
+    with Ledger(school.ledger_file) as ledger:
+        return ledger.run(run).state
+
+
+def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def kill_all_over(school: School, kills: int, dice: random.Random) -> Figures:
+    """Kill until there were so many kills and the run of the last is done; `school` has nothing queued."""
+    found = Figures()
+    with tempfile.TemporaryDirectory() as folder:
+        calm = School(Path(folder, "calm"))
+        shutil.copytree(school.root, calm.root)
+        quiet = queue(calm)
+        with worker(calm):
+            until(lambda: state(calm, quiet) == "done", 300)
+        wanted = adapter_sha256(calm.run_folder(quiet) / "adapter")
+    while sum(found.kills.values()) < kills:
+        run = queue(school)
+        while state(school, run) not in ("done", "failed"):
+            _until_killed(school, run, dice, found)
+        found.runs += 1
+        found.lost_runs += state(school, run) != "done"
+        with Ledger(school.ledger_file) as ledger:
+            events = ledger.events(run)
+        finished = [e.stage for e in events if e.message.endswith(" done") and e.stage]
+        found.repeated_stages += len(finished) - len(set(finished))
+        if state(school, run) == "done":
+            other = adapter_sha256(school.run_folder(run) / "adapter") != wanted
+            found.other_adapters += other
+    return found
+
+
+def _until_killed(school: School, run: int, dice: random.Random, found: Figures) -> None:
+    """Let a worker work for some seconds, and kill it, its child, or both, unless the run ends."""
+
+    def ended() -> bool:
+        return state(school, run) in ("done", "failed")
+
+    with worker(school) as process:
+        until(lambda: worker_alive(school) is not None or process.poll() is not None)
+        deadline = time.monotonic() + dice.uniform(2.0, 9.0)
+        while time.monotonic() < deadline and not ended():
+            time.sleep(0.02)
+        if ended():
+            return
+        offspring = children(process)
+        victims = dice.choice(list(found.kills))
+        found.kills[victims] += 1
+        if victims != "worker":
+            for child in offspring:
+                child.kill()
+        if victims == "child":  # the worker is to go on with it; then it, too, is killed
+            time.sleep(dice.uniform(0.0, 1.0))
+            offspring = children(process)
+        process.kill()
+        process.wait()
+        psutil.wait_procs(offspring, timeout=5)
+        found.orphans += sum(child.is_running() for child in offspring)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=7)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        school = new_school(Path(folder, "school"), base="demo", train=TRAIN)
+        print(json.dumps(asdict(kill_all_over(school, given.kills, random.Random(given.seed)))))
+
+
+if __name__ == "__main__":
+    main()

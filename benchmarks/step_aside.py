@@ -1,0 +1,186 @@
+"""How fast training makes way for the owner: from a signal to the decision, to a free GPU.
+
+    python benchmarks/step_aside.py --trials 100                    # the shipped base on a CPU, 15 minutes
+    python benchmarks/step_aside.py --trials 100 --schools 8 --device cuda
+    python benchmarks/step_aside.py --trials 5 --base /tmp/nightschool-benchmark/base3b --device cuda
+
+Each of `--schools` schools has a worker, the program's own, in a process that reads its signals from
+a file. A trial: training is under way; at a random moment the owner is back, or the plug is pulled;
+seconds until the ledger holds the decision, until the training process is gone and, with a GPU,
+until NVML lists no process of the worker's on it. Then all is quiet again, and training goes on from
+its checkpoint. Prints one JSON line with median, 99th percentile and maximum over all trials. How
+long the signals themselves take is measured with `python -m nightschool.jobs.signals`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+DEMO_NOTES = Path(__file__).parents[1] / "nightschool/demo/notes"
+# As the owner sets them who wants to see a hundred interruptions in a row.
+SETTINGS = """preset = "cpu-demo"
+base = {base}
+ladder.arms = ["majority"]
+[night]
+start = "00:00"
+end = "23:59"
+quiet_minutes = 0
+starts_per_hour = 10000
+max_cpu_load = 100
+min_disk_gb = 0
+[train]
+device = "{device}"
+epochs = 1000
+patience = 0
+max_tokens = 160
+"""
+
+
+def serve(root: Path) -> None:
+    """A worker whose owner is where the school's file says."""
+    from nightschool.config.paths import School
+    from nightschool.config.settings import load
+    from nightschool.jobs.signals.signal import Signal, Signals
+    from nightschool.jobs.worker import work
+
+    school = School(root)
+    calm: dict[str, Any] = {
+        "idle_s": 36_000.0, "on_ac": True, "battery": 100.0, "gpu_programs": (), "gpu_load": 0.0,
+        "gpu_temperature": 40.0, "gpu_throttled": (), "cpu_load": 0.0, "disk_free": 1e12,
+        "session": "local", "presenting": "", "lid_closed": False, "programs": (), "suspending": False,
+    }  # fmt: skip
+    assert set(calm) == {field.name for field in dataclasses.fields(Signals)}
+
+    def read() -> Signals:
+        told = json.loads((root / "owner.json").read_text("utf-8"))
+        return Signals(**{name: Signal(value, "a file") for name, value in (calm | told).items()})
+
+    work(school, load(school.settings_file), sensors=read)
+
+
+def tell(root: Path, **told: object) -> None:
+    aside = root / "owner.tmp"
+    aside.write_text(json.dumps(told), "utf-8")
+    os.replace(aside, root / "owner.json")
+
+
+def until(condition: Callable[[], bool], seconds: float = 120.0) -> float:
+    """Wait for something; returns how long that took, in seconds."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            raise SystemExit("it did not happen in time")
+        time.sleep(0.005)
+    return time.monotonic() - began
+
+
+def on_gpu(pids: set[int]) -> bool:
+    """Whether NVML lists one of these processes; containers hide them, so any there counts, too."""
+    import pynvml
+
+    device = pynvml.nvmlDeviceGetHandleByIndex(0)
+    return any(found.pid in pids for found in pynvml.nvmlDeviceGetComputeRunningProcesses(device))
+
+
+def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
+    """The trials of one school."""
+    import psutil
+
+    from nightschool.config.paths import School
+    from nightschool.config.settings import load
+    from nightschool.jobs.requests import request_run
+    from nightschool.ledger.ledger import Ledger
+
+    root = given.work / f"school-{number}"
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(DEMO_NOTES, root / "notes")
+    school = School(root)
+    base = json.dumps(str(given.base) if given.base else "demo")
+    school.settings_file.write_text(SETTINGS.format(base=base, device=given.device), "utf-8")
+    tell(root)
+    with Ledger(school.ledger_file) as ledger:
+        run = request_run(ledger, load(school.settings_file), "tonight", new=True)[0].id
+    # The lock of the device is for one school; here each has a state, and so a lock, of its own.
+    environment = os.environ | {"NIGHTSCHOOL_STATE": str(root / "locks")}
+    worker = subprocess.Popen(
+        [sys.executable, __file__, "--serve", str(root)], env=environment, stdout=subprocess.DEVNULL
+    )
+    dice, found = random.Random(number), []
+    try:
+        with Ledger(school.ledger_file) as ledger:
+
+            def step() -> int:
+                return ledger.stage(run, "train").step
+
+            def offspring() -> list[psutil.Process]:
+                return psutil.Process(worker.pid).children(recursive=True)
+
+            until(lambda: step() > 0, 300)
+            for _ in range(given.trials // given.schools):
+                before = step()
+                until(lambda before=before: step() > before)  # type: ignore[misc]
+                time.sleep(dice.uniform(0.0, 2.0))
+                pids = {child.pid for child in offspring()}
+                began = time.monotonic()
+                tell(root, **dice.choice([{"idle_s": 0.0}, {"on_ac": False}]))
+                line = {"decision": until(lambda: not ledger.control().run_allowed)}
+                until(lambda: not offspring())
+                line["gone"] = time.monotonic() - began
+                if given.device == "cuda":
+                    until(lambda pids=pids: not on_gpu(pids))  # type: ignore[misc]
+                    line["free"] = time.monotonic() - began
+                found.append(line)
+                tell(root)
+    finally:
+        worker.terminate()
+        worker.wait()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--schools", type=int, default=1, help="side by side")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--base", type=Path, help="a base's folder; else the shipped one")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "step-aside"))
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        return serve(given.serve)
+    if given.device == "cuda":
+        import pynvml
+
+        pynvml.nvmlInit()
+    with ThreadPoolExecutor(given.schools) as pool:
+        every = list(pool.map(lambda number: trials(number, given), range(given.schools)))
+    lines = [line for some in every for line in some]
+    print(json.dumps({"trials": len(lines)} | {name: spread([line[name] for line in lines])
+                                               for name in lines[0]}))  # fmt: skip
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    ordered = sorted(values)
+    last = ordered[min(len(ordered) - 1, math.ceil(0.99 * len(ordered)) - 1)]
+    return {
+        "p50_s": round(ordered[len(ordered) // 2], 2), "p99_s": round(last, 2),
+        "max_s": round(ordered[-1], 2),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

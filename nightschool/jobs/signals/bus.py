@@ -112,10 +112,10 @@ class Bus:
         return {name: value for name, (_, value) in self.call(peer, path, *arguments)[0].items()}
 
     def _check_rest(self, peer: str) -> None:
-        left = max(self._resting.get(key, 0.0) for key in (peer, "")) - time.monotonic()
-        if left > 0:
-            what = peer if self._resting.get(peer) else f"the {self.name} bus"
-            raise SourceError(f"{what} did not answer and is asked again in {left:.0f} s")
+        for key, what in ((peer, peer), ("", f"the {self.name} bus")):
+            left_s = self._resting.get(key, 0.0) - time.monotonic()
+            if left_s > 0:
+                raise SourceError(f"{what} did not answer and is asked again in {left_s:.0f} s")
 
     def _connected(self) -> Any:
         if self._connection is None:

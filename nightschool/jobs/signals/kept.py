@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from nightschool.jobs.signals.reading import uptime_s
 from nightschool.jobs.signals.signal import SourceError
 
 REST_S = 10.0
-C = TypeVar("C")
+
+
+class Connection(Protocol):
+    """What can be closed."""
+
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Connection)
 A = TypeVar("A")
 
 
@@ -31,7 +39,9 @@ class Kept(Generic[C]):
                 self._connection = self._open()
             return question(self._connection)
         except SourceError as error:
-            if self._refusal != str(error) or uptime_s() >= self._again:
+            if uptime_s() >= self._again:
                 self._refusal, self._again = str(error), uptime_s() + REST_S
-            self._connection = None
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
             raise

@@ -20,9 +20,9 @@ LIMIT_S = 0.5
 SOCKETS = Path("/tmp/.X11-unix")
 
 
-def displays(sockets: Path = SOCKETS) -> list[int]:
+def displays(sockets: Path | None = None) -> list[int]:
     """The local displays that have a socket; only the environment's, where it names one."""
-    found = (path.name[1:] for path in sockets.glob("X*"))
+    found = (path.name[1:] for path in (sockets or SOCKETS).glob("X*"))
     numbers = sorted(int(number) for number in found if number.isdigit())
     named = os.environ.get("DISPLAY")
     if named:
@@ -49,9 +49,9 @@ def cookies(data: bytes, number: int) -> Iterator[bytes]:
 class Display:
     """A connection to a local X server. Everything raises SourceError."""
 
-    def __init__(self, number: int, sockets: Path = SOCKETS) -> None:
+    def __init__(self, number: int, sockets: Path | None = None) -> None:
         self.name = f":{number}"
-        self._path = str(sockets / f"X{number}")
+        self._path = str((sockets or SOCKETS) / f"X{number}")
         self._number = number
         self._atoms: dict[str, int] = {}
         self._opcode = 0
@@ -73,7 +73,11 @@ class Display:
         active = self._property(self._root, "_NET_ACTIVE_WINDOW")
         if not active or not active[0]:
             return False
-        return self._atom("_NET_WM_STATE_FULLSCREEN") in self._property(active[0], "_NET_WM_STATE")
+        try:
+            state = self._property(active[0], "_NET_WM_STATE")
+        except SourceError:
+            return False  # it was closed in between
+        return self._atom("_NET_WM_STATE_FULLSCREEN") in state
 
     def close(self) -> None:
         """End the connection."""

@@ -140,20 +140,24 @@ if sys.platform == "win32":
         _checked(ctypes.windll.user32.GetLastInputInfo(ctypes.byref(last)))
         return tick_idle_s(ctypes.windll.kernel32.GetTickCount(), last.tick)
 
-    def _sessions() -> list[Session]:
+    def _others(own_number: int) -> list[Session]:
+        """The other sessions in use; the services' is never among them."""
         entries, count = ctypes.POINTER(_SessionEntry)(), wintypes.DWORD()
         wts = ctypes.windll.wtsapi32
         _checked(wts.WTSEnumerateSessionsW(None, 0, 1, ctypes.byref(entries), ctypes.byref(count)))
         try:
-            return [_one(entries[index].number) for index in range(count.value)]
+            listed = [entries[index] for index in range(count.value)]
+            numbers = [entry.number for entry in listed if entry.state == _ACTIVE]
         finally:
             wts.WTSFreeMemory(entries)
+        return [_queried(number) for number in numbers if number != own_number]
 
-    def _one(number: int) -> Session:
+    def _queried(number: int) -> Session:
         data, size = ctypes.c_void_p(), wintypes.DWORD()
         wts = ctypes.windll.wtsapi32
         asked = (None, number, _SESSION_INFO, ctypes.byref(data), ctypes.byref(size))
-        _checked(wts.WTSQuerySessionInformationW(*asked))
+        if not wts.WTSQuerySessionInformationW(*asked):
+            return Session(number, "another user", active=True, idle_s=None)
         try:
             return session(ctypes.string_at(data, size.value))
         finally:
@@ -176,7 +180,8 @@ if sys.platform == "win32":
         }
 
     def _idle() -> Found:
-        return {"idle_s": smallest(idle(_own_number(), _own_idle_s(), _sessions()), uptime_s())}
+        own = _own_number()
+        return {"idle_s": smallest(idle(own, _own_idle_s(), _others(own)), uptime_s())}
 
     def readings(own_pids: Pids) -> list[Reading]:
         """Idle, power, and the surroundings: session, presenting, lid."""

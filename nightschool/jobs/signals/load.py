@@ -54,7 +54,7 @@ class CpuLoad:
             self._looks.popleft()
 
     def _own_s(self) -> float:
-        """Seconds of processor time that our processes have used since the first look."""
+        """Seconds of processor time that our processes, also those that ended, were seen to use."""
         used = {}
         for pid in self._own_pids():
             try:
@@ -62,8 +62,7 @@ class CpuLoad:
             except psutil.Error:  # it ended
                 continue
             used[pid] = times.user + times.system
-        before = self._own if self._looks else used
-        self._own_total += sum(max(used[pid] - before.get(pid, 0.0), 0.0) for pid in used)
+        self._own_total += sum(max(used[pid] - self._own.get(pid, 0.0), 0.0) for pid in used)
         self._own = used
         return self._own_total
 

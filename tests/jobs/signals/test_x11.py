@@ -21,8 +21,10 @@ pytest.importorskip("jeepney")
 if not hasattr(socket, "AF_UNIX"):
     pytest.skip("there are no Unix sockets", allow_module_level=True)
 
-from nightschool.jobs.signals import x11
-from nightschool.jobs.signals.signal import SourceError
+from nightschool.jobs.signals import linux_idle, x11
+from nightschool.jobs.signals.bus import Bus
+from nightschool.jobs.signals.linux_presenting import Presenting
+from nightschool.jobs.signals.signal import Signal, SourceError
 from nightschool.jobs.signals.x11 import Display
 
 ROOT = 77
@@ -121,6 +123,21 @@ def test_input_ends_idleness(display: Display) -> None:
     idle_s = display.idle_s()
     assert idle_s <= time.monotonic() - begun + 0.01
     assert not display.is_xwayland()
+
+
+def test_the_x_server_is_asked_where_no_service_answers(
+    display: Display, short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linux_idle, "read_terminals", list)
+    nowhere = Bus("session", f"unix:path={short_path / 'none'}")
+    assert linux_idle.Idle(nowhere, nowhere).read().source == "X11"
+    put(display, "_NET_ACTIVE_WINDOW", display._root)
+    put(display, "_NET_WM_STATE", display._atom("_NET_WM_STATE_FULLSCREEN"))
+    assert display.full_screen()
+    assert Presenting(nowhere, nowhere, set).read() == Signal("a full screen window", "X11")
+    put(display, "_NET_WM_STATE")
+    assert not display.full_screen()
+    assert Presenting(nowhere, nowhere, set).read() == Signal("", "X11")
 
 
 def test_without_the_cookie_we_are_refused(

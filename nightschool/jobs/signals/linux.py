@@ -21,7 +21,7 @@ def readings(own_pids: Pids) -> list[Reading]:
     """Idle, power, and the surroundings: session, presenting, lid."""
     idle = Idle(*_buses())
     return [
-        Reading(("idle_s",), lambda: {"idle_s": idle.read()}, every_s=0.0),
+        Reading(("idle_s",), lambda: {"idle_s": idle.read()}, every_s=0.0, rest_s=0.0),
         _power(),
         _surroundings(own_pids),
     ]
@@ -29,7 +29,7 @@ def readings(own_pids: Pids) -> list[Reading]:
 
 def _power() -> Reading:
     _, system = _buses()
-    return Reading(("on_ac", "battery"), lambda: read_power(system), every_s=0.5)
+    return Reading(("on_ac", "battery"), lambda: read_power(system), every_s=0.5, rest_s=0.5)
 
 
 def _surroundings(own_pids: Pids) -> Reading:

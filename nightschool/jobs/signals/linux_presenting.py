@@ -13,6 +13,7 @@ from nightschool.jobs.signals.signal import Signal, SourceError, unknown
 OURS = "nightschool"
 GNOME = "org.gnome.SessionManager"
 KDE = "org.kde.Solid.PowerManagement.PolicyAgent"
+_NAMELESS = "a program without a name"
 _IDLE = 8  # GNOME: inhibit the session being marked as idle
 _SCREEN = 4  # KDE: PolicyAgent::ChangeScreenSettings
 
@@ -57,12 +58,9 @@ class Presenting:
         for path in self._session.call(*manager, "GetInhibitors", "ao")[0]:
             inhibitor = (GNOME, path, "org.gnome.SessionManager.Inhibitor")
             if self._session.call(*inhibitor, "GetFlags", "u")[0] & _IDLE:
-                who = (
-                    str(self._session.call(*inhibitor, "GetAppId", "s")[0])
-                    or "a program without a name"
-                )
+                who = str(self._session.call(*inhibitor, "GetAppId", "s")[0])
                 if not is_ours(who):
-                    return who
+                    return who or _NAMELESS
         return ""
 
     def _by_kde(self) -> str:
@@ -70,9 +68,7 @@ class Presenting:
         if not self._session.call(*agent, "HasInhibition", "b", "u", _SCREEN)[0]:
             return ""
         listed = self._session.call(*agent, "ListInhibitions", "a(ss)")[0]
-        return next(
-            (who or "a program without a name" for who, _ in listed if not is_ours(who)), ""
-        )
+        return next((who or _NAMELESS for who, _ in listed if not is_ours(who)), "")
 
     def _by_logind(self) -> str:
         own = self._own_pids()
@@ -82,11 +78,8 @@ class Presenting:
         return ""
 
     def _by_window(self) -> str:
-        return (
-            "a full screen window"
-            if self._display.ask(lambda display: display.full_screen())
-            else ""
-        )
+        fills = self._display.ask(lambda display: display.full_screen())
+        return "a full screen window" if fills else ""
 
 
 def is_ours(who: str) -> bool:

@@ -87,8 +87,8 @@ def readings(own_pids: Pids) -> list[Reading]:
         }
 
     return [
-        Reading(("idle_s",), read_idle, every_s=1.0),
-        Reading(("on_ac", "battery"), read_power, every_s=1.5),
+        Reading(("idle_s",), read_idle, every_s=1.0, rest_s=1.0),
+        Reading(("on_ac", "battery"), read_power, every_s=1.5, rest_s=1.5),
         Reading(("session", "presenting", "lid_closed"), read_surroundings, every_s=10.0),
     ]
 

@@ -14,7 +14,7 @@ from nightschool.jobs.signals.signal import Signal, unknown
 LIMIT_S = 1.0
 """How long a source may take, before its signals are unknown."""
 REST_S = 30.0
-"""How long it is left alone, where it took longer than that."""
+"""How long it is left alone, where it took longer than that; what must be seen at once rests less."""
 PATIENCE_S = 0.1
 """How long a source is waited for where it was read a moment ago."""
 
@@ -34,13 +34,20 @@ class Reading:
     """The signals `names`, read by `read` at most every `every_s` seconds, never twice at a time.
 
     Nothing is raised. A `read` that hangs is waited for once; until it comes back, its signals are
-    unknown at no cost, and then it is left alone for a while.
+    unknown at no cost, and then it is left alone for `rest_s` seconds.
     """
 
-    def __init__(self, names: tuple[str, ...], read: Callable[[], Found], every_s: float) -> None:
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        read: Callable[[], Found],
+        every_s: float,
+        rest_s: float = REST_S,
+    ) -> None:
         self.names = names
         self._read = read
         self._every_s = every_s
+        self._rest_s = rest_s
         self._found: tuple[float, Found] | None = None
         self._wait_s = every_s
         self._begun = 0.0
@@ -86,5 +93,5 @@ class Reading:
         except Exception as error:
             remark = " ".join(f"{type(error).__name__}: {error}".split())
             found = {name: unknown("none", remark) for name in self.names}
-        self._wait_s = self._every_s if uptime_s() - begun <= LIMIT_S else REST_S
+        self._wait_s = self._every_s if uptime_s() - begun <= LIMIT_S else self._rest_s
         self._found = (begun, found)

@@ -186,7 +186,7 @@ if sys.platform == "win32":
     def readings(own_pids: Pids) -> list[Reading]:
         """Idle, power, and the surroundings: session, presenting, lid."""
         return [
-            Reading(("idle_s",), _idle, every_s=0.0),
-            Reading(("on_ac", "battery"), _power, every_s=0.5),
+            Reading(("idle_s",), _idle, every_s=0.0, rest_s=0.0),
+            Reading(("on_ac", "battery"), _power, every_s=0.5, rest_s=0.5),
             Reading(("session", "presenting", "lid_closed"), _surroundings, every_s=3.0),
         ]

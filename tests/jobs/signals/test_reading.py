@@ -120,6 +120,22 @@ def test_a_source_that_came_back_late_is_left_alone_for_a_while(forward: Clock) 
         assert reading.signals()["x"].value == value
 
 
+def test_idleness_is_not_left_alone_after_one_slow_answer(forward: Clock) -> None:
+    reads: list[int] = []
+
+    def read() -> Found:
+        reads.append(1)
+        forward(2)
+        return {"x": Signal(len(reads), "test")}
+
+    reading = Reading(("x",), read, every_s=0, rest_s=0)
+    for _ in range(3):
+        reading.begin()
+        reading.signals()
+        forward(1)
+    assert len(reads) == 3
+
+
 def test_a_known_value_is_not_waited_for_but_grows_old_then_is_unknown(
     forward: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T", covariant=True)
 
@@ -16,6 +16,15 @@ class Signal(Generic[T]):
     source: str
     age_s: float = 0.0
     remark: str = ""
+
+
+def unknown(source: str, remark: str) -> Signal[Any]:
+    """What cannot be told, and why: one line."""
+    return Signal(None, source, remark=remark)
+
+
+class SourceError(Exception):
+    """One line: why a source cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,149 @@
+"""A D-Bus client that asks with a time limit, and leaves alone for a while what did not answer."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jeepney import DBusAddress, HeaderFields, Message, MessageFlag, MessageType, new_method_call
+from jeepney.bus import get_bus
+from jeepney.io.blocking import DBusConnection, prep_socket
+
+from nightschool.jobs.signals.signal import SourceError
+
+LIMIT_S = 0.5
+REST_S = 60.0
+RECONNECT_S = 5.0
+
+
+def runtime_folder() -> Path:
+    """Where the sockets of this user's session are, also for a process that was not told."""
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{own_uid()}")
+
+
+def own_uid() -> int:
+    """The number of the user who runs this."""
+    if sys.platform == "win32":
+        raise NotImplementedError
+    return os.getuid()
+
+
+def unix_socket(limit_s: float) -> socket.socket:
+    """A socket that is not connected, whose every call ends after `limit_s` seconds."""
+    if sys.platform == "win32":
+        raise NotImplementedError
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(limit_s)
+    return made
+
+
+def session_address() -> str:
+    """The session bus of this user."""
+    return os.environ.get("DBUS_SESSION_BUS_ADDRESS") or f"unix:path={runtime_folder() / 'bus'}"
+
+
+def system_address() -> str:
+    """The system's bus."""
+    return os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or "unix:path=/var/run/dbus/system_bus_socket"
+
+
+class _Connection(DBusConnection):  # type: ignore[misc]
+    def receive(self, *, timeout: float | None = None) -> Message:
+        """With a limit always: jeepney's own greeting of the bus has none."""
+        return super().receive(timeout=LIMIT_S if timeout is None else timeout)
+
+
+class Bus:
+    """One connection, made when it is first needed and again when it was lost.
+
+    For one thread at a time. Nothing is started by being asked (NO_AUTO_START).
+    """
+
+    def __init__(self, name: str, address: str) -> None:
+        self.name = name
+        self._address = address
+        self._connection: Any = None
+        self._resting: dict[str, float] = {}
+
+    def call(
+        self, peer: str, path: str, interface: str, method: str, expect: str,
+        signature: str = "", *arguments: Any,
+    ) -> tuple[Any, ...]:  # fmt: skip
+        """The body of the answer, whose D-Bus signature is `expect`. Raises SourceError."""
+        self._check_rest(peer)
+        message = new_method_call(
+            DBusAddress(path, bus_name=peer, interface=interface),
+            method,
+            signature or None,
+            arguments,
+        )
+        message.header.flags |= MessageFlag.no_auto_start
+        try:
+            reply = self._connected().send_and_get_reply(message, timeout=LIMIT_S)
+        except TimeoutError:
+            self._resting[peer] = time.monotonic() + REST_S
+            raise SourceError(f"{peer} did not answer within {LIMIT_S} s") from None
+        except SourceError:
+            raise
+        except Exception as error:  # the bus ended, or sent what is no D-Bus
+            self._lose(f"the {self.name} bus was lost ({type(error).__name__})")
+        if reply.header.message_type is MessageType.error:
+            raise SourceError(_reason(peer, reply.header.fields.get(HeaderFields.error_name, "")))
+        given = reply.header.fields.get(HeaderFields.signature, "")
+        if given != expect:
+            raise SourceError(f'{peer} answered {method} with "{given}" instead of "{expect}"')
+        return tuple(reply.body)
+
+    def get(self, peer: str, path: str, interface: str, name: str, expect: str) -> Any:
+        """A property, whose D-Bus signature is `expect`. Raises SourceError."""
+        arguments = ("org.freedesktop.DBus.Properties", "Get", "v", "ss", interface, name)
+        given, value = self.call(peer, path, *arguments)[0]
+        if given != expect:
+            raise SourceError(f'{peer} gives {name} as "{given}" instead of "{expect}"')
+        return value
+
+    def get_all(self, peer: str, path: str, interface: str) -> dict[str, Any]:
+        """All properties of an interface. Raises SourceError."""
+        arguments = ("org.freedesktop.DBus.Properties", "GetAll", "a{sv}", "s", interface)
+        return {name: value for name, (_, value) in self.call(peer, path, *arguments)[0].items()}
+
+    def _check_rest(self, peer: str) -> None:
+        for key, what in ((peer, peer), ("", f"the {self.name} bus")):
+            left_s = self._resting.get(key, 0.0) - time.monotonic()
+            if left_s > 0:
+                raise SourceError(f"{what} did not answer and is asked again in {left_s:.0f} s")
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            try:
+                channel = prep_socket(get_bus(self._address), timeout=LIMIT_S)
+            except Exception as error:
+                self._lose(f"there is no {self.name} bus ({type(error).__name__})")
+            try:
+                self._connection = _Connection(channel)
+            except Exception as error:
+                channel.close()
+                self._lose(f"the {self.name} bus does not answer ({type(error).__name__})")
+        return self._connection
+
+    def _lose(self, remark: str) -> NoReturn:
+        self.close()
+        self._resting[""] = time.monotonic() + RECONNECT_S
+        raise SourceError(remark) from None
+
+    def close(self) -> None:
+        """End the connection; the next call makes a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _reason(peer: str, error: str) -> str:
+    short = error.rsplit(".", 1)[-1]
+    if short in ("ServiceUnknown", "NameHasNoOwner"):
+        return f"{peer} is not there"
+    return f"{peer} refused: {short or 'error'}"

@@ -1,0 +1,87 @@
+"""Whether somebody wants the screen: a film, a talk, a call, a window that fills it. Linux."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nightschool.jobs.signals import logind, wayland, x11
+from nightschool.jobs.signals.bus import Bus
+from nightschool.jobs.signals.kept import Kept
+from nightschool.jobs.signals.reading import Pids
+from nightschool.jobs.signals.signal import Signal, SourceError, unknown
+
+OURS = "nightschool"
+GNOME = "org.gnome.SessionManager"
+KDE = "org.kde.Solid.PowerManagement.PolicyAgent"
+_NAMELESS = "a program without a name"
+_IDLE = 8  # GNOME: inhibit the session being marked as idle
+_SCREEN = 4  # KDE: PolicyAgent::ChangeScreenSettings
+
+
+class Presenting:
+    """Asks everybody that knows of inhibitors; the first that names somebody wins."""
+
+    def __init__(self, session: Bus, system: Bus, own_pids: Pids) -> None:
+        self._session = session
+        self._system = system
+        self._own_pids = own_pids
+        self._display = Kept(x11.open_display)
+
+    def read(self) -> Signal[str]:
+        """Who it is, "" for nobody; unknown where nobody could be asked and there is a desktop."""
+        ways: dict[str, Callable[[], str]] = {
+            "GNOME session": self._by_gnome,
+            "KDE power management": self._by_kde,
+            "logind": self._by_logind,
+            "X11": self._by_window,
+        }
+        asked, refusals = [], []
+        for source, way in ways.items():
+            try:
+                who = way()
+            except SourceError as error:
+                refusals.append(str(error))
+                continue
+            if who:
+                return Signal(who, source)
+            asked.append(source)
+        if asked:
+            return Signal("", ", ".join(asked))
+        if not x11.displays() and not wayland.is_there():
+            return Signal("", "no desktop")
+        return unknown("desktop", "; ".join(refusals))
+
+    def _by_gnome(self) -> str:
+        manager = (GNOME, "/org/gnome/SessionManager", GNOME)
+        if not self._session.call(*manager, "IsInhibited", "b", "u", _IDLE)[0]:
+            return ""
+        for path in self._session.call(*manager, "GetInhibitors", "ao")[0]:
+            inhibitor = (GNOME, path, "org.gnome.SessionManager.Inhibitor")
+            if self._session.call(*inhibitor, "GetFlags", "u")[0] & _IDLE:
+                who = str(self._session.call(*inhibitor, "GetAppId", "s")[0])
+                if not is_ours(who):
+                    return who or _NAMELESS
+        return ""
+
+    def _by_kde(self) -> str:
+        agent = (KDE, "/org/kde/Solid/PowerManagement/PolicyAgent", KDE)
+        if not self._session.call(*agent, "HasInhibition", "b", "u", _SCREEN)[0]:
+            return ""
+        listed = self._session.call(*agent, "ListInhibitions", "a(ss)")[0]
+        return next((who or _NAMELESS for who, _ in listed if not is_ours(who)), "")
+
+    def _by_logind(self) -> str:
+        own = self._own_pids()
+        for who, pid in logind.idle_inhibitors(self._system):
+            if pid not in own and not is_ours(who):
+                return who or f"process {pid}"
+        return ""
+
+    def _by_window(self) -> str:
+        fills = self._display.ask(lambda display: display.full_screen())
+        return "a full screen window" if fills else ""
+
+
+def is_ours(who: str) -> bool:
+    """Whether a lock was made by this program, which keeps the computer awake while it trains."""
+    return OURS in who.casefold()

@@ -1,0 +1,103 @@
+"""Where macOS tells of its owner and its power: ioreg and pmset.
+
+Sources: the manual pages ioreg(8) and pmset(1). What is parsed here is tested on recorded output;
+the calls were not run.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Collection
+
+import psutil
+
+from nightschool.jobs.signals.idle import smallest
+from nightschool.jobs.signals.reading import Found, Pids, Reading, uptime_s
+from nightschool.jobs.signals.session import by_login_records
+from nightschool.jobs.signals.signal import Signal, SourceError, unknown
+from nightschool.jobs.signals.terminals import read_terminals
+
+LIMIT_S = 0.8
+_IOREG = ("/usr/sbin/ioreg", "-r", "-d", "1")
+_PMSET = ("/usr/bin/pmset", "-g")
+_ASSERTION = re.compile(
+    r"^\s+pid (\d+)\((.+?)\): \[\w+\] [\d:]+ (PreventUserIdleDisplaySleep|NoDisplaySleepAssertion)\b",
+    re.MULTILINE,
+)
+
+
+def hid_idle(ioreg: str) -> Signal[float]:
+    """Of `ioreg -c IOHIDSystem`: HIDIdleTime, in nanoseconds."""
+    found = re.findall(r'"HIDIdleTime" = (\d+)', ioreg)
+    if not found:
+        return unknown("IOHIDSystem", "ioreg gives no HIDIdleTime")
+    return Signal(min(int(value) for value in found) / 1e9, "IOHIDSystem")
+
+
+def power(pmset: str) -> tuple[Signal[bool], Signal[float]]:
+    """`on_ac` and `battery`, of `pmset -g batt`."""
+    drawing = re.search(r"drawing from '(.+?)'", pmset)
+    charges = [float(value) for value in re.findall(r"\t(\d+)%;", pmset)]
+    source = "pmset -g batt"
+    if drawing is None:
+        on_ac: Signal[bool] = unknown(source, "pmset names no power source")
+    else:
+        on_ac = Signal(drawing[1] == "AC Power", f"{source}: {drawing[1]}")
+    if charges:
+        return on_ac, Signal(min(charges), source)
+    if on_ac.value:
+        return Signal(True, "no battery"), unknown("no battery", "this computer has none")
+    return on_ac, unknown(source, "pmset names no battery")
+
+
+def presenting(pmset: str, own_pids: Collection[int]) -> Signal[str]:
+    """Of `pmset -g assertions`: the first program other than ours that keeps the display on."""
+    source = "pmset -g assertions"
+    if "Assertion status" not in pmset:
+        return unknown(source, "pmset lists no assertions")
+    for pid, name, _ in _ASSERTION.findall(pmset):
+        if int(pid) not in own_pids:
+            return Signal(name, source)
+    return Signal("", source)
+
+
+def lid(ioreg: str) -> Signal[bool]:
+    """Of `ioreg -k AppleClamshellState`; a desktop has no such key."""
+    found = re.search(r'"AppleClamshellState" = (Yes|No)', ioreg)
+    return Signal(found[1] == "Yes", "ioreg") if found else Signal(False, "no lid")
+
+
+def readings(own_pids: Pids) -> list[Reading]:
+    """Idle, power, and the surroundings: session, presenting, lid. Each starts a short process."""
+
+    def read_idle() -> Found:
+        here = hid_idle(_output(*_IOREG, "-c", "IOHIDSystem"))
+        return {"idle_s": smallest([here, *read_terminals()], uptime_s())}
+
+    def read_power() -> Found:
+        on_ac, battery = power(_output(*_PMSET, "batt"))
+        return {"on_ac": on_ac, "battery": battery}
+
+    def read_surroundings() -> Found:
+        return {
+            "session": by_login_records(psutil.users()),
+            "presenting": presenting(_output(*_PMSET, "assertions"), own_pids()),
+            "lid_closed": lid(_output(*_IOREG, "-k", "AppleClamshellState")),
+        }
+
+    return [
+        Reading(("idle_s",), read_idle, every_s=1.0, rest_s=1.0),
+        Reading(("on_ac", "battery"), read_power, every_s=1.5, rest_s=1.5),
+        Reading(("session", "presenting", "lid_closed"), read_surroundings, every_s=10.0),
+    ]
+
+
+def _output(*command: str) -> str:
+    try:
+        run = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=LIMIT_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SourceError(f"{command[0]}: {type(error).__name__}") from None
+    return run.stdout

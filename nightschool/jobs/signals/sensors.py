@@ -1,0 +1,66 @@
+"""All signals, read at one moment: cheap enough for every second, and never raising or hanging."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from nightschool.jobs.signals.gpu import NAMES as GPU_NAMES
+from nightschool.jobs.signals.gpu import Gpu
+from nightschool.jobs.signals.load import CpuLoad, disk_free, running
+from nightschool.jobs.signals.reading import Pids, Reading
+from nightschool.jobs.signals.signal import Signal, Signals, unknown
+
+
+class Sensors:
+    """Made once in a process: keeps its connections, and what is slow for some seconds.
+
+    `own_pids` gives the process ids of the worker and its children, whose use of the computer does
+    not count. `suspending` tells whether the computer is about to sleep.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        exclusive: Collection[str],
+        own_pids: Pids,
+        suspending: Callable[[], Signal[bool]] | None = None,
+    ) -> None:
+        cpu, gpu = CpuLoad(own_pids), Gpu(own_pids)
+        self._suspending = suspending or (lambda: unknown("none", "nothing watches for it"))
+        self._readings = [
+            *_of_system(own_pids),
+            Reading(GPU_NAMES, gpu.read, every_s=2.0),
+            Reading(("cpu_load",), lambda: {"cpu_load": cpu.read()}, every_s=1.0),
+            Reading(("disk_free",), lambda: {"disk_free": disk_free(folder)}, every_s=5.0),
+            Reading(
+                ("programs",), lambda: {"programs": running(exclusive, own_pids())}, every_s=5.0
+            ),
+        ]
+
+    def read(self) -> Signals:
+        """What is known now. Takes a few milliseconds, and at most about a second."""
+        for reading in self._readings:
+            reading.begin()
+        found: dict[str, Signal[Any]] = {}
+        for reading in self._readings:
+            found.update(reading.signals())
+        return Signals(**found, suspending=self._is_suspending())
+
+    def _is_suspending(self) -> Signal[bool]:
+        try:
+            return self._suspending()
+        except Exception as error:
+            return unknown("none", f"{type(error).__name__}: {error}")
+
+
+def _of_system(own_pids: Pids) -> list[Reading]:
+    if sys.platform == "win32":
+        from nightschool.jobs.signals.windows import readings
+    elif sys.platform == "darwin":
+        from nightschool.jobs.signals.macos import readings
+    else:
+        from nightschool.jobs.signals.linux import readings
+    return readings(own_pids)

@@ -1,0 +1,44 @@
+"""When something was last typed into a terminal: for owners who come by SSH or sit at a console."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+
+from nightschool.jobs.signals.idle import TERMINALS
+from nightschool.jobs.signals.signal import Signal
+
+
+def terminals() -> list[str]:
+    """The terminals that may have somebody before them."""
+    if sys.platform == "darwin":
+        return [entry.path for entry in os.scandir("/dev") if entry.name.startswith("ttys")]
+    pseudo = [entry.path for entry in os.scandir("/dev/pts")] if os.path.isdir("/dev/pts") else []
+    return [f"/dev/tty{number}" for number in range(1, 13)] + [
+        path for path in pseudo if path.rsplit("/", 1)[-1].isdigit()
+    ]
+
+
+def typed(paths: Iterable[str], now: float) -> list[Signal[float]]:
+    """Seconds since a program last read from any of the terminals; nothing where there are none.
+
+    Linux writes a terminal's access time in steps of 8 s (tty_update_time in drivers/tty/tty_io.c),
+    so that it does not betray keystrokes: the value is up to 8 s too large, and is taken as such.
+    """
+    last = 0.0
+    name = ""
+    for path in paths:
+        try:
+            read_at = os.stat(path).st_atime
+        except OSError:  # closed in between
+            continue
+        if read_at > last:
+            last, name = read_at, path
+    return [Signal(max(now - last, 0.0), f"{TERMINALS} {name}")] if name else []
+
+
+def read_terminals() -> list[Signal[float]]:
+    """Seconds since somebody last typed into a terminal; nothing where there are none."""
+    return typed(terminals(), time.time())

@@ -1,0 +1,182 @@
+"""Just enough of X11: the seconds since the last input, and whether a window fills the screen.
+
+By its wire protocol (X.Org: X Window System Protocol, version 11; MIT-SCREEN-SAVER 1.1), since
+libX11 ends the whole process when its server goes away, and waits for ever for one that hangs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from nightschool.jobs.signals import wayland
+from nightschool.jobs.signals.bus import unix_socket
+from nightschool.jobs.signals.signal import SourceError
+
+LIMIT_S = 0.5
+SOCKETS = Path("/tmp/.X11-unix")
+
+
+def displays(sockets: Path | None = None) -> list[int]:
+    """The local displays that have a socket; only the environment's, where it names one."""
+    found = (path.name[1:] for path in (sockets or SOCKETS).glob("X*"))
+    numbers = sorted(int(number) for number in found if number.isdigit())
+    named = os.environ.get("DISPLAY")
+    if named:
+        match = re.fullmatch(r"(?:unix)?:(\d+)(?:\.\d+)?", named)
+        return [number for number in numbers if match and number == int(match[1])]
+    return numbers
+
+
+def cookies(data: bytes, number: int) -> Iterator[bytes]:
+    """The MIT-MAGIC-COOKIE-1 values of an Xauthority file that are for display `number`."""
+    at = 0
+    while at + 2 <= len(data):
+        at += 2  # the family of the address
+        fields = []
+        for _ in range(4):
+            (length,) = struct.unpack_from(">H", data.ljust(at + 2, b"\0"), at)
+            fields.append(data[at + 2 : at + 2 + length])
+            at += 2 + length
+        _, display, name, value = fields
+        if name == b"MIT-MAGIC-COOKIE-1" and display in (b"", str(number).encode()):
+            yield value
+
+
+class Display:
+    """A connection to a local X server. Everything raises SourceError."""
+
+    def __init__(self, number: int, sockets: Path | None = None) -> None:
+        self.name = f":{number}"
+        self._path = str((sockets or SOCKETS) / f"X{number}")
+        self._number = number
+        self._atoms: dict[str, int] = {}
+        self._opcode = 0
+        self._connect()
+
+    def idle_s(self) -> float:
+        """Seconds since the last input, from any device."""
+        if not self._opcode:
+            raise SourceError(f"X display {self.name} has no MIT-SCREEN-SAVER")
+        reply = self._ask(self._opcode, 1, struct.pack("<I", self._root))
+        return float(struct.unpack_from("<I", reply, 16)[0]) / 1000
+
+    def is_xwayland(self) -> bool:
+        """Whether it is part of a Wayland session, and so sees only what goes to its own windows."""
+        return bool(self._extension(b"XWAYLAND"))
+
+    def full_screen(self) -> bool:
+        """Whether the active window fills the screen (EWMH: _NET_WM_STATE_FULLSCREEN)."""
+        active = self._property(self._root, "_NET_ACTIVE_WINDOW")
+        if not active or not active[0]:
+            return False
+        try:
+            state = self._property(active[0], "_NET_WM_STATE")
+        except SourceError:
+            return False  # it was closed in between
+        return self._atom("_NET_WM_STATE_FULLSCREEN") in state
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+    def _connect(self) -> None:
+        refused = "no answer"
+        for cookie in [*self._cookies(), b""]:
+            self._socket = unix_socket(LIMIT_S)
+            try:
+                self._socket.connect(self._path)
+                if self._greeted(cookie):
+                    self._opcode = self._extension(b"MIT-SCREEN-SAVER")
+                    return
+                refused = "it refuses us (XAUTHORITY)"
+            except (OSError, struct.error) as error:
+                refused = type(error).__name__
+            self._socket.close()
+        raise SourceError(f"X display {self.name} cannot be opened: {refused}")
+
+    def _cookies(self) -> list[bytes]:
+        path = os.environ.get("XAUTHORITY") or os.path.expanduser("~/.Xauthority")
+        try:
+            return list(cookies(Path(path).read_bytes(), self._number))
+        except OSError:
+            return []
+
+    def _greeted(self, cookie: bytes) -> bool:
+        method = b"MIT-MAGIC-COOKIE-1" if cookie else b""
+        greeting = struct.pack("<BxHHHHxx", ord("l"), 11, 0, len(method), len(cookie))
+        self._socket.sendall(greeting + _padded(method) + _padded(cookie))
+        head = self._exactly(8)
+        body = self._exactly(4 * struct.unpack_from("<H", head, 6)[0])
+        if head[0] != 1:
+            return False
+        vendor, formats = struct.unpack_from("<H", body, 16)[0], body[21]
+        (self._root,) = struct.unpack_from(
+            "<I", body, 32 + len(_padded(b" " * vendor)) + 8 * formats
+        )
+        return True
+
+    def _extension(self, name: bytes) -> int:
+        reply = self._ask(98, 0, struct.pack("<Hxx", len(name)) + _padded(name))
+        return reply[9] if reply[8] else 0
+
+    def _atom(self, name: str) -> int:
+        if name not in self._atoms:
+            reply = self._ask(16, 0, struct.pack("<Hxx", len(name)) + _padded(name.encode()))
+            self._atoms[name] = struct.unpack_from("<I", reply, 8)[0]
+        return self._atoms[name]
+
+    def _property(self, window: int, name: str) -> tuple[int, ...]:
+        request = struct.pack("<IIIII", window, self._atom(name), 0, 0, 64)
+        reply = self._ask(20, 0, request)
+        count = struct.unpack_from("<I", reply, 16)[0] if reply[1] == 32 else 0
+        return struct.unpack_from(f"<{count}I", reply, 32)
+
+    def _ask(self, opcode: int, data: int, request: bytes) -> bytes:
+        try:
+            self._socket.sendall(struct.pack("<BBH", opcode, data, 1 + len(request) // 4) + request)
+            while True:
+                reply = self._exactly(32)
+                if reply[0] == 0:
+                    raise SourceError(f"X display {self.name} refused: error {reply[1]}")
+                if reply[0] in (1, 35):  # a reply or a long event; all others are 32 bytes
+                    reply += self._exactly(4 * struct.unpack_from("<I", reply, 4)[0])
+                if reply[0] == 1:
+                    return reply
+        except (OSError, struct.error) as error:
+            self.close()
+            raise SourceError(f"X display {self.name} was lost ({type(error).__name__})") from None
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            more = self._socket.recv(size - len(data))
+            if not more:
+                raise ConnectionResetError
+            data += more
+        return data
+
+
+def open_display() -> Display:
+    """The display of the desktop. Raises SourceError where none answers, or it is Wayland's."""
+    if wayland.is_there():
+        raise SourceError("X11 does not see all input of a Wayland session")
+    refusals = []
+    for number in displays():
+        try:
+            display = Display(number)
+        except SourceError as error:
+            refusals.append(str(error))
+            continue
+        if not display.is_xwayland():
+            return display
+        display.close()
+        refusals.append(f"X display {display.name} is Xwayland")
+    raise SourceError("; ".join(refusals) or "no X display")
+
+
+def _padded(data: bytes) -> bytes:
+    return data + b"\0" * (-len(data) % 4)

@@ -1,0 +1,302 @@
+"""The GPU's signals, over recorded answers of NVML; its error classes are nvidia-ml-py's own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+pytest.importorskip("pynvml")
+
+import pynvml
+
+from nightschool.jobs.signals import gpu as gpu_module
+from nightschool.jobs.signals.gpu import NAMES, Gpu
+
+OWN, CHILD, OTHER = 990_001, os.getpid(), os.getppid()
+OTHER_NAME = psutil.Process(OTHER).name()
+
+
+class Nvml:
+    """NVML as recorded: each of `answers` is a value, or an NVML error code to raise."""
+
+    NVML_TEMPERATURE_GPU = 0
+
+    def __init__(self, **answers: Any) -> None:
+        for name in dir(pynvml):
+            if name.startswith("NVMLError"):
+                setattr(self, name, getattr(pynvml, name))
+        self.answers: dict[str, Any] = {
+            "nvmlInit": None,
+            "nvmlShutdown": None,
+            "nvmlDeviceGetCount": 1,
+            "nvmlDeviceGetComputeRunningProcesses": [],
+            "nvmlDeviceGetProcessUtilization": Code(pynvml.NVML_ERROR_NOT_FOUND),
+            "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=0, memory=0),
+            "nvmlDeviceGetTemperatureV": 48,
+            "nvmlDeviceGetTemperature": 48,
+            "nvmlDeviceGetCurrentClocksEventReasons": 0x1,
+            "nvmlDeviceGetCurrentClocksThrottleReasons": 0x1,
+        } | answers
+        self.calls: list[str] = []
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        return index
+
+    def __getattr__(self, name: str) -> Any:
+        def call(handle: int = 0, *_: Any) -> Any:
+            self.calls.append(name)
+            answer = self.answers[name]
+            if isinstance(answer, list) and answer and isinstance(answer[0], tuple):
+                answer = answer[handle][0]
+            if isinstance(answer, Code):
+                raise pynvml.NVMLError(answer)
+            return answer
+
+        return call
+
+
+class Code(int):
+    """An NVML error code."""
+
+
+def computing(*pids: int) -> list[Any]:
+    return [SimpleNamespace(pid=pid, usedGpuMemory=None) for pid in pids]
+
+
+def loads(ago_s: float = 1, **of: int) -> list[Any]:
+    at = int((time.time() - ago_s) * 1e6)
+    pids = {"own": OWN, "child": CHILD, "other": OTHER}
+    return [
+        SimpleNamespace(pid=pids[who], timeStamp=at, smUtil=percent) for who, percent in of.items()
+    ]
+
+
+def rate(percent: int) -> Any:
+    return SimpleNamespace(gpu=percent, memory=0)
+
+
+@pytest.fixture
+def pci(tmp_path: Path) -> Path:
+    """A laptop's: one NVIDIA GPU with its HDMI audio, and another maker's."""
+    rows = {"0": ("0x8086", "0x030000"), "1": ("0x10de", "0x030200"), "2": ("0x10de", "0x040300")}
+    for name, (vendor, kind) in rows.items():
+        (tmp_path / name / "power").mkdir(parents=True)
+        (tmp_path / name / "vendor").write_text(f"{vendor}\n", encoding="utf-8")
+        (tmp_path / name / "class").write_text(f"{kind}\n", encoding="utf-8")
+    status(tmp_path, "active")
+    (tmp_path / "1/power/control").write_text("on\n", encoding="utf-8")
+    return tmp_path
+
+
+def status(pci: Path, word: str) -> None:
+    (pci / "1/power/runtime_status").write_text(f"{word}\n", encoding="utf-8")
+
+
+def read(pci: Path, own: Iterable[int] = (OWN, CHILD), **answers: Any) -> dict[str, Any]:
+    found = Gpu(lambda: set(own), Nvml(**answers), pci).read()
+    assert set(found) == set(NAMES)
+    return {name.removeprefix("gpu_"): signal.value for name, signal in found.items()}
+
+
+def test_an_idle_gpu(pci: Path) -> None:
+    assert read(pci) == {"programs": (), "load": 0, "temperature": 48, "throttled": ()}
+
+
+def test_another_program_is_named_and_all_load_is_its(pci: Path) -> None:
+    found = read(
+        pci,
+        nvmlDeviceGetComputeRunningProcesses=computing(OTHER, 4_194_304 + 7),
+        nvmlDeviceGetUtilizationRates=rate(80),
+    )
+    assert found["programs"] == tuple(sorted([OTHER_NAME, "process 4194311"]))
+    assert found["load"] == 80
+
+
+def test_our_own_training_is_neither_program_nor_load(pci: Path) -> None:
+    found = read(
+        pci,
+        nvmlDeviceGetComputeRunningProcesses=computing(CHILD),
+        nvmlDeviceGetProcessUtilization=loads(child=97, other=0),
+        nvmlDeviceGetUtilizationRates=rate(97),
+    )
+    assert (found["programs"], found["load"]) == ((), 0)
+
+
+def test_a_game_beside_our_training_is_load(pci: Path) -> None:
+    found = read(
+        pci,
+        nvmlDeviceGetComputeRunningProcesses=computing(CHILD),
+        nvmlDeviceGetProcessUtilization=[*loads(child=60, other=38), *loads(ago_s=60, other=99)],
+        nvmlDeviceGetUtilizationRates=rate(98),
+    )
+    assert found["load"] == 38
+
+
+def test_whose_load_it_is_stays_unknown_where_the_driver_does_not_tell(pci: Path) -> None:
+    unsupported = Code(pynvml.NVML_ERROR_NOT_SUPPORTED)
+    for processes in (computing(CHILD), unsupported):
+        found = read(
+            pci,
+            nvmlDeviceGetComputeRunningProcesses=processes,
+            nvmlDeviceGetProcessUtilization=unsupported,
+            nvmlDeviceGetUtilizationRates=rate(90),
+        )
+        assert found["load"] is None
+    assert found["programs"] is None
+
+
+def test_reasons_that_slow_it_are_named_and_rest_is_none(pci: Path) -> None:
+    assert read(pci, nvmlDeviceGetCurrentClocksEventReasons=0x1 | 0x2)["throttled"] == ()
+    slowed = read(pci, nvmlDeviceGetCurrentClocksEventReasons=0x4 | 0x20 | 0x40)["throttled"]
+    assert slowed == ("heat (hardware)", "heat (software)", "power limit")
+
+
+def test_an_older_driver_is_asked_by_the_older_names(pci: Path) -> None:
+    missing = Code(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
+    found = read(
+        pci,
+        nvmlDeviceGetTemperatureV=missing,
+        nvmlDeviceGetTemperature=71,
+        nvmlDeviceGetCurrentClocksEventReasons=missing,
+        nvmlDeviceGetCurrentClocksThrottleReasons=0x8,
+    )
+    assert (found["temperature"], found["throttled"]) == (71, ("hardware slowdown",))
+
+
+def test_what_one_gpu_lacks_is_unknown_and_the_rest_is_known(pci: Path) -> None:
+    unsupported = Code(pynvml.NVML_ERROR_NOT_SUPPORTED)
+    nvml = Nvml(nvmlDeviceGetTemperatureV=unsupported, nvmlDeviceGetTemperature=unsupported)
+    gpu = Gpu(lambda: {OWN}, nvml, pci)
+    found = gpu.read()
+    assert (found["gpu_temperature"].value, found["gpu_temperature"].remark) == (
+        None,
+        "Not Supported",
+    )
+    assert found["gpu_load"].value == 0
+
+
+def test_of_several_gpus_the_worst_counts(pci: Path) -> None:
+    found = read(
+        pci,
+        nvmlDeviceGetCount=2,
+        nvmlDeviceGetComputeRunningProcesses=[([],), (computing(OTHER),)],
+        nvmlDeviceGetUtilizationRates=[(rate(5),), (rate(60),)],
+        nvmlDeviceGetTemperatureV=[(80,), (50,)],
+        nvmlDeviceGetCurrentClocksEventReasons=[(0x4,), (0x40,)],
+    )
+    assert found == {
+        "programs": (OTHER_NAME,),
+        "load": 60,
+        "temperature": 80,
+        "throttled": ("heat (hardware)", "power limit"),
+    }
+
+
+def test_windows_lists_every_program_and_only_those_that_work_count(
+    pci: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu_module, "LISTS_WINDOWS", True)
+    listed = computing(OTHER, 4_194_311)
+    found = read(
+        pci,
+        nvmlDeviceGetComputeRunningProcesses=listed,
+        nvmlDeviceGetProcessUtilization=loads(other=40),
+        nvmlDeviceGetUtilizationRates=rate(40),
+    )
+    assert found["programs"] == (OTHER_NAME,)
+    assert read(pci, nvmlDeviceGetComputeRunningProcesses=listed)["programs"] == ()
+    unsupported = Code(pynvml.NVML_ERROR_NOT_SUPPORTED)
+    answers = {"nvmlDeviceGetProcessUtilization": unsupported}
+    assert read(pci, nvmlDeviceGetComputeRunningProcesses=listed, **answers)["programs"] is None
+
+
+@pytest.mark.parametrize(
+    ("code", "has_card", "source"),
+    [
+        ("LIBRARY_NOT_FOUND", False, "no NVIDIA GPU"),
+        ("LIBRARY_NOT_FOUND", True, "no NVIDIA driver"),
+        ("DRIVER_NOT_LOADED", False, "no NVIDIA GPU"),
+        ("DRIVER_NOT_LOADED", True, None),
+        ("LIB_RM_VERSION_MISMATCH", True, None),
+        ("UNKNOWN", False, None),
+    ],
+)
+def test_no_gpu_is_known_and_a_driver_that_fails_is_not(
+    pci: Path, tmp_path: Path, code: str, has_card: bool, source: str | None
+) -> None:
+    nvml = Nvml(nvmlInit=Code(getattr(pynvml, f"NVML_ERROR_{code}")))
+    found = Gpu(lambda: {OWN}, nvml, pci if has_card else tmp_path / "none").read()
+    if source is None:
+        assert all(
+            signal.value is None and "asked again" in signal.remark for signal in found.values()
+        )
+    else:
+        assert found["gpu_programs"].value == ()
+        assert found["gpu_load"].value == 0
+        assert {signal.source for signal in found.values()} == {source}
+
+
+def test_a_driver_without_a_gpu_is_no_gpu(tmp_path: Path) -> None:
+    assert read(tmp_path, nvmlDeviceGetCount=0)["programs"] == ()
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["nvmlDeviceGetCount", "nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetTemperatureV"],
+)
+def test_a_gpu_that_is_lost_is_unknown_and_comes_back(pci: Path, call: str) -> None:
+    nvml = Nvml()
+    gpu = Gpu(lambda: {OWN}, nvml, pci)
+    good = nvml.answers[call]
+    assert gpu.read()["gpu_temperature"].value == 48
+    nvml.answers[call] = Code(pynvml.NVML_ERROR_GPU_IS_LOST)
+    lost = gpu.read()
+    assert all(signal.value is None and "GPU is lost" in signal.remark for signal in lost.values())
+    nvml.answers[call] = good
+    assert gpu.read()["gpu_temperature"].value == 48
+    assert nvml.calls.count("nvmlInit") == 2
+    assert nvml.calls.count("nvmlShutdown") == 1
+
+
+def test_a_gpu_that_sleeps_is_not_woken(pci: Path) -> None:
+    nvml = Nvml()
+    status(pci, "suspended")
+    found = Gpu(lambda: {OWN}, nvml, pci).read()
+    assert nvml.calls == []
+    assert found["gpu_load"].value == 0
+    assert found["gpu_programs"].source == "kernel: the GPU sleeps"
+
+
+def test_a_laptops_unused_gpu_is_left_alone_so_that_it_can_sleep(
+    pci: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(gpu_module, "uptime_s", lambda: now[0])
+    (pci / "1/power/control").write_text("auto\n", encoding="utf-8")
+    nvml, own = Nvml(), {OWN}
+    gpu = Gpu(lambda: own, nvml, pci)
+    assert gpu.read()["gpu_load"].age_s == 0
+    now[0] += 50
+    assert gpu.read()["gpu_load"].age_s == 50
+    assert (nvml.calls.count("nvmlInit"), nvml.calls[-1]) == (1, "nvmlShutdown")
+    now[0] += 11
+    assert gpu.read()["gpu_load"].age_s == 0
+    own.add(CHILD)  # a child of ours is there: no time for sleep
+    assert gpu.read()["gpu_load"].age_s == 0
+    assert nvml.calls.count("nvmlInit") == 3
+
+
+def test_a_desktops_gpu_is_kept_open(pci: Path) -> None:
+    nvml = Nvml()
+    gpu = Gpu(lambda: {OWN}, nvml, pci)
+    for _ in range(3):
+        gpu.read()
+    assert nvml.calls.count("nvmlInit") == 1
+    assert "nvmlShutdown" not in nvml.calls

@@ -1,0 +1,36 @@
+"""Of several idle times the smallest, and unknown where one that exists is."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nightschool.jobs.signals.idle import TERMINALS, smallest
+from nightschool.jobs.signals.signal import Signal, unknown
+
+idle_times = st.floats(0, 1e6)
+
+
+@given(st.lists(idle_times, min_size=1))
+def test_the_smallest_wins_and_names_itself(values: list[float]) -> None:
+    found = [Signal(value, str(index)) for index, value in enumerate(values)]
+    told = smallest(found, up_s=1e6)
+    assert told.value == min(values)
+    assert values[int(told.source)] == told.value
+
+
+@given(st.lists(idle_times), st.integers(0))
+def test_one_that_cannot_tell_makes_it_unknown(values: list[float], place: int) -> None:
+    found: list[Signal[float]] = [Signal(value, "x") for value in values]
+    found.insert(place % (len(found) + 1), unknown("desktop", "silent"))
+    assert smallest(found, up_s=1e6) == unknown("desktop", "silent")
+
+
+def test_longer_than_the_computer_is_on_is_no_answer() -> None:
+    garbage = smallest([Signal(2.0**32 / 1000, "ScreenSaver")], up_s=3600)
+    assert (garbage.value, garbage.source) == (None, "ScreenSaver")
+    assert "longer than the computer is on" in garbage.remark
+
+
+def test_a_terminal_may_have_been_dated_by_another_clock() -> None:
+    assert smallest([Signal(9e9, f"{TERMINALS} /dev/pts/1")], up_s=60).value == 9e9

@@ -1,0 +1,163 @@
+"""Who is asked for idleness, in which order, and when the answer is unknown."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jeepney")
+
+from nightschool.jobs.signals import bus as bus_module
+from nightschool.jobs.signals import linux_idle, logind, x11
+from nightschool.jobs.signals.bus import Bus
+from nightschool.jobs.signals.linux_idle import MUTTER, SCREEN_SAVER, Idle, by_hint
+from nightschool.jobs.signals.logind import Session
+from nightschool.jobs.signals.signal import Signal
+from tests.jobs.signals.compositor import Compositor
+from tests.jobs.signals.peers import Peer, log_in
+
+CORE = "/org/gnome/Mutter/IdleMonitor/Core"
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(monkeypatch: pytest.MonkeyPatch, short_path: Path) -> None:
+    """No terminals and no X servers of whoever runs the tests; a computer that is on for ten days."""
+    monkeypatch.setattr(linux_idle, "read_terminals", list)
+    monkeypatch.setattr(x11, "SOCKETS", short_path)
+    monkeypatch.setattr(linux_idle, "uptime_s", lambda: 864_000.0)
+    monkeypatch.setattr(bus_module, "LIMIT_S", 0.1)
+
+
+@pytest.fixture
+def idle(address: str) -> Iterator[Idle]:
+    session, system = Bus("session", address), Bus("system", address)
+    yield Idle(session, system)
+    session.close()
+    system.close()
+
+
+@pytest.fixture
+def mutter(new_peer: Callable[..., Peer]) -> Peer:
+    peer = new_peer(MUTTER)
+    peer.answers[CORE, "GetIdletime"] = ("t", (90_500,))
+    return peer
+
+
+def test_gnome_tells_by_mutter(idle: Idle, mutter: Peer) -> None:
+    assert idle.read() == Signal(90.5, "Mutter")
+
+
+def test_who_types_by_ssh_is_there_too(
+    idle: Idle, mutter: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linux_idle, "read_terminals", lambda: [Signal(4.0, "terminal /dev/pts/1")])
+    assert idle.read() == Signal(4.0, "terminal /dev/pts/1")
+
+
+def test_kde_tells_milliseconds(idle: Idle, new_peer: Callable[..., Peer]) -> None:
+    new_peer(SCREEN_SAVER).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (61_000,))
+    assert idle.read() == Signal(61.0, "ScreenSaver")
+
+
+def test_kde_on_wayland_tells_by_the_compositor(
+    idle: Idle, new_peer: Callable[..., Peer], short_path: Path
+) -> None:
+    new_peer(SCREEN_SAVER).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (0,))
+    compositor = Compositor(short_path / "wayland-0")
+    assert idle.read() == Signal(0.0, "Wayland ext-idle-notify")
+    compositor.tell(0)
+    assert idle.read().value == pytest.approx(5, abs=1)
+    compositor.close()
+
+
+def test_a_compositor_that_cannot_tell_leaves_it_unknown_though_x_and_kde_would_answer(
+    idle: Idle, new_peer: Callable[..., Peer], short_path: Path
+) -> None:
+    new_peer(SCREEN_SAVER).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (0,))
+    compositor = Compositor(short_path / "wayland-0", "wl_seat")
+    told = idle.read()
+    assert (told.value, told.source) == (None, "desktop")
+    for reason in (
+        "IdleMonitor is not there",
+        "no ext-idle-notify",
+        "X11 does not see all",
+        "KDE's",
+    ):
+        assert reason in told.remark
+    compositor.close()
+
+
+def test_logind_tells_where_the_desktop_does_not(idle: Idle, new_peer: Callable[..., Peer]) -> None:
+    peer, since = new_peer(logind.PEER), int((time.time() - 600) * 1e6)
+    log_in(peer, {"uid": os.getuid(), "user": "ana", "IdleHint": True, "IdleSinceHint": since})
+    told = idle.read()
+    assert told.value == pytest.approx(600, abs=30)
+    assert told.source == "logind, session of ana"
+
+
+def test_a_desktop_that_tells_nobody_is_unknown(idle: Idle, new_peer: Callable[..., Peer]) -> None:
+    log_in(new_peer(logind.PEER), {"uid": os.getuid(), "user": "ana"})
+    told = idle.read()
+    assert told.value is None
+    assert "the desktop of ana does not tell logind" in told.remark
+
+
+def test_another_user_before_the_screen_is_not_our_idleness(
+    idle: Idle, mutter: Peer, new_peer: Callable[..., Peer]
+) -> None:
+    peer = new_peer(logind.PEER)
+    log_in(peer, {"uid": os.getuid(), "Active": False}, {"uid": os.getuid() + 1, "user": "bob"})
+    assert idle.read().value is None
+    log_in(
+        peer, {"uid": os.getuid(), "Active": False},
+        {"uid": os.getuid() + 1, "user": "bob", "IdleHint": False, "IdleSinceHint": 1},
+    )  # fmt: skip
+    assert idle.read() == Signal(0.0, "logind, session of bob")
+
+
+def test_a_server_without_a_desktop_is_idle_since_it_is_on(
+    idle: Idle, new_peer: Callable[..., Peer]
+) -> None:
+    log_in(new_peer(logind.PEER), {"uid": os.getuid(), "Type": "tty", "Remote": True})
+    assert idle.read() == Signal(864_000.0, "no desktop")
+
+
+def test_without_any_bus_and_desktop_too(short_path: Path) -> None:
+    nowhere = f"unix:path={short_path / 'none'}"
+    idle = Idle(Bus("session", nowhere), Bus("system", nowhere))
+    assert idle.read() == Signal(864_000.0, "no desktop")
+
+
+def test_without_any_bus_a_desktop_that_cannot_be_asked_is_unknown(short_path: Path) -> None:
+    nowhere = f"unix:path={short_path / 'none'}"
+    idle = Idle(Bus("session", nowhere), Bus("system", nowhere))
+    compositor = Compositor(short_path / "wayland-0", "wl_seat")
+    told = idle.read()
+    assert told.value is None
+    assert "there is no system bus" in told.remark
+    compositor.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, ("s", ("garbage",)), ("t", (2**63,))],
+    ids=["silence", "another type", "an age"],
+)
+def test_a_desktop_that_answers_nonsense_is_unknown_or_passed_over(
+    idle: Idle,
+    mutter: Peer,
+    new_peer: Callable[..., Peer],
+    answer: tuple[str, tuple[object]] | None,
+) -> None:
+    log_in(new_peer(logind.PEER), {"uid": os.getuid(), "user": "ana"})
+    mutter.answers[CORE, "GetIdletime"] = answer
+    assert idle.read().value is None
+
+
+def test_a_hint_that_is_off_means_at_any_time_since() -> None:
+    who = Session(1, "ana", False, "", True, True, idle=False, idle_since=100.0)
+    assert by_hint(who, now=5000.0).value == 0

@@ -1,0 +1,132 @@
+"""Power as the kernel tells it, in made-up folders, and UPower on a private bus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jeepney")
+
+from nightschool.jobs.signals.bus import Bus
+from nightschool.jobs.signals.linux_power import UPOWER, read_power
+from nightschool.jobs.signals.signal import Signal
+from tests.jobs.signals.peers import Peer
+
+AC_ON = {"type": "Mains", "online": "1"}
+AC_OFF = {"type": "Mains", "online": "0"}
+USB_OFF = {"type": "USB", "online": "0"}
+PHONE = {"type": "USB", "scope": "Device", "online": "1"}
+KEYBOARD = {"type": "Battery", "scope": "Device", "status": "Discharging", "capacity": "20"}
+FULL = {"type": "Battery", "present": "1", "status": "Full", "capacity": "100"}
+EMPTYING = {"type": "Battery", "status": "Discharging", "capacity": "80"}
+FILLING = {"type": "Battery", "status": "Charging", "capacity": "42"}
+HELD = {"type": "Battery", "status": "Not charging", "capacity": "60"}
+SILENT = {"type": "Battery", "status": "Unknown", "capacity": "50"}
+NO_CAPACITY = {
+    "type": "Battery",
+    "status": "Full",
+    "energy_now": "30000000",
+    "energy_full": "40000000",
+}
+BAY = {"type": "Battery", "present": "0", "status": "Unknown"}
+
+
+@pytest.fixture
+def nowhere(short_path: Path) -> Bus:
+    return Bus("system", f"unix:path={short_path / 'none'}")
+
+
+def tree(folder: Path, *found: dict[str, str]) -> Path:
+    for number, files in enumerate(found):
+        path = folder / f"{files['type']}{number}"
+        path.mkdir()
+        for name, text in files.items():
+            (path / name).write_text(f"{text}\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("found", "on_ac", "percent"),
+    [
+        ([AC_ON, FULL], True, 100),
+        ([AC_OFF, EMPTYING], False, 80),
+        ([AC_ON, EMPTYING], True, 80),  # a charger that is too weak
+        ([AC_OFF, FILLING], False, 42),  # the plug was pulled just now
+        ([AC_OFF, USB_OFF, EMPTYING], False, 80),
+        ([AC_ON, FULL, EMPTYING], True, 80),
+        ([EMPTYING, HELD], False, 60),  # two batteries, and no word of the charger
+        ([HELD, FILLING], True, 42),
+        ([USB_OFF, FILLING], True, 42),
+        ([USB_OFF, HELD], True, 60),
+        ([AC_ON, KEYBOARD], True, None),
+        ([KEYBOARD], True, None),
+        ([KEYBOARD, EMPTYING], False, 80),
+        ([PHONE, EMPTYING], False, 80),
+        ([AC_OFF], True, None),  # a desktop's folder without a battery
+        ([AC_ON, BAY], True, None),
+        ([], True, None),
+        ([AC_ON, NO_CAPACITY], True, 75),
+        ([SILENT], None, 50),
+        ([USB_OFF, SILENT], None, 50),
+        ([AC_ON, {"type": "Battery", "capacity": "garbage"}], True, None),
+        ([AC_ON, {"type": "Battery", "capacity": "812"}], True, 100),
+    ],
+)
+def test_fed_and_full(
+    tmp_path: Path,
+    nowhere: Bus,
+    found: list[dict[str, str]],
+    on_ac: bool | None,
+    percent: float | None,
+) -> None:
+    told = read_power(nowhere, tree(tmp_path, *found))
+    assert (told["on_ac"].value, told["battery"].value) == (on_ac, percent)
+    for signal in told.values():
+        assert signal.source
+        assert signal.remark or signal.value is not None
+
+
+def test_what_is_not_there_is_told_as_such(tmp_path: Path, nowhere: Bus) -> None:
+    told = read_power(nowhere, tmp_path / "no such folder")
+    assert told["on_ac"] == Signal(True, "no battery")
+    assert (told["battery"].source, told["battery"].remark) == (
+        "no battery",
+        "this computer has none",
+    )
+
+
+def test_sources_name_themselves(tmp_path: Path, nowhere: Bus) -> None:
+    told = read_power(nowhere, tree(tmp_path, AC_ON, FULL, HELD))
+    assert told["on_ac"].source == "kernel: Mains0 is online"
+    assert told["battery"].source == "kernel: Battery2"
+
+
+@pytest.mark.parametrize(
+    ("found", "on_battery", "expected"),
+    [
+        ([SILENT], True, Signal(False, "UPower")),
+        ([SILENT], False, Signal(True, "UPower")),
+        ([], True, Signal(False, "UPower")),  # a UPS feeds it
+        ([], False, Signal(True, "no battery")),
+        ([AC_ON, FULL], True, Signal(True, "kernel: Mains0 is online")),
+    ],
+)
+def test_upower_is_asked_where_the_kernel_does_not_tell(
+    tmp_path: Path, address: str, new_peer: Callable[..., Peer],
+    found: list[dict[str, str]], on_battery: bool, expected: Signal[bool],
+) -> None:  # fmt: skip
+    new_peer(UPOWER[0]).answers[UPOWER[1], "OnBattery"] = ("b", (on_battery,))
+    bus = Bus("system", address)
+    assert read_power(bus, tree(tmp_path, *found))["on_ac"] == expected
+    bus.close()
+
+
+def test_unknown_says_what_was_asked(tmp_path: Path, address: str) -> None:
+    bus = Bus("system", address)
+    told = read_power(bus, tree(tmp_path, SILENT))["on_ac"]
+    assert told.remark == (
+        "Battery0 is Unknown, and no supply tells; org.freedesktop.UPower is not there"
+    )
+    bus.close()

@@ -1,0 +1,122 @@
+"""Who wants the screen, of everybody that knows of inhibitors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jeepney")
+
+from nightschool.jobs.signals import logind, x11
+from nightschool.jobs.signals.bus import Bus
+from nightschool.jobs.signals.linux_presenting import GNOME, KDE, Presenting
+from nightschool.jobs.signals.signal import Signal
+from tests.jobs.signals.compositor import Compositor
+from tests.jobs.signals.peers import LOGIND, Peer
+
+OWN_PID = 4242
+MANAGER = "/org/gnome/SessionManager"
+AGENT = "/org/kde/Solid/PowerManagement/PolicyAgent"
+
+
+@pytest.fixture(autouse=True)
+def no_x(monkeypatch: pytest.MonkeyPatch, short_path: Path) -> None:
+    monkeypatch.setattr(x11, "SOCKETS", short_path)
+
+
+@pytest.fixture
+def presenting(address: str) -> Iterator[Presenting]:
+    session, system = Bus("session", address), Bus("system", address)
+    yield Presenting(session, system, lambda: {OWN_PID})
+    session.close()
+    system.close()
+
+
+def gnome(peer: Peer, *inhibitors: tuple[str, int]) -> None:
+    paths = [f"{MANAGER}/Inhibitor{number}" for number in range(len(inhibitors))]
+    peer.answers[MANAGER, "IsInhibited"] = ("b", (any(flags & 8 for _, flags in inhibitors),))
+    peer.answers[MANAGER, "GetInhibitors"] = ("ao", (paths,))
+    for path, (who, flags) in zip(paths, inhibitors, strict=True):
+        peer.answers[path, "GetAppId"] = ("s", (who,))
+        peer.answers[path, "GetFlags"] = ("u", (flags,))
+
+
+@pytest.mark.parametrize(
+    ("inhibitors", "who"),
+    [
+        ([], ""),
+        ([("org.gnome.Totem", 8)], "org.gnome.Totem"),
+        ([("backup", 4)], ""),
+        ([("backup", 4), ("", 12)], "a program without a name"),
+        ([("nightschool", 12)], ""),
+        ([("nightschool", 12), ("firefox", 8)], "firefox"),
+    ],
+)
+def test_gnome_names_who_keeps_the_screen_on(
+    presenting: Presenting,
+    new_peer: Callable[..., Peer],
+    inhibitors: list[tuple[str, int]],
+    who: str,
+) -> None:
+    gnome(new_peer(GNOME), *inhibitors)
+    assert presenting.read() == Signal(who, "GNOME session")
+
+
+@pytest.mark.parametrize(
+    ("has", "listed", "who"),
+    [
+        (False, [("Dolphin", "copies")], ""),
+        (True, [("VLC", "plays")], "VLC"),
+        (True, [("nightschool", "trains")], ""),
+    ],
+)
+def test_kde_names_who_keeps_the_screen_on(
+    presenting: Presenting,
+    new_peer: Callable[..., Peer],
+    has: bool,
+    listed: list[tuple[str, str]],
+    who: str,
+) -> None:
+    peer = new_peer(KDE)
+    peer.answers[AGENT, "HasInhibition"] = ("b", (has,))
+    peer.answers[AGENT, "ListInhibitions"] = ("a(ss)", (listed,))
+    assert presenting.read() == Signal(who, "KDE power management")
+
+
+def test_locks_at_logind_count_but_not_ours(
+    presenting: Presenting, new_peer: Callable[..., Peer]
+) -> None:
+    peer = new_peer(logind.PEER)
+    ours = [
+        ("idle", "a child", "", "block", 0, OWN_PID),
+        ("idle", "Nightschool", "", "block", 0, 1),
+    ]
+    peer.answers[LOGIND, "ListInhibitors"] = ("a(ssssuu)", (ours,))
+    assert presenting.read() == Signal("", "logind")
+    film = ("idle:sleep", "mpv", "", "block", 0, 2)
+    peer.answers[LOGIND, "ListInhibitors"] = ("a(ssssuu)", ([*ours, film],))
+    assert presenting.read() == Signal("mpv", "logind")
+
+
+def test_nobody_is_known_only_from_those_that_answered(
+    presenting: Presenting, new_peer: Callable[..., Peer]
+) -> None:
+    gnome(new_peer(GNOME))
+    new_peer(logind.PEER).answers[LOGIND, "ListInhibitors"] = ("a(ssssuu)", ([],))
+    assert presenting.read() == Signal("", "GNOME session, logind")
+
+
+def test_without_a_desktop_nobody_presents(presenting: Presenting) -> None:
+    assert presenting.read() == Signal("", "no desktop")
+
+
+def test_a_desktop_where_nobody_answers_is_unknown(
+    presenting: Presenting, short_path: Path
+) -> None:
+    compositor = Compositor(short_path / "wayland-0")
+    told = presenting.read()
+    assert (told.value, told.source) == (None, "desktop")
+    assert f"{GNOME} is not there" in told.remark
+    compositor.close()

@@ -1,0 +1,135 @@
+"""What others do to the processor and the disk, and which programs run: of this computer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from nightschool.jobs.signals import load as load_module
+from nightschool.jobs.signals.load import CpuLoad, disk_free, running
+from nightschool.jobs.signals.signal import Signal
+
+
+class Machine:
+    """A computer of `cores` cores, whose time passes as the test says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, cores: int = 4) -> None:
+        self.cores, self.now, self.user, self.idle, self.guest = cores, 100.0, 10.0, 50.0, 0.0
+        self.processes: dict[int, float] = {}
+        monkeypatch.setattr(psutil, "cpu_times", self.cpu_times)
+        monkeypatch.setattr(psutil, "Process", self.process)
+        monkeypatch.setattr(load_module, "uptime_s", lambda: self.now)
+        monkeypatch.setattr(load_module.time, "sleep", lambda seconds: self.run(seconds))
+
+    def cpu_times(self) -> SimpleNamespace:
+        return SimpleNamespace(
+            user=self.user, system=0.0, idle=self.idle, iowait=0.0, guest=self.guest
+        )
+
+    def process(self, pid: int) -> SimpleNamespace:
+        if pid not in self.processes:
+            raise psutil.NoSuchProcess(pid)
+        times = SimpleNamespace(user=self.processes[pid], system=0.0)
+        return SimpleNamespace(cpu_times=lambda: times)
+
+    def run(self, seconds: float, others: float = 0.0, **own: float) -> None:
+        """Let time pass, with so many cores busy for others, and for each of our processes (p1=...)."""
+        self.now += seconds
+        busy = others + sum(own.values())
+        self.user += busy * seconds
+        self.idle += (self.cores - busy) * seconds
+        for name, cores in own.items():
+            pid = int(name[1:])
+            self.processes[pid] = self.processes.get(pid, 0.0) + cores * seconds
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(monkeypatch)
+
+
+def test_only_the_load_of_others_counts(machine: Machine) -> None:
+    machine.processes[1] = 500.0
+    cpu = CpuLoad(lambda: {1})
+    assert cpu.read().value == 0
+    machine.run(4, others=1, p1=3)
+    assert cpu.read().value == pytest.approx(25, abs=2)
+
+
+def test_a_child_that_is_new_and_one_that_ended_are_ours(machine: Machine) -> None:
+    cpu = CpuLoad(lambda: {1, 2})
+    cpu.read()
+    machine.run(5, p2=4)
+    assert cpu.read().value == pytest.approx(0, abs=0.01)
+    machine.processes.clear()
+    machine.run(5, others=2)
+    assert cpu.read().value == pytest.approx(25, abs=1)
+
+
+def test_it_tells_of_the_last_ten_seconds(machine: Machine) -> None:
+    cpu = CpuLoad(lambda: {1})
+    cpu.read()
+    for _ in range(20):
+        machine.run(1, others=4)
+        told = cpu.read()
+    assert told.value == pytest.approx(100)
+    assert told.source == "psutil, over 10 s"
+    for _ in range(12):
+        machine.run(1)
+        told = cpu.read()
+    assert told.value == pytest.approx(0)
+
+
+def test_a_clock_that_stands_still_is_unknown(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load_module.time, "sleep", lambda seconds: None)
+    assert CpuLoad(lambda: set()).read().value is None
+
+
+def test_this_computers_load_is_a_share() -> None:
+    told = CpuLoad(lambda: {os.getpid()}).read()
+    assert told.value is not None
+    assert 0 <= told.value <= 100
+
+
+def test_the_disk_of_the_school(tmp_path: Path) -> None:
+    told = disk_free(tmp_path)
+    assert told.value is not None
+    assert told.value == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.5)
+    gone = disk_free(tmp_path / "vanished")
+    assert gone.value is None
+    assert gone.remark.startswith("FileNotFoundError: ")
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """A program of a name that nothing else has."""
+    name = "nightgame" + Path(sys.executable).suffix
+    program = tmp_path / name
+    try:
+        program.symlink_to(shutil.which("sleep") or "")
+        started = subprocess.Popen([program, "60"])
+    except OSError:
+        pytest.skip("no program to run under another name")
+    yield name, started.pid
+    started.kill()
+    started.wait()
+
+
+def test_an_exclusive_program_is_seen_while_it_runs(sleeper: tuple[str, int]) -> None:
+    names = ("NightGame.exe", "some other game")
+    assert running(names, set()) == Signal(("NightGame.exe",), "psutil")
+    assert running(names, {sleeper[1]}).value == ()
+
+
+def test_without_any_set_none_is_looked_for() -> None:
+    assert running((), set()) == Signal((), "no exclusive programs are set")

@@ -1,0 +1,75 @@
+"""logind, spoken to for real on a private bus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+pytest.importorskip("jeepney")
+
+from nightschool.jobs.signals import logind
+from nightschool.jobs.signals.bus import Bus
+from nightschool.jobs.signals.signal import SourceError
+from tests.jobs.signals.peers import LOGIND, Peer, log_in
+
+
+@pytest.fixture
+def bus(address: str) -> Iterator[Bus]:
+    bus = Bus("system", address)
+    yield bus
+    bus.close()
+
+
+@pytest.fixture
+def peer(new_peer: Callable[..., Peer]) -> Peer:
+    return new_peer(logind.PEER)
+
+
+def test_only_people_count_and_each_gives_its_kind(bus: Bus, peer: Peer) -> None:
+    log_in(
+        peer,
+        {"user": "ana", "IdleHint": True, "IdleSinceHint": 5_000_000},
+        {"user": "gdm", "Class": "greeter"},
+        {"user": "backup", "Class": "background"},
+        {"user": "bob", "Type": "tty", "Remote": True, "Service": "sshd"},
+        {"user": "cleo", "Service": "xrdp-sesman", "Type": "x11"},
+        {"user": "gone", "State": "closing"},
+    )
+    found = logind.sessions(bus)
+    assert [(who.user, who.kind(), who.graphical) for who in found] == [
+        ("ana", "local", True),
+        ("bob", "ssh", False),
+        ("cleo", "rdp", True),
+    ]
+    assert (found[0].idle, found[0].idle_since) == (True, 5.0)
+
+
+def test_a_session_without_properties_is_no_person(bus: Bus, peer: Peer) -> None:
+    peer.answers[LOGIND, "ListSessions"] = (
+        "a(susso)",
+        ([("1", 0, "x", "", f"{LOGIND}/session/_1")],),
+    )
+    assert logind.sessions(bus) == []
+
+
+def test_only_what_blocks_idleness_is_an_inhibitor(bus: Bus, peer: Peer) -> None:
+    listed = [
+        ("sleep", "NetworkManager", "", "delay", 0, 1),
+        ("sleep:shutdown", "apt", "", "block", 0, 2),
+        ("sleep:idle", "a film", "", "block", 1000, 3),
+        ("idle", "a hint", "", "delay", 1000, 4),
+    ]
+    peer.answers[LOGIND, "ListInhibitors"] = ("a(ssssuu)", (listed,))
+    assert logind.idle_inhibitors(bus) == [("a film", 3)]
+
+
+def test_the_lid(bus: Bus, peer: Peer) -> None:
+    peer.answers[LOGIND, "LidClosed"] = ("b", (True,))
+    assert logind.lid_closed(bus) is True
+
+
+def test_garbage_for_the_sessions_is_an_error_and_not_nobody(bus: Bus, peer: Peer) -> None:
+    peer.answers[LOGIND, "ListSessions"] = ("as", (["x"],))
+    with pytest.raises(SourceError, match="answered ListSessions"):
+        logind.sessions(bus)

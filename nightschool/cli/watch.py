@@ -84,27 +84,35 @@ def _row(run: Run, stages: list[Stage], control: Control, worker: int | None) ->
 @as_json
 def why_command(json_: bool) -> None:
     """Say why work goes on, or why it does not."""
+    from nightschool.config.night import local
     from nightschool.config.settings import load
-    from nightschool.jobs.policy import EXPLANATIONS, decide
+    from nightschool.jobs.history import read_history
+    from nightschool.jobs.policy import decide
+    from nightschool.jobs.reasons import MEANINGS, Reason, remedy
 
     school = current_school()
-    settings = load(school.settings_file)
+    night = load(school.settings_file).night
+    now = time.time()
     with Ledger(school.ledger_file) as ledger:
         run = ledger.next_run()
-        decision = decide(run, ledger.control(), settings.night, datetime.now())
-    check = decision.next_check.isoformat(timespec="minutes") if decision.next_check else None
+        decision = decide(run, ledger.control(), None, night, now, read_history(ledger, now))
+    check = decision.next_check
+    at = local(night, check).replace(tzinfo=None).isoformat(timespec="minutes") if check else None
     if json_:
         print_json(
-            {"run": decision.run, "reason": decision.reason, "signals": [], "next_window": check}
+            {"run": decision.run, "reason": decision.reason, "signals": [], "next_window": at}
         )
         return
     subject = f"run {run.id}" if run else "nothing"
     verb = "may work" if decision.run else "does not work" if run else "is to be done"
-    click.echo(f"{subject} {verb}: {EXPLANATIONS[decision.reason]}")
-    if check:
-        click.echo(f"that can change by itself at {check.replace('T', ' ')}")
+    click.echo(f"{subject} {verb}: {decision.detail}")
+    if not decision.run:
+        click.echo(f"what would have to change: {remedy(decision.reason)}")
+    if at:
+        click.echo(f"that can change by itself at {at.replace('T', ' ')}")
     if decision.run and worker_alive(school) is None:
-        click.echo(f"but {EXPLANATIONS['no_worker']}")
+        missing = MEANINGS[Reason.NO_WORKER]
+        click.echo(f"but {missing.what}: {missing.remedy}")
 
 
 @click.command("log")

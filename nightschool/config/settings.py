@@ -15,24 +15,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from nightschool.config.errors import ConfigError
+from nightschool.config.night_settings import NightSettings as NightSettings
 from nightschool.config.presets import PRESETS
+from nightschool.config.section import Section
 
 _KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _LONG_QUOTES = re.compile("\"{3}|'{3}")
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class Section(BaseModel):
-    """A table of the settings file: unknown keys are errors, values keep their TOML type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class NotesSettings(Section):
@@ -230,26 +226,6 @@ def is_loopback(host: str) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-class NightSettings(Section):
-    """When `run --tonight` may train."""
-
-    start: str = Field("23:00", description="local time")
-    end: str = Field("07:00", description="local time; may lie past midnight")
-
-    @field_validator("start", "end")
-    @classmethod
-    def _is_a_time(cls, value: str) -> str:
-        if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
-            raise ValueError('expected a time like "23:00"')
-        return value
-
-    @model_validator(mode="after")
-    def _has_a_length(self) -> NightSettings:
-        if self.start == self.end:
-            raise ValueError("start and end are the same time: the window has no length")
-        return self
-
-
 class DecideSettings(Section):
     """When the night's model replaces the one in use."""
 
@@ -439,13 +415,8 @@ def template(values: Mapping[str, Any]) -> str:
     tables = ""
     for name, field in Settings.model_fields.items():
         value = getattr(effective, name)
-        if isinstance(value, BaseModel):
-            given = values.get(name, {})
-            rows = [
-                _setting(key, getattr(value, key), inner, key in given)
-                for key, inner in type(value).model_fields.items()
-            ]
-            tables += f"\n# {type(value).__doc__}\n[{name}]\n" + _aligned(rows)
+        if isinstance(value, Section):
+            tables += _table(name, value, values.get(name, {}))
         elif isinstance(value, dict):
             rows = [(f"{_quoted_key(key)} = {_toml(text)}", "") for key, text in value.items()]
             tables += f"\n# {field.description}\n[{name}]\n" + _aligned(rows)
@@ -455,6 +426,18 @@ def template(values: Mapping[str, Any]) -> str:
         "# The settings of this school. A setting that begins with # shows the value in force:\n"
         "# take the # away to change it.\n\n" + _aligned(top) + tables
     )
+
+
+def _table(name: str, section: Section, given: Mapping[str, Any]) -> str:
+    """A section with its explanation, and the sections within it after it."""
+    rows, within = [], ""
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, Section):
+            within += _table(f"{name}.{key}", value, given.get(key, {}))
+        else:
+            rows.append(_setting(key, value, field, key in given))
+    return f"\n# {type(section).__doc__}\n[{name}]\n" + _aligned(rows) + within
 
 
 def _setting(key: str, value: object, field: FieldInfo, given: bool) -> tuple[str, str]:

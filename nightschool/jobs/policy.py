@@ -1,54 +1,326 @@
-"""Whether a run may work now: one pure function, with ordered reasons."""
+"""Whether a run may work now: one pure function, a list of rules in order, and no I/O.
+
+Times are seconds since the epoch. What is unknown counts as a no, and the reason says so.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 
-from nightschool.config.night import closes, is_open, opens
-from nightschool.config.settings import NightSettings
+from nightschool.config.night import (
+    Window,
+    evening_of,
+    local,
+    next_window,
+    window_at,
+    windows,
+)
+from nightschool.config.night_settings import NightSettings
+from nightschool.jobs.history import History
+from nightschool.jobs.reasons import MEANINGS, Reason
+from nightschool.jobs.signals.signal import Signal, Signals
+from nightschool.learning.pace import spoken
 from nightschool.ledger.records import Control, Run
 
-
-class Reason(StrEnum):
-    """Why the answer is what it is; the first that holds is given."""
-
-    NOTHING_TO_DO = "nothing_to_do"
-    PAUSED = "paused"
-    RUN_NOW = "run_now"
-    OUTSIDE_WINDOW = "outside_window"
-    IN_WINDOW = "in_window"
+STOP_S = 10.0
+"""Work ends this long before a window does, so that the computer is free when it closes."""
+BUSY_GPU_PERCENT = 20.0
+"""Above what drawing the desktop takes, and far below a game."""
+# An input may have come this much earlier than a late look at it suggests.
+_LATE_S = 60.0
 
 
-EXPLANATIONS = {
-    Reason.NOTHING_TO_DO: "no run is queued: `nightschool run` queues one",
-    Reason.PAUSED: "paused by its owner: `nightschool resume` goes on",
-    Reason.RUN_NOW: "its owner asked for it now",
-    Reason.OUTSIDE_WINDOW: "it waits for the night's window (night.start to night.end)",
-    Reason.IN_WINDOW: "the night's window is open",
-    "no_worker": "no worker has looked yet: start `nightschool work`",
-}
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule has against work now."""
+
+    reason: Reason
+    detail: str
+    """The reason in words, with its values."""
+    next_check: float | None = None
+    """When that can change by the clock alone; None: it depends on something else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`next_check` is when the answer can change by itself, or None."""
+    """Whether work goes on, why, and all that speaks against it."""
 
     run: bool
     reason: Reason
-    next_check: datetime | None = None
+    detail: str
+    next_check: float | None = None
+    findings: tuple[Finding, ...] = ()
+    """All that speaks against it, in order. Where it goes on all the same (`--now`), these are
+    the rules that its owner overrides."""
 
 
-def decide(run: Run | None, control: Control, night: NightSettings, now: datetime) -> Decision:
-    """Decide for the run that is next; `now` is local time."""
+@dataclass(frozen=True, slots=True)
+class _Case:
+    run: Run
+    control: Control
+    night: NightSettings
+    now: float
+    history: History
+    window: Window | None
+
+    def clock(self, at: float) -> str:
+        """A time of this day as "23:00", of another as "Fri 23:00"."""
+        shown, today = local(self.night, at), local(self.night, self.now)
+        return f"{shown:%H:%M}" if shown.date() == today.date() else f"{shown:%a %H:%M}"
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether the run would train on an NVIDIA GPU where there is one."""
+        return self.run.settings.get("train", {}).get("device", "auto") in ("auto", "cuda")
+
+
+def decide(
+    run: Run | None,
+    control: Control,
+    signals: Signals | None,
+    night: NightSettings,
+    now: float,
+    history: History,
+) -> Decision:
+    """Decide for the run that is next.
+
+    Without `signals` only the owner and the clock are asked: where the answer is yes then, the
+    signals have to be read, and the question to be put again.
+    """
     if run is None:
-        return Decision(False, Reason.NOTHING_TO_DO)
-    if control.paused:
-        until = control.paused_until
-        return Decision(False, Reason.PAUSED, datetime.fromtimestamp(until) if until else None)
+        return Decision(False, Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
+    case = _Case(run, control, night, now, history, window_at(night, now))
+    safety = [found for rule in (_paused, _woke) if (found := rule(case))]
+    owners = [found for rule in _CLOCK_RULES if (found := rule(case))]
+    if signals:
+        safety += [found for look in _SAFETY_RULES if (found := look(case, signals))]
+        owners += [found for look in _SIGNAL_RULES if (found := look(case, signals))]
+        owners += [found for rule in (_starts,) if (found := rule(case))]
+    findings = (*safety, *owners)
+    if safety or (owners and run.timing != "now"):
+        first = findings[0]
+        return Decision(False, first.reason, first.detail, first.next_check, findings)
     if run.timing == "now":
-        return Decision(True, Reason.RUN_NOW)
-    if is_open(night, now):
-        return Decision(True, Reason.IN_WINDOW, closes(night, now))
-    return Decision(False, Reason.OUTSIDE_WINDOW, opens(night, now))
+        return Decision(True, Reason.RUN_NOW, MEANINGS[Reason.RUN_NOW].what, None, findings)
+    assert case.window  # or a rule had something against it
+    until = min(stops(night, case.window), now + _hours_left(case))
+    detail = f"the window is open until {case.clock(case.window.closes)}"
+    return Decision(True, Reason.IN_WINDOW, detail, until)
+
+
+def stops(night: NightSettings, window: Window) -> float:
+    """When work in a window ends: just before it closes, unless the next one begins with its end."""
+    after = next_window(night, window.opens)
+    follows = window.closes == window.end and after and after.opens == window.end
+    return window.closes if follows else window.closes - STOP_S
+
+
+# The owner and the clock
+
+
+def _paused(case: _Case) -> Finding | None:
+    if not case.control.paused:
+        return None
+    until = case.control.paused_until
+    end = f"until {case.clock(until)}" if until else "until `nightschool resume`"
+    return Finding(Reason.PAUSED, f"paused by its owner {end}", until)
+
+
+def _woke(case: _Case) -> Finding | None:
+    if not case.history.woke:
+        return None
+    return Finding(Reason.WOKE, MEANINGS[Reason.WOKE].what, case.now)
+
+
+def _window(case: _Case) -> Finding | None:
+    window, night = case.window, case.night
+    if window and case.now < stops(night, window):
+        return None
+    coming = next_window(night, case.now)
+    opens = f"the next window opens {case.clock(coming.opens)}" if coming else "no window is near"
+    check = coming.opens if coming else None
+    if window and window.closes < window.end:
+        detail = f"all has to be over by {case.clock(window.closes)} (night.finish_by); {opens}"
+        return Finding(Reason.FINISH_BY, detail, check)
+    closes = f"the window closes at {case.clock(window.closes)}; " if window else ""
+    return Finding(Reason.OUTSIDE_WINDOW, closes + opens, check)
+
+
+def _hours(case: _Case) -> Finding | None:
+    if _hours_left(case) > 0:
+        return None
+    evening = case.window.evening if case.window else None
+    coming = next((w for w in windows(case.night, case.now) if w.evening != evening), None)
+    opens = f"; the next one opens {case.clock(coming.opens)}" if coming else ""
+    detail = f"the night has had its {case.night.max_hours:g} hours (night.max_hours){opens}"
+    return Finding(Reason.HOURS_USED, detail, coming.opens if coming else None)
+
+
+def _hours_left(case: _Case) -> float:
+    """Seconds that are left of max_hours in the night whose window is open."""
+    if not case.night.max_hours or case.window is None:
+        return float("inf")
+    evening = evening_of(case.night, case.window)
+    worked = sum(case.history.worked_s(w.opens, w.end, case.now) for w in evening)
+    return max(0.0, case.night.max_hours * 3600 - worked)
+
+
+# What the computer and its owner are doing
+
+
+def _suspending(case: _Case, signals: Signals) -> Finding | None:
+    if not signals.suspending.value:
+        return None
+    return Finding(Reason.SUSPENDING, MEANINGS[Reason.SUSPENDING].what)
+
+
+def _disk(case: _Case, signals: Signals) -> Finding | None:
+    free, least = signals.disk_free.value, case.night.min_disk_gb
+    if free is None or free >= least * 1e9:
+        return None
+    return Finding(
+        Reason.DISK_FULL, f"{free / 1e9:.1f} of {least:g} GB are free (night.min_disk_gb)"
+    )
+
+
+def _heat(case: _Case, signals: Signals) -> Finding | None:
+    heat, most = signals.gpu_temperature.value, case.night.max_temperature
+    if not case.uses_gpu or heat is None or not most:
+        return None
+    if heat > most:
+        return Finding(Reason.TOO_HOT, f"the GPU has {heat:.0f} °C, over {most:g} °C")
+    cool = case.night.resume_temperature
+    if case.history.hot and heat > cool:
+        return Finding(Reason.TOO_HOT, f"the GPU cools down: {heat:.0f} °C, to {cool:g} °C")
+    return None
+
+
+def _power(case: _Case, signals: Signals) -> Finding | None:
+    night, battery = case.night, signals.battery
+    if signals.on_ac.value:
+        return None
+    if signals.on_ac.value is None:
+        what = "whether it is plugged in is unknown"
+        return _unknown(Reason.POWER_UNKNOWN, what, signals.on_ac, night.if_power_unknown)
+    if not night.on_battery:
+        charge = "" if battery.value is None else f" ({battery.value:.0f} %)"
+        return Finding(Reason.ON_BATTERY, f"it runs on battery{charge}")
+    if battery.value is None:
+        what = "how full the battery is is unknown"
+        return _unknown(Reason.POWER_UNKNOWN, what, battery, night.if_power_unknown)
+    if battery.value < night.min_battery:
+        detail = f"the battery has {battery.value:.0f} of {night.min_battery:g} %"
+        return Finding(Reason.BATTERY_LOW, detail)
+    return None
+
+
+def _idle(case: _Case, signals: Signals) -> Finding | None:
+    idle, needed = signals.idle_s, case.night.idle_minutes * 60
+    if not needed:
+        return None
+    if idle.value is None:
+        what = "when the owner's last input was is unknown"
+        return _unknown(Reason.IDLE_UNKNOWN, what, idle, case.night.if_idle_unknown)
+    if idle.value >= needed:
+        return None
+    detail = f"the owner is there: idle for {spoken(idle.value)} of {spoken(needed)}"
+    return Finding(Reason.OWNER_ACTIVE, detail, case.now + needed - idle.value)
+
+
+def _screen(case: _Case, signals: Signals) -> Finding | None:
+    who, night = signals.presenting, case.night
+    if who.value is None:
+        what = "whether a program keeps the screen on is unknown"
+        return _unknown(Reason.PRESENTING_UNKNOWN, what, who, night.if_presenting_unknown)
+    if not who.value or night.if_presenting == "train":
+        return None
+    return Finding(Reason.PRESENTING, f"{who.value} keeps the screen on")
+
+
+def _exclusive(case: _Case, signals: Signals) -> Finding | None:
+    programs, names = signals.programs, case.night.exclusive
+    if not names or programs.value == ():
+        return None
+    if programs.value is None:
+        what = f"whether {' or '.join(names)} runs is unknown"
+        return _unknown(Reason.EXCLUSIVE_PROGRAM, what, programs, "wait")
+    return Finding(Reason.EXCLUSIVE_PROGRAM, f"{_listed(programs.value)} (night.exclusive)")
+
+
+def _gpu(case: _Case, signals: Signals) -> Finding | None:
+    programs, load = signals.gpu_programs, signals.gpu_load.value
+    if not case.uses_gpu or case.night.gpu == "shared":
+        return None
+    if programs.value:
+        return Finding(Reason.GPU_BUSY, f"{_listed(programs.value)} on the GPU")
+    if load is not None and load > BUSY_GPU_PERCENT:
+        return Finding(Reason.GPU_BUSY, f"other programs use {load:.0f} % of the GPU")
+    if programs.value is None:
+        what = "who uses the GPU is unknown"
+        return _unknown(Reason.GPU_UNKNOWN, what, programs, case.night.if_gpu_unknown)
+    return None
+
+
+def _processor(case: _Case, signals: Signals) -> Finding | None:
+    load, most = signals.cpu_load.value, case.night.max_cpu_load
+    if load is None or most >= 100 or load <= most:
+        return None
+    return Finding(
+        Reason.CPU_BUSY, f"other programs use {load:.0f} % of the processor, over {most:g} %"
+    )
+
+
+def _unknown(reason: Reason, what: str, signal: Signal[object], setting: str) -> Finding | None:
+    if setting == "train":
+        return None
+    return Finding(reason, f"{what} ({signal.source}: {signal.remark})")
+
+
+def _listed(programs: tuple[str, ...]) -> str:
+    return f"{', '.join(programs)} {'runs' if len(programs) == 1 else 'run'}"
+
+
+# What happened before
+
+
+def _quiet(case: _Case, signals: Signals) -> Finding | None:
+    history, needed = case.history, case.night.quiet_minutes * 60
+    if history.running or history.disturbed is None:
+        return None
+    since = case.now if history.quiet_since is None else history.quiet_since
+    over = case.now - since
+    if over < 0 or over >= needed:  # before: the clock was set back
+        return None
+    if history.disturbed is Reason.OWNER_ACTIVE and signals.idle_s.value is not None:
+        # Idleness that grew by the second was quiet enough. One that leapt is not believed yet.
+        grown = over + case.night.idle_minutes * 60 + _LATE_S
+        if signals.idle_s.value <= grown:
+            return None
+    what = history.disturbed.value.replace("_", " ")
+    detail = f"quiet for {spoken(over)} of {spoken(needed)} (it was stopped: {what})"
+    return Finding(Reason.QUIET_TIME, detail, since + needed)
+
+
+def _starts(case: _Case) -> Finding | None:
+    most, now = case.night.starts_per_hour, case.now
+    recent = [at for at in case.history.starts if now - 3600 < at <= now]
+    if case.history.running or len(recent) < most:
+        return None
+    detail = (
+        f"it went on {len(recent)} times within an hour, at most {most} (night.starts_per_hour)"
+    )
+    return Finding(Reason.TOO_MANY_STARTS, detail, recent[-most] + 3600)
+
+
+_CLOCK_RULES: tuple[Callable[[_Case], Finding | None], ...] = (_window, _hours)
+_SAFETY_RULES: tuple[Callable[[_Case, Signals], Finding | None], ...] = (_suspending, _disk, _heat)
+_SIGNAL_RULES: tuple[Callable[[_Case, Signals], Finding | None], ...] = (
+    _power,
+    _idle,
+    _screen,
+    _exclusive,
+    _gpu,
+    _processor,
+    _quiet,
+)

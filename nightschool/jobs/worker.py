@@ -1,4 +1,4 @@
-"""The worker: holds the work lock, the Huey consumer with one thread, and the ticker."""
+"""The worker: holds the work lock, the Huey consumer with one thread, and the scheduler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import signal
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import fields
 from types import FrameType
+from typing import Any
 
 import filelock
 from huey.consumer import Consumer
@@ -17,7 +19,8 @@ from huey.consumer import Consumer
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs.presence import worker_alive
-from nightschool.jobs.ticker import start_ticker
+from nightschool.jobs.scheduler import start_scheduler
+from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.runner import Runner, insist
@@ -81,19 +84,26 @@ def _consume(school: School, settings: Settings, until: Callable[[], bool], ever
         number: signal.signal(number, on_signal)
         for number in (getattr(signal, name) for name in names if hasattr(signal, name))
     }
-    scheduler = start_ticker(school, queue, settings.night)
+    scheduler = start_scheduler(school, queue, settings, _nothing_known)
     consumer.start()
     checked = time.monotonic()
     try:
         while not signalled and not until():
             time.sleep(every_s)
+            scheduler.keep_ticking()
             if time.monotonic() - checked > 10:
                 consumer.check_worker_health()
                 checked = time.monotonic()
     finally:
-        scheduler.shutdown(wait=False)
+        scheduler.stop()
         runner.stopping.set()
         consumer.stop(graceful=True)
         for number, handler in before.items():
             signal.signal(number, handler)
     return signalled
+
+
+def _nothing_known() -> Signals:
+    """Stands in for the sensors: everything is unknown, so only `run --now` works."""
+    nothing: Signal[Any] = Signal(None, "none", remark="no sensors are connected")
+    return Signals(**{field.name: nothing for field in fields(Signals)})

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any
 
+from nightschool.ledger.control import ControlTable
 from nightschool.ledger.records import (
     STAGES,
+    Attempt,
     Claim,
-    Control,
     Event,
-    LedgerError,
     Look,
     Outcome,
     RefusedRequest,
@@ -29,76 +26,15 @@ from nightschool.ledger.records import (
     run_of,
     stage_of,
 )
-from nightschool.ledger.schema import NewerLedger, migrate
 
-LOCKED_AFTER_S = 5.0
 # A stage fails when its process dies this often in a row without a single step, or three times as
 # often without coming further than before (a run that is killed again and again still gets on).
 MOST_LOSSES = 3
 _WORKER_DIED = "the worker ended without a word"
 
 
-class Ledger:
+class Ledger(ControlTable):
     """An open ledger. Use it as a context manager, one in each thread."""
-
-    def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._file = file
-        with self._explained():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(file, timeout=LOCKED_AFTER_S, isolation_level=None)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            migrate(self._db)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._db.close()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except NewerLedger as error:
-            raise LedgerError(
-                f"{self._file} was written by a newer nightschool (schema {error}): update nightschool"
-            ) from None
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                raise LedgerError(
-                    f"{self._file} is held by another process for more than {LOCKED_AFTER_S:.0f} s: "
-                    "close the program that has it open, then try again"
-                ) from None
-            raise LedgerError(f"{self._file}: {error}: is the disk full or read-only?") from None
-        except sqlite3.DatabaseError as error:
-            raise LedgerError(
-                f"{self._file} is damaged ({error}): move it away and go on with a new one "
-                "(the folders runs/ and models/ keep their files)"
-            ) from None
-        except OSError as error:
-            raise LedgerError(f"{self._file}: {error.strerror}") from None
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._explained():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
-    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        with self._explained():
-            return self._db.execute(query, values).fetchall()
 
     # Runs
 
@@ -167,6 +103,16 @@ class Ledger:
         )  # fmt: skip
         return float(total)
 
+    def attempts(self, since: float) -> list[Attempt]:
+        """Those that ended after `since` or have not ended, of the newest thousand; oldest first."""
+        rows = self._rows(
+            "SELECT run, stage, started, ended, outcome, reason FROM attempts "
+            "WHERE id > (SELECT max(id) FROM attempts) - 1000 AND (ended IS NULL OR ended > ?) "
+            "ORDER BY id",
+            since,
+        )
+        return [Attempt(*row) for row in rows]
+
     def want(self, run: int, goal: str, timing: Timing) -> Run:
         """Raise a run's goal to `goal` and queue it again where that leaves work to be done."""
         with self._transaction() as db:
@@ -224,7 +170,7 @@ class Ledger:
             ]
             for claim in claims:
                 self._end(claim, "lost", _WORKER_DIED)
-            db.execute("UPDATE control SET run_allowed = 0, decision_reason = 'no_worker'")
+            self._write_decision(None, False, "no_worker", "")
         return [claim.run for claim in claims]
 
     def claim(self, run: int, worker: str) -> Claim | None:
@@ -410,45 +356,6 @@ class Ledger:
         """Every look at test notes, oldest first."""
         rows = self._rows("SELECT at, run, what, dataset, test FROM looks ORDER BY id")
         return [Look(*row) for row in rows]
-
-    # What the owner and the policy say
-
-    def control(self) -> Control:
-        (row,) = self._rows("SELECT * FROM control")
-        paused = bool(row["paused"])
-        if paused and row["paused_until"] is not None and row["paused_until"] <= self._clock():
-            paused = False
-        return Control(
-            paused=paused,
-            paused_until=row["paused_until"] if paused else None,
-            run_allowed=bool(row["run_allowed"]),
-            decision_reason=row["decision_reason"],
-            decision_run=row["decision_run"],
-        )
-
-    def pause(self, until: float | None) -> None:
-        """Let nothing run until `until` (seconds since the epoch), or until `resume`."""
-        with self._transaction() as db:
-            db.execute("UPDATE control SET paused = 1, paused_until = ?", (until,))
-
-    def resume(self) -> None:
-        with self._transaction() as db:
-            db.execute("UPDATE control SET paused = 0, paused_until = NULL")
-
-    def decide(self, run: int | None, allowed: bool, reason: str) -> None:
-        """Record the policy's newest decision; written only where it differs from the last."""
-        current = self.control()
-        if (current.decision_run, current.run_allowed, current.decision_reason) == (
-            run,
-            allowed,
-            reason,
-        ):
-            return
-        with self._transaction() as db:
-            db.execute(
-                "UPDATE control SET decision_run = ?, run_allowed = ?, decision_reason = ?",
-                (run, int(allowed), reason),
-            )
 
     # Models
 

@@ -68,6 +68,18 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """A stretch of work on a stage, in one process; `ended` and `outcome` are None while it works."""
+
+    run: int
+    stage: str
+    started: float
+    ended: float | None
+    outcome: Outcome | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One line of a run's log."""
 
@@ -99,6 +111,17 @@ class Control:
     run_allowed: bool
     decision_reason: str
     decision_run: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastDecision:
+    """What the policy decided from `at` on, until the next one."""
+
+    at: float
+    run: int | None
+    allowed: bool
+    reason: str
+    detail: str
 
 
 def run_of(row: sqlite3.Row) -> Run:

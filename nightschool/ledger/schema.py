@@ -83,6 +83,16 @@ MIGRATIONS: tuple[str, ...] = (
         UNIQUE (run, what)                  -- a stage that is done again shows the same result
     );
     """,
+    """
+    CREATE TABLE decisions (                -- of the policy: a row whenever one differs from the last
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        run INTEGER,                        -- NULL: none was queued, or no worker is there
+        allowed INTEGER NOT NULL,
+        reason TEXT NOT NULL,               -- see jobs.reasons.Reason, or no_worker
+        detail TEXT NOT NULL                -- the reason in words, with its values
+    );
+    """,
 )
 
 

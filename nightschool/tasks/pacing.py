@@ -169,7 +169,7 @@ def _warn(
         if ledger.run(work.run).timing != "tonight":
             return
     night, seeds = work.settings.night, work.settings.train.seeds
-    window = left_s(night, datetime.now())
+    window = left_s(night, time.time())
     if several(course, seeds).seconds(pace) <= window:
         return
     found = ways(window, pace, course, shorter_text, body, seeds)

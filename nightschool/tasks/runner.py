@@ -37,7 +37,7 @@ class Runner:
             except LedgerError as error:
                 _log.warning(
                     "%s", error
-                )  # held by another program: the ticker sends another message
+                )  # held by another program: the scheduler sends another message
                 return False
             if claim is None:
                 return False

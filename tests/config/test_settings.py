@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightschool.config.errors import ConfigError
+from nightschool.config.night_settings import WEEKDAYS
 from nightschool.config.presets import PRESETS
 from nightschool.config.settings import Settings, check, line_of, load, recorded, template
 
@@ -204,6 +205,105 @@ def test_a_window_without_a_length_is_named(text: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "fryday = '22:00-09:00'",
+            "unknown setting `night.days.fryday`: did you mean `night.days.friday`?",
+        ),
+        *(
+            (
+                f"friday = {written}",
+                f"`night.days.friday` = {written}: "
+                'expected a window like "22:00-09:00", a list of such, or "off"',
+            )
+            for written in (
+                '"22-09"',
+                '"24:00-01:00"',
+                '"22:00"',
+                "[]",
+                "7",
+                '"OFF"',
+                "[[]]",
+                '["off"]',
+            )
+        ),
+        (
+            'friday = "22:00-22:00"',
+            '`night.days.friday` = "22:00-22:00": "22:00-22:00" has no length: '
+            'write "00:00-24:00" for a whole day, "off" for none',
+        ),
+    ],
+)
+def test_a_bad_window_of_a_weekday_is_named(text: str, said: str) -> None:
+    assert _problems(f"[night.days]\n{text}") == [f"file, line 2: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (
+            'friday = "22:00-02:00"\nsaturday = "00:00-01:00"',
+            "friday's 22:00-02:00 and saturday's 00:00-01:00 overlap: write them as one, or apart",
+        ),
+        (
+            'friday = ["22:00-23:30", "23:00-23:45"]',
+            "friday's 22:00-23:30 and friday's 23:00-23:45 overlap: write them as one, or apart",
+        ),
+        (
+            'sunday = "22:00-10:00"\nmonday = "09:00-12:00"',
+            "sunday's 22:00-10:00 and monday's 09:00-12:00 overlap: write them as one, or apart",
+        ),
+        (
+            'tuesday = "06:00-08:00"',
+            "monday's 23:00-07:00 and tuesday's 06:00-08:00 overlap: write them as one, or apart",
+        ),
+        (
+            "\n".join(f'{day} = "off"' for day in WEEKDAYS),
+            "every day is off: no window is left (`nightschool pause` stops all)",
+        ),
+    ],
+)
+def test_windows_that_do_not_fit_together_are_named(days: str, said: str) -> None:
+    assert _problems(f"[night.days]\n{days}") == [f"file, line 2: `night`: {said}"]
+
+
+def test_windows_that_touch_and_whole_days_are_fine() -> None:
+    night = _check(
+        '[night.days]\nmonday = "00:00-24:00"\ntuesday = ["00:00-02:00", "02:00-03:00"]\n'
+        'sunday = "off"'
+    ).night
+    assert night.week[:2] == (((0, 1440),), ((0, 120), (120, 180)))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('timezone = "Europe/Berln"', 'there is no such time zone: did you mean "Europe/Berlin"?'),
+        ('timezone = "Europe"', "there is no such time zone: "),
+        ('timezone = "../etc/passwd"', 'there is no such time zone: write it like "Europe/Berlin"'),
+        ('finish_by = "6:30"', 'expected a time like "23:00"'),
+        ('finish_by = "12:00"', "finish_by = 12:00 lies outside every window"),
+        ('finish_by = "23:00"', "finish_by = 23:00 lies outside every window"),
+        (
+            "resume_temperature = 90.0",
+            "resume_temperature (90) has to be below max_temperature (87)",
+        ),
+        ("starts_per_hour = 0", "should be greater than or equal to 1"),
+        ("min_battery = 101", "should be less than or equal to 100"),
+        ("idle_minutes = -1", "should be greater than or equal to 0"),
+        ("max_hours = 25", "should be less than or equal to 24"),
+        ('exclusive = [""]', "should have at least 1 character"),
+        ('gpu = "mine"', "should be 'alone' or 'shared'"),
+        ('if_idle_unknown = "no"', "should be 'wait' or 'train'"),
+    ],
+)
+def test_a_bad_setting_of_the_night_is_one_line(text: str, said: str) -> None:
+    [problem] = _problems(f"[night]\n{text}")
+    assert said in problem
+
+
 def test_recorded_settings_of_another_version_are_read_without_what_is_gone() -> None:
     values = Settings().model_dump()
     values["train"]["micro_batch"] = 4
@@ -346,8 +446,15 @@ def test_uncommenting_every_line_changes_nothing(values: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("values", VALUES)
 def test_only_what_was_given_stands_uncommented(values: dict[str, Any]) -> None:
-    given = {key: value for key, value in tomllib.loads(template(values)).items() if value != {}}
-    assert given == {key: value for key, value in values.items() if value != {}}
+    assert _filled(tomllib.loads(template(values))) == _filled(values)
+
+
+def _filled(values: Any) -> Any:
+    """Tables without the empty ones in them."""
+    if not isinstance(values, dict):
+        return values
+    inner = {key: _filled(value) for key, value in values.items()}
+    return {key: value for key, value in inner.items() if value != {}}
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
@@ -358,7 +465,9 @@ def test_a_comment_shows_the_value_in_force(preset: str) -> None:
     seen = 0
     for line in text.splitlines():
         if line.startswith("["):
-            table = settings[line.strip("[]")]
+            table = settings
+            for key in line.strip("[]").split("."):
+                table = table[key]
         elif match := re.match(r"# (\w+) = ", line):
             assert tomllib.loads(line.removeprefix("# ")) == {match[1]: table[match[1]]}
             seen += 1

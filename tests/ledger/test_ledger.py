@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.ledger import ledger as ledger_module
+from nightschool.ledger import store as store_module
 from nightschool.ledger.ledger import MOST_LOSSES, Ledger
 from nightschool.ledger.records import STAGES, Claim, LedgerError, Timing
 from nightschool.ledger.schema import MIGRATIONS
@@ -51,6 +51,7 @@ def test_the_schema_is_as_written_down(ledger: Ledger, tmp_path: Path) -> None:
                     "decision_run"],
         "promotions": ["id", "run", "at", "by"],
         "looks": ["id", "at", "run", "what", "dataset", "test"],
+        "decisions": ["id", "at", "run", "allowed", "reason", "detail"],
     }  # fmt: skip
 
 
@@ -280,7 +281,7 @@ def test_a_ledger_that_another_process_holds_is_one_line(
         [sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert holder.stdout and holder.stdout.readline().strip() == b"held"
-    monkeypatch.setattr(ledger_module, "LOCKED_AFTER_S", 0.2)
+    monkeypatch.setattr(store_module, "LOCKED_AFTER_S", 0.2)
     with Ledger(file) as ledger:
         with pytest.raises(LedgerError, match="held by another process") as error:
             ledger.pause(None)

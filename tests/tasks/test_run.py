@@ -26,7 +26,7 @@ FAST = {"epochs": 1.0, "lora_r": 4, "max_tokens": 64, "checkpoint_minutes": 0.0}
 
 
 def queue(school: School, quick_minutes: float = 0.0) -> int:
-    """Queue a run and allow it, as the ticker would."""
+    """Queue a run and allow it, as the scheduler would."""
     with Ledger(school.ledger_file) as ledger:
         settings = quick_settings(load(school.settings_file), quick_minutes)
         run = request_run(ledger, settings, "now", new=True)[0].id

@@ -1,0 +1,47 @@
+"""Nights to decide about: a run that waits, an owner who sleeps, a computer at rest."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from nightschool.config.night_settings import NightSettings
+from nightschool.jobs.signals.signal import Signal, Signals
+from nightschool.ledger.records import Control, Run
+
+BERLIN = "Europe/Berlin"
+CALM: dict[str, Any] = {
+    "idle_s": 3600.0, "on_ac": True, "battery": 80.0, "gpu_programs": (), "gpu_load": 0.0,
+    "gpu_temperature": 50.0, "gpu_throttled": (), "cpu_load": 5.0, "disk_free": 100e9,
+    "session": "local", "presenting": "", "lid_closed": False, "programs": (), "suspending": False,
+}  # fmt: skip
+
+
+def signals(**changes: Any) -> Signals:
+    """All is calm but for the changes; None is unknown."""
+    values = {**CALM, **changes}
+    return Signals(
+        **{
+            name: Signal(value, "test", remark="broken" if value is None else "")
+            for name, value in values.items()
+        }
+    )
+
+
+def night(**given: Any) -> NightSettings:
+    return NightSettings(**{"timezone": BERLIN, **given})
+
+
+def run(timing: Any = "tonight", device: str = "auto") -> Run:
+    return Run(1, 0.0, "queued", "compare", timing, "", {"train": {"device": device}})
+
+
+def control(paused: bool = False, until: float | None = None) -> Control:
+    return Control(paused, until, False, "", None)
+
+
+def at(clock: str, day: int = 24, zone: str = BERLIN) -> float:
+    """A moment of November 2026; the 24th is a Tuesday."""
+    text = f"2026-11-{day:02} {clock}"
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()

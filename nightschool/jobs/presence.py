@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import filelock
 
@@ -23,3 +24,17 @@ def worker_alive(school: School) -> int | None:
             return int(json.loads(school.state.joinpath("worker.json").read_text("utf-8"))["pid"])
         except (OSError, ValueError, KeyError):
             return 0
+
+
+def own_pids(school: School) -> set[int]:
+    """The process ids of this command, of the school's worker and of its children."""
+    import psutil
+
+    found, worker = {os.getpid()}, worker_alive(school)
+    if worker:
+        try:
+            children = psutil.Process(worker).children(recursive=True)
+        except psutil.Error:  # it has just ended
+            return found
+        found |= {worker, *(child.pid for child in children)}
+    return found

@@ -40,11 +40,13 @@ def work(
     settings: Settings,
     until: Callable[[], bool] = lambda: False,
     every_s: float = 0.2,
+    sensors: Callable[[], Signals] | None = None,
 ) -> bool:
     """Work on the school's runs until a signal comes or `until()`, which is asked `every_s` seconds.
 
-    Returns whether a signal ended it. On a signal the running child writes a checkpoint first.
-    Raises WorkerRunning where another process holds the school.
+    `sensors` read the signals; without it the computer's own. Returns whether a signal ended it. On
+    a signal the running child writes a checkpoint first. Raises WorkerRunning where another process
+    holds the school, LedgerError where its ledger cannot be used.
     """
     school.state.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(school.work_lock)
@@ -57,8 +59,9 @@ def work(
         ) from None
     try:
         (school.state / "worker.json").write_text(json.dumps({"pid": os.getpid()}), "utf-8")
-        insist(lambda: _take_over(school))
-        return _consume(school, settings, until, every_s)
+        deadline = time.monotonic() + _PATIENCE_S
+        insist(lambda: _take_over(school), lambda: time.monotonic() > deadline)
+        return _consume(school, settings, until, every_s, sensors)
     finally:
         lock.release()
 
@@ -68,9 +71,21 @@ def _take_over(school: School) -> None:
         ledger.take_over()
 
 
-def _consume(school: School, settings: Settings, until: Callable[[], bool], every_s: float) -> bool:
+def _consume(
+    school: School,
+    settings: Settings,
+    until: Callable[[], bool],
+    every_s: float,
+    sensors: Callable[[], Signals] | None,
+) -> bool:
     logging.getLogger("huey").setLevel(logging.ERROR)
-    runner = Runner(school, worker=uuid.uuid4().hex)
+    scheduler: Scheduler | None = None
+
+    def veto() -> tuple[str, str] | None:
+        decision = scheduler.decision if scheduler else None
+        return None if decision is None or decision.run else (decision.reason, decision.detail)
+
+    runner = Runner(school, uuid.uuid4().hex, veto)
     queue = open_queue(school, settings.queue, runner.advance)
     consumer = _Consumer(queue.huey, workers=1, periodic=False, initial_delay=0.1, max_delay=1.0)
     signalled = False
@@ -84,13 +99,15 @@ def _consume(school: School, settings: Settings, until: Callable[[], bool], ever
         number: signal.signal(number, on_signal)
         for number in (getattr(signal, name) for name in names if hasattr(signal, name))
     }
-    scheduler = start_scheduler(school, queue, settings, _nothing_known)
+    night = NightWatch(school, settings, runner, sensors)
+    scheduler = start_scheduler(school, queue, settings, night.sensors)
     consumer.start()
     checked = time.monotonic()
     try:
         while not signalled and not until():
             time.sleep(every_s)
             scheduler.keep_ticking()
+            night.attend(scheduler)
             if time.monotonic() - checked > 10:
                 consumer.check_worker_health()
                 checked = time.monotonic()
@@ -98,12 +115,7 @@ def _consume(school: School, settings: Settings, until: Callable[[], bool], ever
         scheduler.stop()
         runner.stopping.set()
         consumer.stop(graceful=True)
+        night.close()
         for number, handler in before.items():
             signal.signal(number, handler)
     return signalled
-
-
-def _nothing_known() -> Signals:
-    """Stands in for the sensors: everything is unknown, so only `run --now` works."""
-    nothing: Signal[Any] = Signal(None, "none", remark="no sensors are connected")
-    return Signals(**{field.name: nothing for field in fields(Signals)})

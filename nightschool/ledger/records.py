@@ -12,9 +12,9 @@ STAGES = ("prep", "baseline", "train", "evaluate", "compare")
 
 RunState = Literal["queued", "running", "waiting", "done", "failed", "cancelled"]
 Timing = Literal["now", "tonight"]
-# How an attempt ended. `lost`: its process or its worker died without a word.
-Outcome = Literal["finished", "chunk_done", "paused", "stopped", "window_closed", "device_busy",
-                  "cancelled", "lost", "failed"]  # fmt: skip
+# How an attempt ended: finished, chunk_done, paused, stopped, device_busy, cancelled, failed, or why the
+# policy stopped it (jobs.reasons). `lost`: its process or its worker died without a word.
+Outcome = str
 
 
 class LedgerError(Exception):

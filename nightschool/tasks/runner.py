@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -17,17 +18,27 @@ from nightschool.tasks.process import Child, Message, attend
 # Between two progress records: enough for a live display, few enough writes.
 _PROGRESS_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
+_WRITE_AGAIN_S = 10.0
 _TOLD_ONCE = ("choice", "warning")
+
+Veto = Callable[[], tuple[Outcome, str] | None]
+"""An outcome and its reason in words, or None."""
+Record = Callable[[], object]
+"""Writes something into the ledger."""
 
 
 class Runner:
     """Does the work of one worker, one stage or chunk at a time."""
 
-    def __init__(self, school: School, worker: str) -> None:
+    def __init__(self, school: School, worker: str, veto: Veto = lambda: None) -> None:
+        """`veto` says why nothing may run now, also where a full disk keeps that out of the ledger."""
         self._school = school
         self._worker = worker
+        self._veto = veto
         self.stopping = threading.Event()
         """Set it to end the child at its next step's border."""
+        self.child: int | None = None
+        """The process id of the child that works now."""
 
     def advance(self, run: int) -> bool:
         """Do the next stage or chunk of a run; returns whether more can be done at once."""
@@ -42,49 +53,60 @@ class Runner:
             if claim is None:
                 return False
             try:
-                return _Attempt(self._school, ledger, claim).perform(
-                    lambda: self._why_not(ledger, run)
-                )
+                attempt = _Attempt(self._school, ledger, claim, self._insist)
+                self.child = attempt.child.pid
+                return attempt.perform(lambda: self._why_not(ledger, run))
             except BaseException as error:
                 reason = f"{type(error).__name__}: {error}"
-                insist(lambda: ledger.interrupt(claim, "lost", reason))
+                self._insist(lambda: ledger.interrupt(claim, "lost", reason))
                 raise
+            finally:
+                self.child = None
+
+    def _insist(self, record: Record) -> None:
+        insist(record, self.stopping.is_set)
 
     def _why_not(self, ledger: Ledger, run: int) -> tuple[Outcome, str] | None:
         """Why nothing may run for `run` now, or None."""
         if self.stopping.is_set():
             return "stopped", "the worker was stopped"
+        if why := self._veto():
+            return why
         control = ledger.control()
         if control.paused:
             return "paused", "paused by its owner"
         if ledger.run(run).state == "cancelled":
             return "cancelled", "cancelled by its owner"
-        if not control.run_allowed or control.decision_run != run:
-            return "window_closed", control.decision_reason
+        if control.decision_run != run:
+            return "stopped", "another run comes first"
+        if not control.run_allowed:
+            return control.decision_reason, ledger.decisions(1)[0].detail
         return None
 
 
 class _Attempt:
     """One claimed stage, from the child's start to the record of its end."""
 
-    def __init__(self, school: School, ledger: Ledger, claim: Claim) -> None:
-        self._school, self._ledger, self._claim = school, ledger, claim
+    def __init__(
+        self, school: School, ledger: Ledger, claim: Claim, insist: Callable[[Record], None]
+    ) -> None:
+        self._ledger, self._claim, self._insist = ledger, claim, insist
+        log = school.run_folder(claim.run) / "logs" / f"{claim.stage}-{claim.attempt}.log"
+        # The stage that may fetch the base model is the only one that sees a network.
+        self.child = Child(
+            stage_job(school, claim.run, claim.stage), log, online=claim.stage == "prep"
+        )
         self._ending: dict[str, Any] = {}
         self._recorded = 0.0
         self._asked: tuple[Outcome, str] | None = None
+        self._unwritten: deque[Record] = deque()
+        self._write_again = 0.0
         # Every chunk makes the same choices and gives the same warnings: the log tells each once.
         self._told = {
             event.message for event in ledger.events(claim.run) if event.kind in _TOLD_ONCE
         }
 
-    def perform(self, why_not: Callable[[], tuple[Outcome, str] | None]) -> bool:
-        claim = self._claim
-        log = self._school.run_folder(claim.run) / "logs" / f"{claim.stage}-{claim.attempt}.log"
-        # The stage that may fetch the base model is the only one that sees a network.
-        child = Child(
-            stage_job(self._school, claim.run, claim.stage), log, online=claim.stage == "prep"
-        )
-
+    def perform(self, why_not: Veto) -> bool:
         def should_stop() -> bool:
             try:
                 self._asked = why_not()
@@ -92,34 +114,42 @@ class _Attempt:
                 return False  # the ledger is held for a moment: look again at the next turn
             return self._asked is not None
 
-        code = attend(child, self._hear, should_stop)
-        insist(lambda: self._record(code))
+        code = attend(self.child, self._hear, should_stop)
+        self._insist(self._write_all)
+        self._insist(lambda: self._record(code))
         return not self._asked and self._ending.get("outcome") in ("finished", "chunk_done")
 
     def _hear(self, message: Message) -> None:
+        claim = self._claim
         if message["event"] == "ended":
             self._ending = dict(message)
         elif message["event"] == "say" and message["message"] not in self._told:
             if message["kind"] in _TOLD_ONCE:
                 self._told.add(message["message"])
-            insist(
-                lambda: self._ledger.event(
-                    self._claim.run, self._claim.stage, message["kind"], message["message"]
-                )
-            )
+            kind, text = message["kind"], message["message"]
+            self._write(lambda: self._ledger.event(claim.run, claim.stage, kind, text))
         elif message["event"] == "progress":
             last = message["step"] == message["total"]
             if last or time.monotonic() - self._recorded >= _PROGRESS_EVERY_S:
                 self._recorded = time.monotonic()
-                insist(
-                    lambda: self._ledger.progress(
-                        self._claim,
-                        message["step"],
-                        message["total"],
-                        message["loss"],
-                        message["eta_s"],
-                    )
-                )
+                step, total = message["step"], message["total"]
+                loss, eta_s = message["loss"], message["eta_s"]
+                self._write(lambda: self._ledger.progress(claim, step, total, loss, eta_s))
+
+    def _write(self, record: Record) -> None:
+        """Write now, or later where the ledger is held or the disk full: the child must not wait."""
+        self._unwritten.append(record)
+        if time.monotonic() >= self._write_again:
+            try:
+                self._write_all()
+            except LedgerError as error:
+                _log.warning("%s; it is tried again", error)
+                self._write_again = time.monotonic() + _WRITE_AGAIN_S
+
+    def _write_all(self) -> None:
+        while self._unwritten:
+            self._unwritten[0]()
+            self._unwritten.popleft()
 
     def _record(self, code: int) -> None:
         ledger, claim = self._ledger, self._claim
@@ -137,14 +167,17 @@ class _Attempt:
             ledger.interrupt(claim, outcome, reason)
 
 
-def insist(record: Callable[[], object], patience_s: float = 600.0) -> None:
-    """Write to the ledger although another process may hold it for a while."""
-    deadline = time.monotonic() + patience_s
+def insist(record: Record, given_up: Callable[[], bool] = lambda: False) -> None:
+    """Write to the ledger although another process may hold it, or the disk be full, for hours.
+
+    Raises LedgerError where it cannot be written and has been `given_up`.
+    """
     while True:
         try:
             record()
             return
-        except LedgerError:
-            if time.monotonic() > deadline:
+        except LedgerError as error:
+            if given_up():
                 raise
+            _log.warning("%s; it is tried again", error)
             time.sleep(1.0)

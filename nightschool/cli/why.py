@@ -1,0 +1,142 @@
+"""`why`: the decision, what speaks against work, and every signal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nightschool.cli.context import as_json, current_school, print_json
+
+if TYPE_CHECKING:
+    from nightschool.config.night_settings import NightSettings
+    from nightschool.jobs.outlook import Outlook
+    from nightschool.jobs.signals.signal import Signal, Signals
+
+
+@click.command("why")
+@as_json
+def why_command(json_: bool) -> None:
+    """Say why work goes on, or why it does not, and what would have to change.
+
+    Decides anew, from the signals as they are now: each is shown with its source and its age.
+    """
+    from nightschool.config.settings import load
+    from nightschool.jobs.outlook import look_ahead, read_signals
+
+    school = current_school()
+    settings = load(school.settings_file)
+    outlook = look_ahead(school, settings, time.time(), lambda: read_signals(school, settings))
+    assert outlook.signals
+    if json_:
+        print_json(_as_json(outlook, settings.night))
+        return
+    for line in _lines(outlook, settings.night):
+        click.echo(line)
+    click.echo()
+    _show(outlook.signals)
+
+
+def _as_json(outlook: Outlook, night: NightSettings) -> dict[str, Any]:
+    from nightschool.jobs.reasons import remedy
+
+    decision = outlook.decision
+    signals = [
+        {"name": name, "value": signal.value, "source": signal.source,
+         "age_s": round(signal.age_s, 1), "remark": signal.remark}
+        for name, signal in _named(outlook.signals)
+    ]  # fmt: skip
+    return {
+        "run": decision.run,
+        "reason": decision.reason,
+        "signals": signals,
+        "next_window": iso(night, outlook.window.opens if outlook.window else None),
+        "detail": decision.detail,
+        "remedy": remedy(decision.reason),
+        "next_check": iso(night, decision.next_check),
+        "against": [{"reason": f.reason, "detail": f.detail} for f in decision.findings],
+        "worker": outlook.worker is not None,
+    }
+
+
+def iso(night: NightSettings, at: float | None) -> str | None:
+    """A moment in the night's time zone, to the second, with its offset; None stays None."""
+    from nightschool.config.night import local
+
+    return local(night, at).isoformat(timespec="seconds") if at is not None else None
+
+
+def _lines(outlook: Outlook, night: NightSettings) -> Iterator[str]:
+    from nightschool.config.night import local
+    from nightschool.jobs.reasons import MEANINGS, Reason, remedy
+
+    decision, run = outlook.decision, outlook.run
+    subject = f"run {run.id}" if run else "nothing"
+    verb = "may work" if decision.run else "does not work" if run else "is to be done"
+    yield f"{subject} {verb}: {decision.detail}"
+    if not decision.run:
+        yield f"  what would have to change: {remedy(decision.reason)}"
+    others = [finding for finding in decision.findings if finding.reason is not decision.reason]
+    for finding in others:
+        yield f"  {'overridden' if decision.run else 'also'}: {finding.detail}"
+        if not decision.run:
+            yield f"    what would have to change: {remedy(finding.reason)}"
+    if decision.next_check is not None:
+        can = "goes on until" if decision.run else "that can change by itself at"
+        yield f"  {can} {clock(local(night, decision.next_check))}"
+    if outlook.window:
+        opens, closes = (local(night, at) for at in (outlook.window.opens, outlook.window.closes))
+        yield f"next window: {clock(opens)} to {closes:%H:%M}"
+    if outlook.plan:
+        yield f"plan: {outlook.plan.text}"
+    if run and outlook.worker is None:
+        missing = MEANINGS[Reason.NO_WORKER]
+        yield f"but no worker is running: {missing.remedy}"
+
+
+def clock(at: datetime) -> str:
+    """A time of today as "23:00", of another day with it: "Fri 27 Nov 23:00"."""
+    return f"{at:%H:%M}" if at.date() == datetime.now(at.tzinfo).date() else f"{at:%a %d %b %H:%M}"
+
+
+def _show(signals: Signals) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("signal", "value", "source", "age", "", box=None, pad_edge=False)
+    for name, signal in _named(signals):
+        age = f"{signal.age_s:.0f} s" if signal.age_s >= 0.5 else "now"
+        table.add_row(name.replace("_", " "), in_words(name, signal), signal.source, age, signal.remark)
+    Console(highlight=False).print(table)
+
+
+def _named(signals: Signals | None) -> Iterator[tuple[str, Signal[Any]]]:
+    for field in fields(signals) if signals else ():
+        yield field.name.removesuffix("_s"), getattr(signals, field.name)
+
+
+_UNITS = {"battery": "%", "gpu_load": "%", "cpu_load": "%", "gpu_temperature": "°C"}
+
+
+def in_words(name: str, signal: Signal[Any]) -> str:
+    """A signal's value for its owner."""
+    from nightschool.learning.pace import spoken
+
+    value = signal.value
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    if name == "idle":
+        return spoken(value)
+    if name == "disk_free":
+        return f"{value / 1e9:.1f} GB"
+    if isinstance(value, float):
+        return f"{value:.0f} {_UNITS.get(name, '')}".strip()
+    return str(value) or "nobody"

@@ -1,0 +1,83 @@
+"""What a worker looks after beside its runs: signals, sleep, wakefulness, new notes, the morning."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+from nightschool.config.night import window_at
+from nightschool.config.night_settings import NightSettings
+from nightschool.config.paths import School
+from nightschool.jobs.awake import Awake
+from nightschool.jobs.scheduler import Scheduler
+from nightschool.jobs.signals.sensors import Sensors
+from nightschool.jobs.signals.signal import Signals
+from nightschool.jobs.suspend import SuspendWatch
+from nightschool.tasks.runner import Runner
+
+_EVERY_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class NightWatch:
+    """Made by the worker; `read` is called by the scheduler's thread, all else by the worker's."""
+
+    def __init__(
+        self, school: School, runner: Runner, read: Callable[[], Signals] | None = None
+    ) -> None:
+        """Without `read` it reads the computer's own signals."""
+        self._school, self._runner, self._given = school, runner, read
+        self._scheduler: Scheduler | None = None
+        self._suspend = SuspendWatch(self._on_suspend)
+        self._awake = Awake()
+        self._sensors: tuple[list[str], Sensors] | None = None
+        self._on_ac: bool | None = None
+        self._looked = 0.0
+
+    def read(self, night: NightSettings) -> Signals:
+        """The signals as they are now."""
+        signals = self._given() if self._given else self._own(night).read()
+        self._on_ac = signals.on_ac.value
+        return signals
+
+    def _own(self, night: NightSettings) -> Sensors:
+        if self._sensors is None or self._sensors[0] != night.exclusive:
+            made = Sensors(self._school.root, night.exclusive, self._pids, self._suspend.signal)
+            self._sensors = night.exclusive, made
+        return self._sensors[1]
+
+    def _pids(self) -> set[int]:
+        child = self._runner.child
+        return {os.getpid()} if child is None else {os.getpid(), child}
+
+    def _on_suspend(self, suspending: bool) -> None:
+        if suspending and self._scheduler:
+            self._scheduler.tick_soon()
+
+    def attend(self, scheduler: Scheduler) -> None:
+        """Look after everything; to be called a few times a second."""
+        self._scheduler = scheduler
+        training = self._runner.child is not None
+        if not training and self._suspend.signal().value:
+            self._suspend.ready()
+        if time.monotonic() - self._looked < _EVERY_S:
+            return
+        self._looked = time.monotonic()
+        self._keep_awake(training, scheduler)
+
+    def _keep_awake(self, training: bool, scheduler: Scheduler) -> None:
+        decision = scheduler.decision
+        wanted = training and decision is not None and decision.run and self._on_ac
+        if wanted and window_at(scheduler.night, time.time()):
+            if refused := self._awake.hold("training overnight"):
+                _log.warning("%s", refused)
+        else:
+            self._awake.release()
+
+    def close(self) -> None:
+        """Let the computer sleep when it likes."""
+        self._awake.release()
+        self._suspend.close()

@@ -1,0 +1,85 @@
+"""What is known now of the night to come: `why`, `status` and `run` ask as the worker does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nightschool.config.night import Window, next_window
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings
+from nightschool.jobs.history import read_history
+from nightschool.jobs.policy import Decision, decide
+from nightschool.jobs.presence import own_pids, worker_alive
+from nightschool.jobs.signals.signal import Signals
+from nightschool.jobs.tonight import Plan, plan
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import STAGES, Run
+
+# With its adapter a base took that much longer to score, and the report so many seconds (two cores).
+_SCORED_AGAIN, _COMPARE_S = 1.25, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a worker would decide now, and on what grounds."""
+
+    run: Run | None
+    decision: Decision
+    signals: Signals | None
+    """None where they were not to be read."""
+    window: Window | None
+    """The next one that opens."""
+    plan: Plan | None
+    """Of a run that waits for the night."""
+    worker: int | None
+    """The worker's process id, 0 where it is not known, None where there is none."""
+
+
+def look_ahead(
+    school: School, settings: Settings, now: float, read: Callable[[], Signals] | None
+) -> Outlook:
+    """Decide as a worker would now; without `read` only by what the owner and the clock say."""
+    signals = read() if read else None
+    with Ledger(school.ledger_file) as ledger:
+        run, history = ledger.next_run(), read_history(ledger, now)
+        decision = decide(run, ledger.control(), signals, settings.night, now, history)
+        tonight = None
+        if run and run.timing == "tonight":
+            tonight = plan(settings.night, work_left_s(ledger, run), now, history)
+    return Outlook(
+        run, decision, signals, next_window(settings.night, now), tonight, worker_alive(school)
+    )
+
+
+def read_signals(school: School, settings: Settings) -> Signals:
+    """All signals, read once; takes as long as the slowest, a second at most."""
+    from nightschool.jobs.signals.sensors import Sensors
+
+    mine = own_pids(school)
+    return Sensors(school.root, settings.night.exclusive, lambda: mine).read()
+
+
+def work_left_s(ledger: Ledger, run: Run) -> float | None:
+    """Seconds of work that a run still needs; None where nobody has measured that yet.
+
+    Training by the pace of its own steps, scoring by what the baseline took, and what has not begun
+    by what the newest finished run took.
+    """
+    finished = next((past.id for past in reversed(ledger.runs()) if past.state == "done"), None)
+    left = 0.0
+    for stage in ledger.stages(run.id)[: STAGES.index(run.goal) + 1]:
+        if stage.state == "done":
+            continue
+        worked = ledger.seconds(run.id, stage.name)
+        if stage.name == "train" and stage.step and stage.total_steps:
+            left += worked / stage.step * (stage.total_steps - stage.step)
+        elif stage.name == "evaluate" and (before := ledger.seconds(run.id, "baseline")):
+            left += max(0.0, _SCORED_AGAIN * before - worked)
+        elif finished is not None:
+            left += max(0.0, ledger.seconds(finished, stage.name) - worked)
+        elif stage.name == "compare":
+            left += _COMPARE_S
+        elif stage.name != "prep":
+            return None
+    return left

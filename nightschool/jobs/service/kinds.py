@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Protocol
@@ -78,4 +79,4 @@ def usable_kind() -> Kind:
 
 
 def _in_wsl() -> bool:
-    return "microsoft" in os.uname().release.lower() if sys.platform == "linux" else False
+    return "microsoft" in platform.release().lower()

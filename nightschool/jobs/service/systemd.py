@@ -5,6 +5,7 @@ The format: systemd.syntax(7), systemd.unit(5), systemd.service(5), systemd.exec
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 
@@ -84,7 +85,7 @@ WantedBy=default.target
         return f"journalctl --user -u {name}"
 
     def remark(self) -> str:
-        asked = call("loginctl", "show-user", str(os.getuid()), "--property=Linger")
+        asked = call("loginctl", "show-user", "--property=Linger", getpass.getuser())
         if asked.stdout.strip() == "Linger=yes":
             return "lingering is on: it works from the start of the computer, also when you are logged out"
         return (

@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": "runs",
     "compare": "runs",
     "work": "work",
+    "service": "service",
     "status": "watch",
     "why": "watch",
     "log": "watch",
@@ -74,6 +75,7 @@ _SUMMARIES = {
     "evaluate": "Score the adapter on the test notes.",
     "compare": "Compare before and after, decide, and write the report.",
     "work": "Work on what is queued, in the foreground, until stopped.",
+    "service": "Start the worker with your session: install, uninstall, status.",
     "status": "Show the runs and what happens now.",
     "why": "Say why work goes on, or why it does not.",
     "log": "Show what a run did.",
@@ -140,6 +142,7 @@ def _explained(error: Exception) -> tuple[int, str]:
     if name in (
         "LedgerError",
         "NotesError",
+        "ServiceError",
         "WorkerEnded",
         "WorkerRunning",
         "ChildError",

@@ -237,6 +237,14 @@ class DecideSettings(Section):
     )
 
 
+class MorningSettings(Section):
+    """What happens when a night is over."""
+
+    notify: bool = Field(
+        True, description="show the result as a desktop notification, where there is a desktop"
+    )
+
+
 class ClassifySettings(Section):
     """How `classify` answers where the model is not sure."""
 
@@ -274,6 +282,7 @@ class Settings(Section):
     prompt: PromptSettings = PromptSettings()
     train: TrainSettings = TrainSettings()
     decide: DecideSettings = DecideSettings()
+    morning: MorningSettings = MorningSettings()
     classify: ClassifySettings = ClassifySettings()
     ladder: LadderSettings = LadderSettings()
     server: ServerSettings = ServerSettings()

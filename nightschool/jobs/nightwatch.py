@@ -26,10 +26,14 @@ class NightWatch:
     """Made by the worker; `read` is called by the scheduler's thread, all else by the worker's."""
 
     def __init__(
-        self, school: School, runner: Runner, read: Callable[[], Signals] | None = None
+        self,
+        school: School,
+        night: NightSettings,
+        runner: Runner,
+        read: Callable[[], Signals] | None = None,
     ) -> None:
-        """Without `read` it reads the computer's own signals."""
-        self._school, self._runner, self._given = school, runner, read
+        """Without `read` it reads the computer's own signals; `night` counts until `attend` is called."""
+        self._school, self._night, self._runner, self._given = school, night, runner, read
         self._scheduler: Scheduler | None = None
         self._suspend = SuspendWatch(self._on_suspend)
         self._awake = Awake()
@@ -37,16 +41,17 @@ class NightWatch:
         self._on_ac: bool | None = None
         self._looked = 0.0
 
-    def read(self, night: NightSettings) -> Signals:
+    def read(self) -> Signals:
         """The signals as they are now."""
-        signals = self._given() if self._given else self._own(night).read()
+        signals = self._given() if self._given else self._own().read()
         self._on_ac = signals.on_ac.value
         return signals
 
-    def _own(self, night: NightSettings) -> Sensors:
-        if self._sensors is None or self._sensors[0] != night.exclusive:
-            made = Sensors(self._school.root, night.exclusive, self._pids, self._suspend.signal)
-            self._sensors = night.exclusive, made
+    def _own(self) -> Sensors:
+        exclusive = self._night.exclusive
+        if self._sensors is None or self._sensors[0] != exclusive:
+            made = Sensors(self._school.root, exclusive, self._pids, self._suspend.signal)
+            self._sensors = exclusive, made
         return self._sensors[1]
 
     def _pids(self) -> set[int]:
@@ -59,7 +64,7 @@ class NightWatch:
 
     def attend(self, scheduler: Scheduler) -> None:
         """Look after everything; to be called a few times a second."""
-        self._scheduler = scheduler
+        self._scheduler, self._night = scheduler, scheduler.night
         training = self._runner.child is not None
         if not training and self._suspend.signal().value:
             self._suspend.ready()
@@ -71,7 +76,7 @@ class NightWatch:
     def _keep_awake(self, training: bool, scheduler: Scheduler) -> None:
         decision = scheduler.decision
         wanted = training and decision is not None and decision.run and self._on_ac
-        if wanted and window_at(scheduler.night, time.time()):
+        if wanted and window_at(self._night, time.time()):
             if refused := self._awake.hold("training overnight"):
                 _log.warning("%s", refused)
         else:

@@ -199,6 +199,11 @@ class Scheduler:
         """The last decision, also where the ledger could not take it."""
         return self._watch.decision
 
+    @property
+    def night(self) -> NightSettings:
+        """The settings in force."""
+        return self._watch.night
+
     def tick_soon(self) -> None:
         """Tick now, as where the computer is about to sleep."""
         self._job.modify(next_run_time=datetime.now(UTC))

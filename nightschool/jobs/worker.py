@@ -9,9 +9,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import fields
 from types import FrameType
-from typing import Any
 
 import filelock
 from huey.consumer import Consumer
@@ -19,11 +17,16 @@ from huey.consumer import Consumer
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs.presence import worker_alive
-from nightschool.jobs.scheduler import start_scheduler
-from nightschool.jobs.signals.signal import Signal, Signals
+from nightschool.jobs.nightwatch import NightWatch
+from nightschool.jobs.scheduler import Scheduler, start_scheduler
+from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.runner import Runner, insist
+
+
+# A ledger that another program holds (a backup, a virus scanner) is waited for.
+_PATIENCE_S = 60.0
 
 
 class WorkerRunning(Exception):
@@ -99,8 +102,8 @@ def _consume(
         number: signal.signal(number, on_signal)
         for number in (getattr(signal, name) for name in names if hasattr(signal, name))
     }
-    night = NightWatch(school, settings, runner, sensors)
-    scheduler = start_scheduler(school, queue, settings, night.sensors)
+    night = NightWatch(school, settings.night, runner, sensors)
+    scheduler = start_scheduler(school, queue, settings, night.read)
     consumer.start()
     checked = time.monotonic()
     try:

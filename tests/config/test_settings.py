@@ -111,7 +111,8 @@ def test_a_value_may_be_written_in_any_way_of_toml(
         (
             "zzz = 1",
             "file, line 1: unknown setting `zzz`: known here are "
-            "preset, base, queue, notes, split, kinds, prompt, train, decide, classify, ladder, server, night",
+            "preset, base, queue, notes, split, kinds, prompt, train, decide, morning, classify, ladder, "
+            "server, night",
         ),
     ],
 )

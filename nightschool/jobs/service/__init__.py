@@ -1,0 +1,1 @@
+"""What starts the worker when its owner logs in."""

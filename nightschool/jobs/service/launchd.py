@@ -1,0 +1,99 @@
+"""A LaunchAgent: starts the worker when its owner logs in to macOS.
+
+The format: launchd.plist(5); the verbs: launchctl(1).
+"""
+
+from __future__ import annotations
+
+import os
+import plistlib
+import time
+from pathlib import Path
+from xml.parsers.expat import ExpatError
+
+from nightschool.jobs.service.work import ServiceError, Work, call, must
+
+
+class LaunchAgent:
+    """See `kinds.Kind`."""
+
+    title = "LaunchAgent"
+    suffix = ".plist"
+    encoding = "utf-8"
+
+    @property
+    def folder(self) -> Path:
+        return Path.home() / "Library" / "LaunchAgents"
+
+    def text(self, work: Work) -> str:
+        """The property list.
+
+        launchd has no growing delay: after a failure it waits for `ThrottleInterval` seconds.
+        """
+        agent = {
+            "Label": work.name,
+            "ProgramArguments": work.command(),
+            "EnvironmentVariables": {
+                "PYTHONUTF8": "1",
+                "PYTHONUNBUFFERED": "1",
+                **dict(work.environment),
+            },
+            "RunAtLoad": True,
+            "KeepAlive": {"SuccessfulExit": False},
+            "ThrottleInterval": 60,
+            "ExitTimeOut": 30,
+            "LimitLoadToSessionType": "Aqua",
+            "Nice": 10,
+            "LowPriorityIO": True,
+            "StandardOutPath": str(work.log),
+            "StandardErrorPath": str(work.log),
+        }
+        return plistlib.dumps(agent, sort_keys=False).decode("utf-8")
+
+    def command(self, text: str) -> list[str]:
+        try:
+            return [str(part) for part in plistlib.loads(text.encode("utf-8"))["ProgramArguments"]]
+        except (ExpatError, KeyError, TypeError) as error:
+            raise ValueError(f"no LaunchAgent of ours: {error}") from None
+
+    def start(self, name: str, changed: bool) -> None:
+        if changed and self._loaded(name):
+            self.stop(name)
+        must("launchctl", "enable", _target(name))
+        if self._loaded(name):
+            must("launchctl", "kickstart", _target(name))
+        else:
+            must("launchctl", "bootstrap", _domain(), str(self.folder / f"{name}{self.suffix}"))
+
+    def stop(self, name: str) -> None:
+        call("launchctl", "bootout", _target(name))
+        # `bootout` returns before the worker has ended, and `bootstrap` fails until it has.
+        for _ in range(400):
+            if not self._loaded(name):
+                return
+            time.sleep(0.1)
+        raise ServiceError(f"launchd does not let go of {name}: log out and in, then try again")
+
+    def forget(self, name: str) -> None:
+        """`bootout` has done so."""
+
+    def running(self, name: str) -> bool | None:
+        done = call("launchctl", "print", _target(name))
+        return done.returncode == 0 and "state = running" in done.stdout
+
+    def log(self, name: str, school: Path) -> str:
+        return str(Work(school, Path()).log)
+
+    def remark(self) -> str:
+        return "it stops when you log out"
+
+    def _loaded(self, name: str) -> bool:
+        return call("launchctl", "print", _target(name)).returncode == 0
+
+
+def _domain() -> str:
+    return f"gui/{os.getuid()}"
+
+
+def _target(name: str) -> str:
+    return f"{_domain()}/{name}"

@@ -1,0 +1,148 @@
+"""A task of Windows' Task Scheduler: starts the worker when its owner logs on, in their session.
+
+The format: Task Scheduler Schema (MicrosoftDocs/win32, desktop-src/TaskSchd) and [MS-TSCH] 2.5.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+from nightschool.jobs.service.work import Work, call, must
+
+NAMESPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task"
+_RUNNING = "267009"  # SCHED_S_TASK_RUNNING (0x41301): the status' name is translated, this is not
+
+
+class TaskScheduler:
+    """See `kinds.Kind`. The file is what `schtasks /Create /XML` reads: UTF-16 with its mark."""
+
+    title = "scheduled task"
+    suffix = ".xml"
+    encoding = "utf-16"
+
+    @property
+    def folder(self) -> Path:
+        import platformdirs
+
+        return Path(platformdirs.user_data_dir("nightschool", False)) / "tasks"
+
+    def text(self, work: Work) -> str:
+        """The task.
+
+        `RestartOnFailure` does not count a process that ended with an error, so the trigger
+        repeats: every five minutes the task is started if no instance runs. Its owner's power and
+        idleness are the worker's to judge, so the scheduler's own conditions are switched off.
+        Priority 7 is below normal, for the disk, too. `pythonw.exe` opens no window.
+        """
+        command = Work(work.school, _windowless(work.python)).command("--log", str(work.log))
+        user = _owner()
+        return _document(
+            {
+                "RegistrationInfo": {
+                    "Author": user,
+                    "Description": f"nightschool: {work.school.name}",
+                    "Documentation": json.dumps(command),
+                },
+                "Triggers": {
+                    "LogonTrigger": {
+                        "Enabled": "true",
+                        "Repetition": {"Interval": "PT5M", "StopAtDurationEnd": "false"},
+                        "UserId": user,
+                    }
+                },
+                "Principals": {
+                    "Principal": {
+                        "@id": "Owner",
+                        "UserId": user,
+                        "LogonType": "InteractiveToken",
+                        "RunLevel": "LeastPrivilege",
+                    }
+                },
+                "Settings": {
+                    "MultipleInstancesPolicy": "IgnoreNew",
+                    "DisallowStartIfOnBatteries": "false",
+                    "StopIfGoingOnBatteries": "false",
+                    "RunOnlyIfIdle": "false",
+                    "StartWhenAvailable": "true",
+                    "ExecutionTimeLimit": "PT0S",
+                    "Priority": "7",
+                    "Enabled": "true",
+                },
+                "Actions": {
+                    "@Context": "Owner",
+                    "Exec": {
+                        "Command": command[0],
+                        "Arguments": subprocess.list2cmdline(command[1:]),
+                        "WorkingDirectory": str(work.school),
+                    },
+                },
+            }
+        )
+
+    def command(self, text: str) -> list[str]:
+        try:
+            root = ET.fromstring(text.partition("?>")[2])  # a text that is decoded has no encoding
+        except ET.ParseError as error:
+            raise ValueError(f"no task of ours: {error}") from None
+        noted = root.findtext(f"{{{NAMESPACE}}}RegistrationInfo/{{{NAMESPACE}}}Documentation")
+        return [str(part) for part in json.loads(noted or "")]
+
+    def start(self, name: str, changed: bool) -> None:
+        if changed and self.running(name):
+            must("schtasks", "/End", "/TN", name)
+        file = self.folder / f"{name}{self.suffix}"
+        must("schtasks", "/Create", "/TN", name, "/XML", str(file), "/F")
+        must("schtasks", "/Run", "/TN", name)
+
+    def stop(self, name: str) -> None:
+        call("schtasks", "/End", "/TN", name)
+        call("schtasks", "/Delete", "/TN", name, "/F")
+
+    def forget(self, name: str) -> None:
+        """`/Delete` has done so."""
+
+    def running(self, name: str) -> bool | None:
+        done = call("schtasks", "/Query", "/TN", name, "/FO", "CSV", "/V", "/NH")
+        return done.returncode == 0 and any(
+            _RUNNING in row for row in csv.reader(done.stdout.splitlines())
+        )
+
+    def log(self, name: str, school: Path) -> str:
+        return str(Work(school, Path()).log)
+
+    def remark(self) -> str:
+        return "it stops when you log off"
+
+
+def _windowless(python: Path) -> Path:
+    quiet = python.with_name("pythonw.exe")
+    return quiet if quiet.exists() else python
+
+
+def _owner() -> str:
+    domain, user = os.environ.get("USERDOMAIN", ""), os.environ.get("USERNAME", "")
+    return f"{domain}\\{user}" if domain else user
+
+
+def _document(parts: dict[str, Any]) -> str:
+    root = ET.Element("Task", {"version": "1.2", "xmlns": NAMESPACE})
+    _fill(root, parts)
+    ET.indent(root)
+    body = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-16"?>\n{body}\n'
+
+
+def _fill(element: ET.Element, parts: dict[str, Any]) -> None:
+    for name, part in parts.items():
+        if name.startswith("@"):
+            element.set(name[1:], part)
+        elif isinstance(part, dict):
+            _fill(ET.SubElement(element, name), part)
+        else:
+            ET.SubElement(element, name).text = part

@@ -1,0 +1,213 @@
+"""A private message bus and services on it: the real daemon, the real protocol, no desktop."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jeepney import (
+    DBusAddress,
+    HeaderFields,
+    Message,
+    MessageType,
+    message_bus,
+    new_error,
+    new_method_return,
+    new_signal,
+)
+from jeepney.io.blocking import DBusConnection, Proxy, open_dbus_connection
+
+needs_bus = pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="no dbus-daemon here")
+
+_CONFIG = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path={socket}</listen>
+  <policy context="default">
+    <allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/>
+  </policy>
+</busconfig>
+"""
+
+
+class PrivateBus:
+    """A dbus-daemon of its own, that nobody else speaks on."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.socket = folder / "bus"
+        self.address = f"unix:path={self.socket}"
+        self._config = folder / "bus.conf"
+        self._config.write_text(_CONFIG.format(socket=self.socket), encoding="utf-8")
+        self.start()
+
+    def start(self) -> None:
+        self._daemon = subprocess.Popen(
+            ["dbus-daemon", f"--config-file={self._config}", "--nofork", "--print-address=1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # as root it grumbles about its limit of open files
+        )
+        assert self._daemon.stdout
+        self._daemon.stdout.readline()  # it listens now
+
+    def stop(self) -> None:
+        self._daemon.kill()
+        self._daemon.communicate()
+        self.socket.unlink(missing_ok=True)
+
+
+class ServiceFault(Exception):
+    """A service's answer is this error."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+Handler = Callable[[Message], tuple[str, tuple[Any, ...]]]
+
+
+class FakeService:
+    """A service on a private bus that answers in a thread: `handlers` by the method's name."""
+
+    def __init__(self, bus: PrivateBus, name: str, handlers: dict[str, Handler]) -> None:
+        self._connection: DBusConnection = open_dbus_connection(bus.address, enable_fds=True)
+        Proxy(message_bus, self._connection).RequestName(name)
+        self._handlers = handlers
+        self._sending = threading.Lock()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def send(self, message: Message) -> None:
+        with self._sending:
+            self._connection.send(message)
+
+    def close(self) -> None:
+        self._connection.sock.shutdown(2)
+        self._thread.join(timeout=5)
+        self._connection.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                message = self._connection.receive()
+            except (OSError, ValueError):
+                return
+            if message.header.message_type is not MessageType.method_call:
+                continue
+            try:
+                handler = self._handlers[message.header.fields[HeaderFields.member]]
+                self.send(new_method_return(message, *handler(message)))
+            except ServiceFault as fault:
+                self.send(new_error(message, fault.name, "s", (str(fault),)))
+            except KeyError as unknown:
+                self.send(
+                    new_error(
+                        message, "org.freedesktop.DBus.Error.UnknownMethod", "s", (str(unknown),)
+                    )
+                )
+
+
+@dataclass
+class FakeLock:
+    """An inhibitor lock that the fake logind handed out."""
+
+    what: str
+    who: str
+    why: str
+    mode: str
+    _read_end: int
+
+    @property
+    def held(self) -> bool:
+        """Whether anybody still has the other end open, as logind itself asks."""
+        watch = select.poll()
+        watch.register(self._read_end, select.POLLHUP)
+        return not watch.poll(0)
+
+    def forget(self) -> None:
+        os.close(self._read_end)
+
+
+class FakeLogind(FakeService):
+    """Hands out locks as file descriptors, refuses some, and announces sleeps."""
+
+    path, interface = "/org/freedesktop/login1", "org.freedesktop.login1.Manager"
+
+    def __init__(self, bus: PrivateBus, refuses: tuple[str, ...] = (), preparing: bool = False):
+        self.locks: list[FakeLock] = []
+        self.refuses = set(refuses)
+        self.refused = 0
+        self.preparing = preparing
+        super().__init__(
+            bus, "org.freedesktop.login1", {"Inhibit": self._inhibit, "Get": self._get}
+        )
+
+    def held(self) -> list[FakeLock]:
+        return [lock for lock in self.locks if lock.held]
+
+    def forget(self) -> None:
+        """Drop the locks that were handed out."""
+        while self.locks:
+            self.locks.pop().forget()
+
+    def prepare_for_sleep(self, preparing: bool) -> None:
+        self.preparing = preparing
+        emitter = DBusAddress(self.path, interface=self.interface)
+        self.send(new_signal(emitter, "PrepareForSleep", "b", (preparing,)))
+
+    def _inhibit(self, message: Message) -> tuple[str, tuple[Any, ...]]:
+        what, who, why, mode = message.body
+        if what in self.refuses:
+            self.refused += 1
+            raise ServiceFault("org.freedesktop.DBus.Error.AccessDenied", "Permission denied")
+        read_end, write_end = os.pipe()
+        self.locks.append(FakeLock(what, who, why, mode, read_end))
+        # The message keeps its own copy until it is sent; ours goes with this object.
+        return "h", (_Handed(write_end),)
+
+    def _get(self, message: Message) -> tuple[str, tuple[Any, ...]]:
+        values = {"PreparingForSleep": ("b", self.preparing), "InhibitDelayMaxUSec": ("t", 7000000)}
+        return "v", (values[message.body[1]],)
+
+
+class _Handed:
+    """A descriptor that is closed when the answer that carries it has been sent and dropped."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+@contextmanager
+def running_bus(folder: Path) -> Iterator[PrivateBus]:
+    bus = PrivateBus(folder)
+    try:
+        yield bus
+    finally:
+        bus.stop()
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for what another thread does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)

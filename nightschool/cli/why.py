@@ -110,7 +110,9 @@ def _show(signals: Signals) -> None:
     table = Table("signal", "value", "source", "age", "", box=None, pad_edge=False)
     for name, signal in _named(signals):
         age = f"{signal.age_s:.0f} s" if signal.age_s >= 0.5 else "now"
-        table.add_row(name.replace("_", " "), in_words(name, signal), signal.source, age, signal.remark)
+        table.add_row(
+            name.replace("_", " "), in_words(name, signal), signal.source, age, signal.remark
+        )
     Console(highlight=False).print(table)
 
 

@@ -16,14 +16,13 @@ from huey.consumer import Consumer
 
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.nightwatch import NightWatch
+from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.scheduler import Scheduler, start_scheduler
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.runner import Runner, insist
-
 
 # A ledger that another program holds (a backup, a virus scanner) is waited for.
 _PATIENCE_S = 60.0

@@ -13,7 +13,7 @@ from jeepney import DBusAddress, HeaderFields, Message, MessageFlag, MessageType
 from jeepney.bus import get_bus
 from jeepney.io.blocking import DBusConnection, prep_socket
 
-from nightschool.jobs.signals.signal import SourceError
+from nightschool.jobs.signals.signal import AbsentError, SourceError
 
 LIMIT_S = 0.5
 REST_S = 60.0
@@ -67,13 +67,16 @@ class Bus:
         self.name = name
         self._address = address
         self._connection: Any = None
-        self._resting: dict[str, float] = {}
+        self._resting: dict[str, tuple[float, type[SourceError]]] = {}
 
     def call(
         self, peer: str, path: str, interface: str, method: str, expect: str,
         signature: str = "", *arguments: Any,
     ) -> tuple[Any, ...]:  # fmt: skip
-        """The body of the answer, whose D-Bus signature is `expect`. Raises SourceError."""
+        """The body of the answer, whose D-Bus signature is `expect`. Raises SourceError.
+
+        AbsentError, where there is no such peer or no bus.
+        """
         self._check_rest(peer)
         message = new_method_call(
             DBusAddress(path, bus_name=peer, interface=interface),
@@ -85,14 +88,14 @@ class Bus:
         try:
             reply = self._connected().send_and_get_reply(message, timeout=LIMIT_S)
         except TimeoutError:
-            self._resting[peer] = time.monotonic() + REST_S
+            self._resting[peer] = (time.monotonic() + REST_S, SourceError)
             raise SourceError(f"{peer} did not answer within {LIMIT_S} s") from None
         except SourceError:
             raise
         except Exception as error:  # the bus ended, or sent what is no D-Bus
             self._lose(f"the {self.name} bus was lost ({type(error).__name__})")
         if reply.header.message_type is MessageType.error:
-            raise SourceError(_reason(peer, reply.header.fields.get(HeaderFields.error_name, "")))
+            raise _refusal(peer, reply.header.fields.get(HeaderFields.error_name, ""))
         given = reply.header.fields.get(HeaderFields.signature, "")
         if given != expect:
             raise SourceError(f'{peer} answered {method} with "{given}" instead of "{expect}"')
@@ -113,16 +116,17 @@ class Bus:
 
     def _check_rest(self, peer: str) -> None:
         for key, what in ((peer, peer), ("", f"the {self.name} bus")):
-            left_s = self._resting.get(key, 0.0) - time.monotonic()
+            until, error = self._resting.get(key, (0.0, SourceError))
+            left_s = until - time.monotonic()
             if left_s > 0:
-                raise SourceError(f"{what} did not answer and is asked again in {left_s:.0f} s")
+                raise error(f"{what} did not answer and is asked again in {left_s:.0f} s")
 
     def _connected(self) -> Any:
         if self._connection is None:
             try:
                 channel = prep_socket(get_bus(self._address), timeout=LIMIT_S)
             except Exception as error:
-                self._lose(f"there is no {self.name} bus ({type(error).__name__})")
+                self._lose(f"there is no {self.name} bus ({type(error).__name__})", _kind(error))
             try:
                 self._connection = _Connection(channel)
             except Exception as error:
@@ -130,10 +134,10 @@ class Bus:
                 self._lose(f"the {self.name} bus does not answer ({type(error).__name__})")
         return self._connection
 
-    def _lose(self, remark: str) -> NoReturn:
+    def _lose(self, remark: str, error: type[SourceError] = SourceError) -> NoReturn:
         self.close()
-        self._resting[""] = time.monotonic() + RECONNECT_S
-        raise SourceError(remark) from None
+        self._resting[""] = (time.monotonic() + RECONNECT_S, error)
+        raise error(remark) from None
 
     def close(self) -> None:
         """End the connection; the next call makes a new one."""
@@ -142,8 +146,13 @@ class Bus:
             self._connection = None
 
 
-def _reason(peer: str, error: str) -> str:
+def _refusal(peer: str, error: str) -> SourceError:
     short = error.rsplit(".", 1)[-1]
     if short in ("ServiceUnknown", "NameHasNoOwner"):
-        return f"{peer} is not there"
-    return f"{peer} refused: {short or 'error'}"
+        return AbsentError(f"{peer} is not there")
+    lacks = short.startswith("Unknown") or short == "NotSupported"
+    return (AbsentError if lacks else SourceError)(f"{peer} refused: {short or 'error'}")
+
+
+def _kind(error: Exception) -> type[SourceError]:
+    return SourceError if isinstance(error, TimeoutError) else AbsentError

@@ -12,7 +12,7 @@ from nightschool.jobs.signals.idle import smallest
 from nightschool.jobs.signals.kept import Kept
 from nightschool.jobs.signals.logind import Session
 from nightschool.jobs.signals.reading import uptime_s
-from nightschool.jobs.signals.signal import Signal, SourceError, unknown
+from nightschool.jobs.signals.signal import AbsentError, Signal, SourceError, unknown
 from nightschool.jobs.signals.terminals import read_terminals
 
 MUTTER = "org.gnome.Mutter.IdleMonitor"
@@ -54,19 +54,21 @@ class Idle:
             "X11": self._by_x11,
             "ScreenSaver": self._by_screen_saver,
         }
-        refusals = []
+        refusals, silent = [], False
         for source, way in ways.items():
             try:
                 return Signal(way(), source)
             except SourceError as error:
                 refusals.append(str(error))
+                on_bus = source in ("Mutter", "ScreenSaver")
+                silent = silent or (on_bus and not isinstance(error, AbsentError))
         ours = [by_hint(who, time.time()) for who in people or [] if who.graphical and _ours(who)]
         if ours:
             told = smallest(ours, uptime_s())
             if told.value is not None:
                 return told
             refusals.append(told.remark)
-        elif not _desktop_expected(people):
+        elif not silent and not _desktop_expected(people):
             return Signal(uptime_s(), NO_DESKTOP)
         return unknown("desktop", "; ".join([*refusals, remark] if remark else refusals))
 

@@ -8,7 +8,7 @@ from nightschool.jobs.signals import logind, wayland, x11
 from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.kept import Kept
 from nightschool.jobs.signals.reading import Pids
-from nightschool.jobs.signals.signal import Signal, SourceError, unknown
+from nightschool.jobs.signals.signal import AbsentError, Signal, SourceError, unknown
 
 OURS = "nightschool"
 GNOME = "org.gnome.SessionManager"
@@ -28,26 +28,30 @@ class Presenting:
         self._display = Kept(x11.open_display)
 
     def read(self) -> Signal[str]:
-        """Who it is, "" for nobody; unknown where nobody could be asked and there is a desktop."""
+        """Who it is, "" for nobody; unknown where one that is there does not answer.
+
+        Unknown, too, where there is a desktop and nobody to ask.
+        """
         ways: dict[str, Callable[[], str]] = {
             "GNOME session": self._by_gnome,
             "KDE power management": self._by_kde,
             "logind": self._by_logind,
             "X11": self._by_window,
         }
-        asked, refusals = [], []
+        asked, refusals, silent = [], [], False
         for source, way in ways.items():
             try:
                 who = way()
             except SourceError as error:
                 refusals.append(str(error))
+                silent = silent or (source != "X11" and not isinstance(error, AbsentError))
                 continue
             if who:
                 return Signal(who, source)
             asked.append(source)
-        if asked:
+        if asked and not silent:
             return Signal("", ", ".join(asked))
-        if not x11.displays() and not wayland.is_there():
+        if not silent and not x11.displays() and not wayland.is_there():
             return Signal("", "no desktop")
         return unknown("desktop", "; ".join(refusals))
 

@@ -126,6 +126,18 @@ def test_a_server_without_a_desktop_is_idle_since_it_is_on(
     assert idle.read() == Signal(864_000.0, "no desktop")
 
 
+def test_a_desktop_that_hangs_is_there(
+    idle: Idle, mutter: Peer, new_peer: Callable[..., Peer]
+) -> None:
+    mutter.answers[CORE, "GetIdletime"] = None
+    for people in (None, new_peer(logind.PEER)):
+        if people is not None:
+            log_in(people)
+        told = idle.read()
+        assert (told.value, told.source) == (None, "desktop")
+        assert f"{MUTTER} did not answer" in told.remark
+
+
 def test_without_any_bus_and_desktop_too(short_path: Path) -> None:
     nowhere = f"unix:path={short_path / 'none'}"
     idle = Idle(Bus("session", nowhere), Bus("system", nowhere))

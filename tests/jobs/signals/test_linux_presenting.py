@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("jeepney")
 
+from nightschool.jobs.signals import bus as bus_module
 from nightschool.jobs.signals import logind, x11
 from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.linux_presenting import GNOME, KDE, Presenting
@@ -106,6 +107,27 @@ def test_nobody_is_known_only_from_those_that_answered(
     gnome(new_peer(GNOME))
     new_peer(logind.PEER).answers[LOGIND, "ListInhibitors"] = ("a(ssssuu)", ([],))
     assert presenting.read() == Signal("", "GNOME session, logind")
+
+
+def test_one_that_is_there_and_does_not_answer_makes_it_unknown(
+    presenting: Presenting, new_peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_module, "LIMIT_S", 0.1)
+    gnome(new_peer(GNOME))
+    peer = new_peer(logind.PEER)
+    peer.answers[LOGIND, "ListInhibitors"] = None
+    for remark in (f"{logind.PEER} did not answer within", "is asked again in 60 s"):
+        told = presenting.read()
+        assert told.value is None
+        assert remark in told.remark
+
+
+def test_one_that_does_not_know_the_question_is_passed_over(
+    presenting: Presenting, new_peer: Callable[..., Peer]
+) -> None:
+    new_peer(GNOME)  # as some desktops that only borrow the name
+    new_peer(logind.PEER).answers[LOGIND, "ListInhibitors"] = ("a(ssssuu)", ([],))
+    assert presenting.read() == Signal("", "logind")
 
 
 def test_without_a_desktop_nobody_presents(presenting: Presenting) -> None:

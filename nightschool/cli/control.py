@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 
 import click
 
@@ -18,13 +17,15 @@ from nightschool.ledger.ledger import Ledger
 )
 def pause_command(duration: str | None) -> None:
     """Stop working at the next step, with a checkpoint, until `resume` or for a time."""
+    from nightschool.cli.watch import pause_in_words
+    from nightschool.config.settings import load
+
+    school = current_school()
     until = time.time() + duration_s(duration) if duration else None
-    with Ledger(current_school().ledger_file) as ledger:
+    night = load(school.settings_file).night
+    with Ledger(school.ledger_file) as ledger:
         ledger.pause(until)
-    end = (
-        f"until {datetime.fromtimestamp(until):%a %H:%M}" if until else "until `nightschool resume`"
-    )
-    click.echo(f"paused {end}")
+    click.echo(pause_in_words(until, night))
 
 
 @click.command("resume")

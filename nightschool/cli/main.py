@@ -28,7 +28,7 @@ COMMANDS = {
     "work": "work",
     "service": "service",
     "status": "watch",
-    "why": "watch",
+    "why": "why",
     "log": "watch",
     "pause": "control",
     "resume": "control",

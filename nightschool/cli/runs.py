@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import click
 from rich.console import Console
 
 from nightschool.cli.context import current_school
+from nightschool.config.night_settings import NightSettings
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings, load, recorded
 from nightschool.jobs.presence import worker_alive
+from nightschool.jobs.reasons import remedy
 from nightschool.jobs.requests import (
     DEFAULT_QUICK,
     duration_s,
@@ -21,7 +24,7 @@ from nightschool.jobs.requests import (
 )
 from nightschool.jobs.worker import work
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Timing
+from nightschool.ledger.records import Run, Timing
 
 _new = click.option("--new", is_flag=True, help="A new run, although the newest one is unfinished.")
 _detach = click.option("--detach", is_flag=True, help="Only queue it; a running `work` does it.")
@@ -88,17 +91,35 @@ def run_command(
             )
     elif asked.train.seeds > 1:
         click.echo(_of_seeds(asked))
+    for line in _outlook(school, settings.night, run):
+        click.echo(line)
     if timing == "now" and not detach:
         return drive(school, settings, run.id)
-    window = (
-        "at once"
-        if run.timing == "now"
-        else f"between {settings.night.start} and {settings.night.end}"
-    )
-    click.echo(f"run {run.id} is queued and runs {window}")
     if worker_alive(school) is None:
-        click.echo("no worker is running: start `nightschool work` and leave it open")
+        click.echo(
+            "no worker is running: start `nightschool work` and leave it open, or `nightschool "
+            "service install` starts one at every login"
+        )
     return 0
+
+
+def _outlook(school: School, night: NightSettings, run: Run) -> Iterator[str]:
+    """When a run works, and which of the owner's rules it passes over."""
+    from nightschool.jobs.outlook import look_ahead, read_signals
+
+    signals = read_signals(school, night) if run.timing == "now" else None
+    outlook = look_ahead(school, night, time.time(), signals)
+    if outlook.run is None or outlook.run.id != run.id:
+        other = f" after run {outlook.run.id}" if outlook.run else ""
+        yield f"run {run.id} is queued{other}"
+    elif run.timing == "tonight":
+        yield f"run {run.id} is queued: {outlook.plan.text if outlook.plan else ''}"
+    elif outlook.decision.run:
+        yield f"run {run.id} works at once"
+        for finding in outlook.decision.findings:
+            yield f"  although {finding.detail}"
+    else:
+        yield f"run {run.id} waits: {outlook.decision.detail} ({remedy(outlook.decision.reason)})"
 
 
 def _of_seeds(settings: Settings) -> str:

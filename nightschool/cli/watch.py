@@ -1,35 +1,49 @@
-"""`status`, `why`, `log`."""
+"""`status`, `log`."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nightschool.cli.context import as_json, current_school, print_json
-from nightschool.jobs.presence import worker_alive
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Control, Run, Stage
+
+if TYPE_CHECKING:
+    from nightschool.config.night_settings import NightSettings
 
 
 @click.command("status")
 @as_json
 def status_command(json_: bool) -> None:
-    """Show the runs and what happens now."""
+    """Show the runs, what happens now, and the plan for the night."""
+    from nightschool.cli.why import iso
+    from nightschool.config.settings import load
+    from nightschool.jobs.outlook import look_ahead
+
     school = current_school()
-    worker = worker_alive(school)
+    night = load(school.settings_file).night
+    outlook = look_ahead(school, night, time.time())
     with Ledger(school.ledger_file) as ledger:
         control = ledger.control()
-        if worker is None:  # what a worker decided that has ended counts no more
+        if outlook.worker is None:  # what a worker decided that has ended counts no more
             control = replace(control, run_allowed=False, decision_reason="no_worker")
-        rows = [_row(run, ledger.stages(run.id), control, worker) for run in ledger.runs()]
+        detail = ledger.decisions(1)
+        rows = [_row(run, ledger.stages(run.id), control, outlook.worker) for run in ledger.runs()]
         promotions = ledger.promotions()
     decision = {"run": control.run_allowed and not control.paused, "reason": _reason(control)}
     if json_:
-        print_json({"runs": rows, "decision": decision})
+        plan = outlook.plan and {
+            "run": outlook.run.id if outlook.run else None,
+            "starts": iso(night, outlook.plan.starts),
+            "done": iso(night, outlook.plan.done),
+            "nights": outlook.plan.nights,
+            "text": outlook.plan.text,
+        }
+        print_json({"runs": rows, "decision": decision, "plan": plan})
         return
     if not rows:
         click.echo("no runs yet: `nightschool run --now` does the whole way at once")
@@ -43,21 +57,29 @@ def status_command(json_: bool) -> None:
             f"{row['id']:>4}  {row['state']:<10} {row['stage']:<9} {step:>9}  {left:>8}  "
             f"{row['reason']}{mark}"
         )
-    click.echo(_worker_line(control, worker))
+    click.echo(_worker_line(control, outlook.worker, detail[0].detail if detail else "", night))
+    if outlook.run and outlook.plan:
+        click.echo(f"run {outlook.run.id}: {outlook.plan.text}")
 
 
-def _worker_line(control: Control, pid: int | None) -> str:
+def _worker_line(control: Control, pid: int | None, detail: str, night: NightSettings) -> str:
     if control.paused:
-        until = control.paused_until
-        end = (
-            f"until {datetime.fromtimestamp(until):%a %H:%M}"
-            if until
-            else "until `nightschool resume`"
-        )
-        return f"paused {end}"
+        return pause_in_words(control.paused_until, night)
     if pid is None:
-        return "no worker is running: `nightschool work` starts one"
-    return f"a worker is running (process {pid}); {_reason(control)}"
+        return (
+            "no worker is running: `nightschool work` starts one, `nightschool service install` at "
+            "every login"
+        )
+    return f"a worker is running (process {pid}): {detail or _reason(control)}"
+
+
+def pause_in_words(until: float | None, night: NightSettings) -> str:
+    """ "paused until 16:00", of another day with it, or until what."""
+    from nightschool.cli.why import clock
+    from nightschool.config.night import local
+
+    end = clock(local(night, until)) if until else "`nightschool resume`"
+    return f"paused until {end}"
 
 
 def _reason(control: Control) -> str:
@@ -78,41 +100,6 @@ def _row(run: Run, stages: list[Stage], control: Control, worker: int | None) ->
         "eta_s": stage.eta_s if state == "running" else None,
         "reason": run.reason,
     }
-
-
-@click.command("why")
-@as_json
-def why_command(json_: bool) -> None:
-    """Say why work goes on, or why it does not."""
-    from nightschool.config.night import local
-    from nightschool.config.settings import load
-    from nightschool.jobs.history import read_history
-    from nightschool.jobs.policy import decide
-    from nightschool.jobs.reasons import MEANINGS, Reason, remedy
-
-    school = current_school()
-    night = load(school.settings_file).night
-    now = time.time()
-    with Ledger(school.ledger_file) as ledger:
-        run = ledger.next_run()
-        decision = decide(run, ledger.control(), None, night, now, read_history(ledger, now))
-    check = decision.next_check
-    at = local(night, check).replace(tzinfo=None).isoformat(timespec="minutes") if check else None
-    if json_:
-        print_json(
-            {"run": decision.run, "reason": decision.reason, "signals": [], "next_window": at}
-        )
-        return
-    subject = f"run {run.id}" if run else "nothing"
-    verb = "may work" if decision.run else "does not work" if run else "is to be done"
-    click.echo(f"{subject} {verb}: {decision.detail}")
-    if not decision.run:
-        click.echo(f"what would have to change: {remedy(decision.reason)}")
-    if at:
-        click.echo(f"that can change by itself at {at.replace('T', ' ')}")
-    if decision.run and worker_alive(school) is None:
-        missing = MEANINGS[Reason.NO_WORKER]
-        click.echo(f"but {missing.what}: {missing.remedy}")
 
 
 @click.command("log")

@@ -29,31 +29,31 @@ def why_command(json_: bool) -> None:
     from nightschool.jobs.outlook import look_ahead, read_signals
 
     school = current_school()
-    settings = load(school.settings_file)
-    outlook = look_ahead(school, settings, time.time(), lambda: read_signals(school, settings))
-    assert outlook.signals
+    night = load(school.settings_file).night
+    signals = read_signals(school, night)
+    outlook = look_ahead(school, night, time.time(), signals)
     if json_:
-        print_json(_as_json(outlook, settings.night))
+        print_json(_as_json(outlook, signals, night))
         return
-    for line in _lines(outlook, settings.night):
+    for line in _lines(outlook, night):
         click.echo(line)
     click.echo()
-    _show(outlook.signals)
+    _show(signals)
 
 
-def _as_json(outlook: Outlook, night: NightSettings) -> dict[str, Any]:
+def _as_json(outlook: Outlook, signals: Signals, night: NightSettings) -> dict[str, Any]:
     from nightschool.jobs.reasons import remedy
 
     decision = outlook.decision
-    signals = [
+    rows = [
         {"name": name, "value": signal.value, "source": signal.source,
          "age_s": round(signal.age_s, 1), "remark": signal.remark}
-        for name, signal in _named(outlook.signals)
+        for name, signal in _named(signals)
     ]  # fmt: skip
     return {
         "run": decision.run,
         "reason": decision.reason,
-        "signals": signals,
+        "signals": rows,
         "next_window": iso(night, outlook.window.opens if outlook.window else None),
         "detail": decision.detail,
         "remedy": remedy(decision.reason),
@@ -116,8 +116,8 @@ def _show(signals: Signals) -> None:
     Console(highlight=False).print(table)
 
 
-def _named(signals: Signals | None) -> Iterator[tuple[str, Signal[Any]]]:
-    for field in fields(signals) if signals else ():
+def _named(signals: Signals) -> Iterator[tuple[str, Signal[Any]]]:
+    for field in fields(signals):
         yield field.name.removesuffix("_s"), getattr(signals, field.name)
 
 

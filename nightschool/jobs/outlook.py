@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from nightschool.config.night import Window, next_window
+from nightschool.config.night_settings import NightSettings
 from nightschool.config.paths import School
-from nightschool.config.settings import Settings
 from nightschool.jobs.history import read_history
 from nightschool.jobs.policy import Decision, decide
 from nightschool.jobs.presence import own_pids, worker_alive
@@ -26,8 +25,6 @@ class Outlook:
 
     run: Run | None
     decision: Decision
-    signals: Signals | None
-    """None where they were not to be read."""
     window: Window | None
     """The next one that opens."""
     plan: Plan | None
@@ -37,27 +34,24 @@ class Outlook:
 
 
 def look_ahead(
-    school: School, settings: Settings, now: float, read: Callable[[], Signals] | None
+    school: School, night: NightSettings, now: float, signals: Signals | None = None
 ) -> Outlook:
-    """Decide as a worker would now; without `read` only by what the owner and the clock say."""
-    signals = read() if read else None
+    """Decide as a worker would now; without signals only by what the owner and the clock say."""
     with Ledger(school.ledger_file) as ledger:
         run, history = ledger.next_run(), read_history(ledger, now)
-        decision = decide(run, ledger.control(), signals, settings.night, now, history)
+        decision = decide(run, ledger.control(), signals, night, now, history)
         tonight = None
         if run and run.timing == "tonight":
-            tonight = plan(settings.night, work_left_s(ledger, run), now, history)
-    return Outlook(
-        run, decision, signals, next_window(settings.night, now), tonight, worker_alive(school)
-    )
+            tonight = plan(night, work_left_s(ledger, run), now, history)
+    return Outlook(run, decision, next_window(night, now), tonight, worker_alive(school))
 
 
-def read_signals(school: School, settings: Settings) -> Signals:
+def read_signals(school: School, night: NightSettings) -> Signals:
     """All signals, read once; takes as long as the slowest, a second at most."""
     from nightschool.jobs.signals.sensors import Sensors
 
     mine = own_pids(school)
-    return Sensors(school.root, settings.night.exclusive, lambda: mine).read()
+    return Sensors(school.root, night.exclusive, lambda: mine).read()
 
 
 def work_left_s(ledger: Ledger, run: Run) -> float | None:

@@ -180,6 +180,11 @@ class _EverySecond(BaseTrigger):  # type: ignore[misc]
         return now if previous is None else now + timedelta(seconds=EVERY_S)
 
 
+class _InThread(BasePoolExecutor):  # type: ignore[misc]
+    def __init__(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:
+        super().__init__(pool)
+
+
 class Scheduler:
     """Ticks in a thread of its own, from now on."""
 
@@ -188,7 +193,7 @@ class Scheduler:
         self._watch = watch
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "scheduler")
         self._aps = BackgroundScheduler(timezone=UTC)
-        self._aps.add_executor(BasePoolExecutor(self._thread))
+        self._aps.add_executor(_InThread(self._thread))
         self._job = self._aps.add_job(
             watch.tick, _EverySecond(), misfire_grace_time=None, coalesce=True, max_instances=1
         )

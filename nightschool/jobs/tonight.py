@@ -86,8 +86,13 @@ def _else(night: NightSettings, starts: float, now: float) -> str:
     coming = next((window for window in found if window.evening != found[0].evening), None)
     if coming is None:
         return ""
-    ahead = (coming.evening - local(night, now).date()).days
-    return ", else tomorrow" if ahead == 1 else f", else {coming.evening:%A}"
+    day = coming.evening
+    ahead = (day - local(night, now).date()).days
+    if ahead < 1:
+        return f", else from {_clock(night, coming.opens, now)}"
+    if ahead == 1:
+        return ", else tomorrow"
+    return f", else on {day:%A}" if ahead < 7 else f", else on {day:%a} {day.day} {day:%b}"
 
 
 def _clock(night: NightSettings, at: float, now: float) -> str:

@@ -1,0 +1,114 @@
+"""What the ledger remembers, as the policy reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nightschool.jobs.history import History, history_of, read_history
+from nightschool.jobs.reasons import Reason
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import PastDecision
+
+H = 3600.0
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "ledger.db", clock) as ledger:
+        yield ledger
+
+
+def past(*newest_first: tuple[float, str]) -> History:
+    rows = [PastDecision(at, 1, why == "in_window", why, "") for at, why in newest_first]
+    return history_of(rows, [])
+
+
+def test_a_school_without_a_past_has_an_empty_history(ledger: Ledger) -> None:
+    assert read_history(ledger, 1_000_000.0) == History()
+
+
+def test_quiet_begins_with_what_was_decided_after_the_last_disturbance() -> None:
+    history = past((30, "quiet_time"), (20, "on_battery"), (10, "in_window"))
+    assert (history.disturbed, history.quiet_since, history.running) == (
+        Reason.ON_BATTERY,
+        30,
+        False,
+    )
+    history = past((40, "in_window"), (30, "quiet_time"), (20, "owner_active"))
+    assert (history.disturbed, history.quiet_since, history.running) == (
+        Reason.OWNER_ACTIVE,
+        30,
+        True,
+    )
+
+
+def test_what_is_the_last_decision_lasts_still() -> None:
+    history = past((20, "gpu_busy"), (10, "in_window"))
+    assert (history.disturbed, history.quiet_since) == (Reason.GPU_BUSY, None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "hot"),
+    [
+        ([(10, "too_hot")], True),
+        ([(20, "paused"), (10, "too_hot")], True),
+        ([(30, "no_worker"), (20, "woke"), (10, "too_hot")], True),
+        ([(20, "owner_active"), (10, "too_hot")], False),
+        ([(20, "in_window"), (10, "too_hot")], False),
+        ([], False),
+    ],
+)
+def test_heat_is_remembered_until_a_later_rule_was_asked(
+    rows: list[tuple[float, str]], hot: bool
+) -> None:
+    assert past(*rows).hot is hot
+
+
+def test_stages_and_chunks_in_a_row_are_one_start(ledger: Ledger, clock: Clock) -> None:
+    run = ledger.add_run({}, "compare", "tonight").id
+    ends = ["chunk_done", "window_closed", "finish", "lost", "chunk_done"]
+    for end in ends:
+        claim = ledger.claim(run, "worker")
+        assert claim
+        clock.now += 100
+        if end == "finish":
+            ledger.finish(claim, {})
+        else:
+            ledger.interrupt(claim, end, "")  # type: ignore[arg-type]
+        clock.now += 10
+    history = read_history(ledger, clock.now)
+    begin = 1_000_000.0
+    assert history.starts == (begin, begin + 220, begin + 440)
+    assert history.worked_s(begin, clock.now, clock.now) == 400, "a lost attempt counts"
+    assert history.worked_s(begin + 50, begin + 130, clock.now) == 70
+
+
+def test_work_that_goes_on_counts_until_now(ledger: Ledger, clock: Clock) -> None:
+    run = ledger.add_run({}, "compare", "now").id
+    assert ledger.claim(run, "worker")
+    clock.now += 500
+    history = read_history(ledger, clock.now)
+    assert history.worked_s(0, clock.now + H, clock.now) == 500
+
+
+def test_what_ended_two_days_ago_is_not_read(ledger: Ledger, clock: Clock) -> None:
+    run = ledger.add_run({}, "compare", "now").id
+    claim = ledger.claim(run, "worker")
+    assert claim
+    ledger.finish(claim, {})
+    assert read_history(ledger, clock.now + 49 * H).stretches == ()

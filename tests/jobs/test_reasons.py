@@ -1,0 +1,67 @@
+"""Every reason is explained, names settings that there are, and stands in the documents."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nightschool.config.night_settings import NightSettings
+from nightschool.jobs.reasons import DISTURBANCES, MEANINGS, Reason, remedy
+
+PAGE = Path(__file__).parents[2] / "docs/nights.md"
+
+
+def test_every_reason_has_a_meaning_and_a_remedy() -> None:
+    assert list(MEANINGS) == list(Reason)
+    assert all(meaning.what and meaning.remedy for meaning in MEANINGS.values())
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_reason_names_settings_that_there_are(reason: Reason) -> None:
+    meaning = MEANINGS[reason]
+    known = {*NightSettings.model_fields}
+    for setting in meaning.setting.split(", ") if meaning.setting else []:
+        name, _, value = setting.partition(" = ")
+        assert name in known
+        if value:
+            assert NightSettings.model_validate({name: _parsed(value)}) is not None
+    assert set(re.findall(r"night\.(\w+)", remedy(reason).replace("night.toml", ""))) <= known
+
+
+def _parsed(value: str) -> object:
+    import tomllib
+
+    return tomllib.loads(f"value = {value}")["value"]
+
+
+def test_the_page_has_a_row_for_each_reason_in_order() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+) \| (.+) \| (.*) \|$", PAGE.read_text("utf-8"), re.MULTILINE
+    )
+    expected = [
+        (
+            reason.value,
+            meaning.what,
+            meaning.remedy,
+            f"`{meaning.setting}`" if meaning.setting else "",
+        )
+        for reason, meaning in MEANINGS.items()
+    ]
+    assert rows == expected
+
+
+def test_the_page_tells_every_setting_of_the_night() -> None:
+    page = PAGE.read_text("utf-8")
+    for name in NightSettings.model_fields:
+        assert f"`{name}" in page, name
+
+
+def test_only_what_comes_and_goes_has_to_be_over_for_a_while() -> None:
+    assert not DISTURBANCES & {
+        Reason.OUTSIDE_WINDOW,
+        Reason.PAUSED,
+        Reason.QUIET_TIME,
+        Reason.RUN_NOW,
+    }

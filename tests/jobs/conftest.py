@@ -11,22 +11,26 @@ from tests.jobs.bus import PrivateBus, running_bus
 
 
 @pytest.fixture
-def system_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PrivateBus]:
+def no_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever bus there is outside is none of a test's business."""
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
+
+
+@pytest.fixture
+def system_bus(
+    no_bus: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PrivateBus]:
     with running_bus(tmp_path / "system") as bus:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bus.address)
         yield bus
 
 
 @pytest.fixture
-def session_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PrivateBus]:
+def session_bus(
+    no_bus: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PrivateBus]:
     with running_bus(tmp_path / "session") as bus:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus.address)
         yield bus
-
-
-@pytest.fixture(autouse=True)
-def no_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever bus there is outside is none of a test's business."""
-    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")

@@ -18,7 +18,7 @@ from jeepney import Message
 from nightschool.jobs.awake import Awake
 from tests.jobs.bus import FakeLogind, FakeService, PrivateBus, needs_bus, until
 
-pytestmark = needs_bus
+pytestmark = [needs_bus, pytest.mark.usefixtures("no_bus")]
 
 
 @pytest.fixture

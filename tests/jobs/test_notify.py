@@ -15,6 +15,8 @@ from nightschool.jobs import notify as module
 from nightschool.jobs.notify import notify
 from tests.jobs.bus import FakeService, PrivateBus, ServiceFault, needs_bus
 
+pytestmark = pytest.mark.usefixtures("no_bus")
+
 TEXT = "夜 <b>3</b> & more"
 
 

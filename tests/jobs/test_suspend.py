@@ -13,6 +13,8 @@ from nightschool.jobs.suspend_logind import LogindSource
 from nightschool.jobs.suspend_windows import WindowsSource, suspending
 from tests.jobs.bus import FakeLogind, PrivateBus, needs_bus, until
 
+pytestmark = pytest.mark.usefixtures("no_bus")
+
 
 class Listener:
     def __init__(self) -> None:

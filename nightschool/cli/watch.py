@@ -40,7 +40,7 @@ def status_command(json_: bool) -> None:
             "run": outlook.run.id if outlook.run else None,
             "starts": iso(night, outlook.plan.starts),
             "done": iso(night, outlook.plan.done),
-            "nights": outlook.plan.nights,
+            "nights": outlook.plan.nights if outlook.plan.done else None,
             "text": outlook.plan.text,
         }
         print_json({"runs": rows, "decision": decision, "plan": plan})

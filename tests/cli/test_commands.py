@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,9 @@ def test_status_keeps_its_contract(make_school: MakeSchool) -> None:
     queued = nightschool("run", school=school)
     assert queued.returncode == 0 and "no worker is running" in queued.stdout
     status = json.loads(nightschool("status", "--json", school=school).stdout)
+    plan = status.pop("plan")
+    assert (plan["run"], plan["done"], plan["nights"]) == (1, None, None)
+    assert datetime.fromisoformat(plan["starts"]).tzinfo and plan["text"].startswith("starts")
     assert status == {
         "runs": [
             {

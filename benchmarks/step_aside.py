@@ -6,8 +6,8 @@
 
 Each of `--schools` schools has a worker, the program's own, in a process that reads its signals from
 a file. A trial: training is under way; at a random moment the owner is back, or the plug is pulled;
-seconds until the ledger holds the decision, until the training process is gone and, with a GPU,
-until NVML lists no process of the worker's on it. Then all is quiet again, and training goes on from
+seconds until the ledger holds the decision, until the training process is gone and, with a GPU and
+one school, until NVML tells as little memory in use as before. Then all is quiet again, and training goes on from
 its checkpoint. Prints one JSON line with median, 99th percentile and maximum over all trials. How
 long the signals themselves take is measured with `python -m nightschool.jobs.signals`.
 """
@@ -88,12 +88,11 @@ def until(condition: Callable[[], bool], seconds: float = 120.0) -> float:
     return time.monotonic() - began
 
 
-def on_gpu(pids: set[int]) -> bool:
-    """Whether NVML lists one of these processes; containers hide them, so any there counts, too."""
+def gpu_bytes() -> int:
+    """GPU memory in use, by whomever: NVML may number processes otherwise than a container does."""
     import pynvml
 
-    device = pynvml.nvmlDeviceGetHandleByIndex(0)
-    return any(found.pid in pids for found in pynvml.nvmlDeviceGetComputeRunningProcesses(device))
+    return int(pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0)).used)
 
 
 def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
@@ -116,10 +115,10 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
         run = request_run(ledger, load(school.settings_file), "tonight", new=True)[0].id
     # The lock of the device is for one school; here each has a state, and so a lock, of its own.
     environment = os.environ | {"NIGHTSCHOOL_STATE": str(root / "locks")}
-    worker = subprocess.Popen(
-        [sys.executable, __file__, "--serve", str(root)], env=environment, stdout=subprocess.DEVNULL
-    )
+    command = [sys.executable, __file__, "--serve", str(root)]
+    worker = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     dice, found = random.Random(number), []
+    empty = gpu_bytes() if given.device == "cuda" else 0
     try:
         with Ledger(school.ledger_file) as ledger:
 
@@ -134,14 +133,13 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
                 before = step()
                 until(lambda before=before: step() > before)  # type: ignore[misc]
                 time.sleep(dice.uniform(0.0, 2.0))
-                pids = {child.pid for child in offspring()}
                 began = time.monotonic()
                 tell(root, **dice.choice([{"idle_s": 0.0}, {"on_ac": False}]))
                 line = {"decision": until(lambda: not ledger.control().run_allowed)}
                 until(lambda: not offspring())
                 line["gone"] = time.monotonic() - began
-                if given.device == "cuda":
-                    until(lambda pids=pids: not on_gpu(pids))  # type: ignore[misc]
+                if given.device == "cuda" and given.schools == 1:
+                    until(lambda: gpu_bytes() - empty < 50e6)
                     line["free"] = time.monotonic() - began
                 found.append(line)
                 tell(root)

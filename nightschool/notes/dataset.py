@@ -167,6 +167,12 @@ def _check_kinds(items: Sequence[Item]) -> list[str]:
             "every note is held back for the test or validation, so nothing is left to train on: "
             "add notes, or lower split.test and split.validation"
         )
+    trained = [kind for kind, sides in stands.items() if sides["train"]]
+    if len(trained) == 1:
+        raise NotesError(
+            f'only "{trained[0]}" has notes to train on, and there is nothing to tell it from: all others are '
+            f"held back, for that is where they stood before: add notes of other kinds ({counts})"
+        )
     if not any(sides["test"] for sides in stands.values()):
         raise NotesError(
             f"no kind has {LEAST} notes, so nothing can be measured: add notes ({counts})"

@@ -251,6 +251,13 @@ def test_notes_that_make_no_dataset_are_refused_with_the_reason(
     assert "\n" not in str(caught.value)
 
 
+def test_a_single_kind_to_train_on_is_refused_though_others_are_measured() -> None:
+    """Of kind b, only what was measured with before is left."""
+    sides = {content_id("b number 0"): "test"}
+    with pytest.raises(NotesError, match='^only "a" has notes to train on'):
+        _freeze(_notes(a=9, b=1), sides)
+
+
 def test_the_fingerprint_names_contents_kinds_sides_and_groups() -> None:
     notes = _notes(a=10, b=10)
     first = _freeze(notes)

@@ -254,7 +254,7 @@ def test_notes_that_make_no_dataset_are_refused_with_the_reason(
 def test_a_single_kind_to_train_on_is_refused_though_others_are_measured() -> None:
     """Of kind b, only what was measured with before is left."""
     sides = {content_id("b number 0"): "test"}
-    with pytest.raises(NotesError, match='^only "a" has notes to train on'):
+    with pytest.raises(NotesError, match=r'^only "a" has notes to train on'):
         _freeze(_notes(a=9, b=1), sides)
 
 

@@ -8,11 +8,11 @@ over the kind that the note's folder, front matter or table gives; the notes the
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from nightschool.config import files
 from nightschool.notes.errors import NotesError
 from nightschool.notes.kinds import kind_name, same_kind
 from nightschool.notes.readers import Reading
@@ -69,26 +69,8 @@ def _label(line: str, where: str) -> Label:
 
 def write_labels(file: Path, labels: Iterable[Label]) -> None:
     """Write all answers: when this returns, they are on the disk; a crash leaves the old or the new."""
-    aside = file.with_name(file.name + ".tmp")
-    with aside.open("w", encoding="utf-8", newline="\n") as stream:
-        for label in labels:
-            stream.write(json.dumps(asdict(label), ensure_ascii=False) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(aside, file)
-    _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the new name on the disk too, where a system lets one ask for that (not Windows)."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    lines = (json.dumps(asdict(label), ensure_ascii=False) + "\n" for label in labels)
+    files.write(file, "".join(lines))
 
 
 def with_labels(reading: Reading, labels: Mapping[str, Label]) -> Reading:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightschool.notes import dataset as module
+from nightschool.config import files
 from nightschool.notes.dataset import Dataset, Item, freeze, load, write
 from nightschool.notes.errors import NotesError
 from nightschool.notes.readers import Note
@@ -321,14 +321,14 @@ def test_a_damaged_dataset_is_written_anew(frozen: Dataset, written: Path) -> No
 def test_a_crash_while_writing_leaves_the_old_or_nothing(
     frozen: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_text = module._write_text
+    write_file = files.write
 
     def crash(file: Path, text: str) -> None:
         if file.name == "manifest.json":
             raise KeyboardInterrupt
-        write_text(file, text)
+        write_file(file, text)
 
-    monkeypatch.setattr(module, "_write_text", crash)
+    monkeypatch.setattr(files, "write", crash)
     with pytest.raises(KeyboardInterrupt):
         write(frozen, tmp_path / "one")
     assert not (tmp_path / "one").exists()

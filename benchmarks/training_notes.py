@@ -108,7 +108,7 @@ def cheap(dataset: Any, _: Any, textures: dict[str, list[str]]) -> dict[str, lis
     from nightschool.scoring.cheap import classifier, text_features
 
     training = [item for item in dataset.items if item.side == "train"]
-    features = text_features()
+    features = text_features([item.text for item in training])
     rows = features.fit_transform([item.text for item in training])
     model = classifier().fit(rows, [item.kind for item in training])
     return {

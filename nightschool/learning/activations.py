@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import torch
 
-from nightschool.learning.checkpoints import sync, sync_tree
+from nightschool.config.files import sync, sync_tree
 
 _FORMAT = 1
 _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float64": torch.float64}

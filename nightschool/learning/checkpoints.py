@@ -21,6 +21,7 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
+from nightschool.config import files
 from nightschool.learning.errors import LearningError
 
 KEPT = 2
@@ -75,10 +76,10 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
         (aside / "state.json").write_text(json.dumps(state), encoding="utf-8")
         sums = {file.name: file_sha256(file) for file in sorted(aside.iterdir())}
         (aside / "manifest.json").write_text(json.dumps(sums), encoding="utf-8")
-        sync_tree(aside)
+        files.sync_tree(aside)
         shutil.rmtree(final, ignore_errors=True)
         os.replace(aside, final)
-        sync(folder)
+        files.sync(folder)
     except (OSError, safetensors.SafetensorError) as error:
         shutil.rmtree(aside, ignore_errors=True)
         if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
@@ -184,21 +185,3 @@ def file_sha256(file: Path) -> str:
     """The hash of a file's content, which is read once and never held whole."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def sync_tree(folder: Path) -> None:
-    """Force a folder, and all that is in it, to the disk."""
-    for path in folder.iterdir():
-        sync_tree(path) if path.is_dir() else sync(path)
-    sync(folder)
-
-
-def sync(path: Path) -> None:
-    """Force a file's or folder's content to the disk; Windows cannot open folders for that."""
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

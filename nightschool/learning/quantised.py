@@ -24,7 +24,8 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
-from nightschool.learning.checkpoints import file_sha256, sync_tree
+from nightschool.config.files import sync_tree
+from nightschool.learning.checkpoints import file_sha256
 from nightschool.learning.device import Device
 from nightschool.learning.errors import LearningError, first_line
 from nightschool.learning.hub import fingerprint

@@ -23,6 +23,7 @@ from typing import Literal, Protocol
 
 import torch
 
+from nightschool.config.files import sync_tree
 from nightschool.config.settings import TrainSettings
 from nightschool.learning import activations, adapter, checkpoints
 from nightschool.learning.checkpoints import Checkpoint
@@ -169,7 +170,7 @@ def train(
         if best:
             _take_best(student, progress, total, best, reporter)
         student.model.save_pretrained(str(folder / "adapter"))
-        checkpoints.sync_tree(folder / "adapter")
+        sync_tree(folder / "adapter")
         if student.kept:
             activations.drop(student.kept)
     return progress

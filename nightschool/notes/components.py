@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +25,12 @@ class Components:
         self.label[dropped] = keep
         kept += dropped
         self._members[keep] = kept
+
+    def join_all(self, groups: Iterable[Sequence[int]]) -> None:
+        """Make each group, of one and more, one component."""
+        for group in groups:
+            for other in group[1:]:
+                self.join(group[0], other)
 
     def groups(self) -> list[list[int]]:
         """The components of two and more, members and groups in ascending order."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from nightschool.config import files
 from nightschool.notes.duplicates import near_duplicates
 from nightschool.notes.errors import NotesError
 from nightschool.notes.readers import Note
@@ -167,6 +168,12 @@ def _check_kinds(items: Sequence[Item]) -> list[str]:
             "every note is held back for the test or validation, so nothing is left to train on: "
             "add notes, or lower split.test and split.validation"
         )
+    trained = [kind for kind, sides in stands.items() if sides["train"]]
+    if len(trained) == 1:
+        raise NotesError(
+            f'only "{trained[0]}" has notes to train on, and there is nothing to tell it from: all others are '
+            f"held back, for that is where they stood before: add notes of other kinds ({counts})"
+        )
     if not any(sides["test"] for sides in stands.values()):
         raise NotesError(
             f"no kind has {LEAST} notes, so nothing can be measured: add notes ({counts})"
@@ -221,7 +228,6 @@ def write(dataset: Dataset, folder: Path) -> None:
         pass  # not there, or damaged: write it
     aside = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
     rows = (json.dumps(asdict(item), ensure_ascii=False) for item in dataset.items)
     text = "".join(f"{row}\n" for row in rows)
     manifest = {
@@ -231,10 +237,11 @@ def write(dataset: Dataset, folder: Path) -> None:
         "counts": dict(Counter(item.side for item in dataset.items)),
         "warnings": list(dataset.warnings),
     }
-    _write_text(aside / "items.jsonl", text)
-    _write_text(aside / "manifest.json", json.dumps(manifest, ensure_ascii=False, indent=1))
+    files.write(aside / "items.jsonl", text)
+    files.write(aside / "manifest.json", json.dumps(manifest, ensure_ascii=False, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(aside, folder)
+    files.sync(folder.parent)
 
 
 def load(folder: Path) -> Dataset:
@@ -256,10 +263,3 @@ def load(folder: Path) -> Dataset:
             f"dataset {folder} was changed after it was frozen: `nightschool prep --new` makes it again"
         )
     return dataset
-
-
-def _write_text(file: Path, text: str) -> None:
-    with file.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())

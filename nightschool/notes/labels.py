@@ -8,16 +8,15 @@ over the kind that the note's folder, front matter or table gives; the notes the
 from __future__ import annotations
 
 import json
-import os
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from nightschool.config import files
 from nightschool.notes.errors import NotesError
+from nightschool.notes.kinds import kind_name, same_kind
 from nightschool.notes.readers import Reading
-from nightschool.notes.text import content_id
+from nightschool.notes.text import content_id, encodable
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,36 +60,17 @@ def _label(line: str, where: str) -> Label:
     id_, kind = (row.get("id"), row.get("kind", 0)) if isinstance(row, dict) else (None, 0)
     if not (isinstance(id_, str) and id_ and (kind is None or isinstance(kind, str))):
         raise NotesError(f'{where}: {{"id": "...", "kind": "..." or null}} is expected')
-    told: dict[str, Any] = {name: str(row.get(name, "")) for name in ("source", "begins", "at")}
-    if kind is not None:
-        kind = unicodedata.normalize("NFC", " ".join(kind.split()))
-        if not kind:
-            raise NotesError(f"{where}: the kind is empty: name one, or write null to leave it out")
-    return Label(id_, kind, **told)
+    told = {name: encodable(str(row.get(name, ""))) for name in ("source", "begins", "at")}
+    named = kind_name(kind)
+    if kind is not None and named is None:
+        raise NotesError(f"{where}: the kind is empty: name one, or write null to leave it out")
+    return Label(encodable(id_), named, **told)
 
 
 def write_labels(file: Path, labels: Iterable[Label]) -> None:
     """Write all answers: when this returns, they are on the disk; a crash leaves the old or the new."""
-    aside = file.with_name(file.name + ".tmp")
-    with aside.open("w", encoding="utf-8", newline="\n") as stream:
-        for label in labels:
-            stream.write(json.dumps(asdict(label), ensure_ascii=False) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(aside, file)
-    _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the new name on the disk too, where a system lets one ask for that (not Windows)."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    lines = (json.dumps(asdict(label), ensure_ascii=False) + "\n" for label in labels)
+    files.write(file, "".join(lines))
 
 
 def with_labels(reading: Reading, labels: Mapping[str, Label]) -> Reading:
@@ -123,14 +103,13 @@ def with_labels(reading: Reading, labels: Mapping[str, Label]) -> Reading:
 
 
 def _check_kinds(kinds: Iterable[str], labels: Mapping[str, Label]) -> None:
-    seen = {_plain(kind): kind for kind in kinds}
+    seen = {same_kind(kind): kind for kind in kinds}
     for label in labels.values():
-        if label.kind is not None and seen.setdefault(_plain(label.kind), label.kind) != label.kind:
+        if label.kind is None:
+            continue
+        other = seen.setdefault(same_kind(label.kind), label.kind)
+        if other != label.kind:
             raise NotesError(
-                f'labels.jsonl: the kind "{label.kind}" differs from "{seen[_plain(label.kind)]}" in case '
-                "or width alone: give them one name"
+                f'labels.jsonl: the kind "{label.kind}" differs from "{other}" in case or width alone: '
+                "give them one name"
             )
-
-
-def _plain(kind: str) -> str:
-    return unicodedata.normalize("NFKC", kind).casefold()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from random import Random
 
+from nightschool.notes.kinds import same_kind
 from nightschool.notes.sentences import word_end
 
 # The likeliest first; compared without case and width.
@@ -18,11 +18,14 @@ _LEAST = 60
 
 
 def none_kind(kinds: Sequence[str], given: str = "") -> str | None:
-    """The kind that means "none of the above": the one that is given, else one with such a name."""
+    """The kind that means "none of the above": the one that is given, else one with such a name.
+
+    It is spelled as the notes spell it; one that is given, and that no note has, as it is given.
+    """
+    spelled = {same_kind(kind): kind for kind in kinds}
     if given:
-        return given
-    plain = {unicodedata.normalize("NFKC", kind).casefold(): kind for kind in kinds}
-    return next((plain[name] for name in NAMES if name in plain), None)
+        return spelled.get(same_kind(given), given)
+    return next((spelled[name] for name in NAMES if name in spelled), None)
 
 
 def cut_out(text: str, seed: str) -> str | None:

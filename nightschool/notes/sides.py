@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nightschool.config import files
 from nightschool.notes.duplicates import VERSION, Signatures, alike, signatures
 from nightschool.notes.errors import NotesError
 
@@ -98,12 +98,6 @@ def read_sides(file: Path) -> Sides:
 def write_sides(file: Path, items: Iterable[Item]) -> None:
     """Add the items of a dataset to what `read_sides` knows."""
     sides = read_sides(file).after(items)
-    file.parent.mkdir(parents=True, exist_ok=True)
     signed = {id_: base64.b64encode(row).decode() for id_, row in sides.signed.items()}
     kept = {"sides": dict(sorted(sides.known.items())), "signatures": {VERSION: signed}}
-    aside = file.with_suffix(".tmp")
-    with aside.open("w", encoding="utf-8", newline="\n") as stream:
-        json.dump(kept, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(aside, file)
+    files.write(file, json.dumps(kept))

@@ -29,9 +29,7 @@ def group_notes(
     """
     ids = list(copies)
     found = Components(len(ids))
-    for group in near:
-        for other in group[1:]:
-            found.join(group[0], other)
+    found.join_all(near)
     if same_source:
         first: dict[tuple[str, str], int] = {}
         for number, notes in enumerate(copies.values()):
@@ -42,6 +40,18 @@ def group_notes(
     for members in found.groups():
         groups.update((ids[number], ids[members[0]]) for number in members)
     return groups
+
+
+def number_groups(notes: Sequence[Note], alike: Iterable[Sequence[int]]) -> list[int]:
+    """A number for each note, the same for those that are `alike` (groups) or parts of one file."""
+    found = Components(len(notes))
+    files: dict[str, list[int]] = defaultdict(list)
+    for number, note in enumerate(notes):
+        if note.section_of:
+            files[note.section_of].append(number)
+    found.join_all(files.values())
+    found.join_all(alike)
+    return [int(label) for label in found.label]
 
 
 def _places(note: Note) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from nightschool.reports import sentences
 from nightschool.reports.contract import CHEAP_ARMS, ArmName, Report, arm_of, find_arm
 from nightschool.reports.curves import finite
 from nightschool.reports.timeline import spans
@@ -131,7 +132,8 @@ def _risk(report: Report) -> str:
             for share, risk in _quarters(found["points"])
         ]
         parts.append(f"{arm_title(name)}: {', '.join(at)}")
-    return f"The surest notes first. {'; '.join(parts)}."
+    chosen = sentences.at_threshold(report)
+    return f"The surest notes first. {'; '.join(parts)}.{f' {chosen}' if chosen else ''}"
 
 
 def _quarters(points: list[list[float]]) -> list[list[float]]:
@@ -142,7 +144,7 @@ def _quarters(points: list[list[float]]) -> list[list[float]]:
 def _read_risk(report: Report) -> str:
     abstention = report["abstention"]
     diamond = (
-        " The diamond is the chosen threshold: what is sorted with it, and what of that is wrong."
+        " The diamond is the chosen threshold: the notes whose answer stands, and what of that is wrong."
         if abstention and abstention["threshold"] > 0
         else ""
     )

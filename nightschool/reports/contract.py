@@ -141,9 +141,15 @@ class Sorting(TypedDict):
 
 class Abstention(TypedDict):
     """Below `threshold` a note is left unsorted (none). The threshold is that with the least cost on
-    `validation` notes, where a wrong kind costs 1 and a note that is left unsorted `unsorted_cost`."""
+    `validation` notes, where a wrong kind costs 1 and a note that is left unsorted `unsorted_cost`.
+
+    Its place on the curve of `RiskCoverage`: the answers to `coverage` of the notes stand, whatever they
+    are, and `risk` of these are wrong (None where none stands).
+    """
 
     threshold: float
+    coverage: float
+    risk: float | None
     unsorted_cost: float
     validation: int
     in_use: bool
@@ -191,11 +197,12 @@ class Seed(TypedDict):
 
 
 class Dataset(TypedDict):
-    """What the run learnt from and was tested on; `cut` notes were cut at max_tokens, and the test
-    notes are of `groups` groups of near-copies."""
+    """What the run learnt from and was tested on; `made` of the training notes were made from others, `cut`
+    notes were cut at max_tokens, and the test notes are of `groups` groups of near-copies."""
 
     fingerprint: str
     train: int
+    made: int
     validation: int
     test: int
     groups: int

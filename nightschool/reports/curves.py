@@ -144,13 +144,12 @@ def risk_coverage(report: Report, palette: Palette) -> Figure | None:
 
 
 def _chosen(axes: Axes, report: Report, palette: Palette) -> None:
-    """The threshold as a diamond: what is sorted with it, and what of that is wrong."""
+    """The threshold as a diamond on the curve of the night's model."""
     abstention = report["abstention"]
     if abstention is None or abstention["threshold"] <= 0:
         return
-    with_ = abstention["thresholded"]
-    if with_["right"] is not None:
-        spot = (with_["answered"], 1 - with_["right"])
+    if abstention["risk"] is not None:
+        spot = (abstention["coverage"], abstention["risk"])
         axes.plot(*spot, "D", color=palette.ink, markersize=8, clip_on=False, zorder=4)
 
 

@@ -3,11 +3,11 @@
 Figures are drawn on their own canvas, without pyplot's global state.
 """
 
-import os
 import unicodedata
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
 from PIL import Image
 
+from nightschool.config import files
 from nightschool.reports.palette import Palette
 
 DPI = 192
@@ -156,7 +157,6 @@ def families() -> list[str]:
 
 def save(figure: Figure, path: Path) -> None:
     """Write the figure as a PNG that appears whole or not at all."""
-    unfinished = path.with_name(path.name + ".tmp")
     canvas: Any = FigureCanvasAgg(figure)
     with warnings.catch_warnings():
         # No installed font has the letter: a box in the chart says it better than the terminal.
@@ -164,7 +164,6 @@ def save(figure: Figure, path: Path) -> None:
         canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     # Flat colours and grey edges: with a palette the file has two fifths of the size and looks alike.
-    image.quantize(COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
-        unfinished, format="png"
-    )
-    os.replace(unfinished, path)
+    png = BytesIO()
+    image.quantize(COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(png, "png")
+    files.write(path, png.getvalue())

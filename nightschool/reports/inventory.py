@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from nightschool.config import files
 from nightschool.notes.inventory import THIN, Auc, Feature, Inventory, Texture
 from nightschool.reports import wording
 from nightschool.reports.palette import DARK, LIGHT
@@ -154,10 +154,7 @@ def loss(share: float) -> str:
 
 def write(inventory: Inventory, file: Path) -> None:
     """Write the page, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(file.name + ".tmp")
-    unfinished.write_bytes(render(inventory).encode("utf-8", "replace"))
-    os.replace(unfinished, file)
+    files.write(file, render(inventory).encode("utf-8", "replace"))
 
 
 def render(inventory: Inventory) -> str:
@@ -170,7 +167,9 @@ def render(inventory: Inventory) -> str:
     )
     environment.filters["unbroken"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
     environment.globals.update(counted=counted, feature_in_words=feature_in_words)
-    template = files("nightschool.reports").joinpath("inventory.html.j2").read_text("utf-8")
+    template = (
+        resources.files("nightschool.reports").joinpath("inventory.html.j2").read_text("utf-8")
+    )
     return environment.from_string(template).render(
         inventory=inventory,
         findings=findings(inventory),

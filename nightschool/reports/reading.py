@@ -30,7 +30,7 @@ def read(file: Path) -> Report:
                 f"{file} lacks {', '.join(missing)}: another version made it; `nightschool run --new` "
                 "makes one that this version can show"
             )
-        return cast(Report, found)
+        return cast(Report, _filled_in(found))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableReport(
             f"{file} is damaged ({type(error).__name__}: {error}): restore it, or make another with "
@@ -74,6 +74,16 @@ def _from_first(report: dict[str, Any]) -> dict[str, Any]:
         "seeds": [],
         "answers": [],
     }
+
+
+def _filled_in(report: dict[str, Any]) -> dict[str, Any]:
+    """With what reports of this contract did not tell at first."""
+    report["dataset"].setdefault("made", 0)
+    if abstention := report["abstention"]:
+        with_ = abstention["thresholded"]
+        abstention.setdefault("coverage", with_["answered"])
+        abstention.setdefault("risk", None if with_["right"] is None else 1 - with_["right"])
+    return report
 
 
 def _at_least(hits: int, of: int) -> float:

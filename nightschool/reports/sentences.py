@@ -101,7 +101,21 @@ def abstention(report: Report) -> str:
         if found["in_use"]
         else "nightschool classify uses it with classify.abstain = true."
     )
-    return f"This threshold has the least cost {origin}. {use}"
+    return f"{at_threshold(report)} This threshold has the least cost {origin}. {use}"
+
+
+def at_threshold(report: Report) -> str:
+    """Coverage and risk at the threshold; '' where there is none."""
+    found = report["abstention"]
+    if found is None or found["threshold"] <= 0:
+        return ""
+    share = percent(found["coverage"])
+    if found["risk"] is None:
+        return f"Above a probability of {percent(found['threshold'])} no answer stands."
+    return (
+        f"Above a probability of {percent(found['threshold'])} the answers to {share} of the notes stand, and "
+        f"{percent(found['risk'])} of these are wrong."
+    )
 
 
 def looks(found: Looks) -> str:

@@ -78,7 +78,8 @@ def _to_settle(report: Report) -> str:
     if more is None:
         return notes
     data = report["dataset"]
-    share = data["test"] / (data["train"] + data["validation"] + data["test"])
+    own = data["train"] - data["made"] + data["validation"] + data["test"]
+    share = data["test"] / own
     return f"{notes}, about {_round(more)} more would (some {_round(more / share)} more labelled notes)"
 
 

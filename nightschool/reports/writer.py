@@ -1,9 +1,9 @@
 """Writes a run's report: report.json, the charts' PNGs and report.html."""
 
 import json
-import os
 from pathlib import Path
 
+from nightschool.config import files
 from nightschool.reports.charts import draw
 from nightschool.reports.contract import Report
 from nightschool.reports.page import render
@@ -14,17 +14,10 @@ def write(report: Report, folder: Path) -> Path:
 
     Each file appears whole or not at all, the HTML last. ValueError if a number is not finite.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     data = json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     # A lone surrogate (an undecodable file name) becomes \udcXX, which is JSON for itself.
-    _replace(folder / "report.json", data.encode("utf-8", "backslashreplace"))
+    files.write(folder / "report.json", data.encode("utf-8", "backslashreplace"))
     html = render(report, draw(report, folder))
     page = folder / "report.html"
-    _replace(page, html.encode("utf-8", "replace"))
+    files.write(page, html.encode("utf-8", "replace"))
     return page
-
-
-def _replace(path: Path, content: bytes) -> None:
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)

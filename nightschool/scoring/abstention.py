@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from nightschool.reports.contract import OutOfScope, RiskCoverage, Sorting
-from nightschool.scoring.intervals import Codes, Floats, percentiles, share, wilson
+from nightschool.scoring.intervals import Codes, Floats, auroc, design_effect, share
 
 Bools = NDArray[np.bool_]
-_DRAWS = 2000
 
 
 def risk_coverage(confidence: Floats, right: Bools) -> RiskCoverage:
@@ -82,16 +80,15 @@ def out_of_scope(
     """How well notes of the kind none are told from others; None where there are none of them.
 
     `auroc` is the probability that a note of a real kind has a higher probability for its likeliest
-    real kind than a note of none (Hendrycks, Gimpel 2017), ties counted half; its interval is the
-    Bayesian bootstrap over groups, which knows no width where all are ranked right: there and where
-    all are ranked wrong it is Wilson's for as many pairs as the smaller side has notes.
+    real kind than a note of none (Hendrycks, Gimpel 2017), ties counted half; its interval is
+    `intervals.auroc`, for as many notes as the groups are worth on either side.
     """
     kinds = np.asarray(true)
     of_none, answered = kinds == none, rows.argmax(axis=1) == none
     if not of_none.any():
         return None
     others = np.delete(rows, none, axis=1).max(axis=1)
-    area, interval = _auroc(others, of_none, codes)
+    area, interval = _ranked(others, of_none, codes)
     return OutOfScope(
         kind=kind,
         n=int(of_none.sum()),
@@ -103,26 +100,28 @@ def out_of_scope(
     )
 
 
-def _auroc(score: Floats, of_none: Bools, codes: Codes) -> tuple[float | None, tuple[float, float]]:
-    high, low = score[~of_none], score[of_none]
-    if not len(high):
+def _ranked(
+    score: Floats, of_none: Bools, codes: Codes
+) -> tuple[float | None, tuple[float, float]]:
+    """How often a note of a real kind scores above one of none, and the interval of that."""
+    real, none = score[~of_none], score[of_none]
+    if not len(real):
         return None, (0.0, 1.0)
-    area = float((rankdata(score)[~of_none].sum() / len(high) - (len(high) + 1) / 2) / len(low))
-    if area in (0.0, 1.0):
-        n = min(len(high), len(low))
-        return area, wilson(area * n, n)
-    # How often a real note beats those of none, by weight: from sums over the notes of none in order.
-    order = np.sort(low)
-    first, last = (np.searchsorted(order, high, side) for side in ("left", "right"))
-    random = np.random.default_rng(0)
-    values = np.empty(_DRAWS)
-    ranked = codes[of_none][np.argsort(low, kind="stable")]
-    for draw in range(_DRAWS):
-        weight = random.standard_exponential(int(codes.max()) + 1)
-        below = np.append(0.0, np.cumsum(weight[ranked]))
-        real = weight[codes[~of_none]]
-        values[draw] = real @ (below[first] + below[last]) / (2 * real.sum() * below[-1])
-    return area, percentiles(values)
+    above = _share_below(none, real), 1 - _share_below(real, none)  # of the other side, by note
+    area = float(above[0].mean())
+    worth = (
+        len(shares) / design_effect(shares - area, codes[its])
+        for shares, its in zip(above, (~of_none, of_none), strict=True)
+    )
+    return area, auroc(area, *worth)
+
+
+def _share_below(scores: Floats, each: Floats) -> Floats:
+    """For each number the share of the scores that lie below it, equal ones counted half."""
+    order = np.sort(scores)
+    first, last = (np.searchsorted(order, each, side) for side in ("left", "right"))
+    shares: Floats = (first + last) / (2 * len(scores))
+    return shares
 
 
 def _unsorted(none: int | None) -> int:

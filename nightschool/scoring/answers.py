@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+
+from nightschool.notes.kinds import same_kind
 
 # What a reasoning model thinks aloud before it answers, closed or not.
 _THOUGHTS = re.compile(r"<(think|thinking|thought|reasoning)>.*?(</\1>|\Z)", re.DOTALL)
@@ -26,9 +27,9 @@ def kind_in(reply: str, kinds: Sequence[str]) -> str | None:
     in this order: the whole reply or a value in its JSON object is a kind, the last "kind:" or
     "answer:" is followed by one, only one is named at all, or only one in the last line.
     """
-    text = _THOUGHT_AHEAD.sub(" ", _plain(reply))
+    text = _THOUGHT_AHEAD.sub(" ", same_kind(reply))
     text = _THOUGHTS.sub(" ", text).strip()
-    by_name = {_plain(kind): kind for kind in kinds}
+    by_name = {same_kind(kind): kind for kind in kinds}
     for part in [text, *_values(text)]:
         for name in (part, _bare(part)):
             if name in by_name:
@@ -42,10 +43,6 @@ def kind_in(reply: str, kinds: Sequence[str]) -> str | None:
         if len(found) == 1:
             return found.pop()
     return None
-
-
-def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def _bare(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -30,26 +31,29 @@ def majority(kinds: Sequence[str], notes: int) -> list[str]:
     return [min(counts, key=lambda kind: (-counts[kind], kind))] * notes
 
 
-def text_features() -> FeatureUnion:
-    """TF-IDF of words and of characters within them, not fitted yet.
+def text_features(texts: Sequence[str]) -> FeatureUnion:
+    """TF-IDF of words and of characters within them, for such texts; not fitted yet.
 
-    The character n-grams serve text without spaces between words, such as Japanese. Its strength
-    (C = 10) is fixed, not chosen on the notes.
+    The character n-grams serve text without spaces between words, such as Japanese. Where no text has a
+    word of two letters they are all there is.
     """
-    return make_union(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True),
-    )
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
+    has_words = any(map(re.compile(words.token_pattern).search, texts))
+    return make_union(words, characters) if has_words else make_union(characters)
 
 
-def classifier() -> LogisticRegression:
-    """The logistic regression on top, balanced between the kinds, not fitted yet."""
-    return LogisticRegression(C=10, class_weight="balanced", max_iter=2000)
+def classifier(strength: float = 10) -> LogisticRegression:
+    """A logistic regression, balanced between the kinds, not fitted yet.
+
+    The strength for `text_features` (C = 10) is fixed, not chosen on the notes.
+    """
+    return LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
 
 
 def tfidf_lr(texts: Sequence[str], kinds: Sequence[str], notes: Sequence[str]) -> list[str]:
     """What `classifier` on `text_features`, fitted on texts and their kinds, answers for some notes."""
-    model = make_pipeline(text_features(), classifier()).fit(list(texts), list(kinds))
+    model = make_pipeline(text_features(texts), classifier()).fit(list(texts), list(kinds))
     return [str(kind) for kind in model.predict(list(notes))]
 
 
@@ -60,7 +64,7 @@ def gram_rows(texts: Sequence[str]) -> NDArray[np.float64]:
     & Wahba 1971), so it answers the same on these as on the 100,000 n-grams, many times faster. For
     fits on parts of one set of texts: the document frequencies are those of all of them.
     """
-    rows = text_features().fit_transform(list(texts))
+    rows = text_features(texts).fit_transform(list(texts))
     gram = (rows @ rows.T).toarray()
     # Copies would leave it without a Cholesky factor.
     gram[np.diag_indices_from(gram)] += _JITTER
@@ -127,7 +131,4 @@ def _strength(known: Floats, kinds: Sequence[str], groups: Sequence[str]) -> tup
 
 
 def _on_vectors(strength: float) -> Pipeline:
-    return make_pipeline(
-        StandardScaler(),
-        LogisticRegression(C=strength, class_weight="balanced", max_iter=2000),
-    )
+    return make_pipeline(StandardScaler(), classifier(strength))

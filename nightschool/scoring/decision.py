@@ -232,11 +232,10 @@ def _none(
     dropped = _drop(test, none, old, new, rules)
     if dropped:
         return _check(reference, "none", False, True, dropped)
-    found, of = _found(test, none, old, new)
-    # As many losses as notes, and no win, is the most that can be seen.
-    blind = 1 - 0.5**of < rules.confidence
+    # Every group lost is the most that can be seen.
+    blind = 1 - 0.5 ** len(set(test.codes[test.of_kind(none)].tolist())) < rules.confidence
     few = ", too few to see a drop" if blind else ", no drop beyond chance"
-    return _check(reference, "none", True, not blind, f"{found}{few}")
+    return _check(reference, "none", True, not blind, f"{_found(test, none, old, new)}{few}")
 
 
 def _drop(
@@ -247,7 +246,7 @@ def _drop(
     difference = differences(test.true, old, new)
     if sign_flip(-difference[its], test.codes[its]) > 1 - rules.confidence:
         return None
-    return f"{_found(test, kind, old, new)[0]}, a drop beyond chance"
+    return f"{_found(test, kind, old, new)}, a drop beyond chance"
 
 
 def _f1(test: Questions, kind: str, answers: Sequence[str]) -> float:
@@ -255,13 +254,11 @@ def _f1(test: Questions, kind: str, answers: Sequence[str]) -> float:
     return 2 * hits / (sum(a == kind for a in answers) + sum(t == kind for t in test.true))
 
 
-def _found(test: Questions, kind: str, old: Sequence[str], new: Sequence[str]) -> tuple[str, int]:
-    """How many notes of a kind both found, in words; and how many there are."""
+def _found(test: Questions, kind: str, old: Sequence[str], new: Sequence[str]) -> str:
+    """How many of the notes of a kind both found, in words."""
     its = [i for i, true in enumerate(test.true) if true == kind]
     before, after = (sum(answers[i] == kind for i in its) for answers in (old, new))
-    return f'of {counted(len(its), "note")} "{kind}" {before} found before and {after} after', len(
-        its
-    )
+    return f'of {counted(len(its), "note")} "{kind}" {before} found before and {after} after'
 
 
 def _more_notes(test: Questions, pair: Paired, checks: Sequence[Check], rules: Rules) -> int | None:

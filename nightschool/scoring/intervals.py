@@ -57,6 +57,37 @@ def share(hits: NDArray[np.bool_], codes: Codes, level: float = LEVEL) -> tuple[
     return wilson(p * worth, worth, level)
 
 
+def auroc(area: float, real: float, none: float, level: float = LEVEL) -> tuple[float, float]:
+    """The score interval of an area under the ROC curve (Newcombe 2006, part 2, method 5).
+
+    Its variance is that of Hanley and McNeil 1982 at each area that is tried, so it has a width also
+    where all is ranked right, and holds where one side has but a few notes. `real` and `none` are how
+    many independent notes there are on either side; counts may be fractions.
+    """
+    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    more = (real + none) / 2 - 1
+
+    def compatible(true: float) -> bool:
+        alike = (1 - true) / (2 - true) + true / (1 + true)
+        variance = true * (1 - true) * (1 + more * alike) / (real * none)
+        return bool((area - true) ** 2 <= z2 * variance)
+
+    return border(compatible, area, 0.0), border(compatible, area, 1.0)
+
+
+def border(compatible: Callable[[float], bool], inside: float, outside: float) -> float:
+    """Where, from a point `inside` to the end `outside`, what is compatible ends; by halving."""
+    if inside == outside or compatible(outside):
+        return outside
+    for _ in range(50):
+        middle = (inside + outside) / 2
+        if compatible(middle):
+            inside = middle
+        else:
+            outside = middle
+    return inside
+
+
 def design_effect(residuals: Floats, codes: Codes) -> float:
     """By how much groups widen the variance of a mean: 1 where they do not, never less.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from nightschool.scoring.intervals import (
     DRAWS,
     LEVEL,
     Codes,
+    border,
     codes_of,
     design_effect,
 )
@@ -109,17 +110,4 @@ def tango(wins: float, losses: float, n: float, level: float = LEVEL) -> tuple[f
         return bool((wins - losses - n * delta) ** 2 <= z2 * variance)
 
     estimate = (wins - losses) / n
-    return _border(compatible, estimate, -1.0), _border(compatible, estimate, 1.0)
-
-
-def _border(compatible: Callable[[float], bool], inside: float, outside: float) -> float:
-    """Where, from a point `inside` to the end `outside`, what is compatible ends; by halving."""
-    if inside == outside or compatible(outside):
-        return outside
-    for _ in range(50):
-        middle = (inside + outside) / 2
-        if compatible(middle):
-            inside = middle
-        else:
-            outside = middle
-    return inside
+    return border(compatible, estimate, -1.0), border(compatible, estimate, 1.0)

@@ -24,21 +24,25 @@ _EXCERPT = 160
 _WEAK = 0.6
 
 
-def find_suspects(notes: Sequence[Note], groups: Sequence[int]) -> Suspects:
-    """The labelled notes of which the cheap model doubts the kind most, the worst first.
+def find_suspects(notes: Sequence[Note], groups: Sequence[int], most: int = SHOWN) -> Suspects:
+    """The labelled notes of which the cheap model doubts the kind most: `most` at most, the worst first.
 
     Each is judged by a model fitted without it and without all notes of its group (near-copies,
     parts of one file): out-of-fold, 5 folds. Ranked by p(the model's answer) - p(the label), as in
     confident learning (Northcutt, Jiang & Chuang 2021). `groups`: a number for each note. Kinds of
     fewer than 5 groups cannot be judged; of more than 3,000 notes so many are drawn.
     """
-    chosen, remarks = _judgeable(notes, groups)
+    labelled = [number for number, note in enumerate(notes) if note.kind is not None]
+    remarks = []
+    if len(labelled) > MOST_NOTES:
+        remarks.append(f"{MOST_NOTES:,} of {len(labelled):,} notes were drawn to be judged")
+        labelled = sorted(random.Random(0).sample(labelled, MOST_NOTES))
+    chosen, few = _judgeable(labelled, notes, groups)
     if len({notes[n].kind for n in chosen}) < 2:
         needs = f"needs two kinds of at least {FOLDS} different notes each"
         return Suspects(0, 0, (), f"not looked for: {needs}")
-    if len(chosen) > MOST_NOTES:
-        remarks.append(f"{MOST_NOTES:,} of {len(chosen):,} notes were drawn to be judged")
-        chosen = sorted(random.Random(0).sample(chosen, MOST_NOTES))
+    if few:
+        remarks.insert(0, f"too few different notes to judge: {', '.join(few)}")
     kinds = [str(notes[n].kind) for n in chosen]
     with warnings.catch_warnings(), threadpool_limits(1):
         # Where all of a rare kind's groups fall into one fold: its probability is 0 there.
@@ -62,19 +66,18 @@ def find_suspects(notes: Sequence[Note], groups: Sequence[int]) -> Suspects:
     doubted.sort(key=lambda suspect: (suspect.p_kind - suspect.p_suggested, suspect.source))
     if len(doubted) > (1 - _WEAK) * len(chosen):
         remarks.append("the cheap model is often wrong here, so its doubts weigh little")
-    return Suspects(len(chosen), len(doubted), tuple(doubted[:SHOWN]), "; ".join(remarks))
+    return Suspects(len(chosen), len(doubted), tuple(doubted[:most]), "; ".join(remarks))
 
 
-def _judgeable(notes: Sequence[Note], groups: Sequence[int]) -> tuple[list[int], list[str]]:
-    """The labelled notes of kinds with enough groups, and what is left out."""
+def _judgeable(
+    labelled: Sequence[int], notes: Sequence[Note], groups: Sequence[int]
+) -> tuple[list[int], list[str]]:
+    """Those of the labelled notes whose kinds have enough groups, and the kinds that have too few."""
     of: dict[str, set[int]] = defaultdict(set)
-    for note, group in zip(notes, groups, strict=True):
-        if note.kind is not None:
-            of[note.kind].add(group)
+    for n in labelled:
+        of[str(notes[n].kind)].add(groups[n])
     few = sorted(kind for kind, own in of.items() if len(own) < FOLDS)
-    remarks = [f"too few different notes to judge: {', '.join(few)}"] if few else []
-    chosen = [n for n, note in enumerate(notes) if note.kind is not None and note.kind not in few]
-    return chosen, remarks
+    return [n for n in labelled if notes[n].kind not in few], few
 
 
 def _excerpt(text: str) -> str:

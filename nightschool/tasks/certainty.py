@@ -63,12 +63,16 @@ def certainty(
     none = None if kind is None else number.get(kind)  # a kind that is named, but has no note
     cost = settings.classify.unsorted_cost
     least = threshold(validation, known, none, cost)
+    sure, right = rows.max(axis=1), rows.argmax(axis=1) == np.array(true)
+    stand = right[sure >= least]
     return Certainty(
         calibrated,
-        risk_coverage(rows.max(axis=1), rows.argmax(axis=1) == np.array(true)),
+        risk_coverage(sure, right),
         None if kind is None or none is None else out_of_scope(kind, rows, true, none, codes),
         Abstention(
             threshold=least,
+            coverage=len(stand) / len(right),
+            risk=float(1 - stand.mean()) if len(stand) else None,
             unsorted_cost=cost,
             validation=len(watched),
             in_use=settings.classify.abstain,

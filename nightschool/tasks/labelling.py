@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.notes.components import Components
 from nightschool.notes.duplicates import near_duplicates
 from nightschool.notes.errors import NotesError
+from nightschool.notes.kinds import check_names
 from nightschool.notes.labels import Label, read_labels, with_labels, write_labels
 from nightschool.notes.none import none_kind
 from nightschool.notes.readers import Note, read_school
+from nightschool.notes.splits import number_groups
 from nightschool.notes.text import content_id
 from nightschool.scoring.proposals import far_from_every_kind
 from nightschool.scoring.suspects import find_suspects
@@ -65,17 +66,17 @@ class Tour:
 def make_tour(school: School, settings: Settings, wanted: Iterable[Why], most: int) -> Tour:
     """At most `most` questions of each wanted sort, the clearest cases first; answered ones are not asked.
 
-    Raises NotesError where the notes or the answers cannot be read, or no kind is known.
+    Raises NotesError where the notes or the answers cannot be read, no kind is known, or two of notes and
+    settings differ in case or width alone.
     """
     labels = read_labels(school.labels_file)
     reading = read_school(school.root, settings)
-    copies: dict[str, list[Question]] = defaultdict(list)
-    for note in with_labels(reading, labels).notes:
-        id_ = content_id(note.text)
-        given = () if note.kind is None else (note.kind,)
-        copies[id_].append(Question(id_, note.text, note.source, given, "copies"))
-    notes = [_one_of(same) for same in copies.values()]
+    copies: dict[str, list[Note]] = defaultdict(list)
+    for read in with_labels(reading, labels).notes:
+        copies[content_id(read.text)].append(read)
+    notes = [_one_of(id_, same) for id_, same in copies.items()]
     kinds = sorted({kind for note in notes for kind in note.given} | settings.kinds.keys())
+    check_names(kinds)
     none = none_kind(kinds, settings.notes.none) or "none"
     if not set(kinds) - {none}:
         raise NotesError(
@@ -86,7 +87,7 @@ def make_tour(school: School, settings: Settings, wanted: Iterable[Why], most: i
     found: dict[Why, list[Question]] = {
         "copies": [note for note in notes if len(note.given) > 1],
         "none": _near_no_kind(labelled, notes, none) if "none" in wanted else [],
-        "suspects": _suspects(labelled) if "suspects" in wanted else [],
+        "suspects": _suspects(labelled, copies) if "suspects" in wanted else [],
     }
     asked = [
         question
@@ -97,12 +98,12 @@ def make_tour(school: School, settings: Settings, wanted: Iterable[Why], most: i
     return Tour(tuple(sorted({*kinds, none})), none, tuple(asked))
 
 
-def _one_of(same: list[Question]) -> Question:
+def _one_of(id_: str, same: list[Note]) -> Question:
     """One question for all copies of a note."""
     first = same[0]
-    given = tuple(sorted({kind for note in same for kind in note.given}))
+    given = tuple(sorted({note.kind for note in same if note.kind is not None}))
     source = ", ".join(note.source for note in same) if len(given) > 1 else first.source
-    return Question(first.id, first.text, source, given, "copies")
+    return Question(id_, first.text, source, given, "copies")
 
 
 def _near_no_kind(labelled: list[Question], notes: list[Question], none: str) -> list[Question]:
@@ -111,25 +112,24 @@ def _near_no_kind(labelled: list[Question], notes: list[Question], none: str) ->
         [_read(note) for note in labelled], [note.given[0] for note in labelled],
         [_read(note) for note in pool], none,
     )  # fmt: skip
-    return [_asked(pool[index], "none", guess, chance) for index, guess, chance in found]
-
-
-def _suspects(labelled: list[Question]) -> list[Question]:
-    texts = [_read(note) for note in labelled]
-    groups = Components(len(texts))
-    for group in near_duplicates(texts):
-        for other in group[1:]:
-            groups.join(group[0], other)
-    notes = [Note(text, note.given[0], note.id) for text, note in zip(texts, labelled, strict=True)]
-    of = {note.id: note for note in labelled}
     return [
-        _asked(of[found.source], "suspects", found.suggested, found.p_suggested)
-        for found in find_suspects(notes, groups.label.tolist()).worst
+        replace(pool[index], why="none", guess=guess, probability=chance)
+        for index, guess, chance in found
     ]
 
 
-def _asked(note: Question, why: Why, guess: str, probability: float) -> Question:
-    return Question(note.id, note.text, note.source, note.given, why, guess, probability)
+def _suspects(labelled: list[Question], copies: dict[str, list[Note]]) -> list[Question]:
+    """All of them, for some may be answered already."""
+    notes = [
+        Note(_read(note), note.given[0], note.id, copies[note.id][0].section_of)
+        for note in labelled
+    ]
+    groups = number_groups(notes, near_duplicates([note.text for note in notes]))
+    of = {note.id: note for note in labelled}
+    return [
+        replace(of[one.source], why="suspects", guess=one.suggested, probability=one.p_suggested)
+        for one in find_suspects(notes, groups, most=len(notes)).worst
+    ]
 
 
 def _read(note: Question) -> str:

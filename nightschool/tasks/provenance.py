@@ -37,6 +37,7 @@ def provenance(work: Work, dataset: Dataset, groups: Sequence[str]) -> dict[str,
         "dataset": {
             "fingerprint": dataset.fingerprint,
             **{side: prepared[side] for side in ("train", "validation", "test")},
+            "made": prepared.get("made", 0),
             "groups": len(set(groups)),
             "cut": trained["cut"] + after["cut"],
             "warnings": _warnings(prepared, trained, after),

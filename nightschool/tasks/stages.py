@@ -89,6 +89,7 @@ def prep(work: Work) -> Ending:
         "dataset": name,
         "fingerprint": dataset.fingerprint,
         **counts,
+        "made": made,
         "warnings": warnings,
         "base_folder": str(base),
         "base_fingerprint": fingerprint(base),

@@ -10,12 +10,12 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.errors import LearningError
 from nightschool.learning.lengths import token_counter
-from nightschool.notes.components import Components
 from nightschool.notes.duplicates import near_duplicates
-from nightschool.notes.inventory import Groups, Inventory, Texture, alike, copies, take
+from nightschool.notes.inventory import Inventory, Texture, alike, copies, take
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.languages import language
 from nightschool.notes.readers import Note, read_school
+from nightschool.notes.splits import number_groups
 
 Tell = Callable[[str, int, int], None]
 """Told (what is done, how much of it, of how much) now and then."""
@@ -53,7 +53,7 @@ def survey(
         same=same,
         near=near,
     )
-    groups = _group_of(notes, alike(same, near))
+    groups = number_groups(notes, alike(same, near))
     from nightschool.scoring.suspects import find_suspects
 
     tell("looking for wrong labels", 0, 1)
@@ -73,19 +73,6 @@ def _texture(notes: Sequence[Note], groups: Sequence[int]) -> Texture:
         [(text, group) for group, text in sides[side].items()] for side in (True, False)
     )
     return compare_texture(labelled, unlabelled)
-
-
-def _group_of(notes: Sequence[Note], groups: Groups) -> list[int]:
-    """A number for each note, the same for those that are alike or parts of one file."""
-    found = Components(len(notes))
-    first: dict[str, int] = {}
-    for number, note in enumerate(notes):
-        if note.section_of:
-            found.join(first.setdefault(note.section_of, number), number)
-    for group in groups:
-        for number in group[1:]:
-            found.join(group[0], number)
-    return [int(label) for label in found.label]
 
 
 def _told(items: Iterable[_T], total: int, what: str, tell: Tell) -> Iterator[_T]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nightschool.config.files import sync_tree
 from nightschool.tasks.seeds import (
     of_seed,
     read_result,
@@ -255,8 +256,6 @@ def _with_less(work: Work, task: Task, plan: Plan) -> Ending:
 
 def _publish(work: Work, encoder: Encoder, adapter: Path) -> None:
     """Put an adapter, and what is needed to use it, where `classify` finds it: whole or not at all."""
-    from nightschool.learning.checkpoints import sync_tree
-
     final = work.school.model_folder(work.run)
     aside = final.with_name(final.name + ".tmp")
     shutil.rmtree(aside, ignore_errors=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nightschool.config import files
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.notes.dataset import Dataset, freeze, load
@@ -151,10 +151,4 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Datase
 
 def write_json(file: Path, content: Mapping[str, Any] | float) -> None:
     """Write JSON so that the file is whole or not there, also after a crash."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(".tmp")
-    with aside.open("w", encoding="utf-8", newline="\n") as stream:
-        json.dump(content, stream, ensure_ascii=False, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(aside, file)
+    files.write(file, json.dumps(content, ensure_ascii=False, indent=1))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from nightschool.learning import checkpoints
+from nightschool.config import files
 from nightschool.learning.checkpoints import (
     KEPT,
     Checkpoint,
@@ -114,7 +114,7 @@ def test_a_full_disk_loses_nothing_and_leaves_nothing(
 ) -> None:
     save(checkpoint(1), tmp_path)
     left = writes_before_it_is_full
-    sync = checkpoints.sync
+    sync = files.sync
 
     def full(path: Path) -> None:
         nonlocal left
@@ -123,7 +123,7 @@ def test_a_full_disk_loses_nothing_and_leaves_nothing(
         left -= 1
         sync(path)
 
-    monkeypatch.setattr(checkpoints, "sync", full)
+    monkeypatch.setattr(files, "sync", full)
     if left < 5:  # files, then their folder; the last sync comes after the rename
         with pytest.raises(LearningError, match="the disk is full") as error:
             save(checkpoint(2), tmp_path)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightschool.notes import dataset as module
+from nightschool.config import files
 from nightschool.notes.dataset import Dataset, Item, freeze, load, write
 from nightschool.notes.errors import NotesError
 from nightschool.notes.readers import Note
@@ -251,6 +251,13 @@ def test_notes_that_make_no_dataset_are_refused_with_the_reason(
     assert "\n" not in str(caught.value)
 
 
+def test_a_single_kind_to_train_on_is_refused_though_others_are_measured() -> None:
+    """Of kind b, only what was measured with before is left."""
+    sides = {content_id("b number 0"): "test"}
+    with pytest.raises(NotesError, match=r'^only "a" has notes to train on'):
+        _freeze(_notes(a=9, b=1), sides)
+
+
 def test_the_fingerprint_names_contents_kinds_sides_and_groups() -> None:
     notes = _notes(a=10, b=10)
     first = _freeze(notes)
@@ -314,14 +321,14 @@ def test_a_damaged_dataset_is_written_anew(frozen: Dataset, written: Path) -> No
 def test_a_crash_while_writing_leaves_the_old_or_nothing(
     frozen: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_text = module._write_text
+    write_file = files.write
 
     def crash(file: Path, text: str) -> None:
         if file.name == "manifest.json":
             raise KeyboardInterrupt
-        write_text(file, text)
+        write_file(file, text)
 
-    monkeypatch.setattr(module, "_write_text", crash)
+    monkeypatch.setattr(files, "write", crash)
     with pytest.raises(KeyboardInterrupt):
         write(frozen, tmp_path / "one")
     assert not (tmp_path / "one").exists()

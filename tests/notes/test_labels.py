@@ -51,6 +51,15 @@ def test_a_file_written_by_hand_is_read(tmp_path: Path) -> None:
     assert read_labels(file) == {"1": Label("1", "c"), "2": Label("2", None)}
 
 
+def test_half_a_surrogate_pair_in_an_answer_does_no_harm(tmp_path: Path) -> None:
+    file = tmp_path / "labels.jsonl"
+    file.write_text(r'{"id": "1", "kind": "a\ud83d", "source": "\ud83d.md"}', "utf-8")
+    labels = read_labels(file)
+    assert labels == {"1": Label("1", "a?", "?.md")}
+    write_labels(file, labels.values())
+    assert read_labels(file) == labels
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -29,6 +29,7 @@ DECISION = (
         (["lesson", "value"], "", None),
         ([], "", None),
         (["lesson", "none"], "misc notes", "misc notes"),
+        (["lesson", "ｎｏｎｅ"], "None", "ｎｏｎｅ"),
     ],
 )
 def test_none_is_the_kind_that_is_named_so_or_given(

@@ -165,7 +165,8 @@ REPORT: Report = {
     "risk_coverage": {"before": RISK_COVERAGE, "after": RISK_COVERAGE},
     "out_of_scope": {},
     "abstention": {
-        "threshold": 0.44, "unsorted_cost": 0.5, "validation": 55, "in_use": False,
+        "threshold": 0.44, "coverage": 0.86, "risk": 0.1, "unsorted_cost": 0.5,
+        "validation": 55, "in_use": False,
         "plain": {"accuracy": 0.8, "accuracy_ci": [0.68, 0.89], "answered": 1.0, "right": 0.8,
                   "right_ci": [0.68, 0.89], "none_recall": None, "cost": 0.2},
         "thresholded": {"accuracy": 0.77, "accuracy_ci": [0.64, 0.86], "answered": 0.86,
@@ -181,7 +182,7 @@ REPORT: Report = {
     "created": "2026-11-24T03:00:00+00:00",
     "dataset": {
         "fingerprint": "sha256:5f1d0f7f5b0c4c7c9d4a3be1c0f2a8d7e6b5c4a39281706f5e4d3c2b1a09f8e7",
-        "train": 391, "validation": 55, "test": 56, "groups": 51, "cut": 7,
+        "train": 391, "made": 0, "validation": 55, "test": 56, "groups": 51, "cut": 7,
         "warnings": ["recipe has 31 notes; below 50 the model learns little of a kind.",
                      "12 near-duplicates were kept on one side of the split."],
     },

@@ -77,6 +77,20 @@ def test_an_earlier_report_with_as_good_a_word_count_model_names_it(
     assert "(tfidf-lr) does at least as well: 90 %" in verdict(read(file))
 
 
+def test_what_a_report_of_this_contract_did_not_tell_at_first_is_filled_in(
+    report: Report, tmp_path: Path
+) -> None:
+    earlier: Any = json.loads(json.dumps(report))
+    for name in ("coverage", "risk"):
+        del earlier["abstention"][name]
+    del earlier["dataset"]["made"]
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(earlier), encoding="utf-8")
+    found = read(file)["abstention"]
+    assert read(file)["dataset"]["made"] == 0
+    assert found and (found["coverage"], found["risk"]) == (0.86, pytest.approx(0.1))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -25,6 +25,7 @@ def test_no_change_has_no_p(report: Report) -> None:
     ("threshold", "validation", "in_use", "said"),
     [
         (0.4, 55, True, "nightschool classify uses it."),
+        (0.4, 55, True, "answers to 86 % of the notes stand, and 10 % of these are wrong."),
         (0.4, 55, False, "abstain = true"),
         (0.0, 55, True, "does not pay"),
         (0.0, 0, True, "no validation notes"),

@@ -91,6 +91,13 @@ def test_what_is_not_settled_says_how_many_notes_would_settle_it(
     assert verdict(report).endswith(said)
 
 
+def test_notes_that_were_made_are_not_labelled_ones(report: Report) -> None:
+    report["decision"], report["more_notes"] = "inconclusive", 87
+    report["dataset"]["train"] += 300
+    report["dataset"]["made"] += 300
+    assert "(some 780 more labelled notes)" in verdict(report)
+
+
 def champion(accuracy: float | None, delta: float, why_not: str = "") -> Champion:
     paired = cast(Paired, {"delta_accuracy": delta, "delta_ci": [delta - 0.1, delta + 0.1]})
     return {

@@ -35,7 +35,7 @@ def test_words_and_parts_of_words_tell_kinds() -> None:
 
 
 def test_gram_rows_give_the_same_answers_as_the_features() -> None:
-    rows, features = gram_rows(TEXTS), text_features().fit_transform(TEXTS)
+    rows, features = gram_rows(TEXTS), text_features(TEXTS).fit_transform(TEXTS)
     assert np.allclose(rows @ rows.T, (features @ features.T).toarray(), atol=1e-5)
     by_rows = classifier().fit(rows, KINDS).predict_proba(rows)
     by_features = classifier().fit(features, KINDS).predict_proba(features)
@@ -45,6 +45,11 @@ def test_gram_rows_give_the_same_answers_as_the_features() -> None:
 def test_copies_have_gram_rows_too() -> None:
     rows = gram_rows(["the same"] * 5)
     assert np.allclose(rows @ rows.T, 2, atol=1e-4)
+
+
+def test_notes_without_a_word_are_told_apart_by_their_signs() -> None:
+    assert tfidf_lr(["a", "🍞", "b", "?!"], ["x", "y"] * 2, ["🍞", "a"]) == ["y", "x"]
+    assert gram_rows(["a", "🍞", "?!"]).shape == (3, 3)
 
 
 def cloud(kinds: list[str], spread: float = 0.3) -> np.ndarray:

@@ -116,6 +116,12 @@ def test_none_is_judged_however_few_its_notes_are() -> None:
     assert "too few to see a drop" in few["detail"]
 
 
+def test_copies_of_one_note_of_none_are_too_few_to_see_a_drop() -> None:
+    few = check(judged(("a", 6, 21, 0, 3), ("none", 0, 0, 6, 0), together=6), "none")
+    assert (few["passed"], few["settled"]) == (True, False)
+    assert "too few to see a drop" in few["detail"]
+
+
 def test_without_notes_of_none_there_is_no_such_check() -> None:
     names = [c["name"] for c in judged(("a", 5, 20, 0, 5), ("b", 14, 0, 0, 0)).checks]
     assert names == ["better", "macro-F1", "kinds"]

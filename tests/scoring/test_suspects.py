@@ -5,6 +5,7 @@ import random
 import pytest
 
 from nightschool.notes.readers import Note
+from nightschool.scoring import suspects
 from nightschool.scoring.suspects import FOLDS, SHOWN, find_suspects
 
 WORDS = {
@@ -67,3 +68,23 @@ def test_without_two_kinds_nothing_is_judged(notes: list[Note]) -> None:
     found = find_suspects(notes, range(len(notes)))
     assert (found.judged, found.worst) == (0, ())
     assert found.remark.startswith("not looked for: needs two kinds of at least 5 ")
+
+
+def test_a_kind_that_is_lost_when_notes_are_drawn_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(suspects, "MOST_NOTES", 40)
+    rare = [Note("rare words here", "rare", f"r{n}") for n in range(FOLDS)]
+    notes = [*rare, *_notes(200)]
+    found = find_suspects(notes, range(len(notes)))
+    assert found.judged <= 40
+    assert found.remark.endswith("40 of 605 notes were drawn to be judged")
+    one = [*rare, *(Note(f"food {n}", "food", f"{n}") for n in range(1000))]
+    assert find_suspects(one, range(len(one))).remark.startswith("not looked for")
+
+
+def test_as_many_as_are_wanted_are_given() -> None:
+    notes = [
+        Note(n.text, random.Random(i).choice(list(WORDS)), n.source) for i, n in enumerate(_notes())
+    ]
+    assert len(find_suspects(notes, range(len(notes)), most=25).worst) == 25

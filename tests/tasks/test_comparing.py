@@ -152,6 +152,27 @@ def test_temperature_and_threshold_come_from_validation_and_go_to_the_model(
     }
 
 
+def test_the_threshold_lies_on_the_curve_of_risk_and_coverage(school: School) -> None:
+    """Also where none is a kind, and what is surely none is an answer that stands."""
+    _, dataset = read_and_freeze(school, load(school.settings_file))
+
+    def rows(side: str) -> dict[str, list[float]]:
+        found = {}
+        for place, item in enumerate(item for item in dataset.items if item.side == side):
+            sure = 0.5 + 0.045 * (place % 10)
+            answer = item.kind if place % 10 > 3 else other_than(item.kind)
+            found[item.id] = [sure if kind == answer else (1 - sure) / 2 for kind in KINDS]
+        return found
+
+    unsure = {"probabilities": rows("test"), "validation": rows("validation")}
+    report = report_of(record(school, evaluate=unsure))
+    found = report["abstention"]
+    assert found and found["threshold"] > 0
+    curve = report["risk_coverage"]["after"]["points"]
+    assert any(point == pytest.approx([found["coverage"], found["risk"]]) for point in curve)
+    assert 0 < found["thresholded"]["answered"] < found["coverage"] < 1
+
+
 def test_a_model_that_its_owner_took_away_does_not_stop_the_report(school: School) -> None:
     work = record(school)
     (school.model_folder(work.run) / "model.json").unlink()

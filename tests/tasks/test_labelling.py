@@ -88,3 +88,54 @@ def test_the_same_notes_are_drawn_from_too_many_each_time(
     first = [question for question in tour(school, 99).questions if question.why == "none"]
     assert len(first) == 20
     assert first == [question for question in tour(school, 99).questions if question.why == "none"]
+
+
+def mislabelled(school: School, count: int) -> None:
+    """Notes of two kinds, each told by its words, and so many that stand under the other."""
+    for kind, words in (("food", "bread flour oven"), ("bike", "chain wheel brake")):
+        other = "bike" if kind == "food" else "food"
+        for number in range(40):
+            folder = other if 2 * number < count else kind
+            add(
+                school, f"{folder}/{kind} {number}.md", f"{words} {kind} {number * 7919:x} {number}"
+            )
+
+
+def suspects(school: School, most: int) -> set[str]:
+    return {one.id for one in tour(school, most).questions if one.why == "suspects"}
+
+
+def test_as_many_suspects_are_asked_about_as_are_wanted(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    mislabelled(school, 26)
+    assert len(suspects(school, 25)) == 25
+
+
+def test_a_suspect_that_is_answered_makes_room_for_the_next(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    mislabelled(school, 26)
+    first = [one for one in tour(school, 20).questions if one.why == "suspects"]
+    for one in first:
+        answer(school, one, one.given[0])
+    after = suspects(school, 20)
+    assert after and not after & {one.id for one in first}
+
+
+def test_a_suspect_is_judged_without_the_rest_of_its_file(make_school: MakeSchool) -> None:
+    school = make_school(each=0, notes={"split": "headings"})
+    mislabelled(school, 0)
+    words = ["bread", "flour", "oven", "dough", "yeast", "crumb", "crust", "salt"]
+    parts = [
+        f"## {word}\n{' '.join(words)} {word * 9} {n * 7919:x}\n" for n, word in enumerate(words)
+    ]
+    add(school, "bike/bakery.md", "".join(parts))
+    asked = [one.source for one in tour(school, 99).questions if one.why == "suspects"]
+    assert sorted(asked) == sorted(f"bike/bakery.md#{word}" for word in words)
+
+
+def test_a_kind_of_the_settings_that_the_notes_spell_otherwise_is_no_second_one(
+    make_school: MakeSchool,
+) -> None:
+    school = make_school(kinds={"Lesson": "learned the hard way"})
+    with pytest.raises(NotesError, match="differ in case or width alone"):
+        tour(school)

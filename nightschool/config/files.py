@@ -1,0 +1,41 @@
+"""Files that are whole or not there, also after a crash or a power cut."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write(file: Path, content: str | bytes) -> None:
+    """Put a file, text as UTF-8, on the disk: until it is there, what was there before stays.
+
+    Folders that are missing are made.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(file.name + ".tmp")
+    aside.write_bytes(content.encode() if isinstance(content, str) else content)
+    sync(aside)
+    os.replace(aside, file)
+    sync(file.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Force a folder, and all that is in it, to the disk."""
+    for path in folder.iterdir():
+        sync_tree(path) if path.is_dir() else sync(path)
+    sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Force a file's or folder's content to the disk; not every system opens folders for that."""
+    is_folder = path.is_dir()
+    try:
+        handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+    except OSError:
+        if is_folder:
+            return
+        raise
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

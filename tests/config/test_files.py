@@ -1,0 +1,50 @@
+"""A file is whole or not there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nightschool.config import files
+
+
+def test_a_file_and_its_missing_folders_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "新しい folder" / "a.json"
+    files.write(file, "改\n行")
+    assert file.read_bytes() == "改\n行".encode()
+    files.write(file, b"\x00")
+    assert file.read_bytes() == b"\x00"
+    assert [one.name for one in file.parent.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_crash_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    files.write(tmp_path / "a", "before")
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, step, crash)
+    with pytest.raises(KeyboardInterrupt):
+        files.write(tmp_path / "a", "after")
+    assert (tmp_path / "a").read_text("utf-8") == "before"
+
+
+def test_a_file_its_folder_and_all_within_are_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    sync = files.sync
+
+    def noted(path: Path) -> None:
+        synced.append(path)
+        sync(path)
+
+    monkeypatch.setattr(files, "sync", noted)
+    files.write(tmp_path / "a" / "b", "content")
+    assert synced == [tmp_path / "a" / "b.tmp", tmp_path / "a"]
+    synced.clear()
+    files.sync_tree(tmp_path)
+    assert synced == [tmp_path / "a" / "b", tmp_path / "a", tmp_path]

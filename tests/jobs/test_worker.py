@@ -9,17 +9,23 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from nightschool.config.paths import School
+from nightschool.config.settings import load
 from nightschool.jobs.presence import worker_alive
+from nightschool.jobs.requests import request_run
+from nightschool.jobs.worker import work
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Stage
 from tests.conftest import MakeSchool
 from tests.jobs.kill_matrix import TRAIN, children, kill_all_over, queue, state, until, worker
+from tests.jobs.nights import signals
 
 LONG = {**TRAIN, "checkpoint_minutes": 5.0}
 
@@ -122,3 +128,46 @@ def test_an_idle_worker_is_light(make_school: MakeSchool) -> None:
         loaded = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert memory < 120
     assert loaded.strip() == "False"
+
+
+def test_it_steps_aside_when_the_owner_is_back_and_goes_on_when_they_are_gone(
+    make_school: MakeSchool, tiny_base: Path
+) -> None:
+    always = {"start": "00:00", "end": "23:59", "quiet_minutes": 0.0, "max_cpu_load": 100.0}
+    school = make_school(base=tiny_base.as_posix(), train=LONG, night=always)
+    with Ledger(school.ledger_file) as ledger:
+        settings = load(school.settings_file)
+        run = request_run(ledger, settings, "tonight", new=True)[0].id
+    owner: dict[str, Any] = {}
+    story: list[int] = []
+    deadline = time.monotonic() + 120
+
+    def step_of(state_wanted: str) -> int | None:
+        with Ledger(school.ledger_file) as ledger:
+            stage = ledger.stage(run, "train")
+        return stage.step if stage.state == state_wanted else None
+
+    def over() -> bool:
+        """The owner comes back at the third step, and goes once it is quiet."""
+        assert time.monotonic() < deadline, story
+        if not story and (step_of("running") or 0) >= 3:
+            owner["idle_s"] = 0.0
+            story.append(1)
+        elif len(story) == 1 and (aside := step_of("waiting")):
+            assert not psutil.Process().children(recursive=True), "the owner's machine is not free"
+            story.append(aside)
+            owner.clear()
+        elif len(story) == 2 and (step_of("running") or 0) > story[1]:
+            story.append(2)
+        return len(story) == 3
+
+    work(school, load(school.settings_file), over, 0.05, lambda: signals(**owner))
+    with Ledger(school.ledger_file) as ledger:
+        outcomes = [a.outcome for a in ledger.attempts(0) if a.stage == "train"]
+        reasons = [past.reason for past in ledger.decisions(20)]
+    assert outcomes == ["owner_active", "stopped"]
+    assert [r for r in reversed(reasons) if r != "no_worker"] == [
+        "in_window",
+        "owner_active",
+        "in_window",
+    ]

@@ -1,0 +1,86 @@
+"""`why`: the decision, its grounds, and every signal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import datetime
+
+import pytest
+
+from nightschool.jobs import outlook
+from nightschool.jobs.signals.signal import Signals
+from tests.cli.test_commands import invoke
+from tests.conftest import MakeSchool
+from tests.jobs.nights import signals
+
+ALL_DAY = {"start": "00:00", "end": "23:59"}
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Signals]:
+    """What the computer seems to do; all is calm but for what a test puts there."""
+    found = {"now": signals()}
+    monkeypatch.setattr(outlook, "read_signals", lambda school, night: found["now"])
+    return found
+
+
+def test_json_keeps_its_contract(make_school: MakeSchool, seen: dict[str, Signals]) -> None:
+    school = make_school(night={"timezone": "Asia/Tokyo"})
+    invoke(school, "run")
+    seen["now"] = signals(on_ac=None)
+    told = json.loads(invoke(school, "why", "--json").output)
+    assert told["run"] is False
+    assert told["reason"] in ("outside_window", "power_unknown")
+    assert datetime.fromisoformat(told["next_window"]).strftime("%H:%M %z") == "23:00 +0900"
+    names = [signal["name"] for signal in told["signals"]]
+    assert names == [field.name.removesuffix("_s") for field in fields(Signals)]
+    assert {"name", "value", "source", "age_s"} <= set(told["signals"][0])
+    power = next(signal for signal in told["signals"] if signal["name"] == "on_ac")
+    assert power["value"] is None and power["remark"] == "broken"
+    assert "power_unknown" in [finding["reason"] for finding in told["against"]]
+
+
+def test_it_says_what_is_so_what_would_have_to_change_and_with_which_setting(
+    make_school: MakeSchool, seen: dict[str, Signals]
+) -> None:
+    school = make_school(night=ALL_DAY)
+    invoke(school, "run")
+    seen["now"] = signals(idle_s=60.0, on_ac=False)
+    told = invoke(school, "why").output
+    assert "run 1 does not work: it runs on battery (80 %)" in told
+    assert "what would have to change: plug it in (the setting: night.on_battery = true)" in told
+    assert "also: the owner is there: idle for 1 m of 10 m" in told
+    assert "no worker is running" in told
+    assert "next window" in told
+    row = next(line for line in told.splitlines() if line.startswith("idle"))
+    assert row.split() == ["idle", "1", "m", "test", "now"]
+
+
+def test_a_run_now_tells_which_rules_it_passes_over(
+    make_school: MakeSchool, seen: dict[str, Signals]
+) -> None:
+    school = make_school(night=ALL_DAY)
+    seen["now"] = signals(idle_s=60.0, presenting="the film")
+    told = invoke(school, "run", "--now", "--detach").output
+    assert "run 1 works at once" in told
+    assert "although the owner is there: idle for 1 m of 10 m" in told
+    assert "although the film keeps the screen on" in told
+    why = invoke(school, "why").output
+    assert "run 1 may work: its owner asked for it now" in why
+    assert "overridden: the film keeps the screen on" in why
+
+
+def test_what_protects_the_computer_holds_for_a_run_now_too(
+    make_school: MakeSchool, seen: dict[str, Signals]
+) -> None:
+    school = make_school()
+    seen["now"] = signals(disk_free=1e9)
+    told = invoke(school, "run", "--now", "--detach").output
+    assert "run 1 waits: 1.0 of 2 GB are free" in told and "free some space" in told
+
+
+def test_without_a_run_nothing_is_to_be_done(
+    make_school: MakeSchool, seen: dict[str, Signals]
+) -> None:
+    assert "nothing is to be done: no run is queued" in invoke(make_school(), "why").output

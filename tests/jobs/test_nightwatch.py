@@ -1,0 +1,127 @@
+"""What the worker looks after beside its runs."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from nightschool.config.paths import School
+from nightschool.jobs import nightwatch
+from nightschool.jobs.nightwatch import NightWatch
+from nightschool.jobs.policy import Decision
+from nightschool.jobs.reasons import Reason
+from nightschool.jobs.signals.signal import Signal
+from tests.jobs.nights import night, signals
+
+ALWAYS = night(start="00:00", end="23:59")
+NEVER = night(days={day: "off" for day in ("monday", "tuesday", "wednesday", "thursday", "friday",
+                                           "saturday")} | {"sunday": "00:00-00:01"})  # fmt: skip
+
+
+class Locks:
+    """Stands in for the locks that keep a computer awake."""
+
+    def __init__(self) -> None:
+        self.held = False
+
+    def hold(self, why: str) -> str | None:
+        self.held = True
+        return None
+
+    def release(self) -> None:
+        self.held = False
+
+
+class Sleep:
+    """Stands in for the word that the computer is about to sleep."""
+
+    def __init__(self, on_change: Any) -> None:
+        self.on_change, self.suspending, self.released = on_change, False, 0
+
+    def signal(self) -> Signal[bool]:
+        return Signal(self.suspending, "test")
+
+    def ready(self) -> None:
+        self.released += 1
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    made = SimpleNamespace(locks=Locks(), sleep=None, ticks=0)
+
+    def sleep(on_change: Any) -> Sleep:
+        made.sleep = Sleep(on_change)
+        return made.sleep
+
+    monkeypatch.setattr(nightwatch, "Awake", lambda: made.locks)
+    monkeypatch.setattr(nightwatch, "SuspendWatch", sleep)
+    monkeypatch.setattr(nightwatch, "_EVERY_S", 0.0)
+    return made
+
+
+def watch(
+    tmp_path: Any, settings: Any = ALWAYS, child: int | None = 5, on_ac: bool | None = True
+) -> tuple[NightWatch, Any]:
+    """A night watch over a runner with that child, and a scheduler that lets it work."""
+    runner: Any = SimpleNamespace(child=child)
+    found = NightWatch(School(tmp_path), settings, runner, lambda: signals(on_ac=on_ac))
+    found.read()
+    decision = Decision(True, Reason.IN_WINDOW, "")
+    ticks: list[int] = []
+    scheduler = SimpleNamespace(
+        night=settings, decision=decision, ticks=ticks, tick_soon=lambda: ticks.append(1)
+    )
+    return found, scheduler
+
+
+@pytest.mark.parametrize(
+    ("settings", "child", "on_ac", "run", "held"),
+    [
+        (ALWAYS, 5, True, True, True),
+        (ALWAYS, None, True, True, False),
+        (ALWAYS, 5, False, True, False),
+        (ALWAYS, 5, None, True, False),
+        (ALWAYS, 5, True, False, False),
+        (NEVER, 5, True, True, False),
+    ],
+)
+def test_it_keeps_the_computer_awake_only_while_it_trains_in_a_window_on_mains(
+    tmp_path: Any, parts: Any, settings: Any, child: Any, on_ac: Any, run: bool, held: bool
+) -> None:
+    found, scheduler = watch(tmp_path, settings, child, on_ac)
+    scheduler.decision = Decision(run, Reason.IN_WINDOW if run else Reason.PAUSED, "")
+    found.attend(scheduler)
+    assert parts.locks.held is held
+
+
+def test_it_lets_go_when_the_training_ends_and_when_it_is_closed(tmp_path: Any, parts: Any) -> None:
+    found, scheduler = watch(tmp_path)
+    found.attend(scheduler)
+    found._runner.child = None
+    found.attend(scheduler)
+    assert not parts.locks.held
+    found._runner.child = 6
+    found.attend(scheduler)
+    assert parts.locks.held
+    found.close()
+    assert not parts.locks.held
+
+
+def test_before_a_sleep_it_decides_at_once_and_lets_it_come_when_the_child_is_gone(
+    tmp_path: Any, parts: Any
+) -> None:
+    found, scheduler = watch(tmp_path)
+    found.attend(scheduler)
+    parts.sleep.suspending = True
+    parts.sleep.on_change(True)
+    assert scheduler.ticks == [1]
+    found.attend(scheduler)
+    assert parts.sleep.released == 0, "the child has not written its checkpoint yet"
+    found._runner.child = None
+    found.attend(scheduler)
+    assert parts.sleep.released == 1

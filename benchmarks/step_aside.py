@@ -36,8 +36,7 @@ SETTINGS = """preset = "cpu-demo"
 base = {base}
 ladder.arms = ["majority"]
 [night]
-start = "00:00"
-end = "23:59"
+days = {days}
 quiet_minutes = 0
 starts_per_hour = 10000
 max_cpu_load = 100
@@ -48,6 +47,12 @@ epochs = 1000
 patience = 0
 max_tokens = 160
 """
+
+
+DAYS = "{%s}" % ", ".join(  # a window that is always open
+    f'{day} = "00:00-24:00"'
+    for day in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+)
 
 
 def serve(root: Path) -> None:
@@ -109,7 +114,9 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
     shutil.copytree(DEMO_NOTES, root / "notes")
     school = School(root)
     base = json.dumps(str(given.base) if given.base else "demo")
-    school.settings_file.write_text(SETTINGS.format(base=base, device=given.device), "utf-8")
+    school.settings_file.write_text(
+        SETTINGS.format(base=base, days=DAYS, device=given.device), "utf-8"
+    )
     tell(root)
     with Ledger(school.ledger_file) as ledger:
         run = request_run(ledger, load(school.settings_file), "tonight", new=True)[0].id

@@ -12,9 +12,7 @@ from nightschool.jobs import outlook
 from nightschool.jobs.signals.signal import Signals
 from tests.cli.test_commands import invoke
 from tests.conftest import MakeSchool
-from tests.jobs.nights import signals
-
-ALL_DAY = {"start": "00:00", "end": "23:59"}
+from tests.jobs.nights import ALL_DAY, signals
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from nightschool.config.night_settings import NightSettings
+from nightschool.config.night_settings import WEEKDAYS, NightSettings
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.records import Control, Run
 
 BERLIN = "Europe/Berlin"
+ALL_DAY: dict[str, Any] = {"days": dict.fromkeys(WEEKDAYS, "00:00-24:00")}
+"""A window that is always open."""
 CALM: dict[str, Any] = {
     "idle_s": 3600.0, "on_ac": True, "battery": 80.0, "gpu_programs": (), "gpu_load": 0.0,
     "gpu_temperature": 50.0, "gpu_throttled": (), "cpu_load": 5.0, "disk_free": 100e9,

@@ -13,11 +13,9 @@ from nightschool.jobs.nightwatch import NightWatch
 from nightschool.jobs.policy import Decision
 from nightschool.jobs.reasons import Reason
 from nightschool.jobs.signals.signal import Signal
-from tests.jobs.nights import night, signals
+from tests.jobs.nights import ALL_DAY, night, signals
 
-ALWAYS = night(start="00:00", end="23:59")
-NEVER = night(days={day: "off" for day in ("monday", "tuesday", "wednesday", "thursday", "friday",
-                                           "saturday")} | {"sunday": "00:00-00:01"})  # fmt: skip
+ALWAYS = night(**ALL_DAY)
 
 
 class Locks:
@@ -87,7 +85,6 @@ def watch(
         (ALWAYS, 5, False, True, False),
         (ALWAYS, 5, None, True, False),
         (ALWAYS, 5, True, False, False),
-        (NEVER, 5, True, True, False),
     ],
 )
 def test_it_keeps_the_computer_awake_only_while_it_trains_in_a_window_on_mains(
@@ -97,6 +94,15 @@ def test_it_keeps_the_computer_awake_only_while_it_trains_in_a_window_on_mains(
     scheduler.decision = Decision(run, Reason.IN_WINDOW if run else Reason.PAUSED, "")
     found.attend(scheduler)
     assert parts.locks.held is held
+
+
+def test_outside_a_window_it_lets_the_computer_sleep(
+    tmp_path: Any, parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nightwatch, "window_at", lambda night, now: None)
+    found, scheduler = watch(tmp_path)
+    found.attend(scheduler)
+    assert not parts.locks.held
 
 
 def test_it_lets_go_when_the_training_ends_and_when_it_is_closed(tmp_path: Any, parts: Any) -> None:

@@ -25,7 +25,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Stage
 from tests.conftest import MakeSchool
 from tests.jobs.kill_matrix import TRAIN, children, kill_all_over, queue, state, until, worker
-from tests.jobs.nights import signals
+from tests.jobs.nights import ALL_DAY, signals
 
 LONG = {**TRAIN, "checkpoint_minutes": 5.0}
 
@@ -133,7 +133,7 @@ def test_an_idle_worker_is_light(make_school: MakeSchool) -> None:
 def test_it_steps_aside_when_the_owner_is_back_and_goes_on_when_they_are_gone(
     make_school: MakeSchool, tiny_base: Path
 ) -> None:
-    always = {"start": "00:00", "end": "23:59", "quiet_minutes": 0.0, "max_cpu_load": 100.0}
+    always = {**ALL_DAY, "quiet_minutes": 0.0, "max_cpu_load": 100.0}
     school = make_school(base=tiny_base.as_posix(), train=LONG, night=always)
     with Ledger(school.ledger_file) as ledger:
         settings = load(school.settings_file)

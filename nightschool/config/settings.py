@@ -288,6 +288,10 @@ class Settings(Section):
     server: ServerSettings = ServerSettings()
     night: NightSettings = NightSettings()
 
+    def with_train(self, **changes: object) -> Settings:
+        """With some of the values of [train] changed."""
+        return self.model_copy(update={"train": self.train.model_copy(update=changes)})
+
 
 def load(file: Path) -> Settings:
     """Read and check a settings file.

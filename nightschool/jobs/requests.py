@@ -17,14 +17,12 @@ class RequestError(Exception):
 
 def quick_settings(settings: Settings, minutes: float) -> Settings:
     """The settings of a run that fits into so many minutes; 0: no limit."""
-    train = settings.train.model_copy(update={"quick_minutes": minutes})
-    return settings.model_copy(update={"train": train})
+    return settings.with_train(quick_minutes=minutes)
 
 
 def seeds_settings(settings: Settings, seeds: int) -> Settings:
     """The settings of a run that trains with so many seeds, one after another."""
-    train = settings.train.model_copy(update={"seeds": seeds})
-    return settings.model_copy(update={"train": train})
+    return settings.with_train(seeds=seeds)
 
 
 def request_run(

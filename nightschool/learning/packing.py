@@ -19,6 +19,7 @@ from nightschool.learning import attention
 from nightschool.learning.activations import Kept
 from nightschool.learning.attention import Segments
 from nightschool.learning.encoding import Encoded
+from nightschool.learning.errors import first_line
 
 # Rows of a mask that are a multiple of this long need no copy in the attention kernels.
 _ALIGNED = 16
@@ -167,7 +168,7 @@ class Layout:
         lengths = [self.length(note) for note in notes]
         most = most or len(notes)
         if self.way == "rows":
-            return self._split_rows(lengths, budget, most)
+            return split_rows([self.again + length for length in lengths], budget, most)
         packs: list[list[int]] = []
         room: list[int] = []
         for index in sorted(range(len(notes)), key=lambda i: (-lengths[i], i)):
@@ -180,18 +181,6 @@ class Layout:
                 packs.append([index])
                 room.append(budget - self.again - lengths[index])
         return packs
-
-    def _split_rows(self, lengths: Sequence[int], budget: int, most: int) -> list[list[int]]:
-        """Rows of similar length together, padding and all within the budget."""
-        parts: list[list[int]] = []
-        for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-            columns = self.again + lengths[parts[-1][0]] if parts else 0
-            rows = len(parts[-1]) + 1 if parts else 0
-            if parts and columns * rows <= budget and rows <= most:
-                parts[-1].append(index)
-            else:
-                parts.append([index])
-        return parts
 
     def batch(
         self, notes: Sequence[Encoded], share: float = 1.0, frame: Frame | None = None
@@ -323,6 +312,19 @@ def _asked(note: Encoded, number: int, share: float, column: int) -> list[_Asked
     ]
 
 
+def split_rows(lengths: Sequence[int], budget: int, most: int) -> list[list[int]]:
+    """Indices of rows of similar length, the longest first: at most `most` of them together, padding and
+    all within the budget."""
+    parts: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        rows = len(parts[-1]) + 1 if parts else 0
+        if parts and lengths[parts[-1][0]] * rows <= budget and rows <= most:
+            parts[-1].append(index)
+        else:
+            parts.append([index])
+    return parts
+
+
 def windows(config: object) -> tuple[tuple[str, int | None], ...]:
     """A base's layer types and how far each sees, from its config."""
     reach = getattr(config, "sliding_window", None)
@@ -381,7 +383,7 @@ def _trouble(
         with_one, with_other, alone = (batch.logits(model)[-1].float() for batch in batches)
     except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
         # A base may refuse attention of its own kind in whatever way it likes.
-        return (str(error) or type(error).__name__).splitlines()[0][:120]
+        return first_line(error)
     if not torch.equal(with_one, with_other):
         return "a note's logits change with its neighbour"
     most = slack(layout, row)

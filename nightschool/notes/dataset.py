@@ -51,6 +51,10 @@ class Dataset:
     fingerprint: str
     warnings: tuple[str, ...]
 
+    def of(self, side: str) -> list[Item]:
+        """The items of a side ("train", "validation" or "test")."""
+        return [item for item in self.items if item.side == side]
+
 
 def freeze(
     notes: Sequence[Note],

@@ -16,10 +16,7 @@ _NOTHING = ("", "~", "null")
 
 @dataclass(frozen=True, slots=True)
 class FrontMatter:
-    """What the front matter says, the text after it, and what is broken ("" if nothing).
-
-    `origin` is what the note was taken from: `url:`, else `source:`.
-    """
+    """What the front matter says, the text after it, and what is broken ("" if nothing)."""
 
     body: str
     kind: str | None = None

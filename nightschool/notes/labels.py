@@ -16,6 +16,7 @@ from nightschool.config import files
 from nightschool.notes.errors import NotesError
 from nightschool.notes.kinds import kind_name, same_kind
 from nightschool.notes.readers import Reading
+from nightschool.notes.tables import parsed
 from nightschool.notes.text import content_id, encodable
 
 
@@ -50,14 +51,9 @@ def read_labels(file: Path) -> dict[str, Label]:
 
 
 def _label(line: str, where: str) -> Label:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        problem = getattr(error, "msg", None) or str(error)
-        raise NotesError(
-            f"{where}: no valid JSON ({problem}): mend the line or take it out"
-        ) from None
-    id_, kind = (row.get("id"), row.get("kind", 0)) if isinstance(row, dict) else (None, 0)
+    row = parsed(line, where)
+    row = row if isinstance(row, dict) else {}
+    id_, kind = row.get("id"), row.get("kind", 0)
     if not (isinstance(id_, str) and id_ and (kind is None or isinstance(kind, str))):
         raise NotesError(f'{where}: {{"id": "...", "kind": "..." or null}} is expected')
     told = {name: encodable(str(row.get(name, ""))) for name in ("source", "begins", "at")}

@@ -27,7 +27,7 @@ def with_made(
     the kind `none` has the share `near_misses` of what all other kinds have. Fewer are made where notes
     are too short or offer nothing.
     """
-    training = [item for item in dataset.items if item.side == "train"]
+    training = dataset.of("train")
     made = [*_roughened(training, rough, seed)]
     if none is not None:
         sources = [item for item in training if item.kind != none]

@@ -30,17 +30,22 @@ def missing(place: str, setting: str, wanted: str, columns: list[str]) -> str:
     return f'{place}: no column "{wanted}" (there are: {", ".join(columns)}){hint}'
 
 
+def parsed(line: str, where: str) -> object:
+    """What a line of JSON says. Raises NotesError with its place where it is broken."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        problem = getattr(error, "msg", None) or str(error)
+        raise NotesError(
+            f"{where}: no valid JSON ({problem}): mend the line or take it out"
+        ) from None
+
+
 def _jsonl(lines: TextIO, source: str) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            problem = getattr(error, "msg", None) or str(error)
-            raise NotesError(
-                f"{source}, line {number}: no valid JSON ({problem}): mend the line or take it out"
-            ) from None
+        row = parsed(line, f"{source}, line {number}")
         if not isinstance(row, dict):
             raise NotesError(f"{source}, line {number}: a JSON object is expected, one a line")
         yield number, row

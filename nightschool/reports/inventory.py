@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
-
-from jinja2 import Environment, StrictUndefined
 
 from nightschool.config import files
 from nightschool.notes.inventory import THIN, Auc, Feature, Inventory, Texture
 from nightschool.reports import wording
-from nightschool.reports.palette import DARK, LIGHT
+from nightschool.reports.template import fill
 from nightschool.reports.wording import counted
 
 SHOWN_GROUPS = 10
@@ -119,7 +115,7 @@ def texture_details(texture: Texture) -> list[str]:
 
 def auc(found: Auc) -> str:
     """'0.93, 95 % interval 0.90 to 0.95'."""
-    return f"{found.value:.2f}, 95 % interval {found.low:.2f} to {found.high:.2f}"
+    return f"{found.value:.2f}, 95 % interval {wording.score_interval((found.low, found.high))}"
 
 
 def feature_in_words(feature: Feature) -> str:
@@ -159,18 +155,10 @@ def write(inventory: Inventory, file: Path) -> None:
 
 def render(inventory: Inventory) -> str:
     """The page's HTML; nothing in it is loaded from elsewhere, and every text is escaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(
-        percent=wording.percent, loss=loss, some=some, auc=auc, group=group_in_words
-    )
-    environment.filters["unbroken"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
-    environment.globals.update(counted=counted, feature_in_words=feature_in_words)
-    template = (
-        resources.files("nightschool.reports").joinpath("inventory.html.j2").read_text("utf-8")
-    )
-    return environment.from_string(template).render(
+    return fill(
+        "inventory.html.j2",
+        {"loss": loss, "some": some, "auc": auc, "group": group_in_words},
+        feature_in_words=feature_in_words,
         inventory=inventory,
         findings=findings(inventory),
         most=max((count.n for count in inventory.kinds.values()), default=1),
@@ -181,8 +169,6 @@ def render(inventory: Inventory) -> str:
         warnings=[[warning] for warning in inventory.warnings],
         shown=SHOWN_GROUPS,
         thin=THIN,
-        light=asdict(LIGHT),
-        dark=asdict(DARK),
     )
 
 

@@ -1,21 +1,17 @@
 """The report as one self-contained HTML page."""
 
 import base64
-import re
 import struct
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nightschool.reports import sentences, wording
 from nightschool.reports.captions import alt_text, how_to_read, mix_ups, stretches
 from nightschool.reports.confusion import NAMED_KINDS
 from nightschool.reports.contract import CHEAP_ARMS, KindScores, Report, arm_of
 from nightschool.reports.drawing import DPI
-from nightschool.reports.palette import DARK, LIGHT
+from nightschool.reports.template import fill
 from nightschool.reports.verdict import verdict_sentences
 
 LONGEST_EXCERPT = 400
@@ -33,37 +29,33 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Path]]) -> str:
     Nothing in it is loaded from elsewhere, and every text of the report is escaped.
     """
     changes, calibration = report["changes"], report["calibration"]
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            sentences=verdict_sentences(report),
-            charts={name: _shown(name, report, schemes) for name, schemes in charts.items()},
-            cheap=CHEAP_ARMS,
-            any_better=any(arm["after_better"] is not None for arm in report["arms"]),
-            by_chance=sentences.by_chance(report["paired"]),
-            checks=sentences.checks_by_reference(report),
-            kind_rows=_kind_rows(report),
-            shown_kinds=SHOWN_KINDS,
-            smallest_n=wording.SMALLEST_N,
-            confusions=[name for name in charts if name.startswith("confusion-")],
-            mix_ups=mix_ups(report, "after")[:SHOWN_MIX_UPS]
-            if len(report["kinds"]) > NAMED_KINDS
-            else [],
-            fixed=[change for change in changes if change["after"] == change["kind"]],
-            broke=[change for change in changes if change["before"] == change["kind"]],
-            probabilities=any(change["after_probability"] is not None for change in changes),
-            shown=SHOWN_CHANGES,
-            seeds_apart=sentences.seeds_apart(report["seeds"]),
-            corrected=any(one["scaled"] for one in calibration.values()),
-            temperature=sentences.temperature(report),
-            abstention_words=sentences.abstention(report),
-            looks=sentences.looks(report["looks"]),
-            stretches=stretches(report) if "night" in charts else [],
-            light=asdict(LIGHT),
-            dark=asdict(DARK),
-        )
+    return fill(
+        "report.html.j2",
+        _FILTERS,
+        report=report,
+        sentences=verdict_sentences(report),
+        charts={name: _shown(name, report, schemes) for name, schemes in charts.items()},
+        cheap=CHEAP_ARMS,
+        any_better=any(arm["after_better"] is not None for arm in report["arms"]),
+        by_chance=sentences.by_chance(report["paired"]),
+        checks=sentences.checks_by_reference(report),
+        kind_rows=_kind_rows(report),
+        shown_kinds=SHOWN_KINDS,
+        smallest_n=wording.SMALLEST_N,
+        confusions=[name for name in charts if name.startswith("confusion-")],
+        mix_ups=mix_ups(report, "after")[:SHOWN_MIX_UPS]
+        if len(report["kinds"]) > NAMED_KINDS
+        else [],
+        fixed=[change for change in changes if change["after"] == change["kind"]],
+        broke=[change for change in changes if change["before"] == change["kind"]],
+        probabilities=any(change["after_probability"] is not None for change in changes),
+        shown=SHOWN_CHANGES,
+        seeds_apart=sentences.seeds_apart(report["seeds"]),
+        corrected=any(one["scaled"] for one in calibration.values()),
+        temperature=sentences.temperature(report),
+        abstention_words=sentences.abstention(report),
+        looks=sentences.looks(report["looks"]),
+        stretches=stretches(report) if "night" in charts else [],
     )
 
 
@@ -75,31 +67,17 @@ def excerpt(text: str) -> str:
     return text[: LONGEST_EXCERPT - 1].rstrip() + "…"
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("nightschool.reports", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        percent=wording.percent,
-        fine_percent=wording.fine_percent,
-        interval=wording.interval,
-        score_interval=wording.score_interval,
-        change=sentences.change,
-        changes=sentences.change_interval,
-        duration=wording.duration,
-        moment=wording.local_moment,
-        zone=wording.local_zone,
-        arm_title=wording.arm_title,
-        excerpt=excerpt,
-        # A line never breaks between a number and its sign.
-        unbroken=lambda text: re.sub(" (?=%)|(?<=[<=]) | (?=[<=])", "\N{NO-BREAK SPACE}", text),
-    )
-    environment.globals["counted"] = wording.counted
-    return environment
+_FILTERS: dict[str, Callable[..., str]] = {
+    "fine_percent": wording.fine_percent,
+    "interval": wording.interval,
+    "change": sentences.change,
+    "changes": sentences.change_interval,
+    "duration": wording.duration,
+    "moment": wording.local_moment,
+    "zone": wording.local_zone,
+    "arm_title": wording.arm_title,
+    "excerpt": excerpt,
+}
 
 
 def _shown(name: str, report: Report, schemes: Mapping[str, Path]) -> dict[str, str | int]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
 
 from nightschool.learning.errors import LearningError, Stopped, first_line
+from nightschool.learning.packing import split_rows
 
 Pooling = Literal["mean", "cls", "last"]
 
@@ -52,7 +53,7 @@ def embed(
     limit = min(made_for, tokenizer.model_max_length, _MOST)
     rows = [tokenizer(prompt + text, truncation=True, max_length=limit) for text in texts]
     found = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
-    for part in _parts([len(row["input_ids"]) for row in rows]):
+    for part in split_rows([len(row["input_ids"]) for row in rows], _BUDGET, len(rows)):
         if should_stop():
             raise Stopped
         batch = tokenizer.pad([rows[index] for index in part], return_tensors="pt").to(device)
@@ -73,17 +74,6 @@ def _pooled(hidden: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch
         return hidden[rows, (columns * there).argmax(1)]
     weights = mask[:, :, None].to(hidden.dtype)
     return (hidden * weights).sum(1) / weights.sum(1)
-
-
-def _parts(lengths: Sequence[int]) -> list[list[int]]:
-    """Indices of texts of similar length, padding and all within the budget, the longest first."""
-    parts: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if parts and lengths[parts[-1][0]] * (len(parts[-1]) + 1) <= _BUDGET:
-            parts[-1].append(index)
-        else:
-            parts.append([index])
-    return parts
 
 
 def _recipe(folder: Path) -> tuple[Pooling, str, int | None]:

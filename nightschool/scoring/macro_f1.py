@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nightschool.scoring.intervals import DRAWS, LEVEL, Codes, Floats, resampled, share
+from nightschool.scoring.intervals import DRAWS, Codes, Floats, percentiles, resampled, share
 
 _UNSEEN = 0.25
 
@@ -83,7 +83,7 @@ def _interval(
 ) -> tuple[float, float]:
     estimate = float(statistic(sums.sum(axis=0)))
     values = resampled(sums, statistic, draws, unseen, _UNSEEN)
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = percentiles(values)
     wider = np.sqrt((groups + 1) / (groups - 1))
     return (
         min(estimate, float(estimate + wider * (low - estimate))),

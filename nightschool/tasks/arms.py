@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nightschool.learning.device import Device, out_of_memory
-from nightschool.learning.encoding import Encoder
+from nightschool.learning.encoding import Encoded, Encoder
 from nightschool.learning.errors import LearningError
 from nightschool.learning.examples import with_examples
 from nightschool.learning.hub import context_length
@@ -69,21 +69,24 @@ class Sides:
 
 
 def score_sides(
-    work: Work, model: Any, encoder: Encoder, device: Device, dataset: Dataset, untouched: bool
+    work: Work,
+    model: Any,
+    encoder: Encoder,
+    device: Device,
+    dataset: Dataset,
+    encoded: Sequence[Encoded],
+    untouched: bool,
 ) -> Sides:
     """Score the test and validation notes in one go; of an `untouched` base with what `measure` needs.
 
-    Raises Stopped between two passes.
+    `encoded` are the test notes. Raises Stopped between two passes.
     """
-    test, watched, known = (
-        [item for item in dataset.items if item.side == side]
-        for side in ("test", "validation", "train")
-    )
+    test, watched, known = map(dataset.of, ("test", "validation", "train"))
     arms = wanted(work.settings)[0] if untouched else []
     total = len(test) + len(watched)
     total += len(known) * ("features-lr" in arms) + len(test) * ("few-shot" in arms)
     count = Count(work, total)
-    notes = [encoder.encode(item.text) for item in (*test, *watched)]
+    notes = [*encoded, *(encoder.encode(item.text) for item in watched)]
     scored = read(
         model, encoder, notes, device, features="features-lr" in arms,
         progress=count.some(len(notes)), should_stop=work.parent.should_stop,

@@ -46,12 +46,8 @@ def certainty(
     them the probabilities are taken as they are, and no note is left unsorted.
     """
     number = {kind: index for index, kind in enumerate(dataset.kinds)}
-    test = [item for item in dataset.items if item.side == "test"]
-    watched = [
-        item
-        for item in dataset.items
-        if item.side == "validation" and item.id in stage.get("validation", {})
-    ]
+    test = dataset.of("test")
+    watched = [item for item in dataset.of("validation") if item.id in stage.get("validation", {})]
     true, known = ([number[item.kind] for item in items] for items in (test, watched))
     rows = _rows(stage["probabilities"], test, len(number))
     validation = _rows(stage.get("validation", {}), watched, len(number))

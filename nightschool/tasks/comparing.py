@@ -57,9 +57,10 @@ def make_report(work: Work) -> Report:
     measured = _gather(work)
     dataset, asked = measured.dataset, measured.asked
     others = ladder(work, dataset)
-    record_look(work, ARMS)
+    record_look(work, dataset, ARMS)
     arms, pairs = _arms(measured, others.answers)
     right = np.array([a == t for a, t in zip(measured.answers["after"], asked.true, strict=True)])
+    answers = _answers(measured)
     worth = len(right) / design_effect(right - right.mean(), asked.codes)
     report = {
         "format": FORMAT,
@@ -70,12 +71,12 @@ def make_report(work: Work) -> Report:
         "paired": pairs["before"],
         **_decision(work, measured, arms, pairs),
         **_certainties(work, measured),
-        "looks": looks_at_test(work, float(right.mean()), worth),
+        "looks": looks_at_test(work, dataset, float(right.mean()), worth),
         "seeds": _seeds(work, measured),
-        "answers": _answers(measured),
+        "answers": answers,
         "changes": [
             {**answer, "text": item.text}
-            for answer, item in zip(_answers(measured), measured.test, strict=True)
+            for answer, item in zip(answers, measured.test, strict=True)
             if (answer["before"] == item.kind) != (answer["after"] == item.kind)
         ],
         **provenance(work, dataset, asked.groups),
@@ -88,7 +89,7 @@ def _gather(work: Work) -> _Measured:
     stages = {"before": work.result("baseline"), "after": work.result("evaluate")}
     if stages["before"]["prompt"] != stages["after"]["prompt"]:
         raise LearningError("before and after saw different prompts: queue a new run")
-    test = [item for item in dataset.items if item.side == "test"]
+    test = dataset.of("test")
     asked = Questions(
         dataset.kinds,
         [item.kind for item in test],

@@ -49,8 +49,8 @@ def ladder(work: Work, dataset: Dataset) -> Ladder:
     Those that need a model were measured in the baseline stage; the rest is done now, and a server is
     asked last of all, when training is over and the GPU free. Raises Stopped between two questions.
     """
-    test = [item for item in dataset.items if item.side == "test"]
-    known = [item for item in dataset.items if item.side == "train"]  # what the adapter saw too
+    test = dataset.of("test")
+    known = dataset.of("train")  # what the adapter saw too
     kinds, texts = [item.kind for item in known], [item.text for item in known]
     measured = work.result("baseline")
     names, absent = wanted(work.settings)

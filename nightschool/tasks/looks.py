@@ -17,22 +17,21 @@ if TYPE_CHECKING:
 BASE, ADAPTER, ARMS = "base", "adapter", "other arms"
 
 
-def record_look(work: Work, what: str) -> None:
+def record_look(work: Work, dataset: Dataset, what: str) -> None:
     """Record that something answered the test notes; what is an adapter begins with ADAPTER."""
     with Ledger(work.school.ledger_file) as ledger:
-        ledger.look(work.run, what, work.result("prep")["dataset"], _fingerprint(work.dataset()))
+        ledger.look(work.run, what, work.result("prep")["dataset"], _fingerprint(dataset))
 
 
-def looks_at_test(work: Work, accuracy: float, notes: float) -> Looks:
-    """The looks at this run's test notes, this run's own included.
+def looks_at_test(work: Work, dataset: Dataset, accuracy: float, notes: float) -> Looks:
+    """The looks at the test notes of this run's dataset, this run's own included.
 
     Another dataset's test notes count as the same where they hold at least half of these, or can no
     longer be read. `accuracy` is the newest model's, on test notes worth `notes` independent ones.
     """
     from nightschool.scoring.power import optimism
 
-    dataset = work.dataset()
-    test = {item.id for item in dataset.items if item.side == "test"}
+    test = {item.id for item in dataset.of("test")}
     fingerprint = _fingerprint(dataset)
     same: dict[str, bool] = {}
 
@@ -41,8 +40,8 @@ def looks_at_test(work: Work, accuracy: float, notes: float) -> Looks:
             return True
         if look.dataset not in same:
             try:
-                items = load(work.school.datasets / look.dataset).items
-                shared = sum(item.side == "test" and item.id in test for item in items)
+                other = load(work.school.datasets / look.dataset)
+                shared = sum(item.id in test for item in other.of("test"))
                 same[look.dataset] = 2 * shared >= len(test)
             except NotesError:
                 same[look.dataset] = True
@@ -61,5 +60,5 @@ def looks_at_test(work: Work, accuracy: float, notes: float) -> Looks:
 
 def _fingerprint(dataset: Dataset) -> str:
     """Names the test notes alone: what is trained on may grow beside them."""
-    ids = sorted(item.id for item in dataset.items if item.side == "test")
+    ids = sorted(item.id for item in dataset.of("test"))
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]

@@ -20,8 +20,7 @@ def seeds_of(settings: TrainSettings) -> list[int]:
 
 def of_seed(work: Work, seed: int) -> Work:
     """The work with this seed in its settings, as a run of it alone has them."""
-    train = work.settings.train.model_copy(update={"seed": seed})
-    return replace(work, settings=work.settings.model_copy(update={"train": train}))
+    return replace(work, settings=work.settings.with_train(seed=seed))
 
 
 def seed_folder(work: Work, seed: int) -> Path:

@@ -14,7 +14,7 @@ from nightschool.config.settings import recorded
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import write
 from nightschool.notes.enough import enough, too_small
-from nightschool.notes.sides import write_sides
+from nightschool.notes.sides import SIDES, write_sides
 from nightschool.tasks.child import Parent
 from nightschool.tasks.looks import ADAPTER, BASE, record_look
 from nightschool.tasks.seeds import read_result, said, seed_folder, seeds_of
@@ -59,7 +59,7 @@ def prep(work: Work) -> Ending:
         for k in settings.kinds
         if k not in dataset.kinds
     ]
-    test = Counter(item.kind for item in dataset.items if item.side == "test")
+    test = Counter(item.kind for item in dataset.of("test"))
     small = too_small(test)
     warnings = [*left_out, *reading.warnings, *dataset.warnings, *unknown, *small]
     for warning in warnings:
@@ -68,10 +68,7 @@ def prep(work: Work) -> Ending:
     write(dataset, work.school.datasets / name)
     own = [item for item in dataset.items if not item.origin]
     write_sides(work.school.sides_file, own)
-    counts = {
-        side: sum(item.side == side for item in dataset.items)
-        for side in ("train", "validation", "test")
-    }
+    counts = {side: len(dataset.of(side)) for side in SIDES}
     made = len(dataset.items) - len(own)
     work.parent.say(
         "state",
@@ -138,32 +135,32 @@ def _score_test(work: Work, what: str, adapter: Path | None) -> Ending:
     from nightschool.tasks.arms import by_id, measure, rounded, score_sides
 
     dataset = work.dataset()
-    items = [item for item in dataset.items if item.side == "test"]
+    test = dataset.of("test")
     device = pick(work.settings.train)
     held = lock(work.school, device)
-    encoder = work.encoder()
+    encoder = work.encoder(dataset.kinds)
     base = work.base(device)
     model = base if adapter is None else attach(base, adapter)
-    notes = [encoder.encode(item.text) for item in items]
+    notes = [encoder.encode(item.text) for item in test]
     cuts = cuts_in_words(notes, "test notes", encoder.max_tokens)
     if cuts:
         work.parent.say("warning", cuts)
-    sides = score_sides(work, model, encoder, device, dataset, untouched=adapter is None)
+    sides = score_sides(work, model, encoder, device, dataset, notes, untouched=adapter is None)
     others = measure(sides) if adapter is None else {}
     held.release()
-    record_look(work, what)
+    record_look(work, dataset, what)
     answers = [best(encoder.kinds, row) for row in sides.probabilities]
-    right = sum(answer == item.kind for answer, item in zip(answers, items, strict=True))
-    share = f"{right} of {len(items)} test notes right ({right / len(items):.0%})"
+    right = sum(answer == item.kind for answer, item in zip(answers, test, strict=True))
+    share = f"{right} of {len(test)} test notes right ({right / len(test):.0%})"
     work.parent.say("state", share if what in (BASE, ADAPTER) else f"{what}: {share}")
     return {
-        "accuracy": right / len(items),
+        "accuracy": right / len(test),
         "prompt": encoder.fingerprint,
         "cut": sum(note.cut for note in notes),
         "warnings": [cuts] if cuts else [],
         "chosen": work.chose(*device.choices, *encoder.choices),
-        "answers": by_id(items, answers),
-        "probabilities": by_id(items, rounded(sides.probabilities)),
+        "answers": by_id(test, answers),
+        "probabilities": by_id(test, rounded(sides.probabilities)),
         "validation": by_id(sides.watched, rounded(sides.watched_probabilities)),
         **others,
     }

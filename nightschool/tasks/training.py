@@ -56,7 +56,7 @@ def train(work: Work) -> Ending:
     used = typical(losses)
     if settings.seeds > 1:
         work.parent.say("state", f"the model of seed {used} is used: {_why(losses[used])}")
-    _publish(work, work.encoder(), seed_folder(work, used) / "adapter")
+    _publish(work, work.encoder(work.dataset().kinds), seed_folder(work, used) / "adapter")
     return {
         **results[used],
         "seed": used,
@@ -102,8 +102,9 @@ def _chunk(work: Work, device: Device, folder: Path, number: int) -> Ending:
     from nightschool.learning.trainer import train as train_chunk
     from nightschool.tasks.pacing import Clock, kept_part, time_plan
 
-    encoder = work.encoder()
-    task = _task(work, encoder)
+    dataset = work.dataset()
+    encoder = work.encoder(dataset.kinds)
+    task = _task(work, dataset, encoder)
     choices = work.chose(*device.choices, *encoder.choices, *task.choices)
     if cuts := cuts_in_words(task.notes, "training notes", task.settings.max_tokens):
         work.parent.say("warning", cuts)
@@ -159,14 +160,14 @@ def _chunk(work: Work, device: Device, folder: Path, number: int) -> Ending:
     }
 
 
-def _task(work: Work, encoder: Encoder) -> Task:
+def _task(work: Work, dataset: Dataset, encoder: Encoder) -> Task:
     prepared = work.result("prep")
     identity = {
         "dataset": prepared["dataset"],
         "prompt": encoder.fingerprint,
         "base": prepared["base_fingerprint"],
     }
-    return task_of(work.dataset(), encoder, work.settings.train, identity)
+    return task_of(dataset, encoder, work.settings.train, identity)
 
 
 def task_of(
@@ -177,8 +178,8 @@ def task_of(
     from nightschool.learning.choice import Choice
     from nightschool.learning.task import Task
 
-    training = [item for item in dataset.items if item.side == "train"]
-    watched = [item for item in dataset.items if item.side == "validation"]
+    training = dataset.of("train")
+    watched = dataset.of("validation")
     notes = [encoder.encode(item.text, item.kind) for item in training]
     balance = Balance.of(settings.balance, notes, encoder.first_tokens)
     origins = Counter(item.origin or "own" for item in training)

@@ -63,9 +63,10 @@ class Work:
             self.parent.say("choice", f"{choice.name} = {choice.value} ({choice.reason})")
         return [choice.as_dict() for choice in choices]
 
-    def encoder(self) -> Encoder:
-        """This run's encoder. Raises LearningError where its prompts do not fit into the base."""
-        return make_encoder(self.settings, self.base_folder(), self.dataset().kinds)
+    def encoder(self, kinds: Sequence[str]) -> Encoder:
+        """This run's encoder for its dataset's kinds. Raises LearningError where its prompts do not fit
+        into the base."""
+        return make_encoder(self.settings, self.base_folder(), kinds)
 
     def base_folder(self) -> Path:
         """The base model's folder. Raises LearningError where it is not the one that prep saw."""

@@ -207,3 +207,8 @@ def test_the_page_is_written_whole_in_a_folder_that_is_made(
     write(full, file)
     assert file.read_text("utf-8") == render(full)
     assert [path.name for path in file.parent.iterdir()] == ["inventory.html"]
+
+
+def test_names_in_a_remark_keep_their_letters(full: Inventory) -> None:
+    suspects = Suspects(0, 0, (), "too few to judge: KPI")
+    assert "Too few to judge: KPI." in render(replace(full, suspects=suspects))

@@ -257,7 +257,7 @@ def test_a_run_that_is_in_use_itself_is_not_its_own_champion(school: School) -> 
 
 def looked(work: Work, *whats: str) -> None:
     for what in whats:
-        record_look(work, what)
+        record_look(work, work.dataset(), what)
 
 
 def test_every_look_at_the_same_test_notes_counts(school: School) -> None:

@@ -1,0 +1,35 @@
+"""The pages' templates, and what all of them are filled with."""
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from nightschool.reports import wording
+from nightschool.reports.palette import DARK, LIGHT
+
+
+def fill(template: str, filters: dict[str, Callable[..., str]], **values: Any) -> str:
+    """A template's HTML: every text in it is escaped, and a value that is missing is an error."""
+    environment = Environment(
+        loader=PackageLoader("nightschool.reports", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=wording.percent,
+        score_interval=wording.score_interval,
+        # Jinja's own "capitalize" puts all other letters, those of names too, in lower case.
+        sentence=lambda text: text[:1].upper() + text[1:],
+        # A line never breaks between a number and its sign.
+        unbroken=lambda text: re.sub(" (?=%)|(?<=[<=]) | (?=[<=])", "\N{NO-BREAK SPACE}", text),
+        **filters,
+    )
+    environment.globals["counted"] = wording.counted
+    return environment.get_template(template).render(
+        light=asdict(LIGHT), dark=asdict(DARK), **values
+    )

@@ -73,7 +73,7 @@ def verified(unit: Path, runtime: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
-@pytest.mark.parametrize("folder", ["venv", "my 学校 100% %h $HOME `id` &<x>\u3000#", AWKWARD])
+@pytest.mark.parametrize("folder", ["venv", "my 学校 100% %h ${HOME} `id` &<x>\u3000#", AWKWARD])
 def test_systemd_reads_the_unit_without_a_complaint(
     awkward: Work, tmp_path: Path, folder: str
 ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from nightschool.jobs.service.work import Work, note, noted
 
 # The desktop starts it once: what starts it again when it fails is this loop.
-_LOOP = 'until nice -n 10 "$0" "$@"; do sleep 60; done'
+_LOOP = 'while [ -x "$0" ] && ! nice -n 10 "$0" "$@"; do sleep 60; done'
 
 
 class Autostart:

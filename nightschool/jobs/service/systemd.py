@@ -64,7 +64,9 @@ WantedBy=default.target
     def start(self, name: str, changed: bool) -> None:
         must("systemctl", "--user", "daemon-reload")
         must("systemctl", "--user", "enable", f"{name}.service")
-        must("systemctl", "--user", "restart" if changed else "start", f"{name}.service")
+        if changed or not self.running(name):
+            # `start` would wait for the delay of one that failed to pass.
+            must("systemctl", "--user", "restart", f"{name}.service")
 
     def stop(self, name: str) -> None:
         # A unit whose file is gone, or a manager that does not answer, must not keep it installed.

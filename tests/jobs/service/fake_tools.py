@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 # Whatever the name of a folder may hold.
-AWKWARD = "my 学校 100% \"q\" 'a' $HOME `id` \\ &<x>\u3000#"
+AWKWARD = "my 学校 100% %h \"q\" 'a' ${HOME} `id` \\\\ &<x>\u3000#"
 
 _HEAD = """\
 import json, pathlib, sys

@@ -52,8 +52,11 @@ def test_systemd_is_asked_for_what_the_unit_needs(awkward: Work, tools: FakeTool
     service.install(kind, awkward)
     asked = [" ".join(words) for words in tools.calls("systemctl")]
     assert asked == [
-        "--user daemon-reload", f"--user enable {unit}", f"--user start {unit}",
+        "--user daemon-reload", f"--user enable {unit}", f"--user is-active {unit}",
+        f"--user restart {unit}",
     ]  # fmt: skip
+    service.install(kind, awkward)
+    assert ["--user", "restart", unit] not in tools.calls("systemctl"), "it was not disturbed"
     service.install(kind, Work(awkward.school, awkward.python))
     assert tools.calls("systemctl")[-1] == ["--user", "restart", unit]
     service.uninstall(service.installed()[0])

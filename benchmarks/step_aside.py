@@ -36,7 +36,6 @@ SETTINGS = """preset = "cpu-demo"
 base = {base}
 ladder.arms = ["majority"]
 [night]
-days = {days}
 quiet_minutes = 0
 starts_per_hour = 10000
 max_cpu_load = 100
@@ -46,13 +45,11 @@ device = "{device}"
 epochs = 1000
 patience = 0
 max_tokens = 160
+[night.days]
 """
 
 
-DAYS = "{%s}" % ", ".join(  # a window that is always open
-    f'{day} = "00:00-24:00"'
-    for day in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-)
+WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def serve(root: Path) -> None:
@@ -113,9 +110,10 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(DEMO_NOTES, root / "notes")
     school = School(root)
+    always = "".join(f'{day} = "00:00-24:00"\n' for day in WEEK)
     base = json.dumps(str(given.base) if given.base else "demo")
     school.settings_file.write_text(
-        SETTINGS.format(base=base, days=DAYS, device=given.device), "utf-8"
+        SETTINGS.format(base=base, device=given.device) + always, "utf-8"
     )
     tell(root)
     with Ledger(school.ledger_file) as ledger:

@@ -81,6 +81,11 @@ def uninstall_command(name: str | None) -> None:
     for one in found:
         service.uninstall(one)
         click.echo(f"removed {one.file}")
+        pid = one.worker()
+        if pid is not None:
+            click.echo(
+                f"a worker still runs (process {pid or 'unknown'}); it ends with your session"
+            )
     if not found:
         click.echo("no service was installed for this school")
 
@@ -134,7 +139,7 @@ def _show(row: dict[str, Any], remark: str) -> None:
     for reason in row["stale"]:
         again = "`service install` in the school" if row["school"] else "`service install`"
         click.echo(f"  STALE   {reason}: {again}, or `service uninstall {row['name']}`")
-    click.echo(f"  {row['kind']:<7} {row['file']}")
+    click.echo(f"  file    {row['file']} ({row['kind']})")
     click.echo(f"  school  {row['school'] or 'unknown'}")
     click.echo(f"  log     {row['log']}")
     click.echo(f"  {remark}")

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import filelock
 import pytest
 from click.testing import CliRunner, Result
 
@@ -98,6 +99,21 @@ def test_the_service_of_a_school_that_moved_is_named_and_removed(
     removed = service(moved, "uninstall", row["name"])
     assert removed.exit_code == 0 and units(tmp_path) == []
     assert "no service was installed for this school" in service(moved, "uninstall").output
+
+
+def test_a_worker_that_outlives_its_service_is_named(
+    make_school: MakeSchool, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An autostart file stops nothing."""
+    tools.break_("systemctl", "Failed to connect to bus: No medium found")
+    monkeypatch.setenv("XDG_CURRENT_DESKTOP", "XFCE")
+    school = make_school()
+    assert "it starts at your next login" in service(school, "install", "--yes").output
+    assert "still runs" not in service(school, "uninstall").output
+    service(school, "install", "--yes")
+    with filelock.FileLock(school.work_lock):
+        (school.state / "worker.json").write_text('{"pid": 4711}')
+        assert "a worker still runs (process 4711)" in service(school, "uninstall").output
 
 
 def nightschool(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 from nightschool.jobs.session_environment import SessionEnvironment
 from tests.jobs.bus import FakeService, PrivateBus, needs_bus
 
-pytestmark = [
-    needs_bus,
-    pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux'"),
-]
+pytestmark = needs_bus
 
 
 @pytest.fixture

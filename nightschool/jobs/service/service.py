@@ -41,6 +41,12 @@ class Installed:
     def running(self) -> bool | None:
         return self.kind.running(self.name)
 
+    def worker(self) -> int | None:
+        """The process id of the school's worker, whoever started it; see `worker_alive`."""
+        if self.school is None or not (self.school / SETTINGS_NAME).is_file():
+            return None
+        return worker_alive(School(self.school))
+
     def log(self) -> str:
         return self.kind.log(self.name, self.school or Path())
 

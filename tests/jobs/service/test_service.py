@@ -165,6 +165,21 @@ def test_a_config_folder_that_cannot_be_written_is_named(
         service.install(SystemdUser(), awkward)
 
 
+def test_a_school_that_cannot_be_written_is_named(awkward: Work, tools: FakeTools) -> None:
+    (awkward.school / ".nightschool").write_text("a file, not a folder")
+    with pytest.raises(ServiceError, match=r"cannot be written to \(.*\)"):
+        service.check(SystemdUser(), awkward, False)
+
+
+def test_a_removable_drive_is_a_question_of_its_own(
+    awkward: Work, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "removable_drive", lambda folder: "sda1")
+    with pytest.raises(ServiceError, match=r"removable drive \(sda1\).*--removable"):
+        service.check(SystemdUser(), awkward, False)
+    service.check(SystemdUser(), awkward, True)
+
+
 def test_an_interpreter_without_nightschool_is_noticed(awkward: Work, tmp_path: Path) -> None:
     check_start(Work(awkward.school, Path(sys.executable)))
     lonely = tmp_path / "python"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
@@ -108,7 +109,7 @@ class NightSettings(Section):
     if_presenting_unknown: Unknown = Field("train", description="where nothing tells of the screen")
     days: DaySettings = DaySettings()
 
-    @property
+    @functools.cached_property
     def week(self) -> tuple[tuple[Span, ...], ...]:
         """The windows that begin on each weekday, Monday's first, in order."""
         usual = f"{self.start}-{self.end}"
@@ -165,11 +166,13 @@ class NightSettings(Section):
 def _spans(written: str | list[str]) -> tuple[Span, ...]:
     if written == "off":
         return ()
-    found = []
-    for text in [written] if isinstance(written, str) else written:
-        start, end = (minutes(part.strip()) for part in text.split("-"))
-        found.append((start, end if end > start else end + DAY))
-    return tuple(sorted(found))
+    return tuple(sorted(map(_span, [written] if isinstance(written, str) else written)))
+
+
+@functools.lru_cache(maxsize=64)
+def _span(text: str) -> Span:
+    start, end = (minutes(part.strip()) for part in text.split("-"))
+    return start, end if end > start else end + DAY
 
 
 def finish_in(span: Span, finish_by: str) -> int | None:

@@ -81,6 +81,7 @@ class Watch:
         self._due = 0.0
         self._ticked_at = 0.0
         self._woke = False
+        self._trouble = ""
 
     def tick(self) -> None:
         """Decide anew where something may have changed, record it, and enqueue what may run.
@@ -89,9 +90,12 @@ class Watch:
         """
         try:
             self._tick()
+            self._trouble = ""
         except Exception as error:
             # The ledger or the queue (a file or a server) is out of reach: the next tick tries again.
-            _log.warning("%s", error)
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                _log.warning("%s", error)
             with contextlib.suppress(Exception):
                 self.close()
 

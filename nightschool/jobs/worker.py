@@ -9,9 +9,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import fields
 from types import FrameType
-from typing import Any
 
 import filelock
 from huey.consumer import Consumer
@@ -19,8 +17,8 @@ from huey.consumer import Consumer
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs.presence import worker_alive
-from nightschool.jobs.scheduler import start_scheduler
-from nightschool.jobs.signals.signal import Signal, Signals
+from nightschool.jobs.scheduler import nothing_known, start_scheduler
+from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.runner import Runner, insist
@@ -84,7 +82,7 @@ def _consume(school: School, settings: Settings, until: Callable[[], bool], ever
         number: signal.signal(number, on_signal)
         for number in (getattr(signal, name) for name in names if hasattr(signal, name))
     }
-    scheduler = start_scheduler(school, queue, settings, _nothing_known)
+    scheduler = start_scheduler(school, queue, settings, _no_sensors)
     consumer.start()
     checked = time.monotonic()
     try:
@@ -103,7 +101,6 @@ def _consume(school: School, settings: Settings, until: Callable[[], bool], ever
     return signalled
 
 
-def _nothing_known() -> Signals:
-    """Stands in for the sensors: everything is unknown, so only `run --now` works."""
-    nothing: Signal[Any] = Signal(None, "none", remark="no sensors are connected")
-    return Signals(**{field.name: nothing for field in fields(Signals)})
+def _no_sensors() -> Signals:
+    """Stands in for the sensors until they are connected."""
+    return nothing_known("no sensors are connected")

@@ -207,6 +207,20 @@ def test_a_ledger_out_of_reach_costs_a_tick(desk: Desk, caplog: pytest.LogCaptur
     assert desk.tick() == "on_battery"
 
 
+def test_sensors_that_fail_are_no_reason_to_go_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.queue()
+    desk.tick()
+
+    def broken() -> Signals:
+        raise RuntimeError("lost the bus")
+
+    monkeypatch.setattr(desk.watch, "_sensors", broken)
+    assert desk.tick() == "power_unknown"
+    assert "(none: RuntimeError: lost the bus)" in desk.ledger.decisions(1)[0].detail
+
+
 def test_trouble_that_lasts_is_told_once(
     desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

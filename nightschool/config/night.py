@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from datetime import time as clock_time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from nightschool.config.night_settings import DAY, NightSettings, Span, finish_in
+from nightschool.config.night_settings import DAY_MINUTES, NightSettings, Span, finish_in
 
 # A window that lies within the hour that spring skips comes a week later.
 _DAYS_AHEAD = 15
@@ -62,7 +62,7 @@ def next_window(night: NightSettings, now: float) -> Window | None:
 def evening_of(night: NightSettings, window: Window) -> list[Window]:
     """All windows of one evening."""
     found = []
-    for other in windows(night, window.opens - 2 * DAY * 60):
+    for other in windows(night, window.opens - 2 * DAY_MINUTES * 60):
         if other.evening > window.evening:
             break
         if other.evening == window.evening:

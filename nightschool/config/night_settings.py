@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, PlainValidator, field_validator, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from nightschool.config.section import Section
 
-DAY = 24 * 60
-WEEK = 7 * DAY
+DAY_MINUTES = 24 * 60
+WEEK_MINUTES = 7 * DAY_MINUTES
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
@@ -43,7 +44,7 @@ def _of_a_day(value: Any) -> str | list[str]:
 
 
 Day = Annotated[str | list[str], PlainValidator(_of_a_day)]
-Unknown = Literal["wait", "train"]
+Choice = Literal["wait", "train"]
 
 
 class DaySettings(Section):
@@ -97,18 +98,18 @@ class NightSettings(Section):
         50.0, gt=0, le=100, description="per cent of all cores, by other programs; 100: no limit"
     )
     min_disk_gb: float = Field(2.0, ge=0, description="free where the school lies")
-    if_presenting: Unknown = Field(
+    if_presenting: Choice = Field(
         "wait", description="where a program keeps the screen on (a film, a talk, a call)"
     )
-    if_idle_unknown: Unknown = Field(
+    if_idle_unknown: Choice = Field(
         "wait", description="where nothing tells when the last input was"
     )
-    if_power_unknown: Unknown = Field("wait", description="where nothing tells if it is plugged in")
-    if_gpu_unknown: Unknown = Field("wait", description="where nothing tells who uses the GPU")
-    if_presenting_unknown: Unknown = Field("train", description="where nothing tells of the screen")
+    if_power_unknown: Choice = Field("wait", description="where nothing tells if it is plugged in")
+    if_gpu_unknown: Choice = Field("wait", description="where nothing tells who uses the GPU")
+    if_presenting_unknown: Choice = Field("train", description="where nothing tells of the screen")
     days: DaySettings = DaySettings()
 
-    @property
+    @functools.cached_property
     def week(self) -> tuple[tuple[Span, ...], ...]:
         """The windows that begin on each weekday, Monday's first, in order."""
         usual = f"{self.start}-{self.end}"
@@ -116,7 +117,7 @@ class NightSettings(Section):
 
     @field_validator("start", "end", "finish_by")
     @classmethod
-    def _is_a_time(cls, value: str, info: Any) -> str:
+    def _is_a_time(cls, value: str, info: ValidationInfo) -> str:
         if not re.fullmatch(_TIME, value, re.ASCII) and (value or info.field_name != "finish_by"):
             raise ValueError('expected a time like "23:00"')
         return value
@@ -145,14 +146,18 @@ class NightSettings(Section):
 
     def _check_week(self) -> None:
         placed = [
-            (number * DAY + start, number * DAY + end, f"{day}'s {clock(start)}-{clock(end)}")
+            (
+                number * DAY_MINUTES + start,
+                number * DAY_MINUTES + end,
+                f"{day}'s {clock(start)}-{clock(end)}",
+            )
             for number, (day, spans) in enumerate(zip(WEEKDAYS, self.week, strict=True))
             for start, end in spans
         ]
         if not placed:
             raise ValueError("every day is off: no window is left (`nightschool pause` stops all)")
         first = placed[0]
-        after = [*placed[1:], (first[0] + WEEK, first[1] + WEEK, first[2])]
+        after = [*placed[1:], (first[0] + WEEK_MINUTES, first[1] + WEEK_MINUTES, first[2])]
         for (_, end, name), (start, _, other) in zip(placed, after, strict=True):
             if start < end:
                 raise ValueError(f"{name} and {other} overlap: write them as one, or apart")
@@ -165,11 +170,13 @@ class NightSettings(Section):
 def _spans(written: str | list[str]) -> tuple[Span, ...]:
     if written == "off":
         return ()
-    found = []
-    for text in [written] if isinstance(written, str) else written:
-        start, end = (minutes(part.strip()) for part in text.split("-"))
-        found.append((start, end if end > start else end + DAY))
-    return tuple(sorted(found))
+    return tuple(sorted(map(_span, [written] if isinstance(written, str) else written)))
+
+
+@functools.lru_cache(maxsize=64)
+def _span(text: str) -> Span:
+    start, end = (minutes(part.strip()) for part in text.split("-"))
+    return start, end if end > start else end + DAY_MINUTES
 
 
 def finish_in(span: Span, finish_by: str) -> int | None:
@@ -177,7 +184,7 @@ def finish_in(span: Span, finish_by: str) -> int | None:
     if not finish_by:
         return None
     at = minutes(finish_by)
-    return next((minute for minute in (at, at + DAY) if span[0] < minute <= span[1]), None)
+    return next((minute for minute in (at, at + DAY_MINUTES) if span[0] < minute <= span[1]), None)
 
 
 def minutes(time: str) -> int:

@@ -11,6 +11,8 @@ from nightschool.ledger.records import Attempt, PastDecision
 
 _NEWEST = 200
 _ATTEMPTS_S = 2 * 24 * 3600.0
+# A stage or chunk that begins so soon after another continues it.
+_CONTINUES_S = 60.0
 # Given before heat is looked at, so that they say nothing of it.
 _BEFORE_HEAT = (Reason.NO_WORKER, Reason.NOTHING_TO_DO, Reason.PAUSED, Reason.WOKE,
                 Reason.SUSPENDING, Reason.DISK_FULL)  # fmt: skip
@@ -52,17 +54,22 @@ def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> His
     """History from decisions, the newest first, and attempts, the oldest first."""
     disturbed = next((n for n, one in enumerate(past) if one.reason in DISTURBANCES), None)
     heat = next((one.reason for one in past if one.reason not in _BEFORE_HEAT), None)
-    before = [None, *(attempt.outcome for attempt in attempts)]
     return History(
         running=bool(past) and past[0].allowed,
         hot=heat == Reason.TOO_HOT,
         disturbed=None if disturbed is None else Reason(past[disturbed].reason),
         quiet_since=past[disturbed - 1].at if disturbed else None,
         starts=tuple(
-            attempt.started
-            for attempt, outcome in zip(attempts, before, strict=False)
-            if outcome not in ("finished", "chunk_done")
+            one.started
+            for before, one in zip([None, *attempts], attempts, strict=False)
+            if not (before and _continues(before, one))
         ),
         # When a lost attempt ended is not known.
         stretches=tuple((one.started, one.ended) for one in attempts if one.outcome != "lost"),
     )
+
+
+def _continues(before: Attempt, one: Attempt) -> bool:
+    if before.outcome not in ("finished", "chunk_done") or before.ended is None:
+        return False
+    return one.started - before.ended < _CONTINUES_S

@@ -63,6 +63,8 @@ class _Case:
     now: float
     history: History
     window: Window | None
+    stop: float | None
+    """When work ends in the window that is open."""
 
     def clock(self, at: float) -> str:
         """A time of this day as "23:00", of another as "Fri 23:00"."""
@@ -90,7 +92,9 @@ def decide(
     """
     if run is None:
         return Decision(False, Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
-    case = _Case(run, control, night, now, history, window_at(night, now))
+    window = window_at(night, now)
+    stop = stops(night, window) if window else None
+    case = _Case(run, control, night, now, history, window, stop)
     safety = [found for rule in (_paused, _woke) if (found := rule(case))]
     owners = [found for rule in _CLOCK_RULES if (found := rule(case))]
     if signals:
@@ -103,9 +107,9 @@ def decide(
         return Decision(False, first.reason, first.detail, first.next_check, findings)
     if run.timing == "now":
         return Decision(True, Reason.RUN_NOW, MEANINGS[Reason.RUN_NOW].what, None, findings)
-    assert case.window  # or a rule had something against it
-    until = min(stops(night, case.window), now + _hours_left(case))
-    detail = f"the window is open until {case.clock(case.window.closes)}"
+    assert window and stop  # or a rule had something against it
+    until = min(stop, now + _hours_left(case))
+    detail = f"the window is open until {case.clock(window.closes)}"
     return Decision(True, Reason.IN_WINDOW, detail, until)
 
 
@@ -135,7 +139,7 @@ def _woke(case: _Case) -> Finding | None:
 
 def _window(case: _Case) -> Finding | None:
     window, night = case.window, case.night
-    if window and case.now < stops(night, window):
+    if case.stop and case.now < case.stop:
         return None
     coming = next_window(night, case.now)
     opens = f"the next window opens {case.clock(coming.opens)}" if coming else "no window is near"

@@ -11,8 +11,9 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -24,7 +25,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings, load
 from nightschool.jobs.history import History, read_history
 from nightschool.jobs.policy import Decision, decide
-from nightschool.jobs.signals.signal import Signals
+from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Control, Run
 from nightschool.tasks.app import Queue
@@ -81,6 +82,7 @@ class Watch:
         self._due = 0.0
         self._ticked_at = 0.0
         self._woke = False
+        self._trouble = ""
 
     def tick(self) -> None:
         """Decide anew where something may have changed, record it, and enqueue what may run.
@@ -89,9 +91,12 @@ class Watch:
         """
         try:
             self._tick()
+            self._trouble = ""
         except Exception as error:
             # The ledger or the queue (a file or a server) is out of reach: the next tick tries again.
-            _log.warning("%s", error)
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                _log.warning("%s", error)
             with contextlib.suppress(Exception):
                 self.close()
 
@@ -139,7 +144,13 @@ class Watch:
         self._due = 0.0  # signals change at any time
         if self._woke:
             return ask(None, replace(seen.history, woke=True))
-        return ask(self._sensors(), seen.history)
+        return ask(self._signals(), seen.history)
+
+    def _signals(self) -> Signals:
+        try:
+            return self._sensors()
+        except Exception as error:  # no reason to go on as before: it is not known any more
+            return nothing_known(f"{type(error).__name__}: {error}")
 
     def _slept(self, now: float) -> bool:
         """Whether the computer slept since the last tick, or its clock was set, either way."""
@@ -163,6 +174,12 @@ class Watch:
             return False
         changed, self.night = night != self.night, night
         return changed
+
+
+def nothing_known(remark: str) -> Signals:
+    """Every signal unknown, so that only `run --now` works."""
+    nothing: Signal[Any] = Signal(None, "none", remark=remark)
+    return Signals(**{field.name: nothing for field in fields(Signals)})
 
 
 def _stamp(school: School) -> tuple[int, int] | None:

@@ -18,7 +18,10 @@ LOCKED_AFTER_S = 5.0
 class Store:
     """An open ledger file. Use it as a context manager, one in each thread."""
 
-    def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, file: Path, clock: Callable[[], float] = time.time, *, durable: bool = True
+    ) -> None:
+        """`durable=False` waits for no disk: only for what may be lost, as a simulation."""
         self._clock = clock
         self._file = file
         with self._explained():
@@ -26,7 +29,7 @@ class Store:
             self._db = sqlite3.connect(file, timeout=LOCKED_AFTER_S, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             self._db.execute("PRAGMA foreign_keys = ON")
             migrate(self._db)
 

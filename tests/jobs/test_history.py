@@ -98,6 +98,21 @@ def test_stages_and_chunks_in_a_row_are_one_start(ledger: Ledger, clock: Clock) 
     assert history.worked_s(begin + 50, begin + 130, clock.now) == 70
 
 
+def test_a_chunk_that_waited_after_the_one_before_is_a_start_of_its_own(
+    ledger: Ledger, clock: Clock
+) -> None:
+    run = ledger.add_run({}, "compare", "tonight").id
+    for wait in (59, 61):
+        claim = ledger.claim(run, "worker")
+        assert claim
+        clock.now += 100
+        ledger.interrupt(claim, "chunk_done", "")
+        clock.now += wait
+    assert ledger.claim(run, "worker")
+    begin = 1_000_000.0
+    assert read_history(ledger, clock.now).starts == (begin, begin + 320)
+
+
 def test_work_that_goes_on_counts_until_now(ledger: Ledger, clock: Clock) -> None:
     run = ledger.add_run({}, "compare", "now").id
     assert ledger.claim(run, "worker")

@@ -1,0 +1,528 @@
+"""Nights in virtual time: the real policy, scheduler and ledger, a scripted owner, and a judge.
+
+The world has a true time `t`. The wall clock is `t` plus what it was set wrong by; the monotonic one
+stands still while the computer sleeps. The judge knows only the script and the owner's windows as
+written; it does not ask the code that it judges.
+"""
+
+from __future__ import annotations
+
+import bisect
+import logging
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from nightschool.config.night_settings import WEEKDAYS, NightSettings, minutes
+from nightschool.config.paths import School
+from nightschool.jobs.scheduler import Watch
+from nightschool.jobs.signals.signal import Signal, Signals
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Claim
+from nightschool.tasks.app import Queue
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+GRACE_S = 8.0
+"""A child that was asked to stop is ended after this."""
+REACTION_S = 2.0 + GRACE_S + 1.0
+"""A tick, the runner's look at the ledger, and the child's grace."""
+CALM_TICK_S = 50.0
+"""How late a tick may come where nothing has happened for a while; the real one comes every second."""
+SETTLED_S = 15.0
+CHUNK_S = 30 * MINUTE
+WEEKEND = {
+    "friday": "22:00-09:00",
+    "saturday": ["13:00-15:00", "22:00-09:00"],
+    "sunday": "23:30-06:30",
+}
+
+Interval = tuple[float, float]
+
+
+class Intervals:
+    """Stretches of time, merged and sorted."""
+
+    def __init__(self, given: list[Interval]) -> None:
+        merged: list[Interval] = []
+        for begin, end in sorted(given):
+            if merged and begin <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+            else:
+                merged.append((begin, end))
+        self.all = merged
+        self._begins = [begin for begin, _ in merged]
+
+    def at(self, t: float) -> Interval | None:
+        """The stretch that `t` lies in."""
+        before = self.before(t)
+        return before if before and t < before[1] else None
+
+    def before(self, t: float) -> Interval | None:
+        """The last stretch that began at `t` or before."""
+        place = bisect.bisect_right(self._begins, t) - 1
+        return self.all[place] if place >= 0 else None
+
+
+@dataclass
+class Script:
+    """What happens, in true time."""
+
+    active: Intervals
+    unplugged: Intervals
+    flapping: Intervals
+    """Idle time and plug flip every few seconds."""
+    asleep: Intervals
+    hot: Intervals
+    """Warm rooms, in which the GPU passes its limit when it works."""
+    jumps: list[tuple[float, float]]
+    """When the clock is set, and by how much."""
+
+    def upsets(self) -> list[float]:
+        """Every moment at which the clock is set, or the computer sleeps or wakes."""
+        return sorted([at for at, _ in self.jumps] + [e for bed in self.asleep.all for e in bed])
+
+    def edges(self) -> list[float]:
+        """Every moment at which something changes."""
+        found = self.upsets()
+        for stretches in (self.active, self.unplugged, self.flapping, self.hot):
+            found += [edge for stretch in stretches.all for edge in stretch]
+        found += [end + 10 * MINUTE for _, end in self.active.all]
+        found += [end + 5 * MINUTE for _, end in self.unplugged.all]
+        return sorted(found)
+
+
+def lived(zone: str, first: datetime, days: int, seed: int) -> Script:
+    """A year or less in a life: days at work, nights at work, trains, and a computer with moods."""
+    dice = random.Random(seed)
+    active: list[Interval] = []
+    unplugged: list[Interval] = []
+    flapping: list[Interval] = []
+    asleep: list[Interval] = []
+    hot: list[Interval] = []
+    jumps: list[tuple[float, float]] = []
+
+    def at(day: datetime, hours: float) -> float:
+        shown = day.replace(tzinfo=None) + timedelta(hours=hours)
+        return shown.replace(tzinfo=ZoneInfo(zone)).timestamp()
+
+    for number in range(days):
+        day = first + timedelta(days=number)
+        if number % 90 >= 70:  # three weeks of nights at work
+            bedtimes = [(20.0, 22.0 + 7 * dice.random())]
+        else:
+            bedtimes = [(8.0, 12.5), (13.0 + dice.random(), 18.0), (20.0, 21.5 + 2 * dice.random())]
+        for begin, end in bedtimes:
+            now, last = at(day, begin), at(day, end)
+            while now < last:
+                busy = dice.uniform(1, 50) * MINUTE
+                active.append((now, min(now + busy, last)))
+                now += busy + dice.expovariate(1 / (8 * MINUTE))
+        if dice.random() < 0.15:  # a look at the screen at night
+            look = at(day, dice.uniform(23, 31))
+            active.append((look, look + dice.uniform(5, 900)))
+        if dice.random() < 0.3:
+            begin = at(day, dice.uniform(0, 24))
+            unplugged.append((begin, begin + dice.uniform(1, 120) * MINUTE))
+        if dice.random() < 0.06:
+            begin = at(day, dice.uniform(22, 30))
+            flapping.append((begin, begin + dice.uniform(3, 40) * MINUTE))
+        if dice.random() < 0.07:
+            begin = at(day, dice.uniform(0, 24))
+            asleep.append((begin, begin + dice.choice([0.02, 0.5, 12.0]) * HOUR))
+        if dice.random() < 0.05:
+            hot.append((at(day, 20), at(day, 32)))
+        if number % 60 == 5 and number + 3 < days:
+            begin, delta = at(day, dice.uniform(22, 30)), dice.choice([DAY, -DAY])
+            jumps += [(begin, delta), (begin + dice.uniform(0.5, 30) * HOUR, -delta)]
+    # Nobody uses a computer that sleeps, nor are its clocks set.
+    beds = Intervals(asleep)
+    awake = [one for one in active if not (beds.at(one[0]) or beds.at(one[1]))]
+    awake = [one for one in awake if not any(one[0] < bed[0] < one[1] for bed in beds.all)]
+    return Script(
+        Intervals(awake), Intervals(unplugged), Intervals(flapping), beds, Intervals(hot),
+        sorted(jumps),
+    )  # fmt: skip
+
+
+@dataclass
+class Figures:
+    """What the judge saw. Times in seconds of true time."""
+
+    nights: int = 0
+    ticks: int = 0
+    allowed_s: float = 0.0
+    used_s: float = 0.0
+    starts: int = 0
+    most_starts_an_hour: int = 0
+    sessions_too_many: int = 0
+    outside_s: float = 0.0
+    active_s: float = 0.0
+    battery_s: float = 0.0
+    hot_s: float = 0.0
+    runs_done: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """Of the time in which the rules allowed work, how much was worked."""
+        return self.used_s / self.allowed_s if self.allowed_s else 1.0
+
+    def violations(self, starts_per_hour: int) -> dict[str, float]:
+        """All that must not be, and was."""
+        found: dict[str, float] = {
+            "seconds outside a window": self.outside_s,
+            "seconds beside an active owner": self.active_s,
+            "seconds on battery": self.battery_s,
+            "seconds too hot": self.hot_s,
+            "sessions without a cause": self.sessions_too_many,
+            "starts above the limit an hour": max(0, self.most_starts_an_hour - starts_per_hour),
+            "ticks that failed": len(self.warnings),
+        }
+        return {name: number for name, number in found.items() if number}
+
+
+class World:
+    """True time, the three clocks, and what the sensors tell."""
+
+    def __init__(self, script: Script, begin: float, seed: int) -> None:
+        self.script, self.t = script, begin
+        self.wrong_s = 0.0
+        self.slept_s = 0.0
+        self.heat = 45.0
+        self._dice = random.Random(seed)
+        self._jumps = list(script.jumps)
+        self._flip = (0.0, False, False)
+
+    def wall(self) -> float:
+        return self.t + self.wrong_s
+
+    def monotonic(self) -> float:
+        return self.t - self.slept_s
+
+    def pass_time(self, seconds: float, working: bool) -> bool:
+        """Let time pass; returns whether the clock was set, or the computer slept, meanwhile."""
+        target = (92.0 if self.script.hot.at(self.t) else 78.0) if working else 45.0
+        self.heat += (target - self.heat) * (1 - math.exp(-seconds / 240))
+        self.t += seconds
+        upset = False
+        while self._jumps and self._jumps[0][0] <= self.t:
+            self.wrong_s += self._jumps.pop(0)[1]
+            upset = True
+        if bed := self.script.asleep.at(self.t):
+            self.slept_s += bed[1] - self.t
+            self.t = bed[1]
+            self.heat = 45.0
+            upset = True
+        if self.script.flapping.at(self.t) and self.t >= self._flip[0]:
+            idle, power = (self._dice.random() < 0.5 for _ in range(2))
+            self._flip = (self.t + self._dice.uniform(1, 6), idle, power)
+        return upset
+
+    def idle_s(self) -> float:
+        if self.script.flapping.at(self.t):
+            return 5000.0 if self._flip[1] else 1.0
+        before = self.script.active.before(self.t)
+        return max(0.0, self.t - before[1]) if before else 5000.0
+
+    def on_ac(self) -> bool:
+        if self.script.flapping.at(self.t):
+            return self._flip[2]
+        return not self.script.unplugged.at(self.t)
+
+    def suspending(self) -> bool:
+        """Every other sleep says so before."""
+        bed = self.script.asleep.at(self.t + 4)
+        return bed is not None and int(bed[0]) % 2 == 0
+
+    def signals(self) -> Signals:
+        return Signals(
+            idle_s=Signal(self.idle_s(), "script"),
+            on_ac=Signal(self.on_ac(), "script"),
+            gpu_temperature=Signal(self.heat, "script"),
+            suspending=Signal(self.suspending(), "script"),
+            **_CALM,
+        )
+
+
+_CALM: dict[str, Signal[Any]] = {
+    name: Signal(value, "script")
+    for name, value in {
+        "battery": 80.0, "gpu_programs": (), "gpu_load": 0.0, "gpu_throttled": (), "cpu_load": 3.0,
+        "disk_free": 1e11, "session": "local", "presenting": "", "lid_closed": False, "programs": (),
+    }.items()
+}  # fmt: skip
+
+
+class Worker:
+    """Huey's thread, the runner and its child, without the processes."""
+
+    def __init__(self, ledger: Ledger, world: World, seed: int) -> None:
+        self._ledger, self._world = ledger, world
+        self._dice = random.Random(seed)
+        self.messages = 0
+        self.claim: Claim | None = None
+        self.continues = False
+        self.runs_done = self.lost = 0
+        self.started = 0.0
+        self._ends = 0.0
+        self._outcome = "chunk_done"
+        self._stopping: float | None = None
+        self._told = 0.0
+        self._left = 0.0
+
+    @property
+    def working(self) -> bool:
+        return self.claim is not None
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping is not None
+
+    def look_at(self, run: int) -> None:
+        self.messages = 1
+
+    def step(self) -> None:
+        """What happens to the child until now."""
+        t = self._world.t
+        if self.claim is None:
+            if self.messages:
+                self.messages = 0
+                self._start()
+            return
+        if self._stopping is not None:
+            if t >= self._stopping:
+                reason = self._ledger.control().decision_reason
+                self._ledger.interrupt(self.claim, "window_closed", reason)
+                self._end(continues=False)
+        elif not self._ledger.control().run_allowed:
+            self._stopping = t + self._dice.uniform(0.2, GRACE_S)
+        elif t >= self._ends:
+            self._finish()
+        elif t - self._told > 5 * MINUTE:
+            self._told = t
+            self._ledger.progress(self.claim, int(t) % 100_000, 100_000, 1.0, None)
+
+    def _start(self) -> None:
+        run = self._ledger.next_run()
+        control = self._ledger.control()
+        if run is None or not control.run_allowed or control.decision_run != run.id:
+            return
+        self.claim = self._ledger.claim(run.id, "worker")
+        if self.claim is None:
+            return
+        t = self._told = self.started = self._world.t
+        if self.claim.stage != "train":
+            self._outcome, self._ends = "finished", t + self._dice.uniform(10, 300)
+            return
+        self._left = self._left or self._dice.uniform(1, 12) * HOUR
+        if self._dice.random() < 0.01:
+            self._outcome, self._ends = "lost", t + self._dice.uniform(1, CHUNK_S)
+        elif self._left <= CHUNK_S:
+            self._outcome, self._ends = "finished", t + self._left
+        else:
+            self._outcome, self._ends = "chunk_done", t + CHUNK_S
+
+    def _finish(self) -> None:
+        assert self.claim
+        if self._outcome == "lost":
+            self.lost += 1
+            self._ledger.interrupt(self.claim, "lost", "its process ended with code -9")
+            self._end(continues=False)
+            return
+        if self._outcome == "finished":
+            if self.claim.stage == "train":
+                self._left = 0.0
+            self._ledger.finish(self.claim, {})
+            if self.claim.stage == "compare":
+                self.runs_done += 1
+                self._ledger.add_run({}, "compare", "tonight")
+        else:
+            self._left -= CHUNK_S
+            self._ledger.interrupt(self.claim, "chunk_done", "")
+        self._end(continues=True)
+        self.messages = 1
+
+    def _end(self, *, continues: bool) -> None:
+        self.claim, self._stopping, self.continues = None, None, continues
+
+
+class Judge:
+    """Watches from outside, second by second where something happens."""
+
+    def __init__(self, world: World, night: NightSettings, zone: str) -> None:
+        self._world, self._night, self._zone = world, night, ZoneInfo(zone)
+        self.figures = Figures()
+        self._since: dict[str, float] = {}
+        self._disturbed = -math.inf
+        self._hot = False
+        self._starts: list[float] = []
+        self._window: object = None
+        self._sessions = self._causes = self._lost = 0
+        self._allowed = self._was_working = False
+        self._upset_at = -math.inf
+
+    def window(self, wall: float) -> tuple[Any, str] | None:
+        """The window by the clock on the wall, as its owner wrote it: its evening and text."""
+        shown = datetime.fromtimestamp(wall, self._zone)
+        minute = shown.hour * 60 + shown.minute
+        for ago in (0, 1):
+            evening = (shown - timedelta(days=ago)).date()
+            written = getattr(self._night.days, WEEKDAYS[evening.weekday()])
+            written = written or f"{self._night.start}-{self._night.end}"
+            for text in [written] if isinstance(written, str) else written:
+                begin, end = (minutes(part) for part in text.split("-"))
+                crosses = end <= begin
+                inside = (
+                    minute >= begin and (crosses or minute < end)
+                    if ago == 0
+                    else crosses and minute < end
+                )  # fmt: skip
+                if inside:
+                    return evening, text
+        return None
+
+    def see(self, seconds: float, upset: bool, worker: Worker) -> None:
+        """Judge the `seconds` that just passed, in which nothing changed but at their end."""
+        world, figures, working = self._world, self.figures, worker.working
+        window = self.window(world.wall())
+        idle, on_ac = world.idle_s(), world.on_ac()
+        if upset:
+            self._upset_at = world.t
+        if window != self._window:
+            self._close_window(worker.lost)
+            self._window = window
+        bad = not on_ac or world.suspending() or upset
+        # A flapping idle time has to be quiet like a plug; one that grows is quiet by itself.
+        bad = bad or (idle < 600 and world.script.flapping.at(world.t) is not None)
+        if bad and window:
+            self._disturbed = world.t
+        active = idle < 600
+        self._hot = world.heat > 87 or (self._hot and world.heat > 75)
+        allowed = bool(
+            window and not bad and not active and not self._hot
+            and world.t - self._disturbed >= self._night.quiet_minutes * 60
+        )  # fmt: skip
+        if window and not allowed:
+            self._causes += self._allowed
+        self._allowed = allowed
+        figures.allowed_s += seconds * allowed
+        figures.used_s += seconds * (allowed and working)
+        late = world.t - self._upset_at < REACTION_S
+        figures.outside_s += seconds * (working and not window and not late)
+        figures.active_s += self._over("active", seconds, active and working)
+        figures.battery_s += self._over("battery", seconds, not on_ac and working)
+        figures.hot_s += self._over("hot", seconds, world.heat > 87 and working)
+        if working and not self._was_working and not worker.continues:
+            self._began(worker.started)
+        self._was_working = working or worker.continues
+
+    def _over(self, name: str, seconds: float, wrong: bool) -> float:
+        """Seconds of what is wrong, beyond the time that a reaction takes."""
+        if not wrong:
+            self._since.pop(name, None)
+            return 0.0
+        since = self._since.setdefault(name, self._world.t)
+        return seconds if self._world.t - max(since, self._upset_at) > REACTION_S else 0.0
+
+    def _began(self, t: float) -> None:
+        figures = self.figures
+        figures.starts += 1
+        self._sessions += 1
+        self._starts = [at for at in self._starts if t - at < HOUR] + [t]
+        if t - self._upset_at > HOUR:  # a clock that was set makes an hour longer or shorter
+            figures.most_starts_an_hour = max(figures.most_starts_an_hour, len(self._starts))
+
+    def _close_window(self, lost: int) -> None:
+        if self._window:
+            self.figures.nights += 1
+            causes = self._causes + lost - self._lost
+            self.figures.sessions_too_many += max(0, self._sessions - 1 - causes)
+        self._sessions = self._causes = 0
+        self._lost = lost
+
+
+def simulate(
+    folder: Path, zone: str, first: datetime, days: int, seed: int = 0,
+    night: NightSettings | None = None,
+    script: Callable[[str, datetime, int, int], Script] = lived,
+) -> Figures:  # fmt: skip
+    """Live through so many days with a run always queued; the ledger lies in `folder`."""
+    settings = night or NightSettings.model_validate({"timezone": zone, "days": WEEKEND})
+    begin = first.replace(tzinfo=ZoneInfo(zone)).timestamp()
+    events = script(zone, first, days, seed)
+    world = World(events, begin, seed)
+    school = School(folder)
+    with (
+        Ledger(school.ledger_file, world.wall, durable=False) as ledger,
+        Ledger(school.ledger_file, world.wall, durable=False) as watched,
+    ):
+        worker = Worker(ledger, world, seed)
+        huey = SimpleNamespace(pending_count=lambda: worker.messages)
+        watch = Watch(
+            school, Queue(cast(Any, huey), worker.look_at), settings, world.signals,
+            world.wall, world.monotonic, lambda: watched,
+        )  # fmt: skip
+        ledger.add_run({}, "compare", "tonight")
+        judge = Judge(world, settings, zone)
+        with _listening(judge.figures.warnings):
+            _live(world, watch, worker, judge, begin + days * DAY)
+    judge.figures.runs_done = worker.runs_done
+    return judge.figures
+
+
+def _live(world: World, watch: Watch, worker: Worker, judge: Judge, end: float) -> None:
+    edges, upsets = world.script.edges(), world.script.upsets()
+    busy_until = world.t + SETTLED_S
+    last: object = None
+    dice = random.Random(1)
+    while world.t < end:
+        watch.tick()
+        judge.figures.ticks += 1
+        worker.step()
+        said = watch.decision and (watch.decision.run, watch.decision.reason)
+        if said != last or worker.messages or worker.stopping:
+            busy_until, last = world.t + SETTLED_S, said
+        asked = worker.working or judge.window(world.wall())
+        free = _calm_s(world, watch, edges if asked else upsets, busy_until)
+        # A second, as the scheduler ticks; longer where nothing has happened nor will for a while.
+        seconds = max(1.0 + dice.uniform(0, 0.2), free)
+        upset = world.pass_time(seconds, worker.working)
+        if upset:
+            busy_until = world.t + SETTLED_S
+        judge.see(seconds, upset, worker)
+
+
+def _calm_s(world: World, watch: Watch, edges: list[float], busy_until: float) -> float:
+    """For how long nothing will happen; 0 where something has just happened."""
+    if world.t < busy_until or world.script.flapping.at(world.t):
+        return 0.0
+    place = bisect.bisect_right(edges, world.t)
+    if place and world.t - edges[place - 1] < SETTLED_S:
+        return 0.0
+    free = min(edges[place] - 6 - world.t if place < len(edges) else DAY, CALM_TICK_S)
+    if watch.decision and watch.decision.next_check:
+        free = min(free, watch.decision.next_check - 1 - world.wall())
+    return min(free, 5.0) if world.script.hot.at(world.t) else free
+
+
+class _listening(logging.Handler):
+    """Collects the scheduler's warnings: a tick that raised is told by nothing else."""
+
+    def __init__(self, into: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._into = into
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._into.append(record.getMessage())
+
+    def __enter__(self) -> None:
+        logging.getLogger("nightschool.jobs.scheduler").addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("nightschool.jobs.scheduler").removeHandler(self)

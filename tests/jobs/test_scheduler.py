@@ -1,0 +1,325 @@
+"""What a tick does, and that ticks come whatever the clocks do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import apscheduler.schedulers.base as aps_base
+import pytest
+
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings
+from nightschool.jobs.reasons import Reason
+from nightschool.jobs.scheduler import Scheduler, Watch, start_scheduler
+from nightschool.jobs.signals.signal import Signals
+from nightschool.ledger.ledger import Ledger
+from nightschool.tasks.app import Queue, open_queue
+from tests.jobs.nights import at, night, signals
+
+NOON, EVENING = at("12:00"), at("23:30")
+
+
+class Desk:
+    """A school, a watch with clocks and signals of ours, and what it enqueued."""
+
+    def __init__(self, folder: Path) -> None:
+        self.school = School(folder)
+        self.now, self.steady = EVENING, 5000.0
+        self.signals = signals()
+        self.readings = 0
+        self.messages: list[int] = []
+        self.pending = 0
+        self.ledger = Ledger(self.school.ledger_file, lambda: self.now)
+        huey = SimpleNamespace(pending_count=lambda: self.pending)
+        self.watch = Watch(
+            self.school, Queue(cast(Any, huey), self.messages.append), night(), self._read,
+            lambda: self.now, lambda: self.steady,
+            lambda: Ledger(self.school.ledger_file, lambda: self.now),
+        )  # fmt: skip
+
+    def _read(self) -> Signals:
+        self.readings += 1
+        return self.signals
+
+    def queue(self, timing: Any = "tonight") -> int:
+        return self.ledger.add_run({}, "compare", timing).id
+
+    def tick(self, seconds: float = 1.0, wall: float | None = None) -> str:
+        """Let time pass, tick, and return the reason that the ledger holds."""
+        self.steady += seconds
+        self.now += seconds if wall is None else wall
+        self.watch.tick()
+        return self.ledger.control().decision_reason
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.watch.close()
+    desk.ledger.close()
+
+
+def test_a_run_that_may_work_is_recorded_and_enqueued_once(desk: Desk) -> None:
+    run = desk.queue()
+    assert desk.tick() == "in_window"
+    assert (desk.ledger.control().run_allowed, desk.messages) == (True, [run])
+    desk.pending = 1
+    desk.tick()
+    assert desk.messages == [run]
+    desk.pending = 0  # it was lost
+    desk.tick()
+    assert desk.messages == [run, run]
+    assert desk.ledger.claim(run, "worker")
+    desk.tick()
+    assert desk.messages == [run, run]
+
+
+def test_signals_are_read_only_where_a_run_could_work(desk: Desk) -> None:
+    assert desk.tick() == "nothing_to_do"
+    run = desk.queue()
+    desk.now = NOON
+    assert desk.tick() == "outside_window"
+    desk.ledger.pause(None)
+    assert desk.tick() == "paused"
+    assert desk.readings == 0
+    desk.ledger.resume()
+    desk.ledger.want(run, "compare", "now")
+    assert desk.tick() == "run_now"
+    assert desk.readings == 1
+
+
+def test_what_another_process_asks_for_is_seen_at_the_next_tick(desk: Desk) -> None:
+    desk.now = NOON
+    assert desk.tick() == "nothing_to_do"
+    desk.queue()
+    assert desk.tick() == "outside_window"
+    desk.queue("now")
+    assert desk.tick() == "run_now"
+    desk.ledger.pause(desk.now + 2.5)
+    assert [desk.tick() for _ in range(3)] == ["paused", "paused", "run_now"]
+
+
+def test_a_tick_that_finds_nothing_new_asks_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.now = NOON
+    desk.queue()
+    desk.tick()
+    desk.tick()
+    monkeypatch.setattr(desk.watch, "_decide", None)
+    assert desk.tick() == "outside_window"
+
+
+def test_the_window_opens_without_anything_else_happening(desk: Desk) -> None:
+    desk.now = at("22:59")
+    desk.queue()
+    assert [desk.tick(30.0) for _ in range(3)] == ["outside_window", "in_window", "in_window"]
+
+
+def test_an_owner_who_returns_stops_the_work_at_the_next_tick(desk: Desk) -> None:
+    desk.queue()
+    desk.tick()
+    desk.signals = signals(idle_s=0.0)
+    assert desk.tick() == "owner_active"
+    assert not desk.ledger.control().run_allowed
+    assert "idle for 0 s of 10 m" in desk.ledger.decisions(1)[0].detail
+
+
+def test_what_stopped_it_has_to_be_over_before_it_goes_on(desk: Desk) -> None:
+    desk.queue()
+    desk.tick()
+    desk.signals = signals(on_ac=False)
+    assert desk.tick() == "on_battery"
+    desk.signals = signals()
+    assert [desk.tick(s) for s in (1, 59, 59, 59, 59, 59, 5)] == ["quiet_time"] * 6 + ["in_window"]
+
+
+@pytest.mark.parametrize(
+    ("steady", "wall"),
+    [
+        (1.0, 3600.0),  # a sleep, where the monotonic clock stands still
+        (3600.0, 3600.0),  # a sleep on Windows
+        (1.0, 86400.0),  # the clock was set
+        (1.0, -86400.0),
+    ],
+)
+def test_after_a_sleep_or_a_clock_that_was_set_the_child_is_ended(
+    desk: Desk, steady: float, wall: float
+) -> None:
+    desk.now = at("00:30", 25)
+    run = desk.queue()
+    desk.tick()
+    claim = desk.ledger.claim(run, "worker")
+    assert claim
+    assert desk.tick() == "in_window"
+    assert desk.tick(steady, wall) == "woke"
+    assert desk.tick() == "woke", "the child is still there"
+    desk.ledger.interrupt(claim, "window_closed", "woke")
+    assert desk.tick() == "quiet_time"
+    assert [desk.tick(50) for _ in range(7)][-1] == "in_window"
+
+
+def test_a_run_that_was_asked_for_now_goes_on_at_once_after_a_sleep(desk: Desk) -> None:
+    desk.queue("now")
+    desk.tick()
+    assert desk.tick(1.0, 3600.0) == "woke"
+    assert desk.tick() == "run_now"
+
+
+def test_a_clock_that_is_corrected_by_a_little_wakes_nobody(desk: Desk) -> None:
+    desk.queue()
+    desk.tick()
+    assert desk.tick(1.0, 9.0) == "in_window"
+    assert desk.tick(40.0) == "in_window"
+
+
+def test_settings_that_change_are_in_force_at_the_next_tick(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.queue()
+    desk.tick()
+    file = desk.school.settings_file
+    file.write_text('[night]\ntimezone = "Europe/Berlin"\nend = "23:15"\n', "utf-8")
+    assert desk.tick() == "outside_window"
+    file.write_text('[night]\nend = "7"\n', "utf-8")
+    assert desk.tick() == "outside_window"
+    assert "`night.end`" in caplog.text and "stay in force" in caplog.text
+    file.write_text('[night]\ntimezone = "Europe/Berlin"\n', "utf-8")
+    assert desk.tick() == "in_window"
+
+
+def test_a_ledger_out_of_reach_costs_a_tick(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.queue()
+    desk.tick()
+    desk.signals = signals(on_ac=False)
+    ledger = desk.watch._ledger
+    assert ledger
+    ledger.close()
+    assert desk.tick() == "in_window", "it could not be written"
+    assert "closed database" in caplog.text
+    assert desk.tick() == "on_battery"
+
+
+def test_sensors_that_fail_are_no_reason_to_go_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.queue()
+    desk.tick()
+
+    def broken() -> Signals:
+        raise RuntimeError("lost the bus")
+
+    monkeypatch.setattr(desk.watch, "_sensors", broken)
+    assert desk.tick() == "power_unknown"
+    assert "(none: RuntimeError: lost the bus)" in desk.ledger.decisions(1)[0].detail
+
+
+def test_trouble_that_lasts_is_told_once(
+    desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object) -> None:
+        raise OSError("read-only")
+
+    desk.queue()
+    with monkeypatch.context() as broken:
+        broken.setattr(Ledger, "next_run", locked)
+        for _ in range(3):
+            desk.tick()
+    assert caplog.text.count("read-only") == 1
+    assert desk.tick() == "in_window"
+    monkeypatch.setattr(Ledger, "decide", locked)
+    desk.signals = signals(on_ac=False)
+    desk.tick()
+    assert caplog.text.count("read-only") == 2
+
+
+def test_the_decision_is_known_where_the_ledger_cannot_take_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.queue()
+
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Ledger, "decide", full)
+    desk.signals = signals(disk_free=0.0)
+    desk.tick()
+    assert desk.watch.decision and desk.watch.decision.reason is Reason.DISK_FULL
+
+
+# APScheduler
+
+
+def _until(condition: Any) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_it_ticks_in_a_thread_of_its_own_until_it_is_stopped(tmp_path: Path) -> None:
+    school = School(tmp_path)
+    with Ledger(school.ledger_file) as ledger:
+        ledger.add_run({}, "compare", "now")
+        scheduler = start_scheduler(school, open_queue(school, "sqlite"), Settings(), signals)
+        _until(lambda: ledger.control().decision_reason == "run_now")
+        scheduler.stop()
+        ledger.pause(None)
+    assert scheduler.decision and scheduler.decision.run
+    assert not any(thread.name.startswith("scheduler") for thread in threading.enumerate())
+
+
+class _Ticks:
+    """Counts ticks, as a Watch would do them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.ticked: float | None = None
+
+    def tick(self) -> None:
+        self.count += 1
+        self.ticked = time.monotonic()
+
+    def close(self) -> None:
+        pass
+
+
+def test_it_goes_on_ticking_when_the_wall_clock_is_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticks = _Ticks()
+    scheduler = Scheduler(cast(Watch, ticks))
+    try:
+        _until(lambda: ticks.count)
+
+        class Yesterday(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> Any:
+                return datetime.now(tz) - timedelta(days=1)
+
+        monkeypatch.setattr(aps_base, "datetime", Yesterday)
+        monkeypatch.setattr("nightschool.jobs.scheduler.datetime", Yesterday)
+        monkeypatch.setattr("nightschool.jobs.scheduler.OVERDUE_S", -1.0)
+        before = ticks.count
+
+        def nudged() -> bool:
+            scheduler.keep_ticking()
+            return ticks.count > before + 2
+
+        _until(nudged)
+    finally:
+        scheduler.stop()
+
+
+def test_a_month_that_was_slept_through_is_one_tick() -> None:
+    from nightschool.jobs.scheduler import _EverySecond
+
+    now = datetime.now(UTC)
+    assert _EverySecond().get_next_fire_time(now - timedelta(days=30), now) > now

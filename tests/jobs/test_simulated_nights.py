@@ -1,0 +1,138 @@
+"""Weeks and years in virtual time: the real policy, scheduler and ledger, judged from outside."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from nightschool.config.night_settings import NightSettings
+from nightschool.jobs import policy, scheduler
+from nightschool.jobs.reasons import Reason
+from tests.jobs.simulator import WEEKEND, Intervals, Script, simulate
+
+STARTS_PER_HOUR = NightSettings().starts_per_hour
+
+
+@pytest.mark.parametrize(
+    ("zone", "first"),
+    [
+        ("Europe/Berlin", datetime(2026, 3, 25, 12)),  # spring
+        ("Europe/Berlin", datetime(2026, 10, 20, 12)),  # autumn
+        ("Asia/Tokyo", datetime(2026, 6, 1, 12)),
+    ],
+)
+def test_nine_days_without_a_violation(tmp_path: Path, zone: str, first: datetime) -> None:
+    figures = simulate(tmp_path, zone, first, 9, seed=3)
+    assert figures.violations(STARTS_PER_HOUR) == {}
+    assert figures.nights >= 9 and figures.share >= 0.97
+
+
+def test_other_settings_hold_as_well(tmp_path: Path) -> None:
+    night = NightSettings.model_validate(
+        {"timezone": "Europe/Berlin", "days": WEEKEND, "starts_per_hour": 2, "quiet_minutes": 1.0}
+    )
+    figures = simulate(tmp_path, "Europe/Berlin", datetime(2026, 5, 1, 12), 5, seed=5, night=night)
+    assert figures.violations(2) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Tokyo"])
+def test_a_year_without_a_violation(tmp_path: Path, zone: str) -> None:
+    figures = simulate(tmp_path, zone, datetime(2026, 1, 1, 12), 365)
+    assert figures.violations(STARTS_PER_HOUR) == {}
+    assert figures.nights >= 365 and figures.share >= 0.97
+    assert figures.runs_done > 100
+
+
+# That the judge would see it
+
+
+def rough(zone: str, first: datetime, days: int, seed: int) -> Script:
+    """One night with everything in it."""
+
+    def at(hours: float) -> float:
+        return (first.replace(tzinfo=ZoneInfo(zone)) + timedelta(hours=hours - 12)).timestamp()
+
+    return Script(
+        active=Intervals([(at(12), at(22)), (at(27), at(27.1))]),
+        unplugged=Intervals([(at(24), at(24.5))]),
+        flapping=Intervals([(at(25), at(26))]),
+        asleep=Intervals([]),
+        hot=Intervals([(at(28), at(30))]),
+        jumps=[],
+    )
+
+
+def rough_night(folder: Path) -> dict[str, float]:
+    figures = simulate(folder, "Asia/Tokyo", datetime(2026, 6, 1, 12), 1, script=rough)
+    return figures.violations(STARTS_PER_HOUR)
+
+
+def _without(rules: tuple[Any, ...], *names: str) -> tuple[Any, ...]:
+    return tuple(rule for rule in rules if rule.__name__ not in names)
+
+
+def test_a_rough_night_has_no_violation(tmp_path: Path) -> None:
+    assert rough_night(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("broken", "seen"),
+    [
+        (("_power",), "seconds on battery"),
+        (("_idle",), "seconds beside an active owner"),
+        (("_heat",), "seconds too hot"),
+    ],
+)
+def test_a_policy_without_a_rule_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: tuple[str, ...], seen: str
+) -> None:
+    for rules in ("_SIGNAL_RULES", "_SAFETY_RULES"):
+        monkeypatch.setattr(policy, rules, _without(getattr(policy, rules), *broken))
+    assert seen in rough_night(tmp_path)
+
+
+def test_work_that_ends_only_with_the_window_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "STOP_S", 0.0)
+    assert list(rough_night(tmp_path)) == ["seconds outside a window"]
+
+
+def test_work_that_goes_on_too_often_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "_SIGNAL_RULES", _without(policy._SIGNAL_RULES, "_quiet"))
+    monkeypatch.setattr(policy, "_starts", lambda case: None)
+    assert "starts above the limit an hour" in rough_night(tmp_path)
+
+
+def test_a_child_that_stops_without_a_cause_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = policy._processor
+
+    def moody(case: Any, signals: Any) -> Any:
+        return (
+            real(case, signals)
+            if case.now % 1200 > 60
+            else policy.Finding(Reason.CPU_BUSY, "moody")
+        )
+
+    rules = (*_without(policy._SIGNAL_RULES, "_processor"), moody)
+    monkeypatch.setattr(policy, "_SIGNAL_RULES", rules)
+    assert "sessions without a cause" in rough_night(tmp_path)
+
+
+def test_a_tick_that_fails_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("no disk")
+
+    monkeypatch.setattr(scheduler, "read_history", broken)
+    figures = simulate(tmp_path, "Asia/Tokyo", datetime(2026, 6, 1, 12), 1)
+    assert figures.warnings[0] == "no disk"
+    assert figures.share < 0.1

@@ -77,6 +77,7 @@ def models_command(json_: bool) -> None:
     """List the trained models and which one is in use."""
     from nightschool.reports.contract import arm_of
     from nightschool.reports.reading import read
+    from nightschool.reports.wording import percent
 
     school = current_school()
     with Ledger(school.ledger_file) as ledger:
@@ -105,7 +106,7 @@ def models_command(json_: bool) -> None:
         accuracy = (
             "not measured"
             if row["accuracy"] is None
-            else f"{row['accuracy']:.0%} on its test notes"
+            else f"{percent(row['accuracy'])} on its test notes"
         )
         click.echo(
             f"run {row['run']}: {row['base']}, {accuracy}{', in use' if row['in_use'] else ''}"

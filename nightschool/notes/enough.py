@@ -56,13 +56,25 @@ def enough(n: int) -> str:
     )
 
 
-def too_small(test: Mapping[str, int]) -> list[str]:
-    """Warnings about a test split (kind -> test notes) that can say little, of all kinds or of some."""
+def _shows_little(n: int) -> bool:
+    least = detectable(n)
+    return least is None or least > _WANTED
+
+
+def too_small(test: Mapping[str, int], groups: int | None = None) -> list[str]:
+    """Warnings about a test split (kind -> test notes) that can say little, of all kinds or of some.
+
+    `groups`: how many groups of near-copies, of notes of one file or source, they are of.
+    """
     warnings = []
     n = sum(test.values())
-    least = detectable(n)
-    if least is None or least > _WANTED:
+    if _shows_little(n):
         warnings.append(f"few notes to measure with: {enough(n)}; add notes, or raise split.test")
+    elif groups is not None and _shows_little(groups):
+        warnings.append(
+            f"the {n} test notes are of {groups} groups (nearly the same text, or of one file or source): "
+            f"where the notes of a group fare alike they are worth no more than so many; {enough(groups)}"
+        )
     thin = [f"{kind}: {count}" for kind, count in sorted(test.items()) if count < LEAST_OF_KIND]
     if thin:
         warnings.append(

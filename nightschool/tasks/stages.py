@@ -15,6 +15,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import write
 from nightschool.notes.enough import enough, too_small
 from nightschool.notes.sides import SIDES, write_sides
+from nightschool.reports.wording import percent
 from nightschool.tasks.child import Parent
 from nightschool.tasks.looks import ADAPTER, BASE, record_look
 from nightschool.tasks.seeds import read_result, said, seed_folder, seeds_of
@@ -59,8 +60,8 @@ def prep(work: Work) -> Ending:
         for k in settings.kinds
         if k not in dataset.kinds
     ]
-    test = Counter(item.kind for item in dataset.of("test"))
-    small = too_small(test)
+    test = dataset.of("test")
+    small = too_small(Counter(item.kind for item in test), len({item.group for item in test}))
     warnings = [*left_out, *reading.warnings, *dataset.warnings, *unknown, *small]
     for warning in warnings:
         work.parent.say("warning", warning)
@@ -151,7 +152,7 @@ def _score_test(work: Work, what: str, adapter: Path | None) -> Ending:
     record_look(work, dataset, what)
     answers = [best(encoder.kinds, row) for row in sides.probabilities]
     right = sum(answer == item.kind for answer, item in zip(answers, test, strict=True))
-    share = f"{right} of {len(test)} test notes right ({right / len(test):.0%})"
+    share = f"{right} of {len(test)} test notes right ({percent(right / len(test))})"
     work.parent.say("state", share if what in (BASE, ADAPTER) else f"{what}: {share}")
     return {
         "accuracy": right / len(test),

@@ -75,6 +75,11 @@ def test_a_test_split_that_says_little_is_warned_of_with_its_thin_kinds() -> Non
         "fewer than 10 test notes say nothing of a kind by itself (a: 9, b: 4)",
     ]
     assert too_small({"a": 110, "b": 10}) == []
+    assert too_small({"a": 110, "b": 10}, 119) == []
+    assert too_small({"a": 110, "b": 10}, 12) == [
+        "the 120 test notes are of 12 groups (nearly the same text, or of one file or source): where the "
+        f"notes of a group fare alike they are worth no more than so many; {enough(12)}"
+    ]
     assert too_small({"a": 2}) == [
         "few notes to measure with: 2 test notes: any gain is likely to look like chance; add notes, or "
         "raise split.test",

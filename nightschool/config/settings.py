@@ -250,6 +250,36 @@ class NightSettings(Section):
         return self
 
 
+class RetrainSettings(Section):
+    """When a run is queued by itself for the night, as notes accumulate. Off where neither is set."""
+
+    every: str = Field(
+        "", description='as "weekly" or "14d": after so long, where any note is new; "": never'
+    )
+    min_new: int = Field(
+        0,
+        ge=0,
+        description="after so many new or changed labelled notes; 0: their number is no reason",
+    )
+
+    @field_validator("every")
+    @classmethod
+    def _is_a_time(cls, value: str) -> str:
+        if value not in ("", "daily", "weekly") and not re.fullmatch("[1-9][0-9]{0,3}d", value):
+            raise ValueError('expected "daily", "weekly", days as "14d", or ""')
+        return value
+
+    @property
+    def on(self) -> bool:
+        return bool(self.every or self.min_new)
+
+    @property
+    def every_s(self) -> float:
+        """Seconds of `every`; 0: never."""
+        days = {"": "0d", "daily": "1d", "weekly": "7d"}.get(self.every, self.every)
+        return 86400.0 * int(days.removesuffix("d"))
+
+
 class DecideSettings(Section):
     """When the night's model replaces the one in use."""
 
@@ -302,6 +332,7 @@ class Settings(Section):
     ladder: LadderSettings = LadderSettings()
     server: ServerSettings = ServerSettings()
     night: NightSettings = NightSettings()
+    retrain: RetrainSettings = RetrainSettings()
 
 
 def load(file: Path) -> Settings:

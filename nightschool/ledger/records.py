@@ -68,6 +68,25 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """Work on one stage in one go. `ended` and `outcome` are None while it is under way.
+
+    Where its worker died, `ended` is when it last spoke. `first_step` is how far the attempts
+    before it came, `last_step` how far this one, None where it reached no step.
+    """
+
+    id: int
+    run: int
+    stage: str
+    started: float
+    ended: float | None
+    outcome: Outcome | None
+    reason: str
+    first_step: int
+    last_step: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One line of a run's log."""
 
@@ -115,4 +134,13 @@ def stage_of(row: sqlite3.Row) -> Stage:
         run=row["run"], name=row["name"], state=row["state"], step=row["step"],
         total_steps=row["total_steps"], loss=row["loss"], eta_s=row["eta_s"],
         finished=row["finished"], result=json.loads(row["result"]) if row["result"] else None,
+    )  # fmt: skip
+
+
+def attempt_of(row: sqlite3.Row) -> Attempt:
+    """A row of `attempts`, with its end as `over`."""
+    return Attempt(
+        id=row["id"], run=row["run"], stage=row["stage"], started=row["started"],
+        ended=row["over"], outcome=row["outcome"], reason=row["reason"] or "",
+        first_step=row["best_before"], last_step=row["last_step"],
     )  # fmt: skip

@@ -258,6 +258,16 @@ def load(folder: Path) -> Dataset:
     return dataset
 
 
+def read_kinds(folder: Path) -> dict[str, str]:
+    """Content id -> kind of a dataset's own notes, without holding their texts.
+
+    Raises OSError, ValueError, TypeError or KeyError where it is gone or damaged.
+    """
+    with (folder / "items.jsonl").open(encoding="utf-8", newline="\n") as lines:
+        items = map(json.loads, lines)
+        return {item["id"]: item["kind"] for item in items if not item.get("origin")}
+
+
 def _write_text(file: Path, text: str) -> None:
     with file.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write(text)

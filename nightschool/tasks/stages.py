@@ -16,6 +16,7 @@ from nightschool.notes.dataset import write
 from nightschool.notes.enough import enough, too_small
 from nightschool.notes.sides import write_sides
 from nightschool.tasks.child import Parent
+from nightschool.tasks.known import write_left_out
 from nightschool.tasks.looks import ADAPTER, BASE, record_look
 from nightschool.tasks.seeds import read_result, said, seed_folder, seeds_of
 from nightschool.tasks.training import train
@@ -68,6 +69,7 @@ def prep(work: Work) -> Ending:
     write(dataset, work.school.datasets / name)
     own = [item for item in dataset.items if not item.origin]
     write_sides(work.school.sides_file, own)
+    write_left_out(work.folder, reading, own)
     counts = {
         side: sum(item.side == side for item in dataset.items)
         for side in ("train", "validation", "test")

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from nightschool.config.errors import ConfigError
 from nightschool.config.presets import PRESETS
-from nightschool.config.settings import Settings, check, line_of, load, recorded, template
+from nightschool.config.settings import (
+    RetrainSettings,
+    Settings,
+    check,
+    line_of,
+    load,
+    recorded,
+    template,
+)
 
 
 @pytest.fixture
@@ -110,7 +118,8 @@ def test_a_value_may_be_written_in_any_way_of_toml(
         (
             "zzz = 1",
             "file, line 1: unknown setting `zzz`: known here are "
-            "preset, base, queue, notes, split, kinds, prompt, train, decide, classify, ladder, server, night",
+            "preset, base, queue, notes, split, kinds, prompt, train, decide, classify, ladder, server, "
+            "night, retrain",
         ),
     ],
 )
@@ -202,6 +211,21 @@ def test_a_window_without_a_length_is_named(text: str) -> None:
     assert _problems(text) == [
         "file, line 1: `night`: start and end are the same time: the window has no length"
     ]
+
+
+@pytest.mark.parametrize(
+    "every", ["14", "d", "0d", "1.5d", "-1d", "monthly", "2 weeks", "Weekly", "99999d"]
+)
+def test_a_time_that_is_none_is_named(every: str) -> None:
+    assert _problems(f'[retrain]\nevery = "{every}"') == [
+        f'file, line 2: `retrain.every` = "{every}": expected "daily", "weekly", days as "14d", or ""'
+    ]
+
+
+@pytest.mark.parametrize(("every", "days"), [("", 0), ("daily", 1), ("weekly", 7), ("14d", 14)])
+def test_how_often_is_in_days(every: str, days: int) -> None:
+    retrain = RetrainSettings(every=every)
+    assert (retrain.on, retrain.every_s) == (bool(days), days * 86400)
 
 
 def test_recorded_settings_of_another_version_are_read_without_what_is_gone() -> None:

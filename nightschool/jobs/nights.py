@@ -1,0 +1,24 @@
+"""What retraining and the morning ask of the night's windows. Times are seconds since the epoch."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from nightschool.config.night import closes, is_open, opens
+from nightschool.config.settings import NightSettings
+
+
+def is_near(night: NightSettings, now: float, ahead_s: float) -> bool:
+    """Whether a window is open, or opens within so many seconds."""
+    at = datetime.fromtimestamp(now)
+    return is_open(night, at) or opens(night, at) - at <= timedelta(seconds=ahead_s)
+
+
+def last_night(night: NightSettings, now: float) -> tuple[float, float] | None:
+    """The opening and closing of the last window that is over; None while one is open."""
+    at = datetime.fromtimestamp(now)
+    if is_open(night, at):
+        return None
+    closed = closes(night, at) - timedelta(days=1)
+    opened = opens(night, closed - timedelta(days=1))
+    return opened.timestamp(), closed.timestamp()

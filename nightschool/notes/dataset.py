@@ -258,14 +258,14 @@ def load(folder: Path) -> Dataset:
     return dataset
 
 
-def read_kinds(folder: Path) -> dict[str, str]:
-    """Content id -> kind of a dataset's own notes, without holding their texts.
+def read_own(folder: Path) -> dict[str, tuple[str, str]]:
+    """Content id -> (kind, side) of a dataset's own notes, without holding their texts.
 
     Raises OSError, ValueError, TypeError or KeyError where it is gone or damaged.
     """
     with (folder / "items.jsonl").open(encoding="utf-8", newline="\n") as lines:
         items = map(json.loads, lines)
-        return {item["id"]: item["kind"] for item in items if not item.get("origin")}
+        return {i["id"]: (i["kind"], i["side"]) for i in items if not i.get("origin")}
 
 
 def _write_text(file: Path, text: str) -> None:

@@ -78,7 +78,8 @@ class Check(TypedDict):
 
 
 class Champion(TypedDict):
-    """The model in use before this run: compared on the same test notes, or why it was not."""
+    """The model in use before this run: compared on the same test notes, or why it was not, or not on all
+    of them."""
 
     run: int
     accuracy: float | None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nightschool.config.paths import School
-from nightschool.notes.dataset import Item, read_kinds
+from nightschool.notes.dataset import Item, read_own
 from nightschool.notes.errors import NotesError
 from nightschool.notes.news import labelled
 from nightschool.notes.readers import Reading
@@ -33,7 +33,8 @@ def known_to(school: School, run: int) -> dict[str, str]:
         prepared = json.loads((folder / "prep.json").read_text("utf-8"))
         left_out = folder / _LEFT_OUT  # an earlier version kept none
         more = json.loads(left_out.read_text("utf-8")) if left_out.exists() else {}
-        return {**more, **read_kinds(school.datasets / prepared["dataset"])}
+        used = read_own(school.datasets / prepared["dataset"])
+        return {**more, **{id_: kind for id_, (kind, _) in used.items()}}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotesError(
             f"what run {run} read is not known any more ({error}): a new run makes that good"

@@ -14,11 +14,7 @@ def is_near(night: NightSettings, now: float, ahead_s: float) -> bool:
     return is_open(night, at) or opens(night, at) - at <= timedelta(seconds=ahead_s)
 
 
-def last_night(night: NightSettings, now: float) -> tuple[float, float] | None:
-    """The opening and closing of the last window that is over; None while one is open."""
-    at = datetime.fromtimestamp(now)
-    if is_open(night, at):
-        return None
-    closed = closes(night, at) - timedelta(days=1)
-    opened = opens(night, closed - timedelta(days=1))
-    return opened.timestamp(), closed.timestamp()
+def latest_window(night: NightSettings, now: float) -> tuple[float, float]:
+    """The opening and closing of the window that opened last; it is open where the closing is to come."""
+    opened = opens(night, datetime.fromtimestamp(now)) - timedelta(days=1)
+    return opened.timestamp(), closes(night, opened).timestamp()

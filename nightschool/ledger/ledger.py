@@ -197,7 +197,7 @@ class Ledger:
         )  # fmt: skip
         return float(total)
 
-    def attempts(self, run: int) -> list[Attempt]:
+    def attempts_of(self, run: int) -> list[Attempt]:
         """All work on a run, oldest first."""
         return self._attempts("run = ?", run)
 

@@ -75,15 +75,14 @@ class Attempt:
     before it came, `last_step` how far this one, None where it reached no step.
     """
 
-    id: int
     run: int
     stage: str
     started: float
     ended: float | None
     outcome: Outcome | None
-    reason: str
-    first_step: int
-    last_step: int | None
+    reason: str | None
+    first_step: int = 0
+    last_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def stage_of(row: sqlite3.Row) -> Stage:
 def attempt_of(row: sqlite3.Row) -> Attempt:
     """A row of `attempts`, with its end as `over`."""
     return Attempt(
-        id=row["id"], run=row["run"], stage=row["stage"], started=row["started"],
-        ended=row["over"], outcome=row["outcome"], reason=row["reason"] or "",
-        first_step=row["best_before"], last_step=row["last_step"],
+        run=row["run"], stage=row["stage"], started=row["started"], ended=row["over"],
+        outcome=row["outcome"], reason=row["reason"], first_step=row["best_before"],
+        last_step=row["last_step"],
     )  # fmt: skip

@@ -246,6 +246,17 @@ class TimelineEntry(TypedDict):
     event: str
 
 
+class Stretch(TypedDict):
+    """A stretch of the run: `stage` worked, or for `reason` (as the ledger has it) it stepped aside or
+    waited for its time."""
+
+    stage: str
+    start: str
+    end: str
+    state: Literal["worked", "aside", "waited"]
+    reason: str
+
+
 class Report(TypedDict):
     """One run, measured before and after. `settings` is the school's TOML text.
 
@@ -283,6 +294,7 @@ class Report(TypedDict):
     changes: list[Change]
     training: Training
     chosen: list[Choice]
+    night: list[Stretch]
     timeline: list[TimelineEntry]
     settings: str
     versions: dict[str, str]

@@ -59,6 +59,22 @@ def next_window(night: NightSettings, now: float) -> Window | None:
     return next((window for window in windows(night, now) if window.opens > now), None)
 
 
+def latest_window(night: NightSettings, now: float) -> Window | None:
+    """The window that opened last, open still or over; None where none did within a week."""
+    opened = None
+    for window in windows(night, now - 8 * 24 * 3600.0):
+        if window.opens > now:
+            break
+        opened = window
+    return opened
+
+
+def is_near(night: NightSettings, now: float, ahead_s: float) -> bool:
+    """Whether a window is open, or opens within so many seconds."""
+    coming = next(windows(night, now), None)
+    return coming is not None and coming.opens - now <= ahead_s
+
+
 def evening_of(night: NightSettings, window: Window) -> list[Window]:
     """All windows of one evening."""
     found = []

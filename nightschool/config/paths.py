@@ -46,6 +46,16 @@ class School:
         return self.state / "pace.json"
 
     @property
+    def seen_file(self) -> Path:
+        """What the last look at the notes found."""
+        return self.state / "seen.json"
+
+    @property
+    def told_file(self) -> Path:
+        """The last night that its owner was told of."""
+        return self.state / "told.json"
+
+    @property
     def work_lock(self) -> Path:
         return self.state / "work.lock"
 

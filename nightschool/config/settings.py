@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -226,6 +226,36 @@ def is_loopback(host: str) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
+class RetrainSettings(Section):
+    """When a run is queued by itself for the night, as notes accumulate. Off where neither is set."""
+
+    every: str = Field(
+        "", description='as "weekly" or "14d": after so long, where any note is new; "": never'
+    )
+    min_new: int = Field(
+        0,
+        ge=0,
+        description="after so many new or changed labelled notes; 0: their number is no reason",
+    )
+
+    @field_validator("every")
+    @classmethod
+    def _is_a_time(cls, value: str) -> str:
+        if value not in ("", "daily", "weekly") and not re.fullmatch("[1-9][0-9]{0,3}d", value):
+            raise ValueError('expected "daily", "weekly", days as "14d", or ""')
+        return value
+
+    @property
+    def on(self) -> bool:
+        return bool(self.every or self.min_new)
+
+    @property
+    def every_s(self) -> float:
+        """Seconds of `every`; 0: never."""
+        days = {"": "0d", "daily": "1d", "weekly": "7d"}.get(self.every, self.every)
+        return 86400.0 * int(days.removesuffix("d"))
+
+
 class DecideSettings(Section):
     """When the night's model replaces the one in use."""
 
@@ -287,6 +317,7 @@ class Settings(Section):
     ladder: LadderSettings = LadderSettings()
     server: ServerSettings = ServerSettings()
     night: NightSettings = NightSettings()
+    retrain: RetrainSettings = RetrainSettings()
 
     def with_train(self, **changes: object) -> Settings:
         """With some of the values of [train] changed."""

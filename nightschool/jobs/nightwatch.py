@@ -10,7 +10,10 @@ from collections.abc import Callable
 from nightschool.config.night import window_at
 from nightschool.config.night_settings import NightSettings
 from nightschool.config.paths import School
+from nightschool.config.settings import Settings
 from nightschool.jobs.awake import Awake
+from nightschool.jobs.morning import tell_of_night
+from nightschool.jobs.retrain import look_for_notes
 from nightschool.jobs.scheduler import Scheduler
 from nightschool.jobs.signals.sensors import Sensors
 from nightschool.jobs.signals.signal import Signals
@@ -28,12 +31,14 @@ class NightWatch:
     def __init__(
         self,
         school: School,
-        night: NightSettings,
+        settings: Settings,
         runner: Runner,
         read: Callable[[], Signals] | None = None,
     ) -> None:
-        """Without `read` it reads the computer's own signals; `night` counts until `attend` is called."""
-        self._school, self._night, self._runner, self._given = school, night, runner, read
+        """Without `read` it reads the computer's own signals; the settings of the night count until
+        `attend` is called, which knows newer ones."""
+        self._school, self._runner, self._given = school, runner, read
+        self._night, self._notify = settings.night, settings.morning.notify
         self._scheduler: Scheduler | None = None
         self._suspend = SuspendWatch(self._on_suspend)
         self._awake = Awake()
@@ -72,6 +77,10 @@ class NightWatch:
             return
         self._looked = time.monotonic()
         self._keep_awake(training, scheduler)
+        now = time.time()
+        look_for_notes(self._school, self._night, now)
+        if self._notify:
+            tell_of_night(self._school, self._night, now, _notify)
 
     def _keep_awake(self, training: bool, scheduler: Scheduler) -> None:
         decision = scheduler.decision
@@ -86,3 +95,9 @@ class NightWatch:
         """Let the computer sleep when it likes."""
         self._awake.release()
         self._suspend.close()
+
+
+def _notify(title: str, text: str) -> str | None:
+    from nightschool.jobs.notify import notify  # late: a night's work needs it once
+
+    return notify(title, text)

@@ -101,7 +101,7 @@ def _consume(
         number: signal.signal(number, on_signal)
         for number in (getattr(signal, name) for name in names if hasattr(signal, name))
     }
-    night = NightWatch(school, settings.night, runner, sensors)
+    night = NightWatch(school, settings, runner, sensors)
     scheduler = start_scheduler(school, queue, settings, night.read)
     consumer.start()
     checked = time.monotonic()

@@ -60,3 +60,12 @@ class ControlTable(Store):
             newest,
         )
         return [PastDecision(at, run, bool(ok), why, detail) for at, run, ok, why, detail in rows]
+
+    def decisions_between(self, start: float, end: float) -> list[PastDecision]:
+        """Those that were in force at some time between two moments, oldest first."""
+        rows = self._rows(
+            "SELECT at, run, allowed, reason, detail FROM decisions WHERE at < ? AND id >= "
+            "coalesce((SELECT max(id) FROM decisions WHERE at <= ?), 0) ORDER BY id",
+            end, start,
+        )  # fmt: skip
+        return [PastDecision(at, run, bool(ok), why, detail) for at, run, ok, why, detail in rows]

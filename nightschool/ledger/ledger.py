@@ -23,6 +23,7 @@ from nightschool.ledger.records import (
     RunState,
     Stage,
     Timing,
+    attempt_of,
     run_of,
     stage_of,
 )
@@ -40,19 +41,34 @@ class Ledger(ControlTable):
 
     def add_run(self, settings: Mapping[str, Any], goal: str, timing: Timing) -> Run:
         """Queue a new run up to the stage `goal`."""
-        with self._transaction() as db:
-            run = self._next_number()
-            db.execute(
-                "INSERT INTO runs (id, created, state, goal, timing, settings) "
-                "VALUES (?, ?, 'queued', ?, ?, ?)",
-                (run, self._clock(), goal, timing, json.dumps(settings, ensure_ascii=False)),
-            )
-            db.executemany(
-                "INSERT INTO stages (run, name, position, state) VALUES (?, ?, ?, 'waiting')",
-                [(run, name, position) for position, name in enumerate(STAGES)],
-            )
-            self._write_event(run, None, "state", f"run {run} queued up to {goal}")
+        with self._transaction():
+            run = self._write_run(settings, goal, timing)
         return self.run(run)
+
+    def queue_by_itself(self, settings: Mapping[str, Any], why: str) -> Run | None:
+        """Queue a whole run for the night, with the reason in its log; None where a run is open."""
+        with self._transaction() as db:
+            if self.next_run() is not None:
+                return None
+            run = self._write_run(settings, STAGES[-1], "tonight")
+            reason = f"queued by itself: {why}"
+            db.execute("UPDATE runs SET reason = ? WHERE id = ?", (reason, run))
+            self._write_event(run, None, "state", reason)
+        return self.run(run)
+
+    def _write_run(self, settings: Mapping[str, Any], goal: str, timing: Timing) -> int:
+        run = self._next_number()
+        self._db.execute(
+            "INSERT INTO runs (id, created, state, goal, timing, settings) "
+            "VALUES (?, ?, 'queued', ?, ?, ?)",
+            (run, self._clock(), goal, timing, json.dumps(settings, ensure_ascii=False)),
+        )
+        self._db.executemany(
+            "INSERT INTO stages (run, name, position, state) VALUES (?, ?, ?, 'waiting')",
+            [(run, name, position) for position, name in enumerate(STAGES)],
+        )
+        self._write_event(run, None, "state", f"run {run} queued up to {goal}")
+        return run
 
     def _next_number(self) -> int:
         """Above every run in the ledger and every folder of one: a new ledger reuses no old result."""
@@ -73,6 +89,19 @@ class Ledger(ControlTable):
     def newest_run(self) -> Run | None:
         rows = self._rows("SELECT * FROM runs ORDER BY id DESC LIMIT 1")
         return run_of(rows[0]) if rows else None
+
+    def newest_reader(self) -> int | None:
+        """The newest run that froze its notes and trained on them, or ended before it could.
+
+        A run that its owner took no further than prep has learnt from nothing.
+        """
+        ((run,),) = self._rows(
+            "SELECT max(runs.id) FROM runs "
+            "JOIN stages prep ON prep.run = runs.id AND prep.name = 'prep' AND prep.state = 'done' "
+            "JOIN stages train ON train.run = runs.id AND train.name = 'train' "
+            "WHERE train.state = 'done' OR runs.state IN ('done', 'failed', 'cancelled')"
+        )
+        return run if run is None else int(run)
 
     def next_run(self) -> Run | None:
         """The run to work on: one that is under way, else the oldest queued, `now` before `tonight`."""
@@ -112,6 +141,26 @@ class Ledger(ControlTable):
             since,
         )
         return [Attempt(*row) for row in rows]
+
+    def attempts_of(self, run: int) -> list[Attempt]:
+        """All work on a run, oldest first."""
+        return self._attempts("run = ?", run)
+
+    def attempts_between(self, start: float, end: float) -> list[Attempt]:
+        """The work of all runs that lies wholly or partly between two moments, oldest first."""
+        return self._attempts("started < ? AND (ended IS NULL OR ended > ?)", end, start)
+
+    def _attempts(self, which: str, *values: float) -> list[Attempt]:
+        # When a worker died is known as nearly as it last spoke.
+        heard = "SELECT max(at) FROM events e WHERE e.run = a.run AND at >= started AND at < ended"
+        ended = f"CASE WHEN reason = ? THEN coalesce(({heard}), started) ELSE ended END"
+        rows = self._rows(
+            f"SELECT * FROM (SELECT a.*, {ended} AS over FROM attempts a) "
+            f"WHERE {which.replace('ended', 'over')} ORDER BY id",
+            _WORKER_DIED,
+            *values,
+        )
+        return [attempt_of(row) for row in rows]
 
     def want(self, run: int, goal: str, timing: Timing) -> Run:
         """Raise a run's goal to `goal` and queue it again where that leaves work to be done."""

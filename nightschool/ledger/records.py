@@ -69,7 +69,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A stretch of work on a stage, in one process; `ended` and `outcome` are None while it works."""
+    """Work on one stage in one go. `ended` and `outcome` are None while it is under way.
+
+    Where its worker died, `ended` is when it last spoke. `first_step` is how far the attempts
+    before it came, `last_step` how far this one, None where it reached no step.
+    """
 
     run: int
     stage: str
@@ -77,6 +81,8 @@ class Attempt:
     ended: float | None
     outcome: Outcome | None
     reason: str | None
+    first_step: int = 0
+    last_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +144,13 @@ def stage_of(row: sqlite3.Row) -> Stage:
         run=row["run"], name=row["name"], state=row["state"], step=row["step"],
         total_steps=row["total_steps"], loss=row["loss"], eta_s=row["eta_s"],
         finished=row["finished"], result=json.loads(row["result"]) if row["result"] else None,
+    )  # fmt: skip
+
+
+def attempt_of(row: sqlite3.Row) -> Attempt:
+    """A row of `attempts`, with its end as `over`."""
+    return Attempt(
+        run=row["run"], stage=row["stage"], started=row["started"], ended=row["over"],
+        outcome=row["outcome"], reason=row["reason"], first_step=row["best_before"],
+        last_step=row["last_step"],
     )  # fmt: skip

@@ -267,3 +267,13 @@ def load(folder: Path) -> Dataset:
             f"dataset {folder} was changed after it was frozen: `nightschool prep --new` makes it again"
         )
     return dataset
+
+
+def read_own(folder: Path) -> dict[str, tuple[str, str]]:
+    """Content id -> (kind, side) of a dataset's own notes, without holding their texts.
+
+    Raises OSError, ValueError, TypeError or KeyError where it is gone or damaged.
+    """
+    with (folder / "items.jsonl").open(encoding="utf-8", newline="\n") as lines:
+        items = map(json.loads, lines)
+        return {i["id"]: (i["kind"], i["side"]) for i in items if not i.get("origin")}

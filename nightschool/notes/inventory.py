@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from nightschool.notes.languages import language
+from nightschool.notes.news import News
 from nightschool.notes.readers import Note, Reading
 from nightschool.notes.text import content_id
 
@@ -130,6 +131,7 @@ class Inventory:
     contradictions: tuple[tuple[str, ...], ...]
     skipped: dict[str, int]
     warnings: tuple[str, ...]
+    news: News | None = None
     suspects: Suspects | None = None
     texture: Texture | None = None
 

@@ -26,6 +26,7 @@ from nightschool.notes.text import Undecodable, decode, encodable, open_lines
 
 _PROSE = (".md", ".markdown", ".txt")
 _TABLES = (".jsonl", ".csv")
+NOTE_SUFFIXES = _PROSE + _TABLES
 # A file that is split may be so many times larger than a note.
 _FILE_OF_NOTES = 100
 _ROWS_BETWEEN_TELLING = 1000
@@ -110,9 +111,14 @@ class _Found:
             self.progress(self.read + more, self.total, len(self.notes))
 
 
+def notes_path(root: Path, settings: Settings) -> Path:
+    """The folder or file with the notes of the school in `root`."""
+    return root / Path(settings.notes.folder).expanduser()
+
+
 def read_school(root: Path, settings: Settings, progress: Progress | None = None) -> Reading:
     """Read the notes of the school in `root` as its settings say; see `read_notes`."""
-    path = root / Path(settings.notes.folder).expanduser()
+    path = notes_path(root, settings)
     return read_notes(path, settings.notes, kinds=tuple(settings.kinds), progress=progress)
 
 
@@ -194,7 +200,7 @@ def _walk(root: Path, found: _Found) -> Iterator[_File]:
     try:
         open_folders = [_entries(str(root), "")]
     except OSError as error:
-        raise NotesError(f"{root} {_unreadable(error)}") from None
+        raise NotesError(f"{root} {unreadable(error)}") from None
     while open_folders:
         entry, source = next(open_folders[-1], (None, ""))
         if entry is None:
@@ -208,10 +214,10 @@ def _walk(root: Path, found: _Found) -> Iterator[_File]:
             elif stat.S_ISDIR(status.st_mode):
                 open_folders.append(_entries(entry.path, f"{source}/"))
             else:
-                size = entry.stat().st_size if _is_link(status) else status.st_size
+                size = entry.stat().st_size if is_link(status) else status.st_size
                 yield _File(entry.path, source, size)
         except OSError as error:
-            found.skip(source, _unreadable(error))
+            found.skip(source, unreadable(error))
 
 
 def _entries(folder: str, prefix: str) -> Iterator[tuple[os.DirEntry[str], str]]:
@@ -222,7 +228,7 @@ def _entries(folder: str, prefix: str) -> Iterator[tuple[os.DirEntry[str], str]]
 
 def _no_note(entry: os.DirEntry[str], status: os.stat_result, real: str) -> str:
     """Why an entry of a folder is passed over; "" for a folder or file to read."""
-    linked = _is_link(status)
+    linked = is_link(status)
     if entry.name.startswith("."):
         return "hidden"
     if linked and not Path(os.path.realpath(entry.path)).is_relative_to(real):
@@ -235,7 +241,7 @@ def _no_note(entry: os.DirEntry[str], status: os.stat_result, real: str) -> str:
     if entry.name == LABELS_NAME and os.path.isfile(beside):
         return "the school's own file"
     suffix = os.path.splitext(entry.name)[1]
-    if suffix.lower() not in _PROSE + _TABLES:
+    if suffix.lower() not in NOTE_SUFFIXES:
         return f"not a note: {suffix or 'no suffix'}"
     if linked:
         status = entry.stat()
@@ -243,7 +249,7 @@ def _no_note(entry: os.DirEntry[str], status: os.stat_result, real: str) -> str:
     return "" if stat.S_ISREG(status.st_mode) else "no regular file"
 
 
-def _is_link(status: os.stat_result) -> bool:
+def is_link(status: os.stat_result) -> bool:
     """A symbolic link, or a junction of Windows."""
     junction = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
     return stat.S_ISLNK(status.st_mode) or (
@@ -251,7 +257,8 @@ def _is_link(status: os.stat_result) -> bool:
     )
 
 
-def _unreadable(error: OSError) -> str:
+def unreadable(error: OSError) -> str:
+    """Why a file or folder was not read, to follow its name."""
     return f"cannot be read: {error.strerror or error}"
 
 
@@ -262,7 +269,7 @@ def _read_file(file: _File, found: _Found) -> None:
         else:
             _read_prose(file, found)
     except OSError as error:
-        found.skip(file.source, _unreadable(error))
+        found.skip(file.source, unreadable(error))
     except Undecodable as error:
         found.skip(file.source, str(error))
     except UnicodeDecodeError:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from nightschool.reports import sentences
 from nightschool.reports.contract import CHEAP_ARMS, ArmName, Report, arm_of, find_arm
 from nightschool.reports.curves import finite
-from nightschool.reports.timeline import spans
+from nightschool.reports.timeline import in_words, spans
 from nightschool.reports.wording import arm_title, counted, duration, interval, percent
 
 _Words = Callable[[Report], str]
@@ -160,24 +160,25 @@ def _night(report: Report) -> str:
 
 def _read_night(report: Report) -> str:
     return (
-        "When did it work, and when did it wait? Bars are work, dashes are waiting; at the right, how "
-        "long each stage worked."
+        "When did it work, and when not? Bars are work, hatched is where it stepped aside and for what, "
+        "dashes are waiting for its time; at the right, how long each stage worked."
     )
 
 
 def stretches(report: Report) -> list[tuple[str, str]]:
-    """How long each stage worked, and how long the run waited for each reason, in words."""
+    """How long each stage worked, and how long the run did not and why, in words."""
     worked: dict[str, float] = {}
-    waited: dict[str, list[float]] = {}
+    rested: dict[tuple[str, str], list[float]] = {}
     for span in spans(report):
         if span.state == "worked":
             worked[span.stage] = worked.get(span.stage, 0) + span.seconds
         else:
-            waited.setdefault(span.reason, []).append(span.seconds)
+            rested.setdefault((in_words(span.reason), span.state), []).append(span.seconds)
     lines = [(stage, f"worked {duration(seconds)}") for stage, seconds in worked.items()]
-    for reason, each in waited.items():
+    for (reason, state), each in rested.items():
         times = f", {len(each)} times" if len(each) > 1 else ""
-        lines.append((reason, f"waited {duration(sum(each))}{times}"))
+        did = "stepped aside" if state == "aside" else "waited"
+        lines.append((reason, f"{did} {duration(sum(each))}{times}"))
     return lines
 
 

@@ -78,7 +78,8 @@ class Check(TypedDict):
 
 
 class Champion(TypedDict):
-    """The model in use before this run: compared on the same test notes, or why it was not."""
+    """The model in use before this run: compared on the same test notes, or why it was not, or not on all
+    of them."""
 
     run: int
     accuracy: float | None
@@ -252,6 +253,17 @@ class TimelineEntry(TypedDict):
     event: str
 
 
+class Stretch(TypedDict):
+    """A stretch of the run: `stage` worked, or for `reason` (as the ledger has it) it stepped aside or
+    waited for its time."""
+
+    stage: str
+    start: str
+    end: str
+    state: Literal["worked", "aside", "waited"]
+    reason: str
+
+
 class Report(TypedDict):
     """One run, measured before and after. `settings` is the school's TOML text.
 
@@ -289,6 +301,7 @@ class Report(TypedDict):
     changes: list[Change]
     training: Training
     chosen: list[Choice]
+    night: list[Stretch]
     timeline: list[TimelineEntry]
     settings: str
     versions: dict[str, str]

@@ -31,6 +31,9 @@ def findings(inventory: Inventory) -> list[str]:
         said.append(f"{doubt} of {counted(suspects.judged, 'note')}{look}.")
     if texture and texture.form:
         said.append(texture_in_words(texture))
+    if inventory.news and inventory.news.new:
+        new = wording.new_notes(inventory.news)
+        said.append(f"{new}: `nightschool run --tonight` trains on them, too.")
     return said
 
 

@@ -1,5 +1,7 @@
-"""The night as a picture: a row for each stage, solid where it worked, thin where it waited."""
+"""The night as a picture: a row for each stage, solid where it worked, hatched where it stepped aside,
+thin where it waited."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from matplotlib.axes import Axes
@@ -8,10 +10,12 @@ from matplotlib.figure import Figure
 from nightschool.reports.contract import Report
 from nightschool.reports.drawing import SMALL, WIDTH, bare_axes, columns, new_figure, write
 from nightschool.reports.palette import Palette
-from nightschool.reports.timeline import STAGES, Span, spans
+from nightschool.reports.timeline import STAGES, Span, in_words, spans
 from nightschool.reports.wording import duration
 
-_ROW = 0.42
+_ROW = 0.46
+_LETTER = 0.068
+"""Inches."""
 _MOST_TICKS = 5
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS = (
@@ -24,12 +28,12 @@ _STEPS = (
 
 
 def night(report: Report, palette: Palette) -> Figure | None:
-    """The run's spans over local time; None where the log does not tell them."""
+    """The run's spans over local time; None where it has none."""
     found = spans(report)
     if not found:
         return None
     rows = [stage for stage in STAGES if any(span.stage == stage for span in found)]
-    left, right, top, bottom = 0.92, 0.86, 0.12, 0.42
+    left, right, top, bottom = 0.92, 0.86, 0.14, 0.42
     figure = new_figure(WIDTH, _ROW * len(rows) + top + bottom, palette)
     axes = bare_axes(figure, left, bottom, WIDTH - left - right, _ROW * len(rows))
     start, end = found[0].start, found[-1].end
@@ -47,6 +51,8 @@ def night(report: Report, palette: Palette) -> Figure | None:
         )
     for span in found:
         _draw(axes, rows.index(span.stage), span, palette)
+    for y, stage in enumerate(rows):
+        _name_reasons(axes, y, [s for s in found if s.stage == stage and s.reason], palette)
     return figure
 
 
@@ -57,13 +63,33 @@ def _draw(axes: Axes, y: int, span: Span, palette: Palette) -> None:
         least = (end - start) / 150
         left = min(span.start, end - least)
         axes.barh(y, max(span.seconds, least), left=left, height=0.56, color=palette.after)
+        return
+    color = palette.before if span.state == "aside" else palette.muted
+    if span.state == "aside":
+        axes.barh(
+            y, span.seconds, left=span.start, height=0.3, facecolor="none", edgecolor=color,
+            hatch="/////", linewidth=0.8,
+        )  # fmt: skip
     else:
         ends = [span.start, span.end]
-        axes.plot(ends, [y, y], color=palette.before, linewidth=1.8, linestyle=(0, (2, 1.5)))
-        inches = span.seconds / (end - start) * axes.get_position().width * WIDTH
-        if inches > 0.068 * columns(span.reason):
-            middle = (span.start + span.end) / 2
-            write(axes, middle, y - 0.3, span.reason, palette.before, 8.5, ha="center")
+        axes.plot(ends, [y, y], color=color, linewidth=1.8, linestyle=(0, (2, 1.5)))
+
+
+def _name_reasons(axes: Axes, y: int, found: Sequence[Span], palette: Palette) -> None:
+    """Why it did not work, above each stretch of a row; of two that would overlap the longer one's."""
+    start, end = axes.get_xlim()
+    inch = (end - start) / (axes.get_position().width * WIDTH)
+    taken: list[tuple[float, float]] = []
+    for span in sorted(found, key=lambda span: -span.seconds):
+        reason = in_words(span.reason)
+        half = _LETTER * inch * columns(reason) / 2
+        middle = min(max((span.start + span.end) / 2, start + half), end - half)
+        left, right = middle - half, middle + half
+        if 2 * half > end - start or any(left < b and a < right for a, b in taken):
+            continue
+        taken.append((left, right))
+        color = palette.before if span.state == "aside" else palette.muted
+        write(axes, middle, y - 0.41, reason, color, 8, ha="center")
 
 
 def ticks(start: float, end: float) -> list[tuple[float, str]]:

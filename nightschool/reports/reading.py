@@ -25,6 +25,7 @@ def read(file: Path) -> Report:
                 f"{file} was written by a newer nightschool (report {written}): update nightschool"
             )
         found = report if written == FORMAT else _from_first(report)
+        found.setdefault("night", [])  # earlier ones told it by the timeline alone
         if missing := sorted(Report.__annotations__.keys() - found.keys()):
             raise UnreadableReport(
                 f"{file} lacks {', '.join(missing)}: another version made it; `nightschool run --new` "

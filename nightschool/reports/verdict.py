@@ -97,7 +97,8 @@ def _champion(report: Report) -> list[str]:
         return [f"It was not compared with the model in use (run {champion['run']}): {why}."]
     change = _change(points(champion["paired"]["delta_accuracy"]))
     used = f"the model in use (run {champion['run']}, {percent(champion['accuracy'])} right)"
-    return [f"Against {used} that is {change} {_spread(champion['paired'])}."]
+    said = [f"Against {used} that is {change} {_spread(champion['paired'])}."]
+    return [*said, f"Only in part: {champion['why_not']}."] if champion["why_not"] else said
 
 
 def _rival(report: Report) -> list[str]:

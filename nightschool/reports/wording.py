@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
+from nightschool.notes.news import News
 from nightschool.reports.contract import KindScores
 
 MINUS = "\N{MINUS SIGN}"
@@ -115,6 +116,13 @@ def hundredths(difference: float) -> str:
 def counted(number: int, noun: str) -> str:
     """1 -> '1 point', 2 -> '2 points', 1200 -> '1,200 points'."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def new_notes(news: News) -> str:
+    """'23 new labelled notes since run 4', and which kinds have grown."""
+    said = f"{counted(news.new, 'new labelled note')} since run {news.run}"
+    kinds = ", ".join(f'"{kind}"' for kind in news.grown)
+    return f"{said}, and enough now of {kinds}" if kinds else said
 
 
 def p_value(p: float) -> str:

@@ -1,7 +1,8 @@
-"""Questions that a child process answers at once: `classify`, `doctor` and `plan` ask them."""
+"""Questions that a child process answers at once: `classify`, `doctor`, `plan` and the worker ask them."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,7 +53,25 @@ def ask_to_plan(school: School, settings: Settings) -> dict[str, Any]:
     return dict(_ask(school, job, lambda message: None))
 
 
-def _ask(school: School, job: Message, hear: Any) -> Message:
+def ask_to_look(
+    school: School, settings: Settings, run: int, seen: str, limit_s: float
+) -> dict[str, Any]:
+    """What is new among the notes since a run; see `tasks.looking.look`.
+
+    Raises ChildError after `limit_s` seconds: a network drive may never answer.
+    """
+    job = {
+        "job": "look",
+        "school": str(school.root),
+        "settings": settings.model_dump(),
+        "run": run,
+        "seen": seen,
+    }
+    return dict(_ask(school, job, lambda message: None, limit_s))
+
+
+def _ask(school: School, job: Message, hear: Any, limit_s: float | None = None) -> Message:
+    deadline = None if limit_s is None else time.monotonic() + limit_s
     ending: dict[str, Any] = {}
 
     def on_message(message: Message) -> None:
@@ -61,8 +80,14 @@ def _ask(school: School, job: Message, hear: Any) -> Message:
         else:
             hear(message)
 
+    def should_stop() -> bool:
+        if deadline is not None and time.monotonic() > deadline:
+            # Not asked, nor waited for: what hangs in a read cannot even be killed.
+            raise ChildError(f"{job['job']}: no answer in {limit_s:.0f} s")
+        return False
+
     child = Child(job, school.state / "logs" / f"{job['job']}.log")
-    code = attend(child, on_message, lambda: False)
+    code = attend(child, on_message, should_stop)
     if ending.get("outcome") != "finished":
         reason = ending.get("reason") or f"its process ended with code {code}"
         raise ChildError(f"{job['job']}: {reason} (more in {child.log})")

@@ -1,44 +1,125 @@
-"""The model in use before a run, and what it answered on the same test notes."""
+"""The model in use before a run, and what it answers to the same test notes.
+
+It answered the test notes that there were when it was measured. As notes accumulate, the test notes grow: then
+it is asked again, for those that came since, before the night's own model is measured.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nightschool.ledger.ledger import Ledger
+from nightschool.notes.dataset import Item, read_own
 
 if TYPE_CHECKING:
     from nightschool.tasks.work import Work
 
+_FILE = "champion.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Incumbent:
-    """The run whose model is in use. `answers` are in the test notes' order; empty: see `why_not`."""
+    """The run whose model is in use, and its answers to those of the test notes (ids) that it can be
+    measured with; `why_not` says why not to all of them, "" where it is all."""
 
     run: int
-    answers: tuple[str, ...]
+    answers: Mapping[str, str]
     why_not: str
 
 
 def incumbent(work: Work, test: Sequence[str]) -> Incumbent | None:
-    """The model that was in use before this run, with its recorded answers to the test notes (ids).
+    """The model that was in use before this run, with its recorded answers to the test notes (ids)."""
+    run = _in_use(work)
+    if run is None:
+        return None
+    known, again = _answers(work, run), _read(work.folder / _FILE)
+    why = ""
+    if again.get("run") == run:
+        known, why = {**known, **again["answers"]}, again["why_not"]
+    answers = {id_: str(known[id_]) for id_ in test if id_ in known}
+    if len(answers) == len(test):
+        return Incumbent(run, answers, "")
+    few = f"it has answered {len(answers)} of these {len(test)} test notes"
+    return Incumbent(run, answers, f"{few}: {why}" if why else few)
 
-    A model that has not answered each of them cannot be compared on them: those that it has not been
-    measured with may be notes that it learnt from.
+
+def ask_again(work: Work, test: Sequence[Item]) -> str:
+    """Let the model in use answer the test notes that it has not answered, and keep that with this run.
+
+    Returns what was done, in a line; "" where nothing was to be done, or it was done before. Notes that
+    it learnt from are left out. Where it cannot be asked, the reason is kept. Raises Stopped, DeviceBusy.
     """
+    from nightschool.learning.errors import LearningError
+    from nightschool.tasks.work import write_json
+
+    run = _in_use(work)
+    if run is None or _read(work.folder / _FILE).get("run") == run:
+        return ""
+    known = _answers(work, run)
+    new = [item for item in test if item.id not in known]
+    if not new:
+        return ""
+    answers: dict[str, str] = {}
+    why = said = ""
+    try:
+        new = _not_learnt(work, run, new)
+        answers = _ask(work, run, new)
+        said = f"run {run}, the model in use, has answered {len(new)} new test notes"
+        why = "the others are among those that it learnt from"
+    except LearningError as error:
+        why = str(error)
+        said = f"run {run}, the model in use, cannot answer the new test notes: {why}"
+    write_json(work.folder / _FILE, {"run": run, "answers": answers, "why_not": why})
+    return said
+
+
+def _in_use(work: Work) -> int | None:
     with Ledger(work.school.ledger_file) as ledger:
         earlier = [run for run in ledger.promotions() if run != work.run]
-    if not earlier:
-        return None
-    run = earlier[-1]
+    return earlier[-1] if earlier else None
+
+
+def _answers(work: Work, run: int) -> dict[str, str]:
+    """What a run's model answered when it was measured; empty where that is gone."""
+    found = _read(work.school.run_folder(run) / "evaluate.json").get("answers")
+    return found if isinstance(found, dict) else {}
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
-        file = work.school.run_folder(run) / "evaluate.json"
-        answers = json.loads(file.read_text("utf-8"))["answers"]
-        known = {id_: str(answers[id_]) for id_ in test if id_ in answers}
-    except (OSError, ValueError, KeyError, TypeError):
-        return Incumbent(run, (), f"its answers are gone (runs/{run}/evaluate.json)")
-    if len(known) < len(test):
-        return Incumbent(run, (), f"it has answered {len(known)} of these {len(test)} test notes")
-    return Incumbent(run, tuple(known[id_] for id_ in test), "")
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _not_learnt(work: Work, run: int, items: Sequence[Item]) -> list[Item]:
+    """Those that a run did not learn from: all, unless all notes were dealt anew since."""
+    from nightschool.learning.errors import LearningError
+
+    try:
+        name = _read(work.school.run_folder(run) / "prep.json")["dataset"]
+        own = read_own(work.school.datasets / name)
+    except (OSError, ValueError, TypeError, KeyError):
+        raise LearningError(f"what run {run} learnt from is not known any more") from None
+    return [item for item in items if own.get(item.id, ("", "test"))[1] == "test"]
+
+
+def _ask(work: Work, run: int, items: Sequence[Item]) -> dict[str, str]:
+    from nightschool.scoring.scorer import best, score
+    from nightschool.tasks.classify import load_model
+
+    used = load_model(work.school, run, work.parent.say)
+    encoded = [used.encoder.encode(item.text) for item in items]
+    rows = score(
+        used.model,
+        used.encoder,
+        encoded,
+        used.device,
+        should_stop=work.parent.should_stop,
+    )
+    return {i.id: best(used.encoder.kinds, row) for i, row in zip(items, rows, strict=True)}

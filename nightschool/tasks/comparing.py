@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -22,12 +22,12 @@ from nightschool.reports.contract import (
     Report,
     Seed,
 )
-from nightschool.scoring.decision import Questions, Rules, against_cheap, decide, judge
+from nightschool.scoring.decision import Judgement, Questions, Rules, against_cheap, decide, judge
 from nightschool.scoring.intervals import design_effect
 from nightschool.scoring.metrics import scores
 from nightschool.scoring.paired import paired
 from nightschool.tasks.certainty import certainty, keep_with_model
-from nightschool.tasks.champion import incumbent
+from nightschool.tasks.champion import Incumbent, incumbent
 from nightschool.tasks.ladder import ladder
 from nightschool.tasks.looks import ARMS, looks_at_test, record_look
 from nightschool.tasks.provenance import provenance
@@ -128,14 +128,10 @@ def _decision(
     asked, after = measured.asked, measured.answers["after"]
     rules = Rules(work.settings.decide.confidence, work.settings.decide.margin)
     judged = [judge("before", asked, measured.answers["before"], after, rules)]
-    champion = incumbent(work, [item.id for item in measured.test])
-    shown: Champion | None = None
+    champion, shown = incumbent(work, [item.id for item in measured.test]), None
     if champion:
-        shown = Champion(run=champion.run, accuracy=None, paired=None, why_not=champion.why_not)
-    if champion and shown and champion.answers:
-        judged.append(judge("champion", asked, champion.answers, after, rules))
-        hits = [a == t for a, t in zip(champion.answers, asked.true, strict=True)]
-        shown["accuracy"], shown["paired"] = sum(hits) / len(hits), judged[-1].paired
+        judgement, shown = _against(champion, measured, rules)
+        judged += [judgement] if judgement else []
     cheap = {name: pairs[name] for name in CHEAP_ARMS if name in pairs}
     accuracy = {name: arms[name]["accuracy"] for name in cheap}
     check, rivals = against_cheap(asked, cheap, accuracy, rules)
@@ -148,6 +144,29 @@ def _decision(
         "rivals": [rival.name for rival in rivals],
         "champion": shown,
     }
+
+
+def _against(
+    champion: Incumbent, measured: _Measured, rules: Rules
+) -> tuple[Judgement | None, Champion]:
+    """The night's model against the one in use, on the test notes that this has answered.
+
+    On fewer than half of them they are not compared.
+    """
+    shown = Champion(run=champion.run, accuracy=None, paired=None, why_not=champion.why_not)
+    both = [n for n, item in enumerate(measured.test) if item.id in champion.answers]
+    if 2 * len(both) < len(measured.test):
+        return None, shown
+    asked = measured.asked
+    same = replace(
+        asked, true=[asked.true[n] for n in both], groups=[asked.groups[n] for n in both]
+    )
+    old = [champion.answers[measured.test[n].id] for n in both]
+    new = [measured.answers["after"][n] for n in both]
+    judgement = judge("champion", same, old, new, rules)
+    right = sum(a == t for a, t in zip(old, same.true, strict=True))
+    shown["accuracy"], shown["paired"] = right / len(both), judgement.paired
+    return judgement, shown
 
 
 def _certainties(work: Work, measured: _Measured) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""What a child process can be asked to do: one stage of a run, classify notes, plan a run, or
-probe the device."""
+"""What a child process can be asked to do: one stage of a run, classify notes, look at the notes, plan a
+run, or probe the device."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ def perform(job: Mapping[str, Any], parent: Parent) -> Ending:
         school = School(Path(job["school"]))
         return classify(school, job["run"], job["notes"], job["abstain"], parent)
     school, settings = School(Path(job["school"])), Settings.model_validate(job["settings"])
+    if job["job"] == "look":
+        from nightschool.tasks.looking import look
+
+        return {"outcome": "finished", "result": look(school, settings, job["run"], job["seen"])}
     if job["job"] == "plan":
         from nightschool.tasks.planning import plan
 

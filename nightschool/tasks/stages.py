@@ -16,7 +16,9 @@ from nightschool.notes.dataset import write
 from nightschool.notes.enough import enough, too_small
 from nightschool.notes.sides import SIDES, write_sides
 from nightschool.reports.wording import percent
+from nightschool.tasks.champion import ask_again
 from nightschool.tasks.child import Parent
+from nightschool.tasks.known import write_left_out
 from nightschool.tasks.looks import ADAPTER, BASE, record_look
 from nightschool.tasks.seeds import read_result, said, seed_folder, seeds_of
 from nightschool.tasks.training import train
@@ -69,6 +71,7 @@ def prep(work: Work) -> Ending:
     write(dataset, work.school.datasets / name)
     own = [item for item in dataset.items if not item.origin]
     write_sides(work.school.sides_file, own)
+    write_left_out(work.folder, reading, own)
     counts = {side: len(dataset.of(side)) for side in SIDES}
     made = len(dataset.items) - len(own)
     work.parent.say(
@@ -101,11 +104,15 @@ def baseline(work: Work) -> Ending:
 
 def evaluate(work: Work) -> Ending:
     """Score the adapter on the test notes, with the same scorer and prompt; with several seeds one
-    adapter after another, each in a process of its own."""
+    adapter after another, each in a process of its own. The model in use goes first, where it has
+    to answer test notes that came since it was measured."""
     from nightschool.learning.activations import drop
 
     # Windows deletes no file that is mapped into memory, as these are to a training process's end.
     drop(work.school.activations)
+    if asked := ask_again(work, [i for i in work.dataset().items if i.side == "test"]):
+        work.parent.say("state", asked)
+        return {"outcome": "chunk_done", "reason": asked}
     settings = work.settings.train
     if settings.seeds == 1:
         adapter = work.school.model_folder(work.run) / "adapter"

@@ -10,12 +10,17 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.errors import LearningError
 from nightschool.learning.lengths import token_counter
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import LedgerError
 from nightschool.notes.duplicates import near_duplicates
+from nightschool.notes.errors import NotesError
 from nightschool.notes.inventory import Inventory, Texture, alike, copies, take
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.languages import language
+from nightschool.notes.news import News, compare, labelled
 from nightschool.notes.readers import Note, read_school
 from nightschool.notes.splits import number_groups
+from nightschool.tasks.known import known_to
 
 Tell = Callable[[str, int, int], None]
 """Told (what is done, how much of it, of how much) now and then."""
@@ -59,7 +64,24 @@ def survey(
     tell("looking for wrong labels", 0, 1)
     suspects = find_suspects(notes, groups)
     tell("comparing labelled with unlabelled notes", 0, 1)
-    return replace(inventory, suspects=suspects, texture=_texture(notes, groups))
+    return replace(
+        inventory,
+        news=_news(school, notes),
+        suspects=suspects,
+        texture=_texture(notes, groups),
+    )
+
+
+def _news(school: School, notes: Sequence[Note]) -> News | None:
+    """What is new since the newest run that learnt from notes; None where none did, or none can tell."""
+    if not school.ledger_file.exists():
+        return None
+    try:
+        with Ledger(school.ledger_file) as ledger:
+            run = ledger.newest_reader()
+        return compare(run, known_to(school, run), labelled(notes)) if run else None
+    except (LedgerError, NotesError):
+        return None
 
 
 def _texture(notes: Sequence[Note], groups: Sequence[int]) -> Texture:

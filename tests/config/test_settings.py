@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from nightschool.config.errors import ConfigError
 from nightschool.config.night_settings import WEEKDAYS
 from nightschool.config.presets import PRESETS
-from nightschool.config.settings import Settings, check, line_of, load, recorded, template
+from nightschool.config.settings import (
+    RetrainSettings,
+    Settings,
+    check,
+    line_of,
+    load,
+    recorded,
+    template,
+)
 
 
 @pytest.fixture
@@ -112,7 +120,7 @@ def test_a_value_may_be_written_in_any_way_of_toml(
             "zzz = 1",
             "file, line 1: unknown setting `zzz`: known here are "
             "preset, base, queue, notes, split, kinds, prompt, train, decide, morning, classify, ladder, "
-            "server, night",
+            "server, night, retrain",
         ),
     ],
 )
@@ -303,6 +311,21 @@ def test_windows_that_touch_and_whole_days_are_fine() -> None:
 def test_a_bad_setting_of_the_night_is_one_line(text: str, said: str) -> None:
     [problem] = _problems(f"[night]\n{text}")
     assert said in problem
+
+
+@pytest.mark.parametrize(
+    "every", ["14", "d", "0d", "1.5d", "-1d", "monthly", "2 weeks", "Weekly", "99999d"]
+)
+def test_a_time_that_is_none_is_named(every: str) -> None:
+    assert _problems(f'[retrain]\nevery = "{every}"') == [
+        f'file, line 2: `retrain.every` = "{every}": expected "daily", "weekly", days as "14d", or ""'
+    ]
+
+
+@pytest.mark.parametrize(("every", "days"), [("", 0), ("daily", 1), ("weekly", 7), ("14d", 14)])
+def test_how_often_is_in_days(every: str, days: int) -> None:
+    retrain = RetrainSettings(every=every)
+    assert (retrain.on, retrain.every_s) == (bool(days), days * 86400)
 
 
 def test_recorded_settings_of_another_version_are_read_without_what_is_gone() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nightschool.config.paths import School
+from nightschool.config.settings import Settings
 from nightschool.jobs import nightwatch
 from nightschool.jobs.nightwatch import NightWatch
 from nightschool.jobs.policy import Decision
@@ -59,6 +60,8 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(nightwatch, "Awake", lambda: made.locks)
     monkeypatch.setattr(nightwatch, "SuspendWatch", sleep)
     monkeypatch.setattr(nightwatch, "_EVERY_S", 0.0)
+    for rest in ("look_for_notes", "tell_of_night"):
+        monkeypatch.setattr(nightwatch, rest, lambda *_: None)
     return made
 
 
@@ -67,7 +70,8 @@ def watch(
 ) -> tuple[NightWatch, Any]:
     """A night watch over a runner with that child, and a scheduler that lets it work."""
     runner: Any = SimpleNamespace(child=child)
-    found = NightWatch(School(tmp_path), settings, runner, lambda: signals(on_ac=on_ac))
+    school_settings = Settings(night=settings)
+    found = NightWatch(School(tmp_path), school_settings, runner, lambda: signals(on_ac=on_ac))
     found.read()
     decision = Decision(True, Reason.IN_WINDOW, "")
     ticks: list[int] = []

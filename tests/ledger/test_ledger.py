@@ -323,3 +323,86 @@ def test_the_time_worked_is_that_of_the_attempts_the_one_under_way_included(tmp_
         now = 5002.0
         assert (ledger.seconds(run), ledger.seconds(run, "baseline")) == (10.0, 7.0)
         assert ledger.seconds(add(ledger)) == 0
+
+
+# Runs that are queued by themselves, and what they know
+
+
+def test_a_run_queues_itself_only_where_none_is_open_and_says_why(ledger: Ledger) -> None:
+    first = ledger.queue_by_itself({"base": "demo"}, "23 new notes")
+    assert first and (first.state, first.timing, first.goal) == ("queued", "tonight", STAGES[-1])
+    assert first.reason == "queued by itself: 23 new notes"
+    assert [event.message for event in ledger.events(first.id)] == [
+        "run 1 queued up to compare", "queued by itself: 23 new notes",
+    ]  # fmt: skip
+    assert ledger.queue_by_itself({}, "again") is None
+    claimed(ledger, first.id)
+    assert ledger.queue_by_itself({}, "while it runs") is None
+    ledger.cancel(first.id)
+    assert ledger.queue_by_itself({}, "later") is not None
+
+
+def test_the_newest_run_that_read_notes_trained_on_them_or_ended(ledger: Ledger) -> None:
+    assert ledger.newest_reader() is None
+    only_prepared = add(ledger, goal="prep")
+    ledger.finish(claimed(ledger, only_prepared), {})
+    assert ledger.newest_reader() is None
+    trained = add(ledger)
+    for _ in range(3):
+        assert ledger.newest_reader() is None
+        ledger.finish(claimed(ledger, trained), {})
+    assert ledger.newest_reader() == trained
+    failed_at_once = add(ledger)
+    ledger.fail(claimed(ledger, failed_at_once), "no notes")
+    assert ledger.newest_reader() == trained
+    failed_later = add(ledger)
+    ledger.finish(claimed(ledger, failed_later), {})
+    ledger.fail(claimed(ledger, failed_later), "no room")
+    assert ledger.newest_reader() == failed_later
+
+
+# Attempts
+
+
+def test_attempts_tell_when_work_was_done_how_it_ended_and_how_far_it_came(tmp_path: Path) -> None:
+    now = 100.0
+    with Ledger(tmp_path / "ledger.db", clock=lambda: now) as ledger:
+        run = add(ledger)
+        ledger.finish(claimed(ledger, run), {})
+        now = 200.0
+        claim = claimed(ledger, run)
+        ledger.progress(claim, 7, 20, 0.5, 60.0)
+        now = 300.0
+        ledger.interrupt(claim, "window_closed", "outside_window")
+        now = 400.0
+        claimed(ledger, run)
+        found = ledger.attempts_of(run)
+        assert [(a.stage, a.started, a.ended, a.outcome, a.reason) for a in found] == [
+            ("prep", 100.0, 100.0, "finished", ""),
+            ("baseline", 200.0, 300.0, "window_closed", "outside_window"),
+            ("baseline", 400.0, None, None, None),
+        ]
+        assert [(a.first_step, a.last_step) for a in found] == [(0, None), (0, 7), (7, None)]
+        assert ledger.attempts_of(run + 1) == []
+        between = [(150, 199), (150, 201), (299, 300), (300, 400), (300, 401), (1e9, 2e9)]
+        assert [[a.started for a in ledger.attempts_between(*times)] for times in between] == [
+            [], [200], [200], [], [400], [400],
+        ]  # fmt: skip
+
+
+def test_work_whose_worker_died_ends_when_it_was_last_heard_of(tmp_path: Path) -> None:
+    now = 100.0
+    with Ledger(tmp_path / "ledger.db", clock=lambda: now) as ledger:
+        run = add(ledger)
+        claim = claimed(ledger, run)
+        now = 160.0
+        ledger.event(run, claim.stage, "choice", "precision = fp16")
+        now = 90_000.0
+        ledger.take_over()
+        (found,) = ledger.attempts_of(run)
+        assert (found.ended, found.outcome) == (160.0, "lost")
+        assert ledger.attempts_between(200.0, 300.0) == []
+        claimed(ledger, run)
+        now = 180_000.0
+        ledger.take_over()
+        assert ledger.attempts_of(run)[1].ended == 90_000.0

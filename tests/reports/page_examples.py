@@ -13,13 +13,28 @@ TIMELINE = [
     ("2026-11-23T14:06:40+00:00", "25 of 56 test notes right (45%)"),
     ("2026-11-23T14:06:41+00:00", "baseline done"),
     ("2026-11-23T14:12:00+00:00", "train: chunk_done (what fits is chosen: now it is trained)"),
-    ("2026-11-23T15:31:05+00:00", "train: paused (paused by its owner)"),
+    ("2026-11-23T15:31:05+00:00", "train: owner_active (the owner was here 4 s ago)"),
     ("2026-11-23T16:12:00+00:00", "goes on after step 43 of 120"),
-    ("2026-11-23T21:00:00+00:00", "train: window_closed (outside_window)"),
-    ("2026-11-24T14:00:30+00:00", "goes on after step 97 of 120"),
-    ("2026-11-24T15:10:00+00:00", "train done"),
-    ("2026-11-24T15:14:30+00:00", "45 of 56 test notes right (80%)"),
-    ("2026-11-24T15:14:30+00:00", "evaluate done"),
+    ("2026-11-23T18:20:00+00:00", "train: on_battery (the plug is out)"),
+    ("2026-11-23T21:00:00+00:00", "train: outside_window (the window is closed)"),
+    ("2026-11-23T22:00:30+00:00", "goes on after step 97 of 120"),
+    ("2026-11-23T23:10:00+00:00", "train done"),
+    ("2026-11-23T23:14:30+00:00", "45 of 56 test notes right (80%)"),
+    ("2026-11-23T23:14:30+00:00", "evaluate done"),
+]  # fmt: skip
+NIGHT = [
+    ("prep", "13:40:00", "14:02:00", "waited", "queued"),
+    ("prep", "14:02:00", "14:02:11", "worked", ""),
+    ("baseline", "14:02:11", "14:06:41", "worked", ""),
+    ("train", "14:06:41", "15:31:05", "worked", ""),
+    ("train", "15:31:05", "16:12:00", "aside", "owner_active"),
+    ("train", "16:12:00", "18:20:00", "worked", ""),
+    ("train", "18:20:00", "18:32:00", "aside", "on_battery"),
+    ("train", "18:32:00", "21:00:00", "worked", ""),
+    ("train", "21:00:00", "22:00:30", "waited", "outside_window"),
+    ("train", "22:00:30", "23:10:00", "worked", ""),
+    ("evaluate", "23:10:00", "23:14:30", "worked", ""),
+    ("compare", "23:14:30", "23:15:10", "worked", ""),
 ]  # fmt: skip
 
 
@@ -82,7 +97,17 @@ def everything() -> Report:
         {**first, "seed": 2, "used": False, "accuracy": 0.821, "validation_loss": None},
     ]
     report["timeline"] = [{"at": at, "event": event} for at, event in TIMELINE]
-    report["created"] = "2026-11-24T15:15:10+00:00"
+    report["night"] = [
+        {
+            "stage": stage,
+            "start": f"2026-11-23T{start}+00:00",
+            "end": f"2026-11-23T{end}+00:00",
+            "state": "worked" if state == "worked" else "aside" if state == "aside" else "waited",
+            "reason": reason,
+        }
+        for stage, start, end, state, reason in NIGHT
+    ]
+    report["created"] = "2026-11-23T23:15:10+00:00"
     return report
 
 
@@ -102,6 +127,7 @@ def the_least() -> Report:
         change["before_probability"] = change["after_probability"] = None
     report["training"]["losses"], report["training"]["validation"] = [], []
     report["timeline"], report["dataset"]["warnings"], report["chosen"] = [], [], []
+    report["night"] = []
     return report
 
 

@@ -199,6 +199,7 @@ REPORT: Report = {
         {"name": "token_budget", "value": "2140", "reason": "the largest that fits: "
                                                             "5.61 GB of 5.80 GB"},
     ],
+    "night": [],
     "timeline": [
         {"at": "2026-11-23T16:02:11+00:00", "event": "Prep: 502 notes, 5 kinds"},
         {"at": "2026-11-23T16:04:40+00:00", "event": "Baseline: 45 % right"},

@@ -12,7 +12,7 @@ from nightschool.reports.contract import Report
 from nightschool.reports.curves import smooth
 from nightschool.reports.palette import SCHEMES
 
-EXAMPLES = set(DRAWERS) - {"night"}  # its log is of another program
+EXAMPLES = set(DRAWERS) - {"night"}  # it tells none
 
 
 def _size(path: Path) -> tuple[int, int]:

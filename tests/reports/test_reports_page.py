@@ -210,7 +210,9 @@ def test_every_picture_tells_its_figures_in_words(full: Page) -> None:
     assert "validation loss 0.92 at step 40, 0.66 at step 120" in loss
     assert "calibration error 14 %: 58 % sure 35 % right of 12" in sure
     assert "After: 25 % answered 1 % wrong" in risk
-    assert "paused by its owner waited 41 min" in night
+    assert (
+        "owner there stepped aside 41 min" in night and "on battery stepped aside 12 min" in night
+    )
 
 
 def test_the_champion_seeds_none_and_looks_are_told(full: Page) -> None:

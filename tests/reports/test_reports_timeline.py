@@ -1,100 +1,45 @@
-"""The night's spans come from the ledger's own lines, and never from guesses."""
-
-from datetime import UTC, datetime
-from itertools import pairwise
-from pathlib import Path
+"""The night's stretches as the report has them, and the moments beneath its picture."""
 
 import pytest
-from page_examples import everything
+from page_examples import NIGHT, everything
 
-from nightschool.ledger.ledger import Ledger
+from nightschool.reports.captions import stretches
 from nightschool.reports.contract import Report
-from nightschool.reports.night import ticks
-from nightschool.reports.timeline import spans
+from nightschool.reports.night import night, ticks
+from nightschool.reports.palette import LIGHT
+from nightschool.reports.timeline import in_words, spans
 
 
-def _told(report: Report) -> list[tuple[str, str, str, float]]:
-    return [(span.stage, span.state, span.reason, span.seconds / 60) for span in spans(report)]
-
-
-def test_a_night_is_work_and_waits_with_their_reasons() -> None:
-    told = _told(everything())
-    assert [(stage, state, reason) for stage, state, reason, _ in told] == [
-        ("prep", "waited", "queued"),
-        ("baseline", "worked", ""),
-        ("train", "worked", ""),
-        ("train", "waited", "paused by its owner"),
-        ("train", "worked", ""),
-        ("train", "waited", "outside the night's window"),
-        ("train", "worked", ""),
-        ("evaluate", "worked", ""),
-        ("compare", "worked", ""),
-    ]
-    assert told[3][3] == pytest.approx(40.9, abs=0.1)
+def test_the_report_tells_its_stretches_in_seconds() -> None:
     found = spans(everything())
-    assert all(one.end == next_.start for one, next_ in pairwise(found))
+    assert [(s.stage, s.state, s.reason) for s in found] == [(n[0], *n[3:]) for n in NIGHT]
+    assert found[4].seconds == pytest.approx(60 * 40 + 55)
 
 
-def test_lines_that_the_ledger_writes_are_understood(report: Report, tmp_path: Path) -> None:
-    now = 1_800_000_000.0
-
-    def clock() -> float:
-        return now
-
-    with Ledger(tmp_path / "ledger.db", clock=clock) as ledger:
-        run = ledger.add_run({}, "compare", "now").id
-        for outcome, minutes in ((None, 1), ("paused", 5), ("lost", 3), (None, 2)):
-            claim = ledger.claim(run, "worker")
-            assert claim is not None
-            now += 60
-            ledger.event(run, claim.stage, "state", "goes on")
-            now += 60 * minutes
-            if outcome is None:
-                ledger.finish(claim, {})
-            else:
-                ledger.interrupt(claim, outcome, "why (in brackets)")  # type: ignore[arg-type]
-        events = ledger.events(run)
-    report["timeline"] = [{"at": _iso(event.at), "event": event.message} for event in events]
-    report["created"] = _iso(now + 30)
-    assert _told(report) == [
-        ("prep", "waited", "queued", 1),
-        ("prep", "worked", "", 1),
-        ("baseline", "worked", "", 6),
-        ("baseline", "waited", "paused by its owner", 1),
-        ("baseline", "worked", "", 3),
-        ("baseline", "waited", "its process ended early", 1),
-        ("baseline", "worked", "", 2),
-        ("train", "worked", "", 0.5),
+def test_work_and_what_stopped_it_are_summed_in_words() -> None:
+    assert stretches(everything()) == [
+        ("prep", "worked 11 s"),
+        ("baseline", "worked 4 min"),
+        ("train", "worked 7 h 10 min"),
+        ("evaluate", "worked 4 min"),
+        ("compare", "worked 40 s"),
+        ("queued", "waited 22 min"),
+        ("owner there", "stepped aside 41 min"),
+        ("on battery", "stepped aside 12 min"),
+        ("outside the window", "waited 60 min"),
     ]
 
 
-def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()
+def test_a_reason_that_has_no_words_yet_is_read_as_it_is() -> None:
+    assert in_words("owner_active") == "owner there"
+    assert in_words("a_new_reason") == "a new reason"
 
 
-@pytest.mark.parametrize("at", ["no time", "2026-11-24T03:00:00+00:00"])
-def test_a_log_that_does_not_tell_gives_no_spans(report: Report, at: str) -> None:
-    report["timeline"] = [{"at": at, "event": "something else happened"}]
-    assert spans(report) == []
-    report["timeline"] = []
-    assert spans(report) == []
-
-
-def test_a_failed_run_waits_until_it_is_tried_again(report: Report) -> None:
-    report["timeline"] = [
-        {"at": f"2026-11-24T0{hour}:00:00+00:00", "event": event}
-        for hour, event in enumerate(
-            ["run 3 queued up to compare", "prep done", "run 3 failed: no room\non the disk",
-             "run 3 queued: it is tried again", "12 of 50 test notes right", "baseline done"]
-        )
-    ]  # fmt: skip
-    report["created"] = "2026-11-24T05:00:00+00:00"
-    assert _told(report) == [
-        ("prep", "waited", "queued", 60),
-        ("baseline", "worked", "", 60),
-        ("baseline", "waited", "failed", 120),
-        ("baseline", "worked", "", 60),
-    ]
+@pytest.mark.parametrize("start", ["no time", "9999-99-99T00:00:00"])
+def test_times_that_are_none_give_no_picture(report: Report, start: str) -> None:
+    assert night(report, LIGHT) is None
+    report["night"] = [{**everything()["night"][0], "start": start}]
+    assert spans(report) == [] and night(report, LIGHT) is None
 
 
 @pytest.mark.parametrize("length", [10, 300, 3600, 30_000, 86_400 * 3, 86_400 * 200])

@@ -222,27 +222,55 @@ def test_a_better_challenger_is_promoted_over_the_model_in_use(school: School) -
     assert report_of(record(school))["decision"] == "promote"
 
 
-@pytest.mark.parametrize(
-    ("damage", "why"),
-    [
-        (lambda answers: answers.popitem(), "it has answered 71 of these 72 test notes"),
-        (None, "its answers are gone (runs/1/evaluate.json)"),
-    ],
-)
-def test_a_model_in_use_without_answers_to_these_notes_is_not_compared(
-    school: School, damage: Callable[[dict[str, str]], object] | None, why: str
-) -> None:
-    champion = record(school)
+def champion_with(school: School, change: Callable[[dict[str, str]], object]) -> None:
+    """A model in use whose recorded answers are changed."""
+    champion = record(school, after=half)
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(champion.run)
-    file = champion.folder / "evaluate.json"
-    result = json.loads(file.read_text("utf-8"))
-    if damage:
-        damage(result["answers"])
-    file.write_text(json.dumps(result) if damage else "{", encoding="utf-8")
+    result = champion.result("evaluate")
+    change(result["answers"])
+    write_json(champion.folder / "evaluate.json", result)
+
+
+def test_a_model_in_use_that_answered_most_of_these_notes_is_compared_on_those(
+    school: School,
+) -> None:
+    champion_with(school, lambda answers: [answers.popitem() for _ in range(12)])
     report = report_of(record(school))
+    shown = report["champion"]
+    assert shown and shown["paired"] and shown["accuracy"] == pytest.approx(0.5, abs=0.05)
+    assert shown["why_not"] == "it has answered 60 of these 72 test notes"
+    assert shown["paired"]["wins"] == round(60 * (1 - shown["accuracy"]))
+    assert {check["reference"] for check in report["checks"]} == {"before", "champion"}
+
+
+def test_a_model_in_use_that_answered_less_than_half_is_not_compared(school: School) -> None:
+    champion_with(school, lambda answers: [answers.popitem() for _ in range(37)])
+    report = report_of(record(school))
+    why = "it has answered 35 of these 72 test notes"
     assert report["champion"] == {"run": 1, "accuracy": None, "paired": None, "why_not": why}
+
+
+def test_a_model_in_use_whose_answers_are_gone_is_not_compared(school: School) -> None:
+    champion_with(school, lambda answers: None)
+    (school.run_folder(1) / "evaluate.json").write_text("{", encoding="utf-8")
+    report = report_of(record(school))
+    assert report["champion"] and report["champion"]["paired"] is None
     assert report["decision"] == "promote"
+
+
+def test_what_the_model_in_use_was_asked_again_counts(school: School) -> None:
+    gone: dict[str, str] = {}
+    champion_with(school, lambda answers: gone.update([answers.popitem() for _ in range(50)]))
+    work = record(school)
+    again = {"run": 1, "answers": gone, "why_not": ""}
+    write_json(work.folder / "champion.json", again)
+    shown = report_of(work)["champion"]
+    assert shown and (shown["accuracy"], shown["why_not"]) == (0.5, "")
+    # Its owner put another model to use since.
+    write_json(work.folder / "champion.json", again | {"run": 7})
+    shown = report_of(work)["champion"]
+    assert shown and shown["accuracy"] is None
 
 
 def test_a_run_that_is_in_use_itself_is_not_its_own_champion(school: School) -> None:

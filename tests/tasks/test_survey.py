@@ -1,12 +1,17 @@
 """The whole inventory of a school."""
 
+import shutil
+
 import pytest
 
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings, load
 from nightschool.notes.errors import NotesError
+from nightschool.notes.news import News
+from nightschool.reports.inventory import findings
 from nightschool.tasks.survey import survey
 from tests.conftest import MakeSchool, write_notes
+from tests.prepared import prepare
 
 
 def _settings(school: School, **notes: object) -> Settings:
@@ -103,3 +108,18 @@ def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_not(
     else:
         with pytest.raises(NotesError, match="there are no notes at"):
             survey(school, _settings(school, folder=folder))
+
+
+def test_what_is_new_since_the_newest_run_is_told(make_school: MakeSchool) -> None:
+    school = make_school()
+    assert survey(school, _settings(school)).news is None
+    assert not school.ledger_file.exists()
+    prepare(school)
+    (school.root / "notes/lesson/new.md").write_text("Water the seedlings first.", "utf-8")
+    inventory = survey(school, _settings(school))
+    assert inventory.news == News(run=1, before=36, now=37, new=1, grown=())
+    assert findings(inventory)[-1] == (
+        "1 new labelled note since run 1: `nightschool run --tonight` trains on them, too."
+    )
+    shutil.rmtree(school.datasets)
+    assert survey(school, _settings(school)).news is None

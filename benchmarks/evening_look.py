@@ -1,0 +1,144 @@
+"""Seconds and memory of the evening's look at 100,000 notes, and of what a watcher would take instead.
+
+    python benchmarks/evening_look.py                       # writes 400 MB below --work once
+    python benchmarks/evening_look.py --notes 20000 --folders 200
+
+The notes are those of read_notes.py, in folders by kind and month. The arms: `walk` is the fingerprint
+alone; `unchanged` the worker's whole look, its child process from start to end, where nothing changed;
+`changed` the same where one note did, so that all are read and compared with what the last run read;
+`watchdog` (where it is installed) is what its observer takes until it watches. Each runs in a process of its
+own; one JSON line an arm. `peak_mb` is the most memory the process that does the work had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from read_notes import made_notes
+
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings, template
+from nightschool.ledger.ledger import Ledger
+
+ARMS = ("walk", "unchanged", "changed", "watchdog")
+
+
+def place(work: Path, count: int, folders: int) -> School:
+    """A school whose run 1 has read its notes."""
+    school = School(work / f"school-{count}-{folders}")
+    if school.ledger_file.exists():
+        return school
+    from nightschool.notes.dataset import Dataset, Item, _fingerprint, write
+    from nightschool.notes.news import labelled
+    from nightschool.notes.readers import read_school
+    from nightschool.tasks.work import write_json
+
+    for number, (text, kind, _) in enumerate(made_notes(count)):
+        folder = school.root / "notes" / (kind or "inbox") / f"{number % max(1, folders // 5):04d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.md").write_text(text, encoding="utf-8")
+    school.settings_file.write_text(template({"preset": "cpu-demo"}), encoding="utf-8")
+    kinds = labelled(read_school(school.root, Settings()).notes)
+    items = tuple(Item(id_, "x" * 800, kind, "train", "") for id_, kind in sorted(kinds.items()))
+    print_ = _fingerprint(items)
+    write(Dataset(items, tuple(sorted(set(kinds.values()))), print_, ()), school.datasets / "all")
+    with Ledger(school.ledger_file) as ledger:
+        run = ledger.add_run(Settings().model_dump(), "compare", "now").id
+        write_json(school.run_folder(run) / "prep.json", {"dataset": "all"})
+        while claim := ledger.claim(run, "benchmark"):
+            ledger.finish(claim, {})
+    return school
+
+
+def measure(arm: str, school: School) -> dict[str, Any]:
+    began = time.perf_counter()
+    if arm == "watchdog":
+        from watchdog.events import FileSystemEventHandler
+        from watchdog.observers import Observer
+
+        bare = peak_mb(resource.RUSAGE_SELF)
+        began = time.perf_counter()
+        observer = Observer()
+        observer.schedule(FileSystemEventHandler(), str(school.root / "notes"), recursive=True)
+        observer.start()
+        seconds = time.perf_counter() - began
+        threads = [
+            line for line in Path("/proc/self/status").read_text().split("\n") if "Threads" in line
+        ]
+        mb = peak_mb(resource.RUSAGE_SELF)
+        return {"seconds": seconds, "more_mb": round(mb - bare), "peak_mb": mb, "said": threads}
+    if arm == "walk":
+        from nightschool.notes.fingerprint import fingerprint
+
+        began = time.perf_counter()
+        fingerprint(school.root / "notes", school.labels_file)
+        seconds = time.perf_counter() - began
+        return {"seconds": seconds, "peak_mb": peak_mb(resource.RUSAGE_SELF)}
+    from nightschool.jobs.retrain import look
+    from nightschool.jobs.seen import read_seen
+
+    if arm == "changed":
+        (note,) = sorted((school.root / "notes/none/0000").iterdir())[:1]
+        note.write_text(f"{time.time()} another text", encoding="utf-8")
+    began = time.perf_counter()
+    look(school, time.time())
+    seconds = time.perf_counter() - began
+    seen = read_seen(school.seen_file)
+    assert seen.news and not seen.problem, seen.problem
+    found = {"new": seen.news.new, "labelled": seen.news.now}
+    worker = peak_mb(resource.RUSAGE_SELF)
+    return {
+        "seconds": seconds,
+        "peak_mb": peak_mb(resource.RUSAGE_CHILDREN),
+        "worker_mb": worker,
+        **found,
+    }
+
+
+def peak_mb(who: int) -> int:
+    """In MB (getrusage counts bytes on macOS, else KiB)."""
+    most = resource.getrusage(who).ru_maxrss
+    return round(most * (1 if sys.platform == "darwin" else 1024) / 1e6)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--arm", action="append", choices=ARMS)
+    parser.add_argument("--notes", type=int, default=100_000)
+    parser.add_argument("--folders", type=int, default=1000)
+    parser.add_argument("--work", type=Path, default=Path("/tmp/nightschool-look"))
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.here:
+        school = place(given.work, given.notes, given.folders)
+        if not given.arm:
+            return
+        (arm,) = given.arm
+        found = measure(arm, school)
+        print(json.dumps({"arm": arm, **found, "seconds": round(found["seconds"], 2)}), flush=True)
+        return
+    same = [
+        sys.executable,
+        __file__,
+        "--here",
+        "--notes",
+        str(given.notes),
+        "--folders",
+        str(given.folders),
+    ]
+    # Apart, for a process begins with the peak of the one that starts it.
+    subprocess.run([*same, "--work", str(given.work)], check=True)
+    # The look before `unchanged` reads all: its fingerprint is what the next one knows.
+    for arm in given.arm or ("changed", *ARMS):
+        subprocess.run([*same, "--work", str(given.work), "--arm", arm], check=arm != "watchdog")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The morning: its owner is told once what the night did, when it is over and not at three."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from nightschool.config.night import latest_window
+from nightschool.config.paths import School
+from nightschool.config.settings import NightSettings
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import LedgerError
+from nightschool.reports.morning import Night, notification
+from nightschool.tasks.night import night_between
+
+# The last child writes its checkpoint first.
+_SETTLED_S = 60.0
+# Later that is no news: the computer was off since.
+_STALE_S = 12 * 3600.0
+
+Notify = Callable[[str, str], str | None]
+"""Shows a title and a text; returns why not, or None."""
+
+_log = logging.getLogger(__name__)
+_told: dict[School, float] = {}
+
+
+def tell_of_night(school: School, night: NightSettings, now: float, notify: Notify) -> None:
+    """Tell of the last night where it is over, something was done in it, and nobody was told yet.
+
+    Cheap to call at each tick; `now` is in seconds since the epoch. What goes wrong is logged, once.
+    """
+    window = latest_window(night, now)
+    if window is None or now < window.closes + _SETTLED_S or _told.get(school) == window.closes:
+        return
+    opened, closed = window.opens, window.closes
+    _told[school] = closed
+    try:
+        if now > closed + _STALE_S or _read(school.told_file) == closed:
+            return
+        with Ledger(school.ledger_file) as ledger:
+            told = night_between(ledger, opened, closed)
+        if not told.worked_s:
+            return
+        # Kept first: it is better to be told never than twice.
+        _write(school.told_file, closed)
+    except (LedgerError, OSError) as error:
+        _log.warning("the night could not be told of: %s", error)
+        return
+    if refused := notify(*notification(told)):
+        _log.info("no notification: %s", refused)
+
+
+def newest_night(ledger: Ledger, night: NightSettings, now: float) -> tuple[str, Night] | None:
+    """What to call the night that is under way, or was last, and what it did; None where it did nothing."""
+    window = latest_window(night, now)
+    if window is None:
+        return None
+    name = "tonight so far" if now < window.closes else "last night"
+    found = night_between(ledger, window.opens, min(now, window.closes))
+    return (name, found) if found.runs else None
+
+
+def _read(file: Path) -> float:
+    """When the night ended that was told of last; 0 where none was."""
+    try:
+        return float(json.loads(file.read_text("utf-8"))["until"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0.0
+
+
+def _write(file: Path, until: float) -> None:
+    aside = file.with_suffix(".tmp")
+    aside.write_text(json.dumps({"until": until}), encoding="utf-8")
+    os.replace(aside, file)

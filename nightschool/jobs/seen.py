@@ -1,0 +1,97 @@
+"""What the last look at the notes found: kept beside the ledger, told by `status`, may be deleted."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nightschool.config.paths import School
+from nightschool.config.settings import RetrainSettings
+from nightschool.ledger.ledger import Ledger
+from nightschool.notes.news import News
+from nightschool.reports.wording import new_notes
+
+# A hint for fewer notes would be a nuisance.
+_WORTH_A_HINT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run was asked for: `new` and `grown` as they were, since run `since`; `newest` run before it.
+
+    It counts only once there is a run above `newest`: before that, the worker died in between.
+    """
+
+    newest: int
+    since: int
+    new: int
+    grown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The last look: when, what was found, and what stood in its way ("": nothing)."""
+
+    at: float = 0.0
+    fingerprint: str = ""
+    news: News | None = None
+    asked: Asked | None = None
+    problem: str = ""
+
+
+def read_seen(file: Path) -> Seen:
+    """What was kept; nothing where there is no such file, or none that this version can read."""
+    try:
+        kept = json.loads(file.read_text("utf-8"))
+        news, asked = kept.pop("news"), kept.pop("asked")
+        return Seen(
+            **kept,
+            news=News(**news | {"grown": tuple(news["grown"])}) if news else None,
+            asked=Asked(**asked | {"grown": tuple(asked["grown"])}) if asked else None,
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return Seen()
+
+
+def still_news(school: School, ledger: Ledger) -> Seen:
+    """What was kept, without news that a later run has read or an open one is about to read."""
+    seen = read_seen(school.seen_file)
+    if ledger.next_run() or (seen.news and seen.news.run != ledger.newest_reader()):
+        return replace(seen, news=None)
+    return seen
+
+
+def write_seen(file: Path, seen: Seen) -> None:
+    """Keep it: whole, or as it was."""
+    aside = file.with_suffix(".tmp")
+    aside.write_text(json.dumps(asdict(seen), ensure_ascii=False), encoding="utf-8")
+    os.replace(aside, file)
+
+
+def hint(seen: Seen, retrain: RetrainSettings) -> str:
+    """A line for the owner about their notes and the next run; "" where there is nothing to say."""
+    if seen.problem:
+        return f"the notes could not be looked at: {seen.problem}"
+    news = seen.news
+    if news is None or not news.new:
+        return ""
+    if retrain.on:
+        after = [f"{retrain.min_new} (retrain.min_new)"] if retrain.min_new else []
+        after += [f"{retrain.every} (retrain.every)"] if retrain.every else []
+        return f"{new_notes(news)}; a run is queued by itself: {' or '.join(after)}"
+    if news.new < _WORTH_A_HINT and not news.grown:
+        return ""
+    return f"{new_notes(news)}: `nightschool run --tonight`, or set retrain.min_new"
+
+
+def as_dict(seen: Seen, retrain: RetrainSettings) -> dict[str, Any]:
+    """For `status --json`."""
+    return {
+        "on": retrain.on,
+        "looked": seen.at or None,
+        "news": asdict(seen.news) if seen.news else None,
+        "problem": seen.problem,
+    }

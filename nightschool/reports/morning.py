@@ -1,0 +1,111 @@
+"""What a night did, in words: for `status`, and for the notification in the morning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nightschool.reports.timeline import in_words
+from nightschool.reports.wording import counted, duration, percent
+
+_DECISIONS = {
+    "promote": "its model is in use now",
+    "keep": "the model before it stays in use",
+    "inconclusive": "the test notes cannot tell, so nothing is replaced",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOfNight:
+    """A run that was worked on. `before` and `after` are shares of test notes sorted right, where it is done.
+
+    `steps` of `total_steps` were trained in this night, `reached` is how far it is in all; `stopped` is how
+    its last work ended (a key, see `timeline.in_words`).
+    """
+
+    run: int
+    state: str
+    reason: str
+    steps: int
+    reached: int
+    total_steps: int
+    stopped: str = ""
+    before: float | None = None
+    after: float | None = None
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """How often and how long it stepped aside for one reason (a key, see `timeline.in_words`)."""
+
+    reason: str
+    times: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """A night, or what there is of one: times in seconds since the epoch, work in seconds."""
+
+    start: float
+    end: float
+    worked_s: float
+    trained_s: float
+    aside: Sequence[Aside]
+    runs: Sequence[RunOfNight]
+
+
+def lines(night: Night, name: str = "last night") -> list[str]:
+    """The night in a line, and one for each run."""
+    return [f"{name}: {summary(night)}", *(outcome(run) for run in night.runs)]
+
+
+def summary(night: Night) -> str:
+    """'trained 3 h 10 min (412 of 648 steps), stepped aside 2 times (owner there 6 min, ...)'."""
+    if not night.runs:
+        return "nothing was done"
+    if night.trained_s:
+        steps = sum(run.steps for run in night.runs)
+        total = sum(run.total_steps for run in night.runs if run.steps)
+        said = f"trained {duration(night.trained_s)} ({steps:,} of {counted(total, 'step')})"
+    else:
+        said = f"worked {duration(night.worked_s)}"
+    times = sum(one.times for one in night.aside)
+    if times:
+        each = ", ".join(f"{in_words(one.reason)} {duration(one.seconds)}" for one in night.aside)
+        said += f", stepped aside {counted(times, 'time')} ({each})"
+    return said
+
+
+def outcome(run: RunOfNight) -> str:
+    """What became of a run, in a line."""
+    if run.state == "done" and run.before is not None and run.after is not None:
+        right = f"{percent(run.before)} of the test notes right before, {percent(run.after)} after"
+        return f"run {run.run}: {right}; {_DECISIONS.get(run.decision, run.decision)}"
+    if run.state in ("queued", "running"):
+        far = f" at step {run.reached:,} of {run.total_steps:,}" if run.total_steps else ""
+        last = f"; it stopped last: {in_words(run.stopped)}" if run.stopped else ""
+        return f"run {run.run} goes on{far}{last}"
+    return f"run {run.run} {run.state}" + (f": {run.reason}" if run.reason else "")
+
+
+def notification(night: Night, coming: str = "") -> tuple[str, str]:
+    """Title and text; `coming` is what is next, where that is known."""
+    done = [run for run in night.runs if run.state == "done"]
+    failed = [run for run in night.runs if run.state == "failed"]
+    if failed:
+        title = f"nightschool: run {failed[-1].run} failed"
+    elif done and done[-1].decision == "promote":
+        title = "nightschool: a better model is in use"
+    elif done:
+        title = f"nightschool: run {done[-1].run} is done"
+    else:
+        title = f"nightschool trained {duration(night.trained_s or night.worked_s)}"
+    return title, "\n".join([*lines(night), *([coming] if coming else [])])
+
+
+def as_dict(night: Night) -> Mapping[str, Any]:
+    """For `status --json`."""
+    return asdict(night)

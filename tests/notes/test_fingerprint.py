@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nightschool.notes.errors import NotesError
+from nightschool.notes.fingerprint import fingerprint
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    root = tmp_path / "my ノート"
+    for name in ("inbox/a.md", "inbox/b.txt", "仕事/c.markdown", "rows.csv", "loose.md"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(f"text of {name}", encoding="utf-8")
+    return root
+
+
+def _later(file: Path) -> None:
+    """Another time of change, as a text of the same length would have."""
+    status = file.stat()
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "a new note": lambda root: (root / "inbox/new.md").write_text("new", "utf-8"),
+    "a note in a new folder": lambda root: [
+        (root / "x").mkdir(),
+        (root / "x/new.MD").write_text("new", "utf-8"),
+    ],
+    "a longer note": lambda root: (root / "inbox/a.md").write_text("longer " * 9, "utf-8"),
+    "a note of the same length": lambda root: _later(root / "仕事/c.markdown"),
+    "a row": lambda root: (root / "rows.csv").write_text("text,label\na,b\n", "utf-8"),
+    "a note that is gone": lambda root: (root / "inbox/b.txt").unlink(),
+    "a note that moved": lambda root: (root / "loose.md").rename(root / "inbox/loose.md"),
+    "another kind's folder": lambda root: (root / "仕事").rename(root / "home"),
+}
+NO_CHANGES: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda root: None,
+    "a hidden file": lambda root: (root / ".draft.md").write_text("new", "utf-8"),
+    "a hidden folder": lambda root: [
+        (root / ".obsidian").mkdir(),
+        (root / ".obsidian/a.md").write_text("new", "utf-8"),
+    ],
+    "an image": lambda root: (root / "photo.png").write_bytes(b"\x89PNG"),
+    "an empty folder": lambda root: (root / "empty").mkdir(),
+    "a read": lambda root: (root / "loose.md").read_text("utf-8"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_a_note_is_seen(notes: Path, change: str) -> None:
+    before = fingerprint(notes)
+    CHANGES[change](notes)
+    assert fingerprint(notes) != before
+
+
+@pytest.mark.parametrize("change", NO_CHANGES)
+def test_what_changes_no_note_is_not(notes: Path, change: str) -> None:
+    before = fingerprint(notes)
+    NO_CHANGES[change](notes)
+    assert fingerprint(notes) == before
+
+
+def test_a_folder_named_otherwise_holds_the_same_notes(notes: Path) -> None:
+    before = fingerprint(notes)
+    assert fingerprint(notes.rename(notes.with_name("elsewhere"))) == before
+
+
+def test_other_files_and_what_is_said_count(notes: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.jsonl"
+    seen = {fingerprint(notes), fingerprint(notes, labels), fingerprint(notes, said="headings")}
+    labels.write_text("{}", "utf-8")
+    assert len(seen | {fingerprint(notes, labels)}) == 4
+
+
+def test_a_single_file_may_hold_all_notes(notes: Path) -> None:
+    file = notes / "rows.csv"
+    before = fingerprint(file)
+    file.write_text("text,label\nanother,b\n", "utf-8")
+    assert fingerprint(file) != before
+
+
+def test_links_lead_into_no_circle_and_show_a_change_behind_them(
+    notes: Path, tmp_path: Path
+) -> None:
+    try:
+        (notes / "inbox/all").symlink_to(notes, target_is_directory=True)
+        (notes / "linked.md").symlink_to(notes / "inbox/a.md")
+        (notes / "nowhere.md").symlink_to(tmp_path / "gone.md")
+    except OSError:
+        pytest.skip("no links here")
+    before = fingerprint(notes)
+    _later(notes / "inbox/a.md")
+    assert fingerprint(notes) != before
+
+
+def test_a_folder_that_is_gone_is_no_folder_without_notes(notes: Path) -> None:
+    with pytest.raises(NotesError, match=r"there are no notes at .*gone: is its drive connected\?"):
+        fingerprint(notes / "gone")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="everything can be read here")
+def test_what_cannot_be_read_is_said_or_seen(notes: Path) -> None:
+    before = fingerprint(notes)
+    (notes / "inbox").chmod(0)
+    try:
+        assert fingerprint(notes) != before
+        notes.chmod(0)
+        with pytest.raises(NotesError, match="cannot be read: Permission denied"):
+            fingerprint(notes)
+    finally:
+        notes.chmod(0o700)
+        (notes / "inbox").chmod(0o700)

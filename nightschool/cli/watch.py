@@ -19,7 +19,11 @@ from nightschool.ledger.records import Control, Run, Stage
 @as_json
 def status_command(json_: bool) -> None:
     """Show the runs and what happens now."""
+    from nightschool.cli.overnight import overnight
+    from nightschool.config.settings import load
+
     school = current_school()
+    settings = load(school.settings_file)
     worker = worker_alive(school)
     with Ledger(school.ledger_file) as ledger:
         control = ledger.control()
@@ -27,9 +31,10 @@ def status_command(json_: bool) -> None:
             control = replace(control, run_allowed=False, decision_reason="no_worker")
         rows = [_row(run, ledger.stages(run.id), control, worker) for run in ledger.runs()]
         promotions = ledger.promotions()
+        lines, more = overnight(school, settings, ledger, time.time())
     decision = {"run": control.run_allowed and not control.paused, "reason": _reason(control)}
     if json_:
-        print_json({"runs": rows, "decision": decision})
+        print_json({"runs": rows, "decision": decision, **more})
         return
     if not rows:
         click.echo("no runs yet: `nightschool run --now` does the whole way at once")
@@ -44,6 +49,8 @@ def status_command(json_: bool) -> None:
             f"{row['reason']}{mark}"
         )
     click.echo(_worker_line(control, worker))
+    for line in lines:
+        click.echo(line)
 
 
 def _worker_line(control: Control, pid: int | None) -> str:

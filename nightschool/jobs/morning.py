@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nightschool.config.paths import School
-from nightschool.config.settings import NightSettings, Settings
+from nightschool.config.settings import NightSettings
 from nightschool.jobs.nights import latest_window
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import LedgerError
@@ -28,34 +28,38 @@ _log = logging.getLogger(__name__)
 _told: dict[School, float] = {}
 
 
-def tell_of_night(school: School, settings: Settings, now: float, notify: Notify) -> None:
+def tell_of_night(school: School, night: NightSettings, now: float, notify: Notify) -> None:
     """Tell of the last night where it is over, something was done in it, and nobody was told yet.
 
     Cheap to call at each tick; `now` is in seconds since the epoch. What goes wrong is logged, once.
     """
-    opened, closed = latest_window(settings.night, now)
-    if now < closed + _SETTLED_S or _told.get(school) == closed:
+    window = latest_window(night, now)
+    if window is None or now < window[1] + _SETTLED_S or _told.get(school) == window[1]:
         return
+    opened, closed = window
     _told[school] = closed
     try:
         if now > closed + _STALE_S or _read(school.told_file) == closed:
             return
         with Ledger(school.ledger_file) as ledger:
-            night = night_between(ledger, opened, closed)
-        if not night.worked_s:
+            found = night_between(ledger, opened, closed)
+        if not found.worked_s:
             return
         # Kept first: it is better to be told never than twice.
         _write(school.told_file, closed)
     except (LedgerError, OSError) as error:
         _log.warning("the night could not be told of: %s", error)
         return
-    if refused := notify(*notification(night)):
+    if refused := notify(*notification(found)):
         _log.info("no notification: %s", refused)
 
 
 def newest_night(ledger: Ledger, night: NightSettings, now: float) -> tuple[str, Night] | None:
     """What to call the night that is under way, or was last, and what it did; None where it did nothing."""
-    opened, closed = latest_window(night, now)
+    window = latest_window(night, now)
+    if window is None:
+        return None
+    opened, closed = window
     name = "tonight so far" if now < closed else "last night"
     found = night_between(ledger, opened, min(now, closed))
     return (name, found) if found.runs else None

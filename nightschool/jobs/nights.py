@@ -14,7 +14,10 @@ def is_near(night: NightSettings, now: float, ahead_s: float) -> bool:
     return is_open(night, at) or opens(night, at) - at <= timedelta(seconds=ahead_s)
 
 
-def latest_window(night: NightSettings, now: float) -> tuple[float, float]:
-    """The opening and closing of the window that opened last; it is open where the closing is to come."""
+def latest_window(night: NightSettings, now: float) -> tuple[float, float] | None:
+    """The opening and closing of the window that opened last; it is open where the closing is to come.
+
+    None where none did.
+    """
     opened = opens(night, datetime.fromtimestamp(now)) - timedelta(days=1)
     return opened.timestamp(), closes(night, opened).timestamp()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from nightschool.config.errors import ConfigError
 from nightschool.config.paths import School
-from nightschool.config.settings import RetrainSettings, Settings, load
+from nightschool.config.settings import NightSettings, RetrainSettings, Settings, load
 from nightschool.jobs.nights import is_near
 from nightschool.jobs.seen import Asked, Seen, read_seen, write_seen
 from nightschool.ledger.ledger import Ledger
@@ -39,7 +39,7 @@ class _Look:
 _looks: dict[School, _Look] = {}
 
 
-def look_for_notes(school: School, settings: Settings, now: float) -> None:
+def look_for_notes(school: School, night: NightSettings, now: float) -> None:
     """Look at the notes where it is time, in a thread and a child of its own, and queue a run by itself
     where its owner wants that. Cheap to call at each tick; `now` is in seconds since the epoch.
 
@@ -50,7 +50,7 @@ def look_for_notes(school: School, settings: Settings, now: float) -> None:
     # A clock that was put back by hours makes it time, too.
     if last and (last.thread.is_alive() or abs(now - last.at) < EVERY_S):
         return
-    if not is_near(settings.night, now, AHEAD_S):
+    if not is_near(night, now, AHEAD_S):
         return
     thread = threading.Thread(target=_look, args=(school, now), daemon=True)
     _looks[school] = _Look(now, thread)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from nightschool.config.paths import School
-from nightschool.config.settings import Settings
+from nightschool.config.settings import NightSettings
 from nightschool.jobs import morning
 from nightschool.jobs.morning import newest_night, tell_of_night
 from nightschool.jobs.nights import is_near, latest_window
 from nightschool.ledger.ledger import Ledger
 
 M, H = 60.0, 3600.0
-SETTINGS = Settings()  # 23:00 to 07:00
+NIGHT = NightSettings()  # 23:00 to 07:00
 
 
 def at(clock: str, day: int = 25) -> float:
@@ -61,7 +61,7 @@ def ticks(school: School, first: float, last: float, every: float = 5 * M) -> li
     told = []
     while first <= last:
         desktop = Desktop()
-        tell_of_night(school, SETTINGS, first, desktop)
+        tell_of_night(school, NIGHT, first, desktop)
         told += [first] * len(desktop.shown)
         first += every
     return told
@@ -103,7 +103,7 @@ def test_the_text_says_what_was_done_and_what_is_next(school: School) -> None:
     work(school, at("02:46"), at("03:00"), "on_battery")
     work(school, at("03:12"), at("03:12") + 1, "window_closed")
     desktop = Desktop()
-    tell_of_night(school, SETTINGS, at("07:05"), desktop)
+    tell_of_night(school, NIGHT, at("07:05"), desktop)
     ((title, text),) = desktop.shown
     assert title == "nightschool trained 3 h 24 min"
     assert text.split("\n") == [
@@ -116,7 +116,7 @@ def test_the_text_says_what_was_done_and_what_is_next(school: School) -> None:
 def test_a_run_that_failed_says_so_first(school: School) -> None:
     work(school, at("23:30", 24), at("01:00"), "failed")
     desktop = Desktop()
-    tell_of_night(school, SETTINGS, at("07:05"), desktop)
+    tell_of_night(school, NIGHT, at("07:05"), desktop)
     ((title, text),) = desktop.shown
     assert title == "nightschool: run 1 failed"
     assert text.endswith("run 1 failed: the disk is full")
@@ -128,7 +128,7 @@ def test_a_desktop_that_shows_nothing_is_logged_and_not_asked_again(
     work(school, at("23:30", 24), at("01:00"))
     caplog.set_level("INFO")
     for _ in range(2):
-        tell_of_night(school, SETTINGS, at("07:05"), lambda title, text: "no desktop here")
+        tell_of_night(school, NIGHT, at("07:05"), lambda title, text: "no desktop here")
     assert caplog.messages == ["no notification: no desktop here"]
 
 
@@ -148,15 +148,14 @@ def test_the_newest_night_is_the_one_under_way_or_the_last(school: School) -> No
     work(school, at("23:30", 24), at("01:00"))
     with Ledger(school.ledger_file) as ledger:
         for now, name in ((at("02:00"), "tonight so far"), (at("22:59"), "last night")):
-            found = newest_night(ledger, SETTINGS.night, now)
+            found = newest_night(ledger, NIGHT, now)
             assert found and (found[0], found[1].trained_s) == (name, 1.5 * H)
-        assert newest_night(ledger, SETTINGS.night, at("23:01")) is None
+        assert newest_night(ledger, NIGHT, at("23:01")) is None
 
 
 def test_windows_are_found_from_within_and_from_after() -> None:
-    night = SETTINGS.night
     for now in (at("23:00", 24), at("03:00"), at("07:00"), at("22:59")):
-        assert latest_window(night, now) == (at("23:00", 24), at("07:00"))
-    assert latest_window(night, at("23:00")) == (at("23:00"), at("07:00", 26))
-    near = [is_near(night, at(clock), 30 * M) for clock in ("22:29", "22:30", "06:59", "07:00")]
+        assert latest_window(NIGHT, now) == (at("23:00", 24), at("07:00"))
+    assert latest_window(NIGHT, at("23:00")) == (at("23:00"), at("07:00", 26))
+    near = [is_near(NIGHT, at(clock), 30 * M) for clock in ("22:29", "22:30", "06:59", "07:00")]
     assert near == [False, True, True, False]

@@ -264,7 +264,7 @@ class Looked:
         monkeypatch.setattr(retrain_module, "look", lambda school, now: self.at.append(now))
 
     def tick(self, school: School, now: float) -> None:
-        look_for_notes(school, load(school.settings_file), now)
+        look_for_notes(school, load(school.settings_file).night, now)
         for one in retrain_module._looks.values():
             one.thread.join(10)
 
@@ -300,7 +300,7 @@ def test_a_school_that_cannot_be_written_is_told_and_nothing_breaks(
     monkeypatch.setattr(retrain_module, "write_seen", read_only)
     night = time.mktime((2026, 11, 24, 23, 30, 0, 0, 0, -1))
     write_more(school, 0)
-    look_for_notes(school, load(school.settings_file), night)
+    look_for_notes(school, load(school.settings_file).night, night)
     retrain_module._looks[school].thread.join(60)
     assert "the notes could not be looked at: [Errno 30] Read-only file system" in caplog.text
     assert len(runs(school)) == 1

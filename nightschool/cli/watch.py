@@ -20,18 +20,15 @@ if TYPE_CHECKING:
 @as_json
 def status_command(json_: bool) -> None:
     """Show the runs, what happens now, and the plan for the night."""
+    from nightschool.cli.overnight import overnight
     from nightschool.cli.why import iso
     from nightschool.config.settings import load
-    from nightschool.jobs.morning import newest_night
     from nightschool.jobs.outlook import look_ahead
-    from nightschool.jobs.seen import as_dict, hint, read_seen
-    from nightschool.reports.morning import lines
 
     school = current_school()
     settings, now = load(school.settings_file), time.time()
     night = settings.night
     outlook = look_ahead(school, night, now)
-    seen = read_seen(school.seen_file)
     with Ledger(school.ledger_file) as ledger:
         control = ledger.control()
         if outlook.worker is None:  # what a worker decided that has ended counts no more
@@ -39,7 +36,7 @@ def status_command(json_: bool) -> None:
         detail = ledger.decisions(1)
         rows = [_row(run, ledger.stages(run.id), control, outlook.worker) for run in ledger.runs()]
         promotions = ledger.promotions()
-        last = newest_night(ledger, night, now)
+        lines, more = overnight(school, settings, ledger, now)
     decision = {"run": control.run_allowed and not control.paused, "reason": _reason(control)}
     if json_:
         plan = outlook.plan and {
@@ -49,11 +46,7 @@ def status_command(json_: bool) -> None:
             "nights": outlook.plan.nights if outlook.plan.done else None,
             "text": outlook.plan.text,
         }
-        print_json({
-            "runs": rows, "decision": decision, "plan": plan,
-            "night": night_as_dict(last[1], last[0]) if last else None,
-            "notes": as_dict(seen, settings.retrain),
-        })  # fmt: skip
+        print_json({"runs": rows, "decision": decision, "plan": plan, **more})
         return
     if not rows:
         click.echo("no runs yet: `nightschool run --now` does the whole way at once")
@@ -70,9 +63,8 @@ def status_command(json_: bool) -> None:
     click.echo(_worker_line(control, outlook.worker, detail[0].detail if detail else "", night))
     if outlook.run and outlook.plan:
         click.echo(f"run {outlook.run.id}: {outlook.plan.text}")
-    for line in (*(lines(last[1], last[0]) if last else ()), hint(seen, settings.retrain)):
-        if line:
-            click.echo(line)
+    for line in lines:
+        click.echo(line)
 
 
 def _worker_line(control: Control, pid: int | None, detail: str, night: NightSettings) -> str:

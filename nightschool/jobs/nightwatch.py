@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
 
 from nightschool.config.night import window_at
-from nightschool.config.night_settings import NightSettings
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs.awake import Awake
 from nightschool.jobs.morning import tell_of_night
 from nightschool.jobs.retrain import look_for_notes
 from nightschool.jobs.scheduler import Scheduler
+from nightschool.jobs.session_environment import SessionEnvironment
 from nightschool.jobs.signals.sensors import Sensors
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.suspend import SuspendWatch
 from nightschool.tasks.runner import Runner
 
 _EVERY_S = 1.0
+_REFRESH_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +46,8 @@ class NightWatch:
         self._awake = Awake()
         self._sensors: tuple[list[str], Sensors] | None = None
         self._on_ac: bool | None = None
-        self._looked = 0.0
+        self._looked = self._refreshed = -math.inf
+        self._environment = SessionEnvironment()
 
     def read(self) -> Signals:
         """The signals as they are now."""
@@ -77,6 +80,9 @@ class NightWatch:
             return
         self._looked = time.monotonic()
         self._keep_awake(training, scheduler)
+        if time.monotonic() - self._refreshed >= _REFRESH_S:
+            self._refreshed = time.monotonic()
+            self._environment.refresh()
         now = time.time()
         look_for_notes(self._school, self._night, now)
         if self._notify:

@@ -76,11 +76,12 @@ def _draw(axes: Axes, y: int, span: Span, palette: Palette) -> None:
 
 
 def _name_reasons(axes: Axes, y: int, found: Sequence[Span], palette: Palette) -> None:
-    """Why it did not work, above each stretch of a row; of two that would overlap the longer one's."""
+    """Why it did not work, above each stretch of a row; of two that would overlap that of the longer,
+    and first what it stepped aside for."""
     start, end = axes.get_xlim()
     inch = (end - start) / (axes.get_position().width * WIDTH)
     taken: list[tuple[float, float]] = []
-    for span in sorted(found, key=lambda span: -span.seconds):
+    for span in sorted(found, key=lambda span: (span.state != "aside", -span.seconds)):
         reason = in_words(span.reason)
         half = _LETTER * inch * columns(reason) / 2
         middle = min(max((span.start + span.end) / 2, start + half), end - half)
@@ -89,7 +90,7 @@ def _name_reasons(axes: Axes, y: int, found: Sequence[Span], palette: Palette) -
             continue
         taken.append((left, right))
         color = palette.before if span.state == "aside" else palette.muted
-        write(axes, middle, y - 0.41, reason, color, 8, ha="center")
+        write(axes, middle, y - 0.43, reason, color, 8, ha="center")
 
 
 def ticks(start: float, end: float) -> list[tuple[float, str]]:

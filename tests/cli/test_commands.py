@@ -91,6 +91,8 @@ def test_status_keeps_its_contract(make_school: MakeSchool) -> None:
             }
         ],
         "decision": {"run": False, "reason": "no_worker"},
+        "night": None,
+        "notes": {"on": False, "looked": None, "news": None, "problem": ""},
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from nightschool.jobs.signals.kept import Kept
 from nightschool.jobs.signals.reading import Pids
 from nightschool.jobs.signals.signal import AbsentError, Signal, SourceError, unknown
 
-OURS = "nightschool"
+OURS = ("nightschool", "wakepy")  # wakepy takes the desktops' locks under its own name
 GNOME = "org.gnome.SessionManager"
 KDE = "org.kde.Solid.PowerManagement.PolicyAgent"
 _NAMELESS = "a program without a name"
@@ -88,4 +88,4 @@ class Presenting:
 
 def is_ours(who: str) -> bool:
     """Whether a lock was made by this program, which keeps the computer awake while it trains."""
-    return OURS in who.casefold()
+    return any(name in who.casefold() for name in OURS)

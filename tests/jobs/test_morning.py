@@ -1,0 +1,166 @@
+"""The owner is told once, in the morning, of a night in which something was done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nightschool.config.night import Window, is_near, latest_window
+from nightschool.config.paths import School
+from nightschool.config.settings import NightSettings
+from nightschool.jobs import morning
+from nightschool.jobs.morning import newest_night, tell_of_night
+from nightschool.ledger.ledger import Ledger
+
+M, H = 60.0, 3600.0
+NIGHT = NightSettings()  # 23:00 to 07:00
+
+
+def at(clock: str, day: int = 25) -> float:
+    hour, minute = map(int, clock.split(":"))
+    return time.mktime((2026, 11, day, hour, minute, 0, 0, 0, -1))
+
+
+def times(window: Window | None) -> tuple[float, float]:
+    assert window
+    return window.opens, window.closes
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> Iterator[School]:
+    morning._told.clear()
+    yield School(tmp_path / "my 学校")
+    morning._told.clear()
+
+
+def work(school: School, start: float, end: float, outcome: str = "outside_window") -> None:
+    """A run trains from one moment to another."""
+    now = start
+    with Ledger(school.ledger_file, clock=lambda: now) as ledger:
+        run = ledger.next_run() or ledger.add_run({}, "compare", "tonight")
+        while (claim := ledger.claim(run.id, "worker")) and claim.stage != "train":
+            ledger.finish(claim, {"accuracy": 0.4})
+        assert claim
+        now = end
+        ledger.progress(claim, 412, 648, 0.5, 60.0)
+        if outcome == "failed":
+            ledger.fail(claim, "the disk is full")
+        else:
+            ledger.interrupt(claim, outcome, "")
+
+
+class Desktop:
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, str]] = []
+
+    def __call__(self, title: str, text: str) -> str | None:
+        self.shown.append((title, text))
+        return None
+
+
+def ticks(school: School, first: float, last: float, every: float = 5 * M) -> list[float]:
+    """When a notification was shown between two moments."""
+    told = []
+    while first <= last:
+        desktop = Desktop()
+        tell_of_night(school, NIGHT, first, desktop)
+        told += [first] * len(desktop.shown)
+        first += every
+    return told
+
+
+def test_it_is_told_once_after_the_window_has_closed(school: School) -> None:
+    work(school, at("23:30", 24), at("03:00"))
+    assert ticks(school, at("22:00", 24), at("22:55")) == [at("07:05")]
+
+
+def test_a_worker_that_starts_anew_does_not_tell_it_again(school: School) -> None:
+    work(school, at("23:30", 24), at("03:00"))
+    assert ticks(school, at("07:01"), at("07:01")) == [at("07:01")]
+    morning._told.clear()
+    assert ticks(school, at("07:02"), at("22:00")) == []
+    work(school, at("23:30"), at("02:00", 26))
+    assert ticks(school, at("22:00"), at("12:00", 26)) == [at("07:05", 26)]
+
+
+def test_a_computer_that_slept_through_the_morning_tells_it_at_noon_but_not_next_evening(
+    school: School,
+) -> None:
+    work(school, at("23:30", 24), at("03:00"))
+    assert ticks(school, at("12:00"), at("12:30")) == [at("12:00")]
+    school.told_file.unlink()
+    morning._told.clear()
+    assert ticks(school, at("20:00"), at("22:50")) == []
+
+
+def test_of_a_night_without_work_nothing_is_told(school: School) -> None:
+    assert ticks(school, at("22:00", 24), at("22:00")) == []
+    work(school, at("12:00"), at("13:00"))  # by day, while its owner watches
+    morning._told.clear()
+    assert ticks(school, at("14:00"), at("12:00", 26)) == []
+
+
+def test_the_text_says_what_was_done_and_what_is_next(school: School) -> None:
+    work(school, at("23:30", 24), at("02:40"), "owner_active")
+    work(school, at("02:46"), at("03:00"), "on_battery")
+    work(school, at("03:12"), at("03:12") + 1, "window_closed")
+    desktop = Desktop()
+    tell_of_night(school, NIGHT, at("07:05"), desktop)
+    ((title, text),) = desktop.shown
+    assert title == "nightschool trained 3 h 24 min"
+    assert text.split("\n") == [
+        "last night: trained 3 h 24 min (412 of 648 steps), stepped aside 2 times "
+        "(on battery 12 min, owner there 6 min)",
+        "run 1 goes on at step 412 of 648; it stopped last: outside the window",
+    ]
+
+
+def test_a_run_that_failed_says_so_first(school: School) -> None:
+    work(school, at("23:30", 24), at("01:00"), "failed")
+    desktop = Desktop()
+    tell_of_night(school, NIGHT, at("07:05"), desktop)
+    ((title, text),) = desktop.shown
+    assert title == "nightschool: run 1 failed"
+    assert text.endswith("run 1 failed: the disk is full")
+
+
+def test_a_desktop_that_shows_nothing_is_logged_and_not_asked_again(
+    school: School, caplog: pytest.LogCaptureFixture
+) -> None:
+    work(school, at("23:30", 24), at("01:00"))
+    caplog.set_level("INFO")
+    for _ in range(2):
+        tell_of_night(school, NIGHT, at("07:05"), lambda title, text: "no desktop here")
+    assert caplog.messages == ["no notification: no desktop here"]
+
+
+def test_where_nothing_can_be_kept_it_is_not_told_again_and_again(
+    school: School, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read_only(file: Path, until: float) -> None:
+        raise OSError(30, "Read-only file system")
+
+    work(school, at("23:30", 24), at("01:00"))
+    monkeypatch.setattr(morning, "_write", read_only)
+    assert ticks(school, at("07:05"), at("09:00")) == []
+    assert caplog.messages == ["the night could not be told of: [Errno 30] Read-only file system"]
+
+
+def test_the_newest_night_is_the_one_under_way_or_the_last(school: School) -> None:
+    work(school, at("23:30", 24), at("01:00"))
+    with Ledger(school.ledger_file) as ledger:
+        for now, name in ((at("02:00"), "tonight so far"), (at("22:59"), "last night")):
+            found = newest_night(ledger, NIGHT, now)
+            assert found and (found[0], found[1].trained_s) == (name, 1.5 * H)
+        assert newest_night(ledger, NIGHT, at("23:01")) is None
+
+
+def test_windows_are_found_from_within_and_from_after() -> None:
+    for now in (at("23:00", 24), at("03:00"), at("07:00"), at("22:59")):
+        assert times(latest_window(NIGHT, now)) == (at("23:00", 24), at("07:00"))
+    assert times(latest_window(NIGHT, at("23:00"))) == (at("23:00"), at("07:00", 26))
+    near = [is_near(NIGHT, at(clock), 30 * M) for clock in ("22:29", "22:30", "06:59", "07:00")]
+    assert near == [False, True, True, False]

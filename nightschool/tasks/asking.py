@@ -83,7 +83,7 @@ def _ask(school: School, job: Message, hear: Any, limit_s: float | None = None) 
     def should_stop() -> bool:
         if deadline is not None and time.monotonic() > deadline:
             # Not asked, nor waited for: what hangs in a read cannot even be killed.
-            raise ChildError(f"{job['job']}: no answer in {limit_s:.0f} s")
+            raise ChildError(f"no answer in {limit_s:.0f} s")
         return False
 
     child = Child(job, school.state / "logs" / f"{job['job']}.log")

@@ -76,7 +76,7 @@ _SUMMARIES = {
     "compare": "Compare before and after, decide, and write the report.",
     "work": "Work on what is queued, in the foreground, until stopped.",
     "service": "Start the worker with your session: install, uninstall, status.",
-    "status": "Show the runs and what happens now.",
+    "status": "Show the runs, what happens now, the plan for the night.",
     "why": "Say why work goes on, or why it does not.",
     "log": "Show what a run did.",
     "pause": "Stop working at the next step, until `resume` or for a time.",

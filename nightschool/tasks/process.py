@@ -24,6 +24,8 @@ Message = Mapping[str, Any]
 # How long a child may take to reach a step's border and write its checkpoint before it is killed:
 # the owner does not wait, and a killed child resumes from its last checkpoint.
 GRACE_S = 8.0
+# A computer that is about to sleep waits no longer than 5 s for it (logind's InhibitDelayMaxSec).
+GRACE_BEFORE_SLEEP_S = 4.0
 
 
 class Child:
@@ -100,9 +102,10 @@ def attend(
     child: Child,
     on_message: Callable[[Message], None],
     should_stop: Callable[[], bool],
+    grace_s: Callable[[], float] = lambda: GRACE_S,
     every_s: float = 0.25,
 ) -> int:
-    """See a child to its end: pass its messages on, stop it when asked, kill it when it lingers.
+    """See a child to its end: pass its messages on, stop it when asked, kill it after `grace_s`.
 
     Returns its exit code (negative on POSIX: the signal that killed it).
     """
@@ -119,7 +122,7 @@ def attend(
             if asked is None and should_stop():
                 asked = time.monotonic()
                 child.stop()
-            elif asked is not None and time.monotonic() - asked > GRACE_S:
+            elif asked is not None and time.monotonic() - asked > grace_s():
                 child.kill()
     finally:
         if child.ended is None:

@@ -13,7 +13,7 @@ from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Claim, LedgerError, Outcome
 from nightschool.tasks.jobs import stage_job
-from nightschool.tasks.process import Child, Message, attend
+from nightschool.tasks.process import GRACE_BEFORE_SLEEP_S, GRACE_S, Child, Message, attend
 
 # Between two progress records: enough for a live display, few enough writes.
 _PROGRESS_EVERY_S = 0.5
@@ -114,7 +114,11 @@ class _Attempt:
                 return False  # the ledger is held for a moment: look again at the next turn
             return self._asked is not None
 
-        code = attend(self.child, self._hear, should_stop)
+        def grace_s() -> float:
+            before_sleep = self._asked is not None and self._asked[0] == "suspending"
+            return GRACE_BEFORE_SLEEP_S if before_sleep else GRACE_S
+
+        code = attend(self.child, self._hear, should_stop, grace_s)
         self._insist(self._write_all)
         self._insist(lambda: self._record(code))
         return not self._asked and self._ending.get("outcome") in ("finished", "chunk_done")

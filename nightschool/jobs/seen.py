@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def write_seen(file: Path, seen: Seen) -> None:
 def hint(seen: Seen, retrain: RetrainSettings) -> str:
     """A line for the owner about their notes and the next run; "" where there is nothing to say."""
     if seen.problem:
-        return f"the notes could not be looked at: {seen.problem}"
+        return f"looking at the notes: {seen.problem}"
     news = seen.news
     if news is None or not news.new:
         return ""
@@ -88,10 +89,11 @@ def hint(seen: Seen, retrain: RetrainSettings) -> str:
 
 
 def as_dict(seen: Seen, retrain: RetrainSettings) -> dict[str, Any]:
-    """For `status --json`."""
+    """For `status --json`; `looked` is ISO 8601 with an offset."""
+    looked = datetime.fromtimestamp(seen.at).astimezone()
     return {
         "on": retrain.on,
-        "looked": seen.at or None,
+        "looked": looked.isoformat(timespec="seconds") if seen.at else None,
         "news": asdict(seen.news) if seen.news else None,
         "problem": seen.problem,
     }

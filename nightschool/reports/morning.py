@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from nightschool.reports.timeline import in_words
@@ -66,8 +67,8 @@ def summary(night: Night) -> str:
     """'trained 3 h 10 min (412 of 648 steps), stepped aside 2 times (owner there 6 min, ...)'."""
     if not night.runs:
         return "nothing was done"
-    if night.trained_s:
-        steps = sum(run.steps for run in night.runs)
+    steps = sum(run.steps for run in night.runs)
+    if steps:
         total = sum(run.total_steps for run in night.runs if run.steps)
         said = f"trained {duration(night.trained_s)} ({steps:,} of {counted(total, 'step')})"
     else:
@@ -107,5 +108,9 @@ def notification(night: Night, coming: str = "") -> tuple[str, str]:
 
 
 def as_dict(night: Night) -> Mapping[str, Any]:
-    """For `status --json`."""
-    return asdict(night)
+    """For `status --json`; times are ISO 8601 with an offset."""
+    return {**asdict(night), "start": _iso(night.start), "end": _iso(night.end)}
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().isoformat(timespec="seconds")

@@ -165,7 +165,7 @@ def test_it_steps_aside_when_the_owner_is_back_and_goes_on_when_they_are_gone(
     with Ledger(school.ledger_file) as ledger:
         outcomes = [a.outcome for a in ledger.attempts(0) if a.stage == "train"]
         reasons = [past.reason for past in ledger.decisions(20)]
-    assert outcomes == ["owner_active", "stopped"]
+    assert outcomes[0] == "owner_active" and outcomes[1:] in (["stopped"], ["finished"])
     assert [r for r in reversed(reasons) if r != "no_worker"] == [
         "in_window",
         "owner_active",

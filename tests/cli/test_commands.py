@@ -338,3 +338,34 @@ def test_what_cannot_be_planned_is_one_line(
     done = nightschool("plan", school=make_school(**tables))
     assert (done.returncode, message in done.stderr) == (1, True), done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("time", ["0s", "99999999d", "9" * 5000 + "d"])
+def test_a_pause_of_no_length_or_without_an_end_in_sight_is_refused(
+    make_school: MakeSchool, time: str
+) -> None:
+    school = make_school()
+    done = invoke(school, "pause", "--for", time)
+    assert done.exit_code, done.output
+    with Ledger(school.ledger_file) as ledger:
+        assert not ledger.control().paused
+
+
+def test_to_ask_again_does_not_put_off_what_works_now(make_school: MakeSchool) -> None:
+    school = make_school()
+    invoke(school, "run", "--now", "--detach")
+    timings = []
+    for again in ([], ["--tonight"]):
+        invoke(school, "run", *again)
+        with Ledger(school.ledger_file) as ledger:
+            timings.append(ledger.run(1).timing)
+    assert timings == ["now", "tonight"]
+
+
+def test_a_run_that_is_queued_while_all_is_paused_says_so(make_school: MakeSchool) -> None:
+    school = make_school()
+    invoke(school, "pause")
+    assert (
+        "run 1 waits: paused by its owner until `nightschool resume`"
+        in invoke(school, "run").output
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import filelock
 import pytest
 from click.testing import CliRunner, Result
 
@@ -16,6 +18,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import load
 from nightschool.ledger.ledger import Ledger
 from tests.conftest import MakeSchool
+from tests.jobs.nights import ALL_DAY
 
 
 def nightschool(*arguments: str, school: School | None = None) -> subprocess.CompletedProcess[str]:
@@ -369,3 +372,23 @@ def test_a_run_that_is_queued_while_all_is_paused_says_so(make_school: MakeSchoo
         "run 1 waits: paused by its owner until `nightschool resume`"
         in invoke(school, "run").output
     )
+
+
+def test_status_says_what_the_clock_says_now(make_school: MakeSchool) -> None:
+    opens, closes = (f"{datetime.now(UTC) + timedelta(hours=h):%H:%M}" for h in (11, 12))
+    school = make_school(night={"start": opens, "end": closes, "timezone": "UTC"})
+    invoke(school, "run")
+    with filelock.FileLock(school.work_lock), Ledger(school.ledger_file) as ledger:
+        ledger.decide(1, False, "outside_window", "what the settings said before")
+        told = invoke(school, "status").output
+    assert re.search(rf"a worker is running .*the next window opens .*{opens}", told)
+    assert "before" not in told
+
+
+def test_status_says_since_when_a_signal_speaks_against_work(make_school: MakeSchool) -> None:
+    school = make_school(night=ALL_DAY)
+    invoke(school, "run")
+    with filelock.FileLock(school.work_lock), Ledger(school.ledger_file) as ledger:
+        ledger.decide(1, False, "owner_active", "the owner is there: idle for 3 s of 10 m")
+        told = invoke(school, "status").output
+    assert re.search(r"idle for 3 s of 10 m \(since .*\d\d:\d\d\)", told)

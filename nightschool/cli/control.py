@@ -21,7 +21,10 @@ def pause_command(duration: str | None) -> None:
     from nightschool.config.settings import load
 
     school = current_school()
-    until = time.time() + duration_s(duration) if duration else None
+    for_s = None if duration is None else duration_s(duration)
+    if for_s == 0:
+        raise click.UsageError(f"--for {duration}: that is no pause")
+    until = None if for_s is None else time.time() + for_s
     night = load(school.settings_file).night
     with Ledger(school.ledger_file) as ledger:
         ledger.pause(until)

@@ -33,7 +33,10 @@ _detach = click.option("--detach", is_flag=True, help="Only queue it; a running 
 @click.command("run")
 @click.option("--now", "timing", flag_value="now", help="Start at once, whatever the hour.")
 @click.option(
-    "--tonight", "timing", flag_value="tonight", default=True, help="Wait for the night (default)."
+    "--tonight",
+    "timing",
+    flag_value="tonight",
+    help="Wait for the night (what a new run does without --now, too).",
 )
 @click.option("--quick", is_flag=True, help="One lap that fits into a time (see --within).")
 @click.option(
@@ -112,8 +115,8 @@ def _outlook(school: School, night: NightSettings, run: Run) -> Iterator[str]:
     if outlook.run is None or outlook.run.id != run.id:
         other = f" after run {outlook.run.id}" if outlook.run else ""
         yield f"run {run.id} is queued{other}"
-    elif run.timing == "tonight":
-        yield f"run {run.id} is queued: {outlook.plan.text if outlook.plan else ''}"
+    elif outlook.plan:
+        yield f"run {run.id} is queued: {outlook.plan.text}"
     elif outlook.decision.run:
         yield f"run {run.id} works at once"
         for finding in outlook.decision.findings:

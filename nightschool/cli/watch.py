@@ -10,10 +10,11 @@ import click
 
 from nightschool.cli.context import as_json, current_school, print_json
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Control, Run, Stage
+from nightschool.ledger.records import Control, PastDecision, Run, Stage
 
 if TYPE_CHECKING:
     from nightschool.config.night_settings import NightSettings
+    from nightschool.jobs.policy import Decision
 
 
 @click.command("status")
@@ -33,7 +34,7 @@ def status_command(json_: bool) -> None:
         control = ledger.control()
         if outlook.worker is None:  # what a worker decided that has ended counts no more
             control = replace(control, run_allowed=False, decision_reason="no_worker")
-        detail = ledger.decisions(1)
+        newest = ledger.decisions(1)
         rows = [_row(run, ledger.stages(run.id), control, outlook.worker) for run in ledger.runs()]
         promotions = ledger.promotions()
         lines, more = overnight(school, settings, ledger, now)
@@ -60,11 +61,27 @@ def status_command(json_: bool) -> None:
             f"{row['id']:>4}  {row['state']:<10} {row['stage']:<9} {step:>9}  {left:>8}  "
             f"{row['reason']}{mark}"
         )
-    click.echo(_worker_line(control, outlook.worker, detail[0].detail if detail else "", night))
+    detail = _detail(outlook.decision, newest[0] if newest else None, night)
+    click.echo(_worker_line(control, outlook.worker, detail, night))
     if outlook.run and outlook.plan:
         click.echo(f"run {outlook.run.id}: {outlook.plan.text}")
     for line in lines:
         click.echo(line)
+
+
+def _detail(decision: Decision, newest: PastDecision | None, night: NightSettings) -> str:
+    """Why nothing works, or that something does, in words.
+
+    What the clock says is said as it is now; the values of a signal are those of when it was recorded.
+    """
+    from nightschool.cli.why import clock
+    from nightschool.config.night import local
+
+    if not decision.run:
+        return decision.detail
+    if newest is None or newest.allowed or not newest.detail:
+        return newest.detail if newest else ""
+    return f"{newest.detail} (since {clock(local(night, newest.at))})"
 
 
 def _worker_line(control: Control, pid: int | None, detail: str, night: NightSettings) -> str:

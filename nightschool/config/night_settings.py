@@ -72,10 +72,13 @@ class NightSettings(Section):
     )
     max_hours: float = Field(0.0, ge=0, le=24, description="hours of work a night; 0: no limit")
     idle_minutes: float = Field(
-        10.0, ge=0, description="how long ago the owner's last input has to be; 0: no matter"
+        10.0,
+        ge=0,
+        le=DAY_MINUTES,
+        description="how long ago the owner's last input has to be; 0: no matter",
     )
     quiet_minutes: float = Field(
-        5.0, ge=0, description="what stopped the work has to be over for so long"
+        5.0, ge=0, le=DAY_MINUTES, description="what stopped the work has to be over for so long"
     )
     starts_per_hour: int = Field(6, ge=1, description="how often it goes on again at most")
     on_battery: bool = Field(False, description="true trains without the plug, too")

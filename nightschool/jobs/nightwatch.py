@@ -13,6 +13,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs.awake import Awake
 from nightschool.jobs.morning import tell_of_night
+from nightschool.jobs.presence import family
 from nightschool.jobs.retrain import look_for_notes
 from nightschool.jobs.scheduler import Scheduler
 from nightschool.jobs.session_environment import SessionEnvironment
@@ -62,9 +63,11 @@ class NightWatch:
             self._sensors = exclusive, made
         return self._sensors[1]
 
-    def _pids(self) -> set[int]:
-        child = self._runner.child
-        return {os.getpid()} if child is None else {os.getpid(), child}
+    @staticmethod
+    def _pids() -> set[int]:
+        # All of them: beside the run's child there is the one that looks at the notes, and on Windows
+        # a venv's Python is a launcher, which starts the one that trains.
+        return family(os.getpid())
 
     def _on_suspend(self, suspending: bool) -> None:
         if suspending and self._scheduler:

@@ -28,7 +28,7 @@ class Outlook:
     window: Window | None
     """The next one that opens."""
     plan: Plan | None
-    """Of a run that waits for the night."""
+    """Of a run that waits for the night; None where it is paused without an end, too."""
     worker: int | None
     """The worker's process id, 0 where it is not known, None where there is none."""
 
@@ -39,10 +39,12 @@ def look_ahead(
     """Decide as a worker would now; without signals only by what the owner and the clock say."""
     with Ledger(school.ledger_file) as ledger:
         run, history = ledger.next_run(), read_history(ledger, now)
-        decision = decide(run, ledger.control(), signals, night, now, history)
+        control = ledger.control()
+        decision = decide(run, control, signals, night, now, history)
         tonight = None
-        if run and run.timing == "tonight":
-            tonight = plan(night, work_left_s(ledger, run), now, history)
+        if run and run.timing == "tonight" and (control.paused_until or not control.paused):
+            since = control.paused_until or now
+            tonight = plan(night, work_left_s(ledger, run), now, history, since)
     return Outlook(run, decision, next_window(night, now), tonight, worker_alive(school))
 
 

@@ -28,13 +28,15 @@ def worker_alive(school: School) -> int | None:
 
 def own_pids(school: School) -> set[int]:
     """The process ids of this command, of the school's worker and of its children."""
+    worker = worker_alive(school)
+    return {os.getpid()} | (family(worker) if worker else set())
+
+
+def family(pid: int) -> set[int]:
+    """A process and all that it started, their children too; empty where it has ended."""
     import psutil
 
-    found, worker = {os.getpid()}, worker_alive(school)
-    if worker:
-        try:
-            children = psutil.Process(worker).children(recursive=True)
-        except psutil.Error:  # it has just ended
-            return found
-        found |= {worker, *(child.pid for child in children)}
-    return found
+    try:
+        return {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+    except psutil.Error:
+        return set()

@@ -9,6 +9,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES, Run, Timing
 
 DEFAULT_QUICK = "45m"
+_LONGEST_S = 366 * 86400.0
 
 
 class RequestError(Exception):
@@ -59,8 +60,12 @@ def request_stage(ledger: Ledger, settings: Settings, stage: str, *, new: bool) 
 
 def duration_s(text: str) -> float:
     """Seconds of a duration such as "2h", "45m", "1h30m" or "90s". Raises RequestError."""
-    match = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
+    parts = r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?"
+    match = re.fullmatch(parts, text.strip().lower(), re.ASCII)
     if not match or not any(match.groups()):
         raise RequestError(f'"{text}" is no duration: write it like 2h, 45m or 1h30m')
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return days * 86400.0 + hours * 3600 + minutes * 60 + seconds
+    found = days * 86400.0 + hours * 3600 + minutes * 60 + seconds
+    if found > _LONGEST_S:
+        raise RequestError(f'"{text}" is too long: a year (366d) at most')
+    return found

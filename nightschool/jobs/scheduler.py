@@ -34,6 +34,8 @@ EVERY_S = 1.0
 OVERDUE_S = 5.0
 JUMP_S = 10.0
 """Between two ticks wall and monotonic clock agree but for this: less is a clock that is corrected."""
+TRAVELS_S = 60.0
+"""So often it is decided anew though nothing happened: the time zone may be another one."""
 SLEPT_S = 60.0
 """So late a tick has slept, on Windows, where the monotonic clock goes on in a suspend."""
 
@@ -81,6 +83,8 @@ class Watch:
         self._seen: _Seen | None = None
         self._due = 0.0
         self._ticked_at = 0.0
+        self._slept = False
+        """The computer slept, and nothing was decided since: the ledger was out of reach."""
         self._woke = False
         self._trouble = ""
 
@@ -108,7 +112,7 @@ class Watch:
 
     def _tick(self) -> None:
         now = self._wall()
-        slept = self._slept(now)
+        self._slept = slept = self._has_slept(now) or self._slept
         changed = self._settings_changed()
         ledger = self._ledger = self._ledger or self._open()
         version = ledger.version()
@@ -121,6 +125,7 @@ class Watch:
         # A child that slept with its GPU stays unwanted until it has ended.
         self._woke = slept or (self._woke and seen.run is not None and seen.run.state == "running")
         decision = self.decision = self._decide(seen, now)
+        self._slept = False
         run = seen.run
         recorded = (
             seen.control.decision_run,
@@ -139,7 +144,8 @@ class Watch:
 
         decision = ask(None, seen.history)
         if not decision.run:
-            self._due = decision.next_check or float("inf")
+            # By the clock alone; but what the clock shows changes where the computer travels.
+            self._due = min(decision.next_check or float("inf"), now + TRAVELS_S)
             return decision
         self._due = 0.0  # signals change at any time
         if self._woke:
@@ -152,7 +158,7 @@ class Watch:
         except Exception as error:  # no reason to go on as before: it is not known any more
             return nothing_known(f"{type(error).__name__}: {error}")
 
-    def _slept(self, now: float) -> bool:
+    def _has_slept(self, now: float) -> bool:
         """Whether the computer slept since the last tick, or its clock was set, either way."""
         clock, before, ticked_at = self._monotonic(), self.ticked, self._ticked_at
         self.ticked, self._ticked_at = clock, now

@@ -27,16 +27,21 @@ class Plan:
     text: str
 
 
-def plan(night: NightSettings, work_s: float | None, now: float, history: History) -> Plan:
-    """When a run that waits for the night works, with so many seconds of work left (None: unknown)."""
+def plan(
+    night: NightSettings, work_s: float | None, now: float, history: History, since: float = 0.0
+) -> Plan:
+    """When a run that waits for the night works, with so many seconds of work left (None: unknown).
+
+    It is paused until `since`.
+    """
     left = math.inf if work_s is None else work_s
     starts = done = None
     evenings: dict[object, float] = {}
     used: list[Window] = []
-    for window in windows(night, now):
+    for window in windows(night, max(now, since)):
         if window.evening not in evenings:
             evenings[window.evening] = _hours_left(night, window, now, history)
-        begin = max(now, window.opens)
+        begin = max(now, since, window.opens)
         free = min(stops(night, window) - begin, evenings[window.evening])
         if free <= 0:
             continue
@@ -64,7 +69,7 @@ def _text(
 ) -> str:  # fmt: skip
     if starts is None:
         return "no window opens within two weeks (night.days)"
-    if history.running:
+    if history.running and starts == now:
         begin = "works now"
     else:
         begin = f"starts {'now' if starts == now else _clock(night, starts, now)} if idle"

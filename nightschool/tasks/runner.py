@@ -20,6 +20,7 @@ _PROGRESS_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
 _WRITE_AGAIN_S = 10.0
 _TOLD_ONCE = ("choice", "warning")
+_CANCELLED: tuple[Outcome, str] = ("cancelled", "cancelled by its owner")
 
 Veto = Callable[[], tuple[Outcome, str] | None]
 """An outcome and its reason in words, or None."""
@@ -76,7 +77,7 @@ class Runner:
         if control.paused:
             return "paused", "paused by its owner"
         if ledger.run(run).state == "cancelled":
-            return "cancelled", "cancelled by its owner"
+            return _CANCELLED
         if control.decision_run != run:
             return "stopped", "another run comes first"
         if not control.run_allowed:
@@ -164,7 +165,9 @@ class _Attempt:
         elif outcome == "failed":
             ledger.fail(claim, reason)
         elif self._asked:
-            ledger.interrupt(claim, *self._asked)
+            # To the policy a run that was cancelled is none, so its reason is another one.
+            cancelled = ledger.run(claim.run).state == "cancelled"
+            ledger.interrupt(claim, *(_CANCELLED if cancelled else self._asked))
         elif outcome == "lost":
             ledger.interrupt(claim, "lost", f"its process ended with code {code}")
         else:

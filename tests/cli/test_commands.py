@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import filelock
 import pytest
 from click.testing import CliRunner, Result
 
@@ -16,6 +18,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import load
 from nightschool.ledger.ledger import Ledger
 from tests.conftest import MakeSchool
+from tests.jobs.nights import ALL_DAY
 
 
 def nightschool(*arguments: str, school: School | None = None) -> subprocess.CompletedProcess[str]:
@@ -338,3 +341,54 @@ def test_what_cannot_be_planned_is_one_line(
     done = nightschool("plan", school=make_school(**tables))
     assert (done.returncode, message in done.stderr) == (1, True), done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("time", ["0s", "99999999d", "9" * 5000 + "d"])
+def test_a_pause_of_no_length_or_without_an_end_in_sight_is_refused(
+    make_school: MakeSchool, time: str
+) -> None:
+    school = make_school()
+    done = invoke(school, "pause", "--for", time)
+    assert done.exit_code, done.output
+    with Ledger(school.ledger_file) as ledger:
+        assert not ledger.control().paused
+
+
+def test_to_ask_again_does_not_put_off_what_works_now(make_school: MakeSchool) -> None:
+    school = make_school()
+    invoke(school, "run", "--now", "--detach")
+    timings = []
+    for again in ([], ["--tonight"]):
+        invoke(school, "run", *again)
+        with Ledger(school.ledger_file) as ledger:
+            timings.append(ledger.run(1).timing)
+    assert timings == ["now", "tonight"]
+
+
+def test_a_run_that_is_queued_while_all_is_paused_says_so(make_school: MakeSchool) -> None:
+    school = make_school()
+    invoke(school, "pause")
+    assert (
+        "run 1 waits: paused by its owner until `nightschool resume`"
+        in invoke(school, "run").output
+    )
+
+
+def test_status_says_what_the_clock_says_now(make_school: MakeSchool) -> None:
+    opens, closes = (f"{datetime.now(UTC) + timedelta(hours=h):%H:%M}" for h in (11, 12))
+    school = make_school(night={"start": opens, "end": closes, "timezone": "UTC"})
+    invoke(school, "run")
+    with filelock.FileLock(school.work_lock), Ledger(school.ledger_file) as ledger:
+        ledger.decide(1, False, "outside_window", "what the settings said before")
+        told = invoke(school, "status").output
+    assert re.search(rf"a worker is running .*the next window opens .*{opens}", told)
+    assert "before" not in told
+
+
+def test_status_says_since_when_a_signal_speaks_against_work(make_school: MakeSchool) -> None:
+    school = make_school(night=ALL_DAY)
+    invoke(school, "run")
+    with filelock.FileLock(school.work_lock), Ledger(school.ledger_file) as ledger:
+        ledger.decide(1, False, "owner_active", "the owner is there: idle for 3 s of 10 m")
+        told = invoke(school, "status").output
+    assert re.search(r"idle for 3 s of 10 m \(since .*\d\d:\d\d\)", told)

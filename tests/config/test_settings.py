@@ -141,6 +141,14 @@ def test_an_unknown_setting_is_named_with_its_line_and_the_nearest(text: str, sa
             "[train]\n\nlora_targets = [\n'a',\n1]",
             "file, line 3: `train.lora_targets.1` = 1: should be a valid string",
         ),
+        (
+            "[night]\nidle_minutes = 1e9",
+            "file, line 2: `night.idle_minutes` = 1000000000.0: should be less than or equal to 1440",
+        ),
+        (
+            "[night]\nquiet_minutes = 1500",
+            "file, line 2: `night.quiet_minutes` = 1500: should be less than or equal to 1440",
+        ),
         ("base = 7", "file, line 1: `base` = 7: should be a valid string"),
         (
             "[night]\nstart = 23:00:00",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -135,3 +138,21 @@ def test_before_a_sleep_it_decides_at_once_and_lets_it_come_when_the_child_is_go
     found._runner.child = None
     found.attend(scheduler)
     assert parts.sleep.released == 1
+
+
+def test_whatever_the_worker_started_is_its_own(tmp_path: Any, parts: Any) -> None:
+    """A program that starts another, as Python's launcher does in a venv on Windows."""
+    code = (
+        "import subprocess, sys\n"
+        "inner = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)\n"
+        "print(inner.pid, flush=True)\ninput()\ninner.communicate(b'\\n')"
+    )
+    found, _ = watch(tmp_path)
+    outer = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert outer.stdout
+    inner = int(outer.stdout.readline())
+    assert {os.getpid(), outer.pid, inner} <= found._pids()
+    outer.communicate(b"\n")
+    assert not {outer.pid, inner} & found._pids()

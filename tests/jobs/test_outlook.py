@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from nightschool.config.paths import School
 from nightschool.jobs.outlook import look_ahead, work_left_s
 from nightschool.jobs.reasons import Reason
 from nightschool.ledger.ledger import Ledger
-from tests.jobs.nights import at, night, signals
+from tests.jobs.nights import ALL_DAY, at, night, signals
 
 NOON = at("12:00")
 
@@ -93,3 +94,15 @@ def test_a_run_now_has_no_plan_and_names_what_it_overrides(tmp_path: Path) -> No
 def test_nothing_queued_is_nothing_to_do(tmp_path: Path) -> None:
     found = look_ahead(School(tmp_path), night(), NOON)
     assert (found.run, found.decision.reason, found.plan) == (None, Reason.NOTHING_TO_DO, None)
+
+
+def test_the_plan_knows_of_a_pause(tmp_path: Path) -> None:
+    school = School(tmp_path)
+    with Ledger(school.ledger_file, Clock()) as ledger:
+        ledger.add_run({}, "compare", "tonight")
+        until = time.time() + 3600.0  # of the ledger that `look_ahead` opens
+        ledger.pause(until)
+        found = look_ahead(school, night(**ALL_DAY), until - 3600.0)
+        assert found.plan and found.plan.starts == until
+        ledger.pause(None)
+        assert look_ahead(school, night(), NOON).plan is None

@@ -24,6 +24,11 @@ def test_what_is_no_duration_is_said(text: str) -> None:
         duration_s(text)
 
 
+def test_a_time_beyond_every_calendar_is_refused() -> None:
+    with pytest.raises(RequestError, match="a year"):
+        duration_s("99999999d")
+
+
 def test_an_unfinished_run_goes_on_instead_of_a_second_one(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.db") as ledger:
         first, is_new = request_run(ledger, SETTINGS, "tonight", new=False)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import apscheduler.schedulers.base as aps_base
 import pytest
@@ -19,6 +20,7 @@ from nightschool.jobs.reasons import Reason
 from nightschool.jobs.scheduler import Scheduler, Watch, start_scheduler
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import LedgerError
 from nightschool.tasks.app import Queue, open_queue
 from tests.jobs.nights import at, night, signals
 
@@ -171,6 +173,37 @@ def test_a_run_that_was_asked_for_now_goes_on_at_once_after_a_sleep(desk: Desk) 
     desk.tick()
     assert desk.tick(1.0, 3600.0) == "woke"
     assert desk.tick() == "run_now"
+
+
+def test_a_sleep_is_not_forgotten_while_the_ledger_is_out_of_reach(desk: Desk) -> None:
+    """A network drive comes back some seconds after the computer woke."""
+    run = desk.queue()
+    desk.tick()
+    assert desk.ledger.claim(run, "worker")
+    assert desk.tick() == "in_window"
+    opens = desk.watch._open
+
+    def gone() -> Ledger:
+        raise LedgerError("gone")
+
+    desk.watch.close()
+    desk.watch._open = gone
+    desk.tick(1.0, 3600.0)
+    desk.watch._open = opens
+    assert desk.tick() == "woke"
+
+
+def test_a_computer_that_travels_has_its_night_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone = {"now": ZoneInfo("Europe/Berlin")}
+    monkeypatch.setattr("nightschool.config.night.zone_of", lambda night: zone["now"])
+    desk.now = datetime(2026, 11, 24, 16, tzinfo=UTC).timestamp()
+    desk.queue()
+    assert [desk.tick(), desk.tick()] == ["outside_window"] * 2
+    zone["now"] = ZoneInfo("Asia/Tokyo")
+    desk.tick(59)
+    assert desk.tick(2) == "in_window"
 
 
 def test_a_clock_that_is_corrected_by_a_little_wakes_nobody(desk: Desk) -> None:

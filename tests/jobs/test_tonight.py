@@ -51,3 +51,20 @@ def test_hours_that_were_worked_are_missing_from_the_night() -> None:
     history = History(stretches=((at("23:00"), at("00:30", 25)),))
     found = plan(night(max_hours=2.0), H, at("00:30", 25), history)
     assert (found.starts, found.done, found.nights) == (at("00:30", 25), at("23:30", 25), 2)
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        (at("18:00"), "starts 23:00 if idle, 3 h of work, done about 02:00, else tomorrow"),
+        (at("01:00", 25), "starts 01:00 if idle, 3 h of work, done about 04:00, else tomorrow"),
+    ],
+)
+def test_a_pause_comes_before_the_plan(until: float, said: str) -> None:
+    assert plan(night(), 3 * H, at("12:00"), History(), until).text == said
+
+
+def test_what_was_paused_this_moment_does_not_work_now() -> None:
+    now, until = at("01:00", 25), at("02:00", 25)
+    found = plan(night(), H, now, History(running=True), until)
+    assert found.starts == until and found.text.startswith("starts 02:00 if idle")

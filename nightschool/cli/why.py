@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nightschool.cli.context import as_json, current_school, print_json
+from nightschool.config.durations import spoken
 
 if TYPE_CHECKING:
     from nightschool.config.night_settings import NightSettings
@@ -126,8 +127,6 @@ _UNITS = {"battery": "%", "gpu_load": "%", "cpu_load": "%", "gpu_temperature": "
 
 def in_words(name: str, signal: Signal[Any]) -> str:
     """A signal's value for its owner."""
-    from nightschool.learning.pace import spoken
-
     value = signal.value
     if value is None:
         return "unknown"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nightschool.config.durations import spoken
 from nightschool.config.night import (
     Window,
     evening_of,
@@ -20,7 +21,6 @@ from nightschool.config.night_settings import NightSettings
 from nightschool.jobs.history import History
 from nightschool.jobs.reasons import MEANINGS, Reason
 from nightschool.jobs.signals.signal import Signal, Signals
-from nightschool.learning.pace import spoken
 from nightschool.ledger.records import Control, Run
 
 STOP_S = 10.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from nightschool.config.durations import spoken
 from nightschool.config.night import Window, evening_of, local, windows
 from nightschool.config.night_settings import NightSettings
 from nightschool.jobs.history import History
 from nightschool.jobs.policy import stops
-from nightschool.learning.pace import spoken
 
 _ROUND_S = 300
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
+from nightschool.config.durations import spoken
+
 # The least relative half-width of an interval: a machine that warms up, or that its owner uses,
 # changes its speed by this much, which three steps in a row cannot show.
 LEAST_SHARE = 0.08
@@ -198,16 +200,6 @@ def said(course: Course, pace: Pace, seeds: int = 1) -> str:
 
 def _short(seconds: float) -> str:
     return f"{seconds:.0f}" if seconds >= 100 else f"{seconds:.2g}"
-
-
-def spoken(seconds: float) -> str:
-    """Seconds as "45 s", "3 m 20 s", "45 m" or "2 h 10 m": exact enough to plan with."""
-    whole = round(seconds)
-    if whole >= 600:
-        whole = round(seconds / 60) * 60
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    parts = [f"{n} {unit}" for n, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if n]
-    return " ".join(parts) or "0 s"
 
 
 # What would take less

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
+from nightschool.config.durations import spoken
 from nightschool.reports import sentences
 from nightschool.reports.contract import CHEAP_ARMS, ArmName, Report, arm_of, find_arm
 from nightschool.reports.curves import finite
 from nightschool.reports.timeline import in_words, spans
-from nightschool.reports.wording import arm_title, counted, duration, interval, percent
+from nightschool.reports.wording import arm_title, counted, interval, percent
 
 _Words = Callable[[Report], str]
 
@@ -174,11 +175,11 @@ def stretches(report: Report) -> list[tuple[str, str]]:
             worked[span.stage] = worked.get(span.stage, 0) + span.seconds
         else:
             rested.setdefault((in_words(span.reason), span.state), []).append(span.seconds)
-    lines = [(stage, f"worked {duration(seconds)}") for stage, seconds in worked.items()]
+    lines = [(stage, f"worked {spoken(seconds)}") for stage, seconds in worked.items()]
     for (reason, state), each in rested.items():
         times = f", {len(each)} times" if len(each) > 1 else ""
         did = "stepped aside" if state == "aside" else "waited"
-        lines.append((reason, f"{did} {duration(sum(each))}{times}"))
+        lines.append((reason, f"{did} {spoken(sum(each))}{times}"))
     return lines
 
 

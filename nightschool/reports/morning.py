@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from nightschool.config.durations import spoken
 from nightschool.reports.timeline import in_words
-from nightschool.reports.wording import counted, duration, percent
+from nightschool.reports.wording import counted, percent
 
 _DECISIONS = {
     "promote": "its model is in use now",
@@ -70,12 +71,12 @@ def summary(night: Night) -> str:
     steps = sum(run.steps for run in night.runs)
     if steps:
         total = sum(run.total_steps for run in night.runs if run.steps)
-        said = f"trained {duration(night.trained_s)} ({steps:,} of {counted(total, 'step')})"
+        said = f"trained {spoken(night.trained_s)} ({steps:,} of {counted(total, 'step')})"
     else:
-        said = f"worked {duration(night.worked_s)}"
+        said = f"worked {spoken(night.worked_s)}"
     times = sum(one.times for one in night.aside)
     if times:
-        each = ", ".join(f"{in_words(one.reason)} {duration(one.seconds)}" for one in night.aside)
+        each = ", ".join(f"{in_words(one.reason)} {spoken(one.seconds)}" for one in night.aside)
         said += f", stepped aside {counted(times, 'time')} ({each})"
     return said
 
@@ -103,7 +104,7 @@ def notification(night: Night, coming: str = "") -> tuple[str, str]:
     elif done:
         title = f"nightschool: run {done[-1].run} is done"
     else:
-        title = f"nightschool trained {duration(night.trained_s or night.worked_s)}"
+        title = f"nightschool trained {spoken(night.trained_s or night.worked_s)}"
     return title, "\n".join([*lines(night), *([coming] if coming else [])])
 
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nightschool.config.durations import spoken
 from nightschool.reports.contract import Report
 from nightschool.reports.drawing import SMALL, WIDTH, bare_axes, columns, new_figure, write
 from nightschool.reports.palette import Palette
 from nightschool.reports.timeline import STAGES, Span, in_words, spans
-from nightschool.reports.wording import duration
 
 _ROW = 0.46
 _LETTER = 0.068
@@ -46,7 +46,7 @@ def night(report: Report, palette: Palette) -> Figure | None:
             axes.get_yaxis_transform()
         )
         worked = sum(s.seconds for s in found if (s.stage, s.state) == (stage, "worked"))
-        write(axes, 1.04, y, duration(worked), palette.muted, SMALL).set_transform(
+        write(axes, 1.04, y, spoken(worked), palette.muted, SMALL).set_transform(
             axes.get_yaxis_transform()
         )
     for span in found:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nightschool.config.durations import spoken
 from nightschool.reports import sentences, wording
 from nightschool.reports.captions import alt_text, how_to_read, mix_ups, stretches
 from nightschool.reports.confusion import NAMED_KINDS
@@ -72,7 +73,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "interval": wording.interval,
     "change": sentences.change,
     "changes": sentences.change_interval,
-    "duration": wording.duration,
+    "duration": spoken,
     "moment": wording.local_moment,
     "zone": wording.local_zone,
     "arm_title": wording.arm_title,

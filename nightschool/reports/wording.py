@@ -130,16 +130,6 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as '42 s', '12 min' or '1 h 12 min'."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def local_moment(iso: str) -> str:
     """An ISO 8601 time as '2026-11-24 03:00' in this computer's time zone; other text unchanged."""
     try:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from nightschool.config.durations import spoken
 from nightschool.config.night import left_s, length_s
 from nightschool.config.paths import School
 from nightschool.learning.choice import Choice
@@ -28,7 +29,6 @@ from nightschool.learning.pace import (
     said,
     sample,
     several,
-    spoken,
     ways_out,
 )
 from nightschool.learning.plan import Plan, Shape

@@ -48,11 +48,11 @@ def test_it_says_what_is_so_what_would_have_to_change_and_with_which_setting(
     told = invoke(school, "why").output
     assert "run 1 does not work: it runs on battery (80 %)" in told
     assert "what would have to change: plug it in (the setting: night.on_battery = true)" in told
-    assert "also: the owner is there: idle for 1 m of 10 m" in told
+    assert "also: the owner is there: idle for 1 min of 10 min" in told
     assert "no worker is running" in told
     assert "next window" in told
     row = next(line for line in told.splitlines() if line.startswith("idle"))
-    assert row.split() == ["idle", "1", "m", "test", "now"]
+    assert row.split() == ["idle", "1", "min", "test", "now"]
 
 
 def test_a_run_now_tells_which_rules_it_passes_over(
@@ -62,7 +62,7 @@ def test_a_run_now_tells_which_rules_it_passes_over(
     seen["now"] = signals(idle_s=60.0, presenting="the film")
     told = invoke(school, "run", "--now", "--detach").output
     assert "run 1 works at once" in told
-    assert "although the owner is there: idle for 1 m of 10 m" in told
+    assert "although the owner is there: idle for 1 min of 10 min" in told
     assert "although the film keeps the screen on" in told
     why = invoke(school, "why").output
     assert "run 1 may work: its owner asked for it now" in why

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,10 @@ _CONFIG = """\
   </policy>
 </busconfig>
 """
+
+
+OK = b"OK 0123456789abcdef0123456789abcdef\r\n"
+"""What a bus says to who may speak."""
 
 
 class PrivateBus:
@@ -79,19 +85,25 @@ class ServiceFault(Exception):
         self.name = name
 
 
-Handler = Callable[[Message], tuple[str, tuple[Any, ...]]]
+Answer = tuple[str, tuple[Any, ...]]
+"""Signature and body."""
+Handler = Callable[[Message], Answer]
 
 
-class FakeService:
-    """A service on a private bus that answers in a thread: `handlers` by the method's name."""
+class Service(ABC):
+    """A service with the names `names` on a private bus, that answers in a thread."""
 
-    def __init__(self, bus: PrivateBus, name: str, handlers: dict[str, Handler]) -> None:
-        self._connection: DBusConnection = open_dbus_connection(bus.address, enable_fds=True)
-        Proxy(message_bus, self._connection).RequestName(name)
-        self._handlers = handlers
+    def __init__(self, address: str, *names: str) -> None:
+        self._connection: DBusConnection = open_dbus_connection(address, enable_fds=True)
+        for name in names:
+            Proxy(message_bus, self._connection).RequestName(name)
         self._sending = threading.Lock()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    @abstractmethod
+    def answer(self, message: Message) -> Answer | None:
+        """None is silence, KeyError an unknown method. Raises ServiceFault."""
 
     def send(self, message: Message) -> None:
         with self._sending:
@@ -111,8 +123,7 @@ class FakeService:
             if message.header.message_type is not MessageType.method_call:
                 continue
             try:
-                handler = self._handlers[message.header.fields[HeaderFields.member]]
-                self.send(new_method_return(message, *handler(message)))
+                self._reply(message)
             except ServiceFault as fault:
                 self.send(new_error(message, fault.name, "s", (str(fault),)))
             except KeyError as unknown:
@@ -121,6 +132,22 @@ class FakeService:
                         message, "org.freedesktop.DBus.Error.UnknownMethod", "s", (str(unknown),)
                     )
                 )
+
+    def _reply(self, message: Message) -> None:
+        answer = self.answer(message)  # gone when this returns, and what it holds open with it
+        if answer is not None:
+            self.send(new_method_return(message, *answer))
+
+
+class FakeService(Service):
+    """Answers with `handlers`, by the method's name."""
+
+    def __init__(self, bus: PrivateBus, name: str, handlers: dict[str, Handler]) -> None:
+        self._handlers = handlers
+        super().__init__(bus.address, name)
+
+    def answer(self, message: Message) -> Answer:
+        return self._handlers[message.header.fields[HeaderFields.member]](message)
 
 
 @dataclass
@@ -201,11 +228,37 @@ class _Handed:
 
 @contextmanager
 def running_bus(folder: Path) -> Iterator[PrivateBus]:
+    if not shutil.which("dbus-daemon"):
+        pytest.skip("no dbus-daemon here")
     bus = PrivateBus(folder)
     try:
         yield bus
     finally:
         bus.stop()
+
+
+@contextmanager
+def listener(path: Path, **answers: bytes) -> Iterator[str]:
+    """Somebody who takes one connection, and answers to these words, in this order."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def serve() -> None:
+            channel, _ = server.accept()
+            heard = b""
+            with channel, suppress(OSError):
+                for word, data in answers.items():
+                    while word.encode() not in heard:
+                        heard += channel.recv(4096)
+                    channel.sendall(data)
+                while channel.recv(4096):
+                    pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"unix:path={path}"
+        thread.join()
 
 
 def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from jeepney import Message
 
+from nightschool.jobs import dbus
 from nightschool.jobs import notify as module
 from nightschool.jobs.notify import notify
-from tests.jobs.bus import FakeService, PrivateBus, ServiceFault, needs_bus
+from tests.jobs.bus import OK, FakeService, PrivateBus, ServiceFault, listener, needs_bus
 
 pytestmark = pytest.mark.usefixtures("no_bus")
 
@@ -72,6 +73,16 @@ def test_a_bus_without_a_desktop_is_a_reason(session_bus: PrivateBus) -> None:
 def test_a_desktop_that_refuses_is_a_reason(session_bus: PrivateBus) -> None:
     FakeNotifications(session_bus, refuses=True)
     assert notify("a", "b") == "no desktop that shows notifications: too many"
+
+
+@needs_bus
+def test_a_bus_that_never_greets_back_is_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dbus, "TIMEOUT_S", 0.05)
+    with listener(tmp_path / "s", AUTH=OK, NEGOTIATE=b"AGREE_UNIX_FD\r\n") as address:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        assert (notify("a", "b") or "").endswith("no session bus (no answer in time)")
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_a_night_that_had_its_hours_waits_for_the_next_one() -> None:
          "the battery has 49 of 50 %"),
         ({"on_ac": None}, {}, Reason.POWER_UNKNOWN, "is unknown (test: broken)"),
         ({"on_ac": False, "battery": None}, {"on_battery": True}, Reason.POWER_UNKNOWN, "how full"),
-        ({"idle_s": 200.0}, {}, Reason.OWNER_ACTIVE, "idle for 3 m 20 s of 10 m"),
+        ({"idle_s": 200.0}, {}, Reason.OWNER_ACTIVE, "idle for 3 min 20 s of 10 min"),
         ({"idle_s": None}, {}, Reason.IDLE_UNKNOWN, "is unknown (test: broken)"),
         ({"presenting": "mpv"}, {}, Reason.PRESENTING, "mpv keeps the screen on"),
         ({"presenting": None}, {"if_presenting_unknown": "wait"}, Reason.PRESENTING_UNKNOWN, "unknown"),
@@ -194,7 +194,7 @@ def test_what_stopped_the_work_has_to_be_over_for_a_while() -> None:
     history = History(disturbed=Reason.ON_BATTERY, quiet_since=MIDNIGHT - 120)
     decision = decided(history=history)
     assert (decision.reason, decision.next_check) == (Reason.QUIET_TIME, MIDNIGHT + 180)
-    assert "quiet for 2 m of 5 m" in decision.detail and "on battery" in decision.detail
+    assert "quiet for 2 min of 5 min" in decision.detail and "on battery" in decision.detail
     assert decided(now=MIDNIGHT + 180, history=history).run
     assert decided(history=history, settings={"quiet_minutes": 0}).run
 

@@ -131,7 +131,7 @@ def test_an_owner_who_returns_stops_the_work_at_the_next_tick(desk: Desk) -> Non
     desk.signals = signals(idle_s=0.0)
     assert desk.tick() == "owner_active"
     assert not desk.ledger.control().run_allowed
-    assert "idle for 0 s of 10 m" in desk.ledger.decisions(1)[0].detail
+    assert "idle for 0 s of 10 min" in desk.ledger.decisions(1)[0].detail
 
 
 def test_what_stopped_it_has_to_be_over_before_it_goes_on(desk: Desk) -> None:

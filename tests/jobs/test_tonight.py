@@ -19,7 +19,7 @@ WEEKEND = {day: "off" for day in WEEKDAYS[:4]} | {"friday": "22:00-09:00", "satu
     ("settings", "work", "now", "said"),
     [
         ({}, 3 * H + 600, at("12:00"),
-         "starts 23:00 if idle, 3 h 10 m of work, done about 02:10, else tomorrow"),
+         "starts 23:00 if idle, 3 h 10 min of work, done about 02:10, else tomorrow"),
         ({}, 3 * H, at("01:02", 25), "starts now if idle, 3 h of work, done about 04:05, else from 23:00"),
         ({}, None, at("12:00"), "starts 23:00 if idle; how long it takes is known once three steps are timed"),
         ({}, 20 * H, at("12:00"), "starts 23:00 if idle, 20 h of work in 3 nights, done about Fri 03:05"),

@@ -22,7 +22,6 @@ from nightschool.learning.pace import (
     rungs,
     said,
     sample,
-    spoken,
     ways_out,
 )
 
@@ -155,19 +154,10 @@ def test_each_chunk_pays_for_its_start() -> None:
 
 def test_the_estimate_is_one_line() -> None:
     assert said(COURSE, PACE) == "1 s a step (0.91 to 1.1); 30 steps: about 33 s (30 s to 36 s)"
-    three = "1 s a step (0.91 to 1.1); 90 steps of 3 seeds: about 1 m 39 s (1 m 30 s to 1 m 49 s)"
+    three = (
+        "1 s a step (0.91 to 1.1); 90 steps of 3 seeds: about 1 min 39 s (1 min 30 s to 1 min 49 s)"
+    )
     assert said(COURSE, PACE, 3) == three
-
-
-@pytest.mark.parametrize(
-    ("time", "text"),
-    [
-        (0.2, "0 s"), (59.6, "1 m"), (98, "1 m 38 s"), (2700, "45 m"), (4020, "1 h 7 m"),
-        (7200, "2 h"), (7180, "2 h"), (90000, "25 h"),
-    ],
-)  # fmt: skip
-def test_times_are_spoken(time: float, text: str) -> None:
-    assert spoken(time) == text
 
 
 # Ways out

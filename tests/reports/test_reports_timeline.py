@@ -19,14 +19,14 @@ def test_the_report_tells_its_stretches_in_seconds() -> None:
 def test_work_and_what_stopped_it_are_summed_in_words() -> None:
     assert stretches(everything()) == [
         ("prep", "worked 11 s"),
-        ("baseline", "worked 4 min"),
+        ("baseline", "worked 4 min 30 s"),
         ("train", "worked 7 h 10 min"),
-        ("evaluate", "worked 4 min"),
+        ("evaluate", "worked 4 min 30 s"),
         ("compare", "worked 40 s"),
         ("queued", "waited 22 min"),
         ("owner there", "stepped aside 41 min"),
         ("on battery", "stepped aside 12 min"),
-        ("outside the window", "waited 60 min"),
+        ("outside the window", "waited 1 h"),
     ]
 
 

@@ -146,10 +146,10 @@ def test_a_training_that_is_longer_than_the_night_is_told_with_ways_out(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pacing, "left_s", lambda *_: 4 * 3600.0)
-    # 10,000 notes of 99 tokens: 9,912.5 s an epoch, 8 h 16 m in all.
+    # 10,000 notes of 99 tokens: 9,912.5 s an epoch, 8 h 16 min in all.
     first, *ways = warned(work, "tonight", task(notes=10_000, epochs=3.0))
     assert first == (
-        "training takes about 8 h 16 m (7 h 31 m to 9 h 5 m), and the night's window has 4 h: "
+        "training takes about 8 h 16 min (7 h 31 min to 9 h 5 min), and the night's window has 4 h: "
         "left as it is, it goes on the next night, 2 nights in all"
     )
     assert [way.removeprefix("a way out: ").partition(": about")[0] for way in ways] == [

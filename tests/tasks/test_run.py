@@ -220,7 +220,9 @@ def test_a_quick_run_with_time_enough_ends_with_the_bits_of_a_plain_one(
     ]
     assert results[0]["adapter_sha256"] == results[1]["adapter_sha256"]
     (epochs,) = (line for line in told(school, run, "choice") if line.startswith("epochs"))
-    assert re.match(r"epochs = 1 of 1 \(--quick: of 30 m, (29|30) m are left to train in", epochs)
+    assert re.match(
+        r"epochs = 1 of 1 \(--quick: of 30 min, (29|30) min are left to train in", epochs
+    )
     assert len([line for line in told(school, run, "state") if "s a step" in line]) == 1
 
 

@@ -1,60 +1,18 @@
-"""A D-Bus client that asks with a time limit, and leaves alone for a while what did not answer."""
+"""A D-Bus client for questions every second: it leaves alone for a while what did not answer."""
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
 import time
-from pathlib import Path
 from typing import Any, NoReturn
 
-from jeepney import DBusAddress, HeaderFields, Message, MessageFlag, MessageType, new_method_call
-from jeepney.bus import get_bus
-from jeepney.io.blocking import DBusConnection, prep_socket
+from jeepney import DBusAddress, HeaderFields, MessageFlag, MessageType, new_method_call
 
+from nightschool.jobs.dbus import NoGreeting, open_bus
 from nightschool.jobs.signals.signal import AbsentError, SourceError
 
 LIMIT_S = 0.5
 REST_S = 60.0
 RECONNECT_S = 5.0
-
-
-def runtime_folder() -> Path:
-    """Where the sockets of this user's session are, also for a process that was not told."""
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{own_uid()}")
-
-
-def own_uid() -> int:
-    """The number of the user who runs this."""
-    if sys.platform == "win32":
-        raise NotImplementedError
-    return os.getuid()
-
-
-def unix_socket(limit_s: float) -> socket.socket:
-    """A socket that is not connected, whose every call ends after `limit_s` seconds."""
-    if sys.platform == "win32":
-        raise NotImplementedError
-    made = socket.socket(socket.AF_UNIX)
-    made.settimeout(limit_s)
-    return made
-
-
-def session_address() -> str:
-    """The session bus of this user."""
-    return os.environ.get("DBUS_SESSION_BUS_ADDRESS") or f"unix:path={runtime_folder() / 'bus'}"
-
-
-def system_address() -> str:
-    """The system's bus."""
-    return os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or "unix:path=/var/run/dbus/system_bus_socket"
-
-
-class _Connection(DBusConnection):  # type: ignore[misc]
-    def receive(self, *, timeout: float | None = None) -> Message:
-        """With a limit always: jeepney's own greeting of the bus has none."""
-        return super().receive(timeout=LIMIT_S if timeout is None else timeout)
 
 
 class Bus:
@@ -124,14 +82,12 @@ class Bus:
     def _connected(self) -> Any:
         if self._connection is None:
             try:
-                channel = prep_socket(get_bus(self._address), timeout=LIMIT_S)
+                self._connection = open_bus(self._address, LIMIT_S)
+            except NoGreeting as error:
+                why = type(error.__cause__).__name__
+                self._lose(f"the {self.name} bus does not answer ({why})")
             except Exception as error:
                 self._lose(f"there is no {self.name} bus ({type(error).__name__})", _kind(error))
-            try:
-                self._connection = _Connection(channel)
-            except Exception as error:
-                channel.close()
-                self._lose(f"the {self.name} bus does not answer ({type(error).__name__})")
         return self._connection
 
     def _lose(self, remark: str, error: type[SourceError] = SourceError) -> NoReturn:

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 
 from nightschool.jobs.signals import logind, wayland, x11
-from nightschool.jobs.signals.bus import Bus, own_uid
+from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.idle import smallest
 from nightschool.jobs.signals.kept import Kept
 from nightschool.jobs.signals.logind import Session
 from nightschool.jobs.signals.reading import uptime_s
 from nightschool.jobs.signals.signal import AbsentError, Signal, SourceError, unknown
 from nightschool.jobs.signals.terminals import read_terminals
+from nightschool.jobs.sockets import own_uid
 
 MUTTER = "org.gnome.Mutter.IdleMonitor"
 SCREEN_SAVER = "org.freedesktop.ScreenSaver"

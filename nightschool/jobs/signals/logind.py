@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from nightschool.jobs.logind import MANAGER
 from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.signal import SourceError
 
-PEER = "org.freedesktop.login1"
-_MANAGER = ("/org/freedesktop/login1", "org.freedesktop.login1.Manager")
+PEER: str = MANAGER.bus_name
+_MANAGER = (PEER, MANAGER.object_path, MANAGER.interface)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Session:
 def sessions(system: Bus) -> list[Session]:
     """The sessions of people, without greeters, services and those that close. Raises SourceError."""
     found = []
-    for _, uid, user, _, path in system.call(PEER, *_MANAGER, "ListSessions", "a(susso)")[0]:
+    for _, uid, user, _, path in system.call(*_MANAGER, "ListSessions", "a(susso)")[0]:
         try:
             told = system.get_all(PEER, path, "org.freedesktop.login1.Session")
         except SourceError as error:
@@ -75,7 +76,7 @@ def idle_inhibitors(system: Bus) -> list[tuple[str, int]]:
 
     Locks on sleep alone are not among them: an upgrade and a download hold one with nobody there.
     """
-    listed = system.call(PEER, *_MANAGER, "ListInhibitors", "a(ssssuu)")[0]
+    listed = system.call(*_MANAGER, "ListInhibitors", "a(ssssuu)")[0]
     return [
         (who, pid)
         for what, who, _, mode, _, pid in listed
@@ -85,4 +86,4 @@ def idle_inhibitors(system: Bus) -> list[tuple[str, int]]:
 
 def lid_closed(system: Bus) -> bool:
     """Whether a lid is closed; False, too, where there is none. Raises SourceError."""
-    return bool(system.get(PEER, *_MANAGER, "LidClosed", "b"))
+    return bool(system.get(*_MANAGER, "LidClosed", "b"))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.signals.peers import Peer, daemon
+from tests.jobs.bus import running_bus
+from tests.jobs.signals.peers import Peer
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def short_path() -> Iterator[Path]:
 
 @pytest.fixture
 def address(short_path: Path) -> Iterator[str]:
-    with daemon(short_path) as address:
-        yield address
+    with running_bus(short_path) as bus:
+        yield bus.address
 
 
 @pytest.fixture

@@ -1,110 +1,39 @@
-"""A private D-Bus daemon, and services on it that answer as a test wants."""
+"""Services on a private bus that answer as a test wants."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import pytest
+from jeepney import HeaderFields, Message
 
-Answers = dict[tuple[str, str], tuple[str, tuple[Any, ...]]]
-"""Of (object path, method) and of (object path, property): signature and body."""
+from tests.jobs.bus import Answer, FakeLogind, Service
 
-
-@contextmanager
-def daemon(folder: Path) -> Iterator[str]:
-    """The address of a bus of our own, in a new folder's file `bus`."""
-    program = shutil.which("dbus-daemon")
-    if program is None:
-        pytest.skip("there is no dbus-daemon")
-    address = f"unix:path={folder / 'bus'}"
-    started = subprocess.Popen(
-        [
-            program,
-            "--session",
-            "--nofork",
-            "--nopidfile",
-            "--print-address",
-            f"--address={address}",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        assert started.stdout is not None
-        assert started.stdout.readline()  # it listens now
-        yield address
-    finally:
-        started.kill()
-        started.wait()
-        (folder / "bus").unlink(missing_ok=True)
+LOGIND = FakeLogind.path
 
 
-class Peer:
-    """A service with the names `names`. A method that it does not know is an error; None is silence."""
+class Peer(Service):
+    """Answers by (object path, method) and (object path, property); None is silence."""
 
     def __init__(self, address: str, *names: str) -> None:
-        from jeepney import message_bus
-        from jeepney.bus import get_bus
-        from jeepney.io.blocking import DBusConnection, Proxy, prep_socket
-
-        self.answers: dict[tuple[str, str], tuple[str, tuple[Any, ...]] | None] = {}
+        self.answers: dict[tuple[str, str], Answer | None] = {}
         self.asked: list[str] = []
-        self._connection = DBusConnection(prep_socket(get_bus(address)))
-        for name in names:
-            Proxy(message_bus, self._connection).RequestName(name)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        super().__init__(address, *names)
 
-    def close(self) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._connection.close()
-
-    def _serve(self) -> None:
-        from jeepney import MessageType
-
-        while not self._ended.is_set():
-            try:
-                message = self._connection.receive(timeout=0.02)
-            except TimeoutError:
-                continue
-            except OSError:
-                return
-            if message.header.message_type is MessageType.method_call:
-                self._answer(message)
-
-    def _answer(self, message: Any) -> None:
-        from jeepney import HeaderFields, new_error, new_method_return
-
+    def answer(self, message: Message) -> Answer | None:
         fields = message.header.fields
         path, method = fields[HeaderFields.path], fields[HeaderFields.member]
         self.asked.append(method)
         if method == "Get":
-            told = self.answers.get((path, message.body[1]), ())
-            reply = told and ("v", ((told[0], told[1][0]),))
-        elif method == "GetAll":
+            told = self.answers[path, message.body[1]]
+            return told and ("v", ((told[0], told[1][0]),))
+        if method == "GetAll":
             rows = {
-                name: told for (where, name), told in self.answers.items() if where == path and told
+                name: (told[0], told[1][0])
+                for (where, name), told in self.answers.items()
+                if where == path and told
             }
-            reply = ("a{sv}", ({name: (sign, body[0]) for name, (sign, body) in rows.items()},))
-        else:
-            reply = self.answers.get((path, method), ())
-        if reply is None:
-            return
-        if not reply:
-            self._connection.send(new_error(message, "org.freedesktop.DBus.Error.UnknownMethod"))
-            return
-        self._connection.send(new_method_return(message, *reply))
-
-
-LOGIND = "/org/freedesktop/login1"
+            return "a{sv}", (rows,)
+        return self.answers[path, method]
 
 
 def log_in(peer: Peer, *sessions: dict[str, Any]) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("jeepney")
-
 from nightschool.jobs.signals import bus as bus_module
 from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.signal import SourceError
-from tests.jobs.signals.peers import Peer, daemon
+from tests.jobs.bus import OK, listener, running_bus
+from tests.jobs.signals.peers import Peer
 
 NAME = "org.example.Peer"
 ASK = (NAME, "/it", NAME, "Ask")
@@ -89,8 +85,8 @@ def test_a_late_answer_is_not_taken_for_the_next(
 
 def test_a_bus_that_ends_and_comes_back(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bus_module, "RECONNECT_S", 0.0)
-    with daemon(short_path) as address:
-        bus, peer = Bus("session", address), Peer(address, NAME)
+    with running_bus(short_path) as private:
+        bus, peer = Bus("session", private.address), Peer(private.address, NAME)
         peer.answers = {("/it", "Ask"): ("t", (1,))}
         assert bus.call(*ASK, "t") == (1,)
         peer.close()
@@ -98,8 +94,8 @@ def test_a_bus_that_ends_and_comes_back(short_path: Path, monkeypatch: pytest.Mo
         bus.call(*ASK, "t")
     with pytest.raises(SourceError, match=r"there is no session bus \(FileNotFoundError\)"):
         bus.call(*ASK, "t")
-    with daemon(short_path) as address:
-        peer = Peer(address, NAME)
+    with running_bus(short_path) as private:
+        peer = Peer(private.address, NAME)
         peer.answers = {("/it", "Ask"): ("t", (3,))}
         assert bus.call(*ASK, "t") == (3,)
         peer.close()
@@ -114,33 +110,6 @@ def test_a_bus_that_is_not_there_is_not_tried_at_every_call(short_path: Path) ->
     ):
         with pytest.raises(SourceError, match=match):
             bus.call(*ASK, "t")
-
-
-OK = b"OK 0123456789abcdef0123456789abcdef\r\n"
-
-
-@contextmanager
-def listener(path: Path, **answers: bytes) -> Iterator[str]:
-    """Somebody who takes one connection, and answers to these words, in this order."""
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-        server.listen()
-
-        def serve() -> None:
-            channel, _ = server.accept()
-            heard = b""
-            with channel, suppress(OSError):
-                for word, data in answers.items():
-                    while word.encode() not in heard:
-                        heard += channel.recv(4096)
-                    channel.sendall(data)
-                while channel.recv(4096):
-                    pass
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"unix:path={path}"
-        thread.join()
 
 
 def test_a_bus_that_takes_us_and_is_silent_costs_the_limit(short_path: Path) -> None:

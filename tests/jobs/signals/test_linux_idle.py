@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("jeepney")
-
 from nightschool.jobs.signals import bus as bus_module
 from nightschool.jobs.signals import linux_idle, logind, x11
 from nightschool.jobs.signals.bus import Bus

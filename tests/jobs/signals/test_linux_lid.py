@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("jeepney")
-
 from nightschool.jobs.signals import logind
 from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.linux_lid import has_lid, read_lid

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("jeepney")
-
 from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.linux_power import UPOWER, read_power
 from nightschool.jobs.signals.signal import Signal

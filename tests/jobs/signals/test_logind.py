@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-pytest.importorskip("jeepney")
-
 from nightschool.jobs.signals import logind
 from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.signal import SourceError

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("jeepney")
 if not hasattr(socket, "AF_UNIX"):
     pytest.skip("there are no Unix sockets", allow_module_level=True)
 

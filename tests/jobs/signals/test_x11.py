@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("jeepney")
 if not hasattr(socket, "AF_UNIX"):
     pytest.skip("there are no Unix sockets", allow_module_level=True)
 

@@ -46,7 +46,7 @@ def test_what_kept_the_notes_from_being_looked_at_is_told(make_school: MakeSchoo
     school = make_school()
     prepare(school)
     write_seen(school.seen_file, Seen(1.0, problem="there are no notes at /gone"))
-    line = "the notes could not be looked at: there are no notes at /gone"
+    line = "looking at the notes: there are no notes at /gone"
     assert status(school).splitlines()[-1] == line
     assert json.loads(status(school, "--json"))["notes"]["problem"] == "there are no notes at /gone"
 

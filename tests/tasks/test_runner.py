@@ -20,7 +20,7 @@ def test_a_cancelled_run_is_told_as_cancelled(
     school = School(tmp_path)
     cancelled = False
 
-    def attend(child: object, hear: object, should_stop: Callable[[], bool]) -> int:
+    def attend(child: object, hear: object, should_stop: Callable[[], bool], _: object) -> int:
         nonlocal cancelled
         with Ledger(school.ledger_file) as ledger:
             ledger.cancel(1)

@@ -15,7 +15,7 @@ _ATTEMPTS_S = 2 * 24 * 3600.0
 _CONTINUES_S = 60.0
 # Given before heat is looked at, so that they say nothing of it.
 _BEFORE_HEAT = (Reason.NO_WORKER, Reason.NOTHING_TO_DO, Reason.PAUSED, Reason.WOKE,
-                Reason.SUSPENDING, Reason.DISK_FULL)  # fmt: skip
+                Reason.DEVICE_BUSY, Reason.SUSPENDING, Reason.DISK_FULL)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class History:
     """When work went on after it had been stopped, oldest first; stages and chunks in a row are one."""
     stretches: tuple[tuple[float, float | None], ...] = ()
     """When work went on, from when to when; to None: it goes on still."""
+    device_busy: float | None = None
+    """When the last attempt ended, if it found another run on the device."""
     woke: bool = False
     """Whether the computer slept, or its clock was set, since the last decision."""
 
@@ -54,6 +56,9 @@ def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> His
     """History from decisions, the newest first, and attempts, the oldest first."""
     disturbed = next((n for n, one in enumerate(past) if one.reason in DISTURBANCES), None)
     heat = next((one.reason for one in past if one.reason not in _BEFORE_HEAT), None)
+    last = attempts[-1] if attempts else None
+    # One that found the device in use did nothing.
+    worked = [one for one in attempts if one.outcome != Reason.DEVICE_BUSY]
     return History(
         running=bool(past) and past[0].allowed,
         hot=heat == Reason.TOO_HOT,
@@ -61,11 +66,12 @@ def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> His
         quiet_since=past[disturbed - 1].at if disturbed else None,
         starts=tuple(
             one.started
-            for before, one in zip([None, *attempts], attempts, strict=False)
+            for before, one in zip([None, *worked], worked, strict=False)
             if not (before and _continues(before, one))
         ),
         # When a lost attempt ended is not known.
-        stretches=tuple((one.started, one.ended) for one in attempts if one.outcome != "lost"),
+        stretches=tuple((one.started, one.ended) for one in worked if one.outcome != "lost"),
+        device_busy=last.ended if last and last.outcome == Reason.DEVICE_BUSY else None,
     )
 
 

@@ -27,6 +27,8 @@ STOP_S = 10.0
 """Work ends this long before a window does, so that the computer is free when it closes."""
 BUSY_GPU_PERCENT = 20.0
 """Above what drawing the desktop takes, and far below a game."""
+DEVICE_WAIT_S = 300.0
+"""So long after it found another run on the device it is tried again."""
 # An input may have come this much earlier than a late look at it suggests.
 _LATE_S = 60.0
 
@@ -95,7 +97,7 @@ def decide(
     window = window_at(night, now)
     stop = stops(night, window) if window else None
     case = _Case(run, control, night, now, history, window, stop)
-    safety = [found for rule in (_paused, _woke) if (found := rule(case))]
+    safety = [found for rule in (_paused, _woke, _device) if (found := rule(case))]
     owners = [found for rule in _CLOCK_RULES if (found := rule(case))]
     if signals:
         safety += [found for look in _SAFETY_RULES if (found := look(case, signals))]
@@ -135,6 +137,15 @@ def _woke(case: _Case) -> Finding | None:
     if not case.history.woke:
         return None
     return Finding(Reason.WOKE, MEANINGS[Reason.WOKE].what, case.now)
+
+
+def _device(case: _Case) -> Finding | None:
+    found = case.history.device_busy
+    if found is None or not 0 <= case.now - found < DEVICE_WAIT_S:  # < 0: the clock was set back
+        return None
+    again = found + DEVICE_WAIT_S
+    detail = f"another nightschool process uses the device; it is tried again at {case.clock(again)}"
+    return Finding(Reason.DEVICE_BUSY, detail, again)
 
 
 def _window(case: _Case) -> Finding | None:

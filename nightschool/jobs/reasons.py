@@ -13,6 +13,7 @@ class Reason(StrEnum):
     NOTHING_TO_DO = "nothing_to_do"
     PAUSED = "paused"
     WOKE = "woke"
+    DEVICE_BUSY = "device_busy"
     SUSPENDING = "suspending"
     DISK_FULL = "disk_full"
     TOO_HOT = "too_hot"
@@ -77,6 +78,10 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.WOKE: Meaning(
         "the computer slept, or its clock was set",
         "nothing: a process that sleeps with its GPU is ended, and a fresh one goes on",
+    ),
+    Reason.DEVICE_BUSY: Meaning(
+        "another nightschool process uses the device: another school's run, perhaps",
+        "nothing, it is tried again every five minutes",
     ),
     Reason.SUSPENDING: Meaning("the computer is about to sleep", "it goes on when it is awake"),
     Reason.DISK_FULL: Meaning(

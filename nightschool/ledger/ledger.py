@@ -123,11 +123,13 @@ class Ledger(ControlTable):
     def seconds(self, run: int, stage: str | None = None) -> float:
         """The time that was worked on a run, or on one stage of it; what is under way counts so far.
 
-        Attempts that were lost are left out: when they ended is not known.
+        Attempts that were lost are left out: when they ended is not known. So are those that found
+        the device in use.
         """
         ((total,),) = self._rows(
             "SELECT coalesce(sum(coalesce(ended, ?) - started), 0) FROM attempts "
-            "WHERE run = ? AND stage = coalesce(?, stage) AND outcome IS NOT 'lost'",
+            "WHERE run = ? AND stage = coalesce(?, stage) AND "
+            "coalesce(outcome, '') NOT IN ('lost', 'device_busy')",
             self._clock(), run, stage,
         )  # fmt: skip
         return float(total)

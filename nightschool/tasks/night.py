@@ -36,7 +36,10 @@ def spans(
         began, ended = attempt.started, end if attempt.ended is None else attempt.ended
         if reason not in _WENT_ON or began - at > _AT_ONCE_S:
             found += _waits(attempt.stage, at, began, reason, decisions)
-        found.append(Span(attempt.stage, began, ended, "worked"))
+        if attempt.outcome == "device_busy":
+            found.append(Span(attempt.stage, began, ended, "aside", "device_busy"))
+        else:
+            found.append(Span(attempt.stage, began, ended, "worked"))
         at, reason = ended, attempt.outcome or ""
     if attempts and attempts[-1].ended is not None and reason not in _WENT_ON:
         found += _waits(attempts[-1].stage, at, end, reason, decisions)

@@ -36,6 +36,7 @@ CALM_TICK_S = 50.0
 """How late a tick may come where nothing has happened for a while; the real one comes every second."""
 SETTLED_S = 15.0
 CHUNK_S = 30 * MINUTE
+REFUSED_AFTER_S = 20.0
 WEEKEND = {
     "friday": "22:00-09:00",
     "saturday": ["13:00-15:00", "22:00-09:00"],
@@ -82,6 +83,8 @@ class Script:
     """Warm rooms, in which the GPU passes its limit when it works."""
     jumps: list[tuple[float, float]]
     """When the clock is set, and by how much."""
+    taken: Intervals = field(default_factory=lambda: Intervals([]))
+    """Another school's run holds the GPU, but for the time in which ours does."""
 
     def upsets(self) -> list[float]:
         """Every moment at which the clock is set, or the computer sleeps or wakes."""
@@ -90,7 +93,7 @@ class Script:
     def edges(self) -> list[float]:
         """Every moment at which something changes."""
         found = self.upsets()
-        for stretches in (self.active, self.unplugged, self.flapping, self.hot):
+        for stretches in (self.active, self.unplugged, self.flapping, self.hot, self.taken):
             found += [edge for stretch in stretches.all for edge in stretch]
         found += [end + 10 * MINUTE for _, end in self.active.all]
         found += [end + 5 * MINUTE for _, end in self.unplugged.all]
@@ -99,13 +102,14 @@ class Script:
 
 def lived(zone: str, first: datetime, days: int, seed: int) -> Script:
     """A year or less in a life: days at work, nights at work, trains, and a computer with moods."""
-    dice = random.Random(seed)
+    dice, other_school = random.Random(seed), random.Random(-1 - seed)
     active: list[Interval] = []
     unplugged: list[Interval] = []
     flapping: list[Interval] = []
     asleep: list[Interval] = []
     hot: list[Interval] = []
     jumps: list[tuple[float, float]] = []
+    taken: list[Interval] = []
 
     def at(day: datetime, hours: float) -> float:
         shown = day.replace(tzinfo=None) + timedelta(hours=hours)
@@ -137,6 +141,9 @@ def lived(zone: str, first: datetime, days: int, seed: int) -> Script:
             asleep.append((begin, begin + dice.choice([0.02, 0.5, 12.0]) * HOUR))
         if dice.random() < 0.05:
             hot.append((at(day, 20), at(day, 32)))
+        if other_school.random() < 0.1:
+            begin = at(day, other_school.uniform(22, 30))
+            taken.append((begin, begin + other_school.uniform(5, 240) * MINUTE))
         if number % 60 == 5 and number + 3 < days:
             begin, delta = at(day, dice.uniform(22, 30)), dice.choice([DAY, -DAY])
             jumps += [(begin, delta), (begin + dice.uniform(0.5, 30) * HOUR, -delta)]
@@ -146,7 +153,7 @@ def lived(zone: str, first: datetime, days: int, seed: int) -> Script:
     awake = [one for one in awake if not any(one[0] < bed[0] < one[1] for bed in beds.all)]
     return Script(
         Intervals(awake), Intervals(unplugged), Intervals(flapping), beds, Intervals(hot),
-        sorted(jumps),
+        sorted(jumps), Intervals(taken),
     )  # fmt: skip
 
 
@@ -160,6 +167,7 @@ class Figures:
     used_s: float = 0.0
     starts: int = 0
     most_starts_an_hour: int = 0
+    most_refusals_an_hour: int = 0
     sessions_too_many: int = 0
     outside_s: float = 0.0
     active_s: float = 0.0
@@ -182,6 +190,9 @@ class Figures:
             "seconds too hot": self.hot_s,
             "sessions without a cause": self.sessions_too_many,
             "starts above the limit an hour": max(0, self.most_starts_an_hour - starts_per_hour),
+            "looks at a GPU in use above one in five minutes": max(
+                0, self.most_refusals_an_hour - 13
+            ),
             "ticks that failed": len(self.warnings),
         }
         return {name: number for name, number in found.items() if number}
@@ -269,6 +280,8 @@ class Worker:
         self.claim: Claim | None = None
         self.continues = False
         self.runs_done = self.lost = 0
+        self.refused: list[float] = []
+        """When another school's run was found on the GPU."""
         self.started = 0.0
         self._ends = 0.0
         self._outcome = "chunk_done"
@@ -317,6 +330,11 @@ class Worker:
         if self.claim is None:
             return
         t = self._told = self.started = self._world.t
+        if self._world.script.taken.at(t):
+            self._outcome, self._ends = "device_busy", t + REFUSED_AFTER_S
+            self.continues = False
+            self.refused.append(self._ends)
+            return
         if self.claim.stage != "train":
             self._outcome, self._ends = "finished", t + self._dice.uniform(10, 300)
             return
@@ -333,6 +351,10 @@ class Worker:
         if self._outcome == "lost":
             self.lost += 1
             self._ledger.interrupt(self.claim, "lost", "its process ended with code -9")
+            self._end(continues=False)
+            return
+        if self._outcome == "device_busy":
+            self._ledger.interrupt(self.claim, "device_busy", "")
             self._end(continues=False)
             return
         if self._outcome == "finished":
@@ -404,8 +426,9 @@ class Judge:
             self._disturbed = world.t
         active = idle < 600
         self._hot = world.heat > 87 or (self._hot and world.heat > 75)
+        held = bool(worker.refused) and world.t < worker.refused[-1] + 5 * MINUTE
         allowed = bool(
-            window and not bad and not active and not self._hot
+            window and not bad and not active and not self._hot and not held
             and world.t - self._disturbed >= self._night.quiet_minutes * 60
         )  # fmt: skip
         if window and not allowed:
@@ -419,7 +442,9 @@ class Judge:
         figures.battery_s += self._over("battery", seconds, not on_ac and working)
         figures.hot_s += self._over("hot", seconds, world.heat > 87 and working)
         if working and not self._was_working and not worker.continues:
-            self._began(worker.started)
+            self._sessions += 1
+            if not held:
+                self._began(worker.started)
         self._was_working = working or worker.continues
 
     def _over(self, name: str, seconds: float, wrong: bool) -> float:
@@ -433,7 +458,6 @@ class Judge:
     def _began(self, t: float) -> None:
         figures = self.figures
         figures.starts += 1
-        self._sessions += 1
         self._starts = [at for at in self._starts if t - at < HOUR] + [t]
         if t - self._upset_at > HOUR:  # a clock that was set makes an hour longer or shorter
             figures.most_starts_an_hour = max(figures.most_starts_an_hour, len(self._starts))
@@ -473,6 +497,9 @@ def simulate(
         with _listening(judge.figures.warnings):
             _live(world, watch, worker, judge, begin + days * DAY)
     judge.figures.runs_done = worker.runs_done
+    judge.figures.most_refusals_an_hour = max(
+        (sum(t - HOUR < at <= t for at in worker.refused) for t in worker.refused), default=0
+    )
     return judge.figures
 
 

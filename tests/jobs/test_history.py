@@ -113,6 +113,23 @@ def test_a_chunk_that_waited_after_the_one_before_is_a_start_of_its_own(
     assert read_history(ledger, clock.now).starts == (begin, begin + 320)
 
 
+def test_an_attempt_that_found_the_device_in_use_is_neither_a_start_nor_work(
+    ledger: Ledger, clock: Clock
+) -> None:
+    run = ledger.add_run({}, "compare", "tonight").id
+    begin = clock.now
+    for outcome in ("window_closed", "device_busy", "device_busy"):
+        claim = ledger.claim(run, "worker")
+        assert claim
+        clock.now += 20
+        ledger.interrupt(claim, outcome, "")
+    history = read_history(ledger, clock.now)
+    assert (history.starts, history.stretches) == ((begin,), ((begin, begin + 20),))
+    assert history.device_busy == begin + 60
+    assert ledger.claim(run, "worker")
+    assert read_history(ledger, clock.now).device_busy is None
+
+
 def test_work_that_goes_on_counts_until_now(ledger: Ledger, clock: Clock) -> None:
     run = ledger.add_run({}, "compare", "now").id
     assert ledger.claim(run, "worker")

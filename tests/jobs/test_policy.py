@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nightschool.config.night import window_at
 from nightschool.jobs.history import History
-from nightschool.jobs.policy import STOP_S, Decision, decide
+from nightschool.jobs.policy import DEVICE_WAIT_S, STOP_S, Decision, decide
 from nightschool.jobs.reasons import DISTURBANCES, Reason
 from nightschool.jobs.signals.signal import Signal, Signals
 from tests.jobs.nights import CALM, at, control, night, run, signals
@@ -190,6 +190,17 @@ def test_an_owner_who_is_active_is_looked_at_again_when_they_could_be_idle() -> 
 # What happened before
 
 
+@pytest.mark.parametrize("timing", ["now", "tonight"])
+def test_a_device_that_another_run_holds_is_tried_again_after_some_minutes(timing: str) -> None:
+    history = History(device_busy=MIDNIGHT - 60)
+    decision = decided(timing, history=history)
+    assert (decision.run, decision.reason) == (False, Reason.DEVICE_BUSY)
+    assert decision.next_check == MIDNIGHT - 60 + DEVICE_WAIT_S
+    assert "it is tried again at 00:04" in decision.detail
+    assert decided(timing, now=MIDNIGHT - 60 + DEVICE_WAIT_S, history=history).run
+    assert decided(timing, now=MIDNIGHT - 61, history=history).run, "the clock was set back"
+
+
 def test_what_stopped_the_work_has_to_be_over_for_a_while() -> None:
     history = History(disturbed=Reason.ON_BATTERY, quiet_since=MIDNIGHT - 120)
     decision = decided(history=history)
@@ -266,6 +277,7 @@ histories = st.builds(
     disturbed=st.none() | st.sampled_from(sorted(DISTURBANCES)),
     quiet_since=st.none() | st.floats(MIDNIGHT - 1000, MIDNIGHT + 1000),
     starts=st.lists(st.floats(MIDNIGHT - 4000, MIDNIGHT), max_size=9).map(sorted).map(tuple),
+    device_busy=st.none() | st.floats(MIDNIGHT - 1000, MIDNIGHT + 1000),
     woke=st.booleans(),
 )
 moments = st.floats(MIDNIGHT - 86400, MIDNIGHT + 86400)

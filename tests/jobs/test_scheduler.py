@@ -143,6 +143,17 @@ def test_what_stopped_it_has_to_be_over_before_it_goes_on(desk: Desk) -> None:
     assert [desk.tick(s) for s in (1, 59, 59, 59, 59, 59, 5)] == ["quiet_time"] * 6 + ["in_window"]
 
 
+def test_a_device_in_use_is_not_tried_again_at_once(desk: Desk) -> None:
+    run = desk.queue()
+    desk.tick()
+    claim = desk.ledger.claim(run, "worker")
+    assert claim
+    desk.messages.clear()
+    desk.ledger.interrupt(claim, "device_busy", "another nightschool process works on cuda")
+    assert [desk.tick(s) for s in (1, 149, 149, 2)] == ["device_busy"] * 3 + ["in_window"]
+    assert desk.messages == [run]
+
+
 @pytest.mark.parametrize(
     ("steady", "wall"),
     [

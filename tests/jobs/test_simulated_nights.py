@@ -64,6 +64,7 @@ def rough(zone: str, first: datetime, days: int, seed: int) -> Script:
         asleep=Intervals([]),
         hot=Intervals([(at(28), at(30))]),
         jumps=[],
+        taken=Intervals([(at(23), at(24.2))]),
     )
 
 
@@ -109,6 +110,13 @@ def test_work_that_goes_on_too_often_is_caught(
     monkeypatch.setattr(policy, "_SIGNAL_RULES", _without(policy._SIGNAL_RULES, "_quiet"))
     monkeypatch.setattr(policy, "_starts", lambda case: None)
     assert "starts above the limit an hour" in rough_night(tmp_path)
+
+
+def test_looks_at_a_gpu_in_use_that_follow_each_other_at_once_are_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "_device", lambda case: None)
+    assert "looks at a GPU in use above one in five minutes" in rough_night(tmp_path)
 
 
 def test_a_child_that_stops_without_a_cause_is_caught(

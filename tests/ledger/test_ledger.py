@@ -316,6 +316,9 @@ def test_the_time_worked_is_that_of_the_attempts_the_one_under_way_included(tmp_
         baseline = claimed(ledger, run)
         now = 105.0
         ledger.interrupt(baseline, "paused", "paused by its owner")
+        refused = claimed(ledger, run)
+        now = 125.0
+        ledger.interrupt(refused, "device_busy", "another process works on cuda")
         baseline = claimed(ledger, run)
         now = 5000.0  # the machine was off: nobody knows when it ended
         ledger.take_over()

@@ -50,6 +50,20 @@ def test_work_waits_and_stepping_aside_follow_each_other() -> None:
     ]
 
 
+def test_an_attempt_that_found_the_device_in_use_did_no_work() -> None:
+    attempts = [
+        attempt("train", 10, 20, "chunk_done"),
+        attempt("train", 20, 21, "device_busy"),
+        attempt("train", 26, 27, "device_busy"),
+        attempt("train", 32, 40, "finished"),
+    ]
+    assert told(spans(attempts, M * 10, M * 40)) == [
+        ("train", 10, 20, "worked", ""),
+        ("train", 20, 32, "aside", "device_busy"),
+        ("train", 32, 40, "worked", ""),
+    ]
+
+
 def test_decisions_tell_how_the_reason_changed_while_it_waited() -> None:
     attempts = [attempt("train", 10, 20, "owner_active"), attempt("train", 90, 95, "finished")]
     decisions = [

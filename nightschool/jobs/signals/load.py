@@ -29,7 +29,9 @@ class CpuLoad:
         )  # when, all seconds, others' busy ones
 
     def read(self) -> Signal[float]:
-        """Per cent of all cores. The first time it looks twice, a moment apart."""
+        """Per cent of all cores. The first time, and after a while, it looks twice, a moment apart."""
+        if self._looks and uptime_s() - self._looks[-1][0] > WINDOW_S:
+            self._looks.clear()
         if not self._looks:
             self._look()
             time.sleep(FIRST_LOOK_S)

@@ -88,6 +88,13 @@ def test_it_tells_of_the_last_ten_seconds(machine: Machine) -> None:
     assert told.value == pytest.approx(0)
 
 
+def test_what_was_hours_ago_does_not_count(machine: Machine) -> None:
+    cpu = CpuLoad(lambda: {1})
+    cpu.read()
+    machine.run(2 * 3600, others=4)
+    assert cpu.read().value == pytest.approx(0)
+
+
 def test_a_clock_that_stands_still_is_unknown(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

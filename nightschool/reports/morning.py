@@ -93,8 +93,8 @@ def outcome(run: RunOfNight) -> str:
     return f"run {run.run} {run.state}" + (f": {run.reason}" if run.reason else "")
 
 
-def notification(night: Night, coming: str = "") -> tuple[str, str]:
-    """Title and text; `coming` is what is next, where that is known."""
+def notification(night: Night) -> tuple[str, str]:
+    """Title and text."""
     done = [run for run in night.runs if run.state == "done"]
     failed = [run for run in night.runs if run.state == "failed"]
     if failed:
@@ -105,7 +105,7 @@ def notification(night: Night, coming: str = "") -> tuple[str, str]:
         title = f"nightschool: run {done[-1].run} is done"
     else:
         title = f"nightschool trained {spoken(night.trained_s or night.worked_s)}"
-    return title, "\n".join([*lines(night), *([coming] if coming else [])])
+    return title, "\n".join(lines(night))
 
 
 def as_dict(night: Night) -> Mapping[str, Any]:

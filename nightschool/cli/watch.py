@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nightschool.config.night_settings import NightSettings
     from nightschool.jobs.policy import Decision
 
+_NO_RUNS = "no runs yet: `nightschool run --now` does the whole way at once"
+
 
 @click.command("status")
 @as_json
@@ -49,10 +51,10 @@ def status_command(json_: bool) -> None:
         }
         print_json({"runs": rows, "decision": decision, "plan": plan, **more})
         return
-    if not rows:
-        click.echo("no runs yet: `nightschool run --now` does the whole way at once")
-        return
-    click.echo(f"{'run':>4}  {'state':<10} {'stage':<9} {'step':>9}  {'left':>8}  reason")
+    if rows:
+        click.echo(f"{'run':>4}  {'state':<10} {'stage':<9} {'step':>9}  {'left':>8}  reason")
+    else:
+        click.echo(_NO_RUNS)
     for row in rows:
         step = f"{row['step']}/{row['total_steps']}" if row["total_steps"] else ""
         left = "" if row["eta_s"] is None else f"{row['eta_s'] / 60:.0f} min"
@@ -62,7 +64,9 @@ def status_command(json_: bool) -> None:
             f"{row['reason']}{mark}"
         )
     detail = _detail(outlook.decision, newest[0] if newest else None, night)
-    click.echo(_worker_line(control, outlook.worker, detail, night))
+    if control.paused:
+        click.echo(pause_in_words(control.paused_until, night))
+    click.echo(_worker_line(control, outlook.worker, detail))
     if outlook.run and outlook.plan:
         click.echo(f"run {outlook.run.id}: {outlook.plan.text}")
     for line in lines:
@@ -84,15 +88,14 @@ def _detail(decision: Decision, newest: PastDecision | None, night: NightSetting
     return f"{newest.detail} (since {clock(local(night, newest.at))})"
 
 
-def _worker_line(control: Control, pid: int | None, detail: str, night: NightSettings) -> str:
-    if control.paused:
-        return pause_in_words(control.paused_until, night)
+def _worker_line(control: Control, pid: int | None, detail: str) -> str:
     if pid is None:
         return (
             "no worker is running: `nightschool work` starts one, `nightschool service install` at "
             "every login"
         )
-    return f"a worker is running (process {pid}): {detail or _reason(control)}"
+    does = "" if control.paused else f": {detail or _reason(control)}"
+    return f"a worker is running (process {pid}){does}"
 
 
 def pause_in_words(until: float | None, night: NightSettings) -> str:
@@ -134,7 +137,7 @@ def log_command(run: int | None, follow: bool, json_: bool) -> None:
     with Ledger(school.ledger_file) as ledger:
         newest = ledger.run(run) if run else ledger.newest_run()
         if newest is None:
-            click.echo("no runs yet: `nightschool run --now` does the whole way at once")
+            click.echo(_NO_RUNS)
             return
         if json_:
             _print_events(ledger, newest.id, follow)

@@ -28,6 +28,7 @@ def why_command(json_: bool) -> None:
     """
     from nightschool.config.settings import load
     from nightschool.jobs.outlook import look_ahead, read_signals
+    from nightschool.jobs.seen import problem_of, read_seen
 
     school = current_school()
     night = load(school.settings_file).night
@@ -38,6 +39,8 @@ def why_command(json_: bool) -> None:
         return
     for line in _lines(outlook, night):
         click.echo(line)
+    if problem := problem_of(read_seen(school.seen_file)):
+        click.echo(problem)
     click.echo()
     _show(signals)
 

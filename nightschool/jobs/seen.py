@@ -72,10 +72,15 @@ def write_seen(file: Path, seen: Seen) -> None:
     os.replace(aside, file)
 
 
+def problem_of(seen: Seen) -> str:
+    """A line on what stood in the way of the last look at the notes; "" where nothing did."""
+    return f"looking at the notes: {seen.problem}" if seen.problem else ""
+
+
 def hint(seen: Seen, retrain: RetrainSettings) -> str:
     """A line for the owner about their notes and the next run; "" where there is nothing to say."""
     if seen.problem:
-        return f"looking at the notes: {seen.problem}"
+        return problem_of(seen)
     news = seen.news
     if news is None or not news.new:
         return ""

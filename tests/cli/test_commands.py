@@ -110,6 +110,21 @@ def test_pause_and_resume_are_seen_in_status_and_why(make_school: MakeSchool) ->
     assert json.loads(invoke(school, "why", "--json").output)["reason"] == "run_now"
 
 
+@pytest.mark.parametrize("runs", [0, 1])
+def test_status_tells_the_pause_and_the_worker_whether_there_are_runs_or_not(
+    make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch, runs: int
+) -> None:
+    school = make_school()
+    for _ in range(runs):
+        invoke(school, "run")
+    invoke(school, "pause")
+    told = invoke(school, "status").output
+    assert "paused until `nightschool resume`\nno worker is running" in told
+    monkeypatch.setattr("nightschool.jobs.outlook.worker_alive", lambda school: 7)
+    told = invoke(school, "status").output
+    assert "paused until `nightschool resume`\na worker is running (process 7)\n" in told
+
+
 def test_a_cancelled_run_is_retried(make_school: MakeSchool) -> None:
     school = make_school()
     invoke(school, "run")

@@ -9,6 +9,7 @@ from datetime import datetime
 import pytest
 
 from nightschool.jobs import outlook
+from nightschool.jobs.seen import Seen, write_seen
 from nightschool.jobs.signals.signal import Signals
 from tests.cli.test_commands import invoke
 from tests.conftest import MakeSchool
@@ -82,3 +83,12 @@ def test_without_a_run_nothing_is_to_be_done(
     make_school: MakeSchool, seen: dict[str, Signals]
 ) -> None:
     assert "nothing is to be done: no run is queued" in invoke(make_school(), "why").output
+
+
+def test_it_tells_what_is_wrong_with_the_notes(
+    make_school: MakeSchool, seen: dict[str, Signals]
+) -> None:
+    school = make_school()
+    invoke(school, "run")
+    write_seen(school.seen_file, Seen(problem="there are no notes at /gone"))
+    assert "looking at the notes: there are no notes at /gone" in invoke(school, "why").output

@@ -102,7 +102,9 @@ def decide(
     if signals:
         safety += [found for look in _SAFETY_RULES if (found := look(case, signals))]
         owners += [found for look in _SIGNAL_RULES if (found := look(case, signals))]
-        owners += [found for rule in (_starts,) if (found := rule(case))]
+        over = history.disturbed not in {found.reason for found in (*safety, *owners)}
+        afterwards = (_quiet(case, signals) if over else None, _starts(case))
+        owners += [found for found in afterwards if found]
     findings = (*safety, *owners)
     if safety or (owners and run.timing != "now"):
         first = findings[0]
@@ -337,5 +339,4 @@ _SIGNAL_RULES: tuple[Callable[[_Case, Signals], Finding | None], ...] = (
     _exclusive,
     _gpu,
     _processor,
-    _quiet,
 )

@@ -77,13 +77,15 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.PAUSED: Meaning("its owner paused it", "`nightschool resume`, or the end of the pause"),
     Reason.WOKE: Meaning(
         "the computer slept, or its clock was set",
-        "nothing: a process that sleeps with its GPU is ended, and a fresh one goes on",
+        "nothing, a fresh process goes on after night.quiet_minutes",
     ),
     Reason.DEVICE_BUSY: Meaning(
         "another nightschool process uses the device: another school's run, perhaps",
         "nothing, it is tried again every five minutes",
     ),
-    Reason.SUSPENDING: Meaning("the computer is about to sleep", "it goes on when it is awake"),
+    Reason.SUSPENDING: Meaning(
+        "the computer is about to sleep", "nothing, it goes on when the computer is awake"
+    ),
     Reason.DISK_FULL: Meaning(
         "the disk is nearly full", "free some space where the school lies", "min_disk_gb = 0"
     ),
@@ -113,7 +115,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.BATTERY_LOW: Meaning("the battery is low", "plug it in", "min_battery"),
     Reason.POWER_UNKNOWN: Meaning(
         "nothing tells whether the computer is plugged in, or how full its battery is",
-        "see the source in `nightschool why`",
+        "the source named there has to answer",
         'if_power_unknown = "train"',
     ),
     Reason.OWNER_ACTIVE: Meaning(
@@ -123,7 +125,7 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.IDLE_UNKNOWN: Meaning(
         "nothing tells when the owner's last input was",
-        "see the source in `nightschool why`; run the worker in your own session",
+        "the source named there has to answer; run the worker in your own session",
         'if_idle_unknown = "train"',
     ),
     Reason.PRESENTING: Meaning(
@@ -133,7 +135,7 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.PRESENTING_UNKNOWN: Meaning(
         "nothing tells whether a program keeps the screen on",
-        "see the source in `nightschool why`",
+        "the source named there has to answer",
         'if_presenting_unknown = "train"',
     ),
     Reason.EXCLUSIVE_PROGRAM: Meaning(
@@ -142,11 +144,13 @@ MEANINGS: dict[Reason, Meaning] = {
         "exclusive = []",
     ),
     Reason.GPU_BUSY: Meaning(
-        "another program uses the GPU", "close it", 'gpu = "shared"'
+        "another program uses the GPU",
+        "close it; or share the GPU: in a container or WSL2 our own training looks like another program",
+        'gpu = "shared"',
     ),
     Reason.GPU_UNKNOWN: Meaning(
         "nothing tells who uses the GPU",
-        "see the source in `nightschool why`; `nvidia-smi` shows whether the driver answers",
+        "the source named there has to answer: `nvidia-smi` shows whether the driver does",
         'if_gpu_unknown = "train"',
     ),
     Reason.CPU_BUSY: Meaning(
@@ -154,17 +158,17 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.QUIET_TIME: Meaning(
         "what stopped the work has only just ended",
-        "nothing: it goes on after night.quiet_minutes",
+        "nothing, it goes on after night.quiet_minutes",
         "quiet_minutes = 0",
     ),
     Reason.TOO_MANY_STARTS: Meaning(
         "it was stopped and went on too often within an hour",
-        "nothing: it goes on when the hour is over; `nightschool log` tells what stopped it",
+        "nothing, it goes on when the hour is over; `nightschool log` tells what stopped it",
         "starts_per_hour",
     ),
-    Reason.RUN_NOW: Meaning("its owner asked for it now", "nothing: it works"),
+    Reason.RUN_NOW: Meaning("its owner asked for it now", "nothing, it works"),
     Reason.IN_WINDOW: Meaning("a window of the night is open, and nothing speaks against it",
-                              "nothing: it works"),
+                              "nothing, it works"),
 }  # fmt: skip
 
 

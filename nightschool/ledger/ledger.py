@@ -180,7 +180,7 @@ class Ledger(ControlTable):
             state = self.run(run).state
             if state in ("done", "cancelled"):
                 raise RefusedRequest(f"run {run} is {state} already: there is nothing to cancel")
-            self._set_run(run, "cancelled", "cancelled by its owner")
+            self._set_run(run, "cancelled", "by its owner")
         return self.run(run)
 
     def retry(self, run: int) -> Run:

@@ -20,7 +20,7 @@ _PROGRESS_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
 _WRITE_AGAIN_S = 10.0
 _TOLD_ONCE = ("choice", "warning")
-_CANCELLED: tuple[Outcome, str] = ("cancelled", "cancelled by its owner")
+_CANCELLED: tuple[Outcome, str] = ("cancelled", "by its owner")
 
 Veto = Callable[[], tuple[Outcome, str] | None]
 """An outcome and its reason in words, or None."""

@@ -210,6 +210,14 @@ def test_what_stopped_the_work_has_to_be_over_for_a_while() -> None:
     assert decided(history=history, settings={"quiet_minutes": 0}).run
 
 
+def test_the_quiet_time_is_told_once_the_disturbance_is_over() -> None:
+    history = History(disturbed=Reason.ON_BATTERY, quiet_since=None)
+    found = [finding.reason for finding in decided(history=history, on_ac=False).findings]
+    assert found == [Reason.ON_BATTERY]
+    found = [finding.reason for finding in decided(history=history, idle_s=0.0).findings]
+    assert found == [Reason.OWNER_ACTIVE, Reason.QUIET_TIME]
+
+
 def test_work_that_goes_on_needs_no_quiet_time() -> None:
     history = History(running=True, disturbed=Reason.ON_BATTERY, quiet_since=MIDNIGHT - 1)
     assert decided(history=history).run

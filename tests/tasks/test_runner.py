@@ -37,4 +37,4 @@ def test_a_cancelled_run_is_told_as_cancelled(
         veto = lambda: ("nothing_to_do", "no run is queued") if cancelled else None  # noqa: E731
         assert not runner.Runner(school, "test", veto).advance(run)
         [attempt] = ledger.attempts_of(run)
-    assert (attempt.outcome, attempt.reason) == ("cancelled", "cancelled by its owner")
+    assert (attempt.outcome, attempt.reason) == ("cancelled", "by its owner")

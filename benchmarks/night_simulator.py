@@ -5,8 +5,8 @@
 Needs neither a GPU nor a model; about 80 s for each year. The real policy, scheduler and ledger live
 through a script: an owner who works by day, three weeks in ninety at night, and looks at the screen
 now and then; plugs that are pulled, sleeps of 12 hours, hot rooms, idle and power detectors that flip
-every few seconds, clocks that are set wrong by a day either way. A judge that knows only the script
-counts what must not happen. Prints a Markdown table; the seeds are fixed.
+every few seconds, another school on the same GPU, clocks that are set wrong by a day either way. A
+judge that knows only the script counts what must not happen. Prints a Markdown table; the seeds are fixed.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ class NightWatch:
         self._on_ac: bool | None = None
         self._looked = self._refreshed = -math.inf
         self._environment = SessionEnvironment()
+        self._failed: dict[str, str] = {}
 
     def read(self) -> Signals:
         """The signals as they are now."""
@@ -74,7 +75,7 @@ class NightWatch:
             self._scheduler.tick_soon()
 
     def attend(self, scheduler: Scheduler) -> None:
-        """Look after everything; to be called a few times a second."""
+        """Look after everything; to be called a few times a second. What fails is told once."""
         self._scheduler, self._night = scheduler, scheduler.night
         training = self._runner.child is not None
         if not training and self._suspend.signal().value:
@@ -82,14 +83,31 @@ class NightWatch:
         if time.monotonic() - self._looked < _EVERY_S:
             return
         self._looked = time.monotonic()
-        self._keep_awake(training, scheduler)
+        now = time.time()
+        self._try("keeping awake", lambda: self._keep_awake(training, scheduler))
         if time.monotonic() - self._refreshed >= _REFRESH_S:
             self._refreshed = time.monotonic()
-            self._environment.refresh()
-        now = time.time()
-        look_for_notes(self._school, self._night, now)
+            self._try("the session's environment", self._environment.refresh)
+        self._try(
+            "looking for new notes", lambda: look_for_notes(self._school, self._night, now)
+        )
         if self._notify:
-            tell_of_night(self._school, self._night, now, _notify)
+            self._try(
+                "telling of the night",
+                lambda: tell_of_night(self._school, self._night, now, _notify),
+            )
+
+    def _try(self, what: str, do: Callable[[], None]) -> None:
+        """Do it at this turn, or at a later one: the night's work does not end with it."""
+        try:
+            do()
+        except Exception as error:
+            failed = f"{what}: {type(error).__name__}: {error}"
+            if self._failed.get(what) != failed:
+                self._failed[what] = failed
+                _log.warning("%s; it is tried again", failed)
+        else:
+            self._failed.pop(what, None)
 
     def _keep_awake(self, training: bool, scheduler: Scheduler) -> None:
         decision = scheduler.decision

@@ -32,6 +32,8 @@ from nightschool.tasks.app import Queue
 
 EVERY_S = 1.0
 OVERDUE_S = 5.0
+SILENT_S = 15.0
+"""Longer than the ledger waits for a lock; after this a decision is none any more."""
 JUMP_S = 10.0
 """Between two ticks wall and monotonic clock agree but for this: less is a clock that is corrected."""
 TRAVELS_S = 60.0
@@ -78,6 +80,8 @@ class Watch:
         """When the last tick began, by the monotonic clock."""
         self.decision: Decision | None = None
         """The last one, also where the ledger could not take it."""
+        self._decided: float | None = None
+        """When the last tick began that found `decision` right or made it, by the monotonic clock."""
         self._stamp = _stamp(school)
         self._ledger: Ledger | None = None
         self._seen: _Seen | None = None
@@ -104,6 +108,17 @@ class Watch:
             with contextlib.suppress(Exception):
                 self.close()
 
+    def veto(self) -> tuple[str, str] | None:
+        """Why nothing may run now, as an outcome and in words, or None. Any thread may ask."""
+        decision, decided = self.decision, self._decided
+        if decision is None or decided is None:
+            return None  # a new worker: the ledger says `no_worker`
+        silent_s = self._monotonic() - decided
+        if silent_s > SILENT_S:
+            hangs = "the computer slept, or a signal or the ledger hangs"
+            return "stopped", f"nothing was decided for {silent_s:.0f} s: {hangs}"
+        return None if decision.run else (decision.reason, decision.detail)
+
     def close(self) -> None:
         """Close the ledger; a later tick opens it again."""
         ledger, self._ledger, self._seen, self._due = self._ledger, None, None, 0.0
@@ -120,11 +135,13 @@ class Watch:
         if seen is None or not seen.holds(version, now):
             seen = _Seen(version, ledger.next_run(), ledger.control(), read_history(ledger, now))
         elif not (slept or changed or self._woke or now >= self._due):
+            self._decided = self.ticked
             return
         self._seen = seen
         # A child that slept with its GPU stays unwanted until it has ended.
         self._woke = slept or (self._woke and seen.run is not None and seen.run.state == "running")
         decision = self.decision = self._decide(seen, now)
+        self._decided = self.ticked
         self._slept = False
         run = seen.run
         recorded = (
@@ -231,6 +248,10 @@ class Scheduler:
     def night(self) -> NightSettings:
         """The settings in force."""
         return self._watch.night
+
+    def veto(self) -> tuple[str, str] | None:
+        """See `Watch.veto`."""
+        return self._watch.veto()
 
     def tick_soon(self) -> None:
         """Tick now, as where the computer is about to sleep."""

@@ -83,11 +83,7 @@ def _consume(
     logging.getLogger("huey").setLevel(logging.ERROR)
     scheduler: Scheduler | None = None
 
-    def veto() -> tuple[str, str] | None:
-        decision = scheduler.decision if scheduler else None
-        return None if decision is None or decision.run else (decision.reason, decision.detail)
-
-    runner = Runner(school, uuid.uuid4().hex, veto)
+    runner = Runner(school, uuid.uuid4().hex, lambda: scheduler.veto() if scheduler else None)
     queue = open_queue(school, settings.queue, runner.advance)
     consumer = _Consumer(queue.huey, workers=1, periodic=False, initial_delay=0.1, max_delay=1.0)
     signalled = False

@@ -140,6 +140,24 @@ def test_before_a_sleep_it_decides_at_once_and_lets_it_come_when_the_child_is_go
     assert parts.sleep.released == 1
 
 
+@pytest.mark.parametrize("part", ["window_at", "look_for_notes", "tell_of_night"])
+def test_what_fails_is_told_once_and_tried_again(
+    tmp_path: Any, parts: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any, part: str
+) -> None:
+    calls = []
+
+    def broken(*_: object) -> None:
+        calls.append(1)
+        raise ValueError("no time zone")
+
+    monkeypatch.setattr(nightwatch, part, broken)
+    found, scheduler = watch(tmp_path)
+    for _ in range(3):
+        found.attend(scheduler)
+    assert len(calls) == 3
+    assert caplog.text.count("ValueError: no time zone; it is tried again") == 1
+
+
 def test_whatever_the_worker_started_is_its_own(tmp_path: Any, parts: Any) -> None:
     """A program that starts another, as Python's launcher does in a venv on Windows."""
     code = (

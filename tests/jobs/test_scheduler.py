@@ -298,6 +298,45 @@ def test_the_decision_is_known_where_the_ledger_cannot_take_it(
     assert desk.watch.decision and desk.watch.decision.reason is Reason.DISK_FULL
 
 
+def test_a_scheduler_that_hangs_lets_nothing_run(desk: Desk) -> None:
+    assert desk.watch.veto() is None, "a new worker"
+    desk.queue()
+    desk.tick()
+    desk.steady += 14
+    assert desk.watch.veto() is None
+    desk.steady += 2
+    desk.now += 16
+    veto = desk.watch.veto()
+    assert veto and veto[0] == "stopped" and "nothing was decided for 16 s" in veto[1]
+    desk.tick()
+    assert desk.watch.veto() is None
+    desk.signals = signals(on_ac=False)
+    desk.tick()
+    assert desk.watch.veto() == ("on_battery", "it runs on battery (80 %)")
+
+
+def test_a_ledger_that_is_held_lets_nothing_run_though_ticks_come(desk: Desk) -> None:
+    desk.queue()
+    desk.tick()
+
+    def held() -> Ledger:
+        raise LedgerError("held by another process")
+
+    desk.watch.close()
+    desk.watch._open = held
+    for _ in range(16):
+        desk.tick()
+    assert desk.watch.veto()
+
+
+def test_a_calm_hour_is_no_silence(desk: Desk) -> None:
+    desk.now = NOON
+    desk.queue("now")
+    for _ in range(30):
+        desk.tick()
+    assert desk.watch.veto() is None
+
+
 # APScheduler
 
 

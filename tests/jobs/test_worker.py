@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import load
 from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.requests import request_run
+from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.worker import work
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Stage
@@ -128,6 +130,36 @@ def test_an_idle_worker_is_light(make_school: MakeSchool) -> None:
         loaded = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert memory < 120
     assert loaded.strip() == "False"
+
+
+def test_it_stops_when_nothing_tells_any_more_whether_it_may_work(
+    make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightschool.jobs.scheduler.SILENT_S", 3.0)
+    endless = {**LONG, "epochs": 500.0, "patience": 0}
+    school = make_school(base=tiny_base.as_posix(), train=endless)
+    run = queue(school)
+    hangs, answers = False, threading.Event()
+    deadline = time.monotonic() + 120
+
+    def sensors() -> Signals:
+        if hangs:
+            answers.wait(60)
+        return signals()
+
+    def over() -> bool:
+        nonlocal hangs
+        assert time.monotonic() < deadline
+        stage = train_stage(school, run)
+        hangs = hangs or stage.step >= 3
+        if hangs and stage.state == "waiting":
+            answers.set()
+        return answers.is_set()
+
+    work(school, load(school.settings_file), over, 0.05, sensors)
+    with Ledger(school.ledger_file) as ledger:
+        last = ledger.attempts_of(run)[-1]
+    assert last.outcome == "stopped" and "nothing was decided" in (last.reason or "")
 
 
 def test_it_steps_aside_when_the_owner_is_back_and_goes_on_when_they_are_gone(

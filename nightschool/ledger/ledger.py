@@ -199,6 +199,11 @@ class Ledger(ControlTable):
             )
             if self._next_stage(run, current.goal):
                 self._set_run(run, "queued", "")
+                # A child that has not noticed that it was cancelled goes on.
+                db.execute(
+                    "UPDATE runs SET state = 'running' WHERE id = ? AND id IN (SELECT run FROM leases)",
+                    (run,),
+                )
             else:
                 self._set_run(
                     run,

@@ -165,13 +165,19 @@ class _Attempt:
         elif outcome == "failed":
             ledger.fail(claim, reason)
         elif self._asked:
-            # To the policy a run that was cancelled is none, so its reason is another one.
-            cancelled = ledger.run(claim.run).state == "cancelled"
-            ledger.interrupt(claim, *(_CANCELLED if cancelled else self._asked))
+            ledger.interrupt(claim, *self._why(self._asked))
         elif outcome == "lost":
             ledger.interrupt(claim, "lost", f"its process ended with code {code}")
         else:
             ledger.interrupt(claim, outcome, reason)
+
+    def _why(self, asked: tuple[Outcome, str]) -> tuple[Outcome, str]:
+        """How the attempt ended that was asked to stop. To the policy a run that was cancelled is none."""
+        if self._ledger.run(self._claim.run).state == "cancelled":
+            return _CANCELLED
+        if asked == _CANCELLED or asked[0] == "nothing_to_do":
+            return "stopped", "cancelled, and queued again"
+        return asked
 
 
 def insist(record: Record, given_up: Callable[[], bool] = lambda: False) -> None:

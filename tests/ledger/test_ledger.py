@@ -152,9 +152,20 @@ def test_a_cancelled_run_is_never_claimed_and_stays_cancelled(ledger: Ledger) ->
     run = add(ledger)
     claim = claimed(ledger, run)
     ledger.cancel(run)
-    ledger.interrupt(claim, "cancelled", "cancelled by its owner")
+    ledger.interrupt(claim, "cancelled", "by its owner")
     assert ledger.run(run).state == "cancelled"
     assert ledger.claim(run, "worker") is None
+
+
+def test_a_run_that_was_cancelled_and_retried_at_once_goes_on(ledger: Ledger) -> None:
+    """Its child has not noticed, or ends only now."""
+    run = add(ledger)
+    claim = claimed(ledger, run)
+    ledger.cancel(run)
+    assert ledger.retry(run).state == "running"
+    ledger.interrupt(claim, "stopped", "")
+    assert ledger.run(run).state == "queued"
+    assert claimed(ledger, run).stage == "prep"
 
 
 @pytest.mark.parametrize(

@@ -13,19 +13,23 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.tasks import runner
 
 
-def test_a_cancelled_run_is_told_as_cancelled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("retried", [False, True])
+@pytest.mark.parametrize("seen_by", ["scheduler", "runner"])
+def test_a_cancelled_run_is_told_as_cancelled_and_one_that_was_retried_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retried: bool, seen_by: str
 ) -> None:
     """To the policy there is nothing to do then: that is not what ended it."""
     school = School(tmp_path)
-    cancelled = False
+    veto: list[tuple[str, str]] = []
 
     def attend(child: object, hear: object, should_stop: Callable[[], bool], _: object) -> int:
-        nonlocal cancelled
         with Ledger(school.ledger_file) as ledger:
             ledger.cancel(1)
-        cancelled = True
-        assert should_stop()
+            if seen_by == "scheduler":
+                veto.append(("nothing_to_do", "no run is queued"))
+            assert should_stop()
+            if retried:
+                ledger.retry(1)
         return 0
 
     monkeypatch.setattr(runner, "Child", lambda *_, **__: SimpleNamespace(pid=1))
@@ -34,7 +38,12 @@ def test_a_cancelled_run_is_told_as_cancelled(
     with Ledger(school.ledger_file) as ledger:
         run = ledger.add_run({}, "compare", "now").id
         ledger.decide(run, True, "run_now")
-        veto = lambda: ("nothing_to_do", "no run is queued") if cancelled else None  # noqa: E731
-        assert not runner.Runner(school, "test", veto).advance(run)
+        asked = lambda: veto[0] if veto else None  # noqa: E731
+        assert not runner.Runner(school, "test", asked).advance(run)
         [attempt] = ledger.attempts_of(run)
-    assert (attempt.outcome, attempt.reason) == ("cancelled", "by its owner")
+        ended = (ledger.run(run).state, attempt.outcome, attempt.reason)
+    assert ended == (
+        ("queued", "stopped", "cancelled, and queued again")
+        if retried
+        else ("cancelled", "cancelled", "by its owner")
+    )

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from nightschool.config.errors import ConfigError
+from nightschool.config.files import no_room
 
 # name -> the module in this package that holds it; in the order of the help page
 COMMANDS = {
@@ -149,4 +150,7 @@ def _explained(error: Exception) -> tuple[int, str]:
         "UnreadableReport",
     ):
         return 1, str(error)
+    if isinstance(error, OSError) and no_room(error):
+        file = f"{error.filename} cannot be written: " if error.filename else ""
+        return 1, f"{file}{error.strerror}"
     return 1, f"unexpected {name}: {error} (--debug shows where)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nightschool.config.night_settings import NightSettings
     from nightschool.jobs.policy import Decision
 
+_FULL_BYTES = 1e6
 _NO_RUNS = "no runs yet: `nightschool run --now` does the whole way at once"
 
 
@@ -67,6 +69,8 @@ def status_command(json_: bool) -> None:
     if control.paused:
         click.echo(pause_in_words(control.paused_until, night))
     click.echo(_worker_line(control, outlook.worker, detail))
+    if shutil.disk_usage(school.root).free < _FULL_BYTES:
+        click.echo("the disk is full: this is as it was when there was still room to record it")
     if outlook.run and outlook.plan:
         click.echo(f"run {outlook.run.id}: {outlook.plan.text}")
     for line in lines:

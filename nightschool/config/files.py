@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+
+_NO_ROOM = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
+# As safetensors, SQLite and our own errors say it.
+_IN_WORDS = ("No space left", "disk is full")
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether something failed because the disk is full or read-only."""
+    return getattr(error, "errno", None) in _NO_ROOM or any(w in str(error) for w in _IN_WORDS)
 
 
 def write(file: Path, content: str | bytes) -> None:

@@ -34,8 +34,8 @@ class History:
     """When work went on after it had been stopped, oldest first; stages and chunks in a row are one."""
     stretches: tuple[tuple[float, float | None], ...] = ()
     """When work went on, from when to when; to None: it goes on still."""
-    device_busy: float | None = None
-    """When the last attempt ended, if it found another run on the device."""
+    ended: tuple[str, float] | None = None
+    """How the newest attempt ended, and when; None: it works still, or there was none."""
     woke: bool = False
     """Whether the computer slept, or its clock was set, since the last decision."""
 
@@ -71,7 +71,7 @@ def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> His
         ),
         # When a lost attempt ended is not known.
         stretches=tuple((one.started, one.ended) for one in worked if one.outcome != "lost"),
-        device_busy=last.ended if last and last.outcome == Reason.DEVICE_BUSY else None,
+        ended=(last.outcome, last.ended) if last and last.outcome and last.ended else None,
     )
 
 

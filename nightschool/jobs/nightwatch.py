@@ -88,9 +88,7 @@ class NightWatch:
         if time.monotonic() - self._refreshed >= _REFRESH_S:
             self._refreshed = time.monotonic()
             self._try("the session's environment", self._environment.refresh)
-        self._try(
-            "looking for new notes", lambda: look_for_notes(self._school, self._night, now)
-        )
+        self._try("looking for new notes", lambda: look_for_notes(self._school, self._night, now))
         if self._notify:
             self._try(
                 "telling of the night",

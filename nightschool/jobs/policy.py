@@ -27,8 +27,8 @@ STOP_S = 10.0
 """Work ends this long before a window does, so that the computer is free when it closes."""
 BUSY_GPU_PERCENT = 20.0
 """Above what drawing the desktop takes, and far below a game."""
-DEVICE_WAIT_S = 300.0
-"""So long after it found another run on the device it is tried again."""
+AGAIN_S = 300.0
+"""So long after an attempt found the device in use, or no room on the disk, it is tried again."""
 # An input may have come this much earlier than a late look at it suggests.
 _LATE_S = 60.0
 
@@ -142,12 +142,16 @@ def _woke(case: _Case) -> Finding | None:
 
 
 def _device(case: _Case) -> Finding | None:
-    found = case.history.device_busy
-    if found is None or not 0 <= case.now - found < DEVICE_WAIT_S:  # < 0: the clock was set back
+    return _again(case, Reason.DEVICE_BUSY, "another nightschool process uses the device")
+
+
+def _again(case: _Case, reason: Reason, what: str) -> Finding | None:
+    """What the newest attempt found in its way is looked at anew after a while."""
+    how, at = case.history.ended or ("", 0.0)
+    if how != reason or not 0 <= case.now - at < AGAIN_S:  # < 0: the clock was set back
         return None
-    again = found + DEVICE_WAIT_S
-    detail = f"another nightschool process uses the device; it is tried again at {case.clock(again)}"
-    return Finding(Reason.DEVICE_BUSY, detail, again)
+    again = at + AGAIN_S
+    return Finding(reason, f"{what}; it is tried again at {case.clock(again)}", again)
 
 
 def _window(case: _Case) -> Finding | None:
@@ -195,7 +199,7 @@ def _suspending(case: _Case, signals: Signals) -> Finding | None:
 def _disk(case: _Case, signals: Signals) -> Finding | None:
     free, least = signals.disk_free.value, case.night.min_disk_gb
     if free is None or free >= least * 1e9:
-        return None
+        return _again(case, Reason.DISK_FULL, "there was no room on the disk")
     return Finding(
         Reason.DISK_FULL, f"{free / 1e9:.1f} of {least:g} GB are free (night.min_disk_gb)"
     )

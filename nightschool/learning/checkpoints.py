@@ -7,7 +7,6 @@ newest one costs one checkpoint and not the run.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -82,11 +81,11 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
         files.sync(folder)
     except (OSError, safetensors.SafetensorError) as error:
         shutil.rmtree(aside, ignore_errors=True)
-        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+        if files.no_room(error):
             free = shutil.disk_usage(folder).free if folder.exists() else 0
             raise LearningError(
                 f"the disk is full: no room for a checkpoint in {folder} ({free / 1e6:.0f} MB free); "
-                "the one before it is safe: make room, then `nightschool retry`"
+                "the one before it is safe"
             ) from None
         raise LearningError(f"{folder}: the checkpoint cannot be written: {error}") from None
     for old in sorted(folder.glob("step-*[0-9]"))[:-KEPT]:

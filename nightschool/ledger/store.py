@@ -56,6 +56,8 @@ class Store:
                     f"{self._file} is held by another process for more than {LOCKED_AFTER_S:.0f} s: "
                     "close the program that has it open, then try again"
                 ) from None
+            if "disk is full" in str(error):
+                raise LedgerError(f"{self._file} cannot be written: the disk is full") from None
             raise LedgerError(f"{self._file}: {error}: is the disk full or read-only?") from None
         except sqlite3.DatabaseError as error:
             raise LedgerError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +12,8 @@ import time
 import traceback
 from collections.abc import Mapping
 from typing import Any, TextIO
+
+from nightschool.config.files import no_room
 
 ORPHANED = 70
 
@@ -79,14 +81,20 @@ def main() -> None:
     except DeviceBusy as error:
         ending = {"outcome": "device_busy", "reason": str(error)}
     except (LearningError, NotesError, ConfigError, LedgerError) as error:
-        ending = {"outcome": "failed", "reason": str(error)}
+        ending = {"outcome": _outcome(error), "reason": str(error)}
     except Exception as error:
-        traceback.print_exc()
-        ending = {"outcome": "failed", "reason": _unexpected(error)}
+        with contextlib.suppress(OSError):  # the log lies on the disk that is full
+            traceback.print_exc()
+        ending = {"outcome": _outcome(error), "reason": _unexpected(error)}
     parent.send("ended", **ending)
     # At once: the thread that watches the pipe cannot be ended, and there is nothing to clean up.
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     os._exit(0)
+
+
+def _outcome(error: Exception) -> str:
+    return "disk_full" if no_room(error) else "failed"
 
 
 def _unexpected(error: Exception) -> str:
@@ -94,7 +102,7 @@ def _unexpected(error: Exception) -> str:
     first = (str(error).strip().splitlines() or [""])[0][:300]
     if name == "OutOfMemoryError" or isinstance(error, MemoryError):
         return f"out of memory: lower train.token_budget or train.max_tokens, then `run --new` ({first})"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS):
+    if no_room(error):
         return f"the disk is full or read-only: {first}"
     return f"unexpected {name}: {first}"
 

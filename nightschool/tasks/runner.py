@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from nightschool.config.files import no_room
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Claim, LedgerError, Outcome
@@ -57,6 +58,11 @@ class Runner:
                 attempt = _Attempt(self._school, ledger, claim, self._insist)
                 self.child = attempt.child.pid
                 return attempt.perform(lambda: self._why_not(ledger, run))
+            except OSError as error:  # no room for the child's log, or no process to be had
+                outcome = "disk_full" if no_room(error) else "lost"
+                reason = str(error)
+                self._insist(lambda: ledger.interrupt(claim, outcome, reason))
+                return False
             except BaseException as error:
                 reason = f"{type(error).__name__}: {error}"
                 self._insist(lambda: ledger.interrupt(claim, "lost", reason))
@@ -148,7 +154,8 @@ class _Attempt:
             try:
                 self._write_all()
             except LedgerError as error:
-                _log.warning("%s; it is tried again", error)
+                if not self._write_again:
+                    _log.warning("%s; it is tried again", error)
                 self._write_again = time.monotonic() + _WRITE_AGAIN_S
 
     def _write_all(self) -> None:
@@ -185,6 +192,7 @@ def insist(record: Record, given_up: Callable[[], bool] = lambda: False) -> None
 
     Raises LedgerError where it cannot be written and has been `given_up`.
     """
+    told = ""
     while True:
         try:
             record()
@@ -192,5 +200,7 @@ def insist(record: Record, given_up: Callable[[], bool] = lambda: False) -> None
         except LedgerError as error:
             if given_up():
                 raise
-            _log.warning("%s; it is tried again", error)
+            if str(error) != told:
+                told = str(error)
+                _log.warning("%s; it is tried again", error)
             time.sleep(1.0)

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import filelock
 import pytest
 from click.testing import CliRunner, Result
 
-from nightschool.cli.main import _SUMMARIES, COMMANDS, cli
+from nightschool.cli.main import _SUMMARIES, COMMANDS, _explained, cli
 from nightschool.config.paths import School
 from nightschool.config.settings import load
 from nightschool.ledger.ledger import Ledger
@@ -123,6 +124,29 @@ def test_status_tells_the_pause_and_the_worker_whether_there_are_runs_or_not(
     monkeypatch.setattr("nightschool.jobs.outlook.worker_alive", lambda school: 7)
     told = invoke(school, "status").output
     assert "paused until `nightschool resume`\na worker is running (process 7)\n" in told
+
+
+def test_status_tells_that_the_disk_is_full(
+    make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = make_school()
+    assert "disk" not in invoke(school, "status").output
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    assert "the disk is full: this is as it was" in invoke(school, "status").output
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(30, "Read-only file system", "/s/work.lock"),
+         "/s/work.lock cannot be written: Read-only file system"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(5, "Input/output error"),
+         "unexpected OSError: [Errno 5] Input/output error (--debug shows where)"),
+    ],
+)  # fmt: skip
+def test_a_disk_that_takes_nothing_is_told_in_one_line(error: OSError, line: str) -> None:
+    assert _explained(error) == (1, line)
 
 
 def test_a_cancelled_run_is_retried(make_school: MakeSchool) -> None:

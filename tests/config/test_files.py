@@ -1,5 +1,6 @@
 """A file is whole or not there."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -48,3 +49,18 @@ def test_a_file_its_folder_and_all_within_are_synced(
     synced.clear()
     files.sync_tree(tmp_path)
     assert synced == [tmp_path / "a" / "b", tmp_path / "a", tmp_path]
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EROFS, "Read-only file system"), True),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), True),
+        (RuntimeError("ledger.db cannot be written: the disk is full"), True),
+        (OSError(errno.EACCES, "Permission denied"), False),
+        (ValueError("full"), False),
+    ],
+)
+def test_a_disk_without_room_is_known_by_its_error(error: Exception, says: bool) -> None:
+    assert files.no_room(error) is says

@@ -125,9 +125,9 @@ def test_an_attempt_that_found_the_device_in_use_is_neither_a_start_nor_work(
         ledger.interrupt(claim, outcome, "")
     history = read_history(ledger, clock.now)
     assert (history.starts, history.stretches) == ((begin,), ((begin, begin + 20),))
-    assert history.device_busy == begin + 60
+    assert history.ended == ("device_busy", begin + 60)
     assert ledger.claim(run, "worker")
-    assert read_history(ledger, clock.now).device_busy is None
+    assert read_history(ledger, clock.now).ended is None
 
 
 def test_work_that_goes_on_counts_until_now(ledger: Ledger, clock: Clock) -> None:

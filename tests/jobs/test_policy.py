@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nightschool.config.night import window_at
 from nightschool.jobs.history import History
-from nightschool.jobs.policy import DEVICE_WAIT_S, STOP_S, Decision, decide
+from nightschool.jobs.policy import AGAIN_S, STOP_S, Decision, decide
 from nightschool.jobs.reasons import DISTURBANCES, Reason
 from nightschool.jobs.signals.signal import Signal, Signals
 from tests.jobs.nights import CALM, at, control, night, run, signals
@@ -191,13 +191,16 @@ def test_an_owner_who_is_active_is_looked_at_again_when_they_could_be_idle() -> 
 
 
 @pytest.mark.parametrize("timing", ["now", "tonight"])
-def test_a_device_that_another_run_holds_is_tried_again_after_some_minutes(timing: str) -> None:
-    history = History(device_busy=MIDNIGHT - 60)
+@pytest.mark.parametrize("reason", [Reason.DEVICE_BUSY, Reason.DISK_FULL])
+def test_a_device_in_use_and_a_disk_without_room_are_tried_again_after_some_minutes(
+    timing: str, reason: Reason
+) -> None:
+    history = History(ended=(reason.value, MIDNIGHT - 60))
     decision = decided(timing, history=history)
-    assert (decision.run, decision.reason) == (False, Reason.DEVICE_BUSY)
-    assert decision.next_check == MIDNIGHT - 60 + DEVICE_WAIT_S
+    assert (decision.run, decision.reason) == (False, reason)
+    assert decision.next_check == MIDNIGHT - 60 + AGAIN_S
     assert "it is tried again at 00:04" in decision.detail
-    assert decided(timing, now=MIDNIGHT - 60 + DEVICE_WAIT_S, history=history).run
+    assert decided(timing, now=MIDNIGHT - 60 + AGAIN_S, history=history).run
     assert decided(timing, now=MIDNIGHT - 61, history=history).run, "the clock was set back"
 
 
@@ -285,7 +288,11 @@ histories = st.builds(
     disturbed=st.none() | st.sampled_from(sorted(DISTURBANCES)),
     quiet_since=st.none() | st.floats(MIDNIGHT - 1000, MIDNIGHT + 1000),
     starts=st.lists(st.floats(MIDNIGHT - 4000, MIDNIGHT), max_size=9).map(sorted).map(tuple),
-    device_busy=st.none() | st.floats(MIDNIGHT - 1000, MIDNIGHT + 1000),
+    ended=st.none()
+    | st.tuples(
+        st.sampled_from(["device_busy", "disk_full", "lost"]),
+        st.floats(MIDNIGHT - 1000, MIDNIGHT + 1000),
+    ),
     woke=st.booleans(),
 )
 moments = st.floats(MIDNIGHT - 86400, MIDNIGHT + 86400)

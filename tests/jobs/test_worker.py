@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from nightschool.jobs.requests import request_run
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.worker import work
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Stage
-from tests.conftest import MakeSchool
+from nightschool.ledger.records import Attempt, Stage
+from tests.conftest import MakeSchool, new_school
 from tests.jobs.kill_matrix import TRAIN, children, kill_all_over, queue, state, until, worker
 from tests.jobs.nights import ALL_DAY, signals
 
@@ -160,6 +161,47 @@ def test_it_stops_when_nothing_tells_any_more_whether_it_may_work(
     with Ledger(school.ledger_file) as ledger:
         last = ledger.attempts_of(run)[-1]
     assert last.outcome == "stopped" and "nothing was decided" in (last.reason or "")
+
+
+def test_a_disk_that_is_full_is_waited_for(
+    tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(tmp_path)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small disk can only be mounted by root on Linux")
+    monkeypatch.setattr("nightschool.jobs.policy.AGAIN_S", 3.0)
+    endless = {**TRAIN, "epochs": 500.0, "patience": 0}
+    school = new_school(
+        tmp_path / "s", base=tiny_base.as_posix(), train=endless, night={"min_disk_gb": 0.0}
+    )
+    run, full, at = queue(school), tmp_path / "full", 0.0
+    deadline = time.monotonic() + 120
+
+    def over() -> bool:
+        nonlocal at
+        assert time.monotonic() < deadline
+        step = train_stage(school, run).step
+        if not at and step >= 3:
+            at = time.monotonic()
+            with suppress(OSError), full.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+        if at and time.monotonic() - at > 8:
+            full.unlink(missing_ok=True)
+            ends = [attempt.outcome for attempt in _attempts(school, run)]
+            return "disk_full" in ends and ends[-1] is None and step > 3
+        return False
+
+    try:
+        work(school, load(school.settings_file), over, 0.05, signals)
+        assert {"failed", "lost"}.isdisjoint(a.outcome for a in _attempts(school, run))
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def _attempts(school: School, run: int) -> list[Attempt]:
+    with Ledger(school.ledger_file) as ledger:
+        return ledger.attempts_of(run)
 
 
 def test_it_steps_aside_when_the_owner_is_back_and_goes_on_when_they_are_gone(

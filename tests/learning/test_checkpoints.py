@@ -125,9 +125,8 @@ def test_a_full_disk_loses_nothing_and_leaves_nothing(
 
     monkeypatch.setattr(files, "sync", full)
     if left < 5:  # files, then their folder; the last sync comes after the rename
-        with pytest.raises(LearningError, match="the disk is full") as error:
+        with pytest.raises(LearningError, match="the disk is full"):
             save(checkpoint(2), tmp_path)
-        assert "retry" in str(error.value)
         assert [folder.name for folder in tmp_path.iterdir()] == ["step-00000001"]
     monkeypatch.undo()
     found, damaged = newest(tmp_path, CPU)

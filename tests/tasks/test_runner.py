@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import LedgerError
 from nightschool.tasks import runner
 
 
@@ -47,3 +49,35 @@ def test_a_cancelled_run_is_told_as_cancelled_and_one_that_was_retried_goes_on(
         if retried
         else ("cancelled", "cancelled", "by its owner")
     )
+
+
+def test_a_child_that_cannot_be_started_for_want_of_room_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runner, "Child", full)
+    monkeypatch.setattr(runner, "stage_job", lambda *_: {})
+    with Ledger(School(tmp_path).ledger_file) as ledger:
+        run = ledger.add_run({}, "compare", "now").id
+        ledger.decide(run, True, "run_now")
+        assert not runner.Runner(School(tmp_path), "test").advance(run)
+        [attempt] = ledger.attempts_of(run)
+        assert (attempt.outcome, ledger.run(run).state) == ("disk_full", "queued")
+
+
+def test_trouble_that_lasts_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = 3
+
+    def record() -> None:
+        nonlocal left
+        left -= 1
+        if left:
+            raise LedgerError("the disk is full")
+
+    monkeypatch.setattr(runner.time, "sleep", lambda seconds: None)
+    runner.insist(record)
+    assert caplog.text.count("the disk is full; it is tried again") == 1

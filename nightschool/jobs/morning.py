@@ -12,7 +12,6 @@ from nightschool.config.night import latest_window
 from nightschool.config.paths import School
 from nightschool.config.settings import NightSettings
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import LedgerError
 from nightschool.reports.morning import Night, notification
 from nightschool.tasks.night import night_between
 
@@ -31,26 +30,22 @@ _told: dict[School, float] = {}
 def tell_of_night(school: School, night: NightSettings, now: float, notify: Notify) -> None:
     """Tell of the last night where it is over, something was done in it, and nobody was told yet.
 
-    Cheap to call at each tick; `now` is in seconds since the epoch. What goes wrong is logged, once.
+    Cheap to call at each tick; `now` is in seconds since the epoch. Raises LedgerError, or OSError where
+    it cannot be kept that it was told: then nothing was, and a later call does it.
     """
     window = latest_window(night, now)
     if window is None or now < window.closes + _SETTLED_S or _told.get(school) == window.closes:
         return
     opened, closed = window.opens, window.closes
-    _told[school] = closed
-    try:
-        if now > closed + _STALE_S or _read(school.told_file) == closed:
-            return
+    told = None
+    if now <= closed + _STALE_S and _read(school.told_file) != closed:
         with Ledger(school.ledger_file) as ledger:
             told = night_between(ledger, opened, closed)
-        if not told.worked_s:
-            return
-        # Kept first: it is better to be told never than twice.
-        _write(school.told_file, closed)
-    except (LedgerError, OSError) as error:
-        _log.warning("the night could not be told of: %s", error)
-        return
-    if refused := notify(*notification(told)):
+        if told.worked_s:
+            # Kept first: it is better to be told never than twice.
+            _write(school.told_file, closed)
+    _told[school] = closed
+    if told and told.worked_s and (refused := notify(*notification(told))):
         _log.info("no notification: %s", refused)
 
 

@@ -24,6 +24,7 @@ from nightschool.tasks.runner import Runner
 
 _EVERY_S = 1.0
 _REFRESH_S = 60.0
+_AGAIN_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class NightWatch:
         self._on_ac: bool | None = None
         self._looked = self._refreshed = -math.inf
         self._environment = SessionEnvironment()
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, tuple[str, float]] = {}
 
     def read(self) -> Signals:
         """The signals as they are now."""
@@ -75,7 +76,7 @@ class NightWatch:
             self._scheduler.tick_soon()
 
     def attend(self, scheduler: Scheduler) -> None:
-        """Look after everything; to be called a few times a second. What fails is told once."""
+        """Look after everything; to be called a few times a second."""
         self._scheduler, self._night = scheduler, scheduler.night
         training = self._runner.child is not None
         if not training and self._suspend.signal().value:
@@ -96,13 +97,16 @@ class NightWatch:
             )
 
     def _try(self, what: str, do: Callable[[], None]) -> None:
-        """Do it at this turn, or at a later one: the night's work does not end with it."""
+        """Do what must not end the night's work: where it fails that is told once, and it is tried again."""
+        told, at = self._failed.get(what, ("", -math.inf))
+        if time.monotonic() - at < _AGAIN_S:
+            return
         try:
             do()
         except Exception as error:
             failed = f"{what}: {type(error).__name__}: {error}"
-            if self._failed.get(what) != failed:
-                self._failed[what] = failed
+            self._failed[what] = failed, time.monotonic()
+            if failed != told:
                 _log.warning("%s; it is tried again", failed)
         else:
             self._failed.pop(what, None)

@@ -137,16 +137,18 @@ def test_a_desktop_that_shows_nothing_is_logged_and_not_asked_again(
     assert caplog.messages == ["no notification: no desktop here"]
 
 
-def test_where_nothing_can_be_kept_it_is_not_told_again_and_again(
-    school: School, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_where_nothing_can_be_kept_it_is_told_later_and_once(
+    school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read_only(file: Path, until: float) -> None:
-        raise OSError(30, "Read-only file system")
+    def full(file: Path, until: float) -> None:
+        raise OSError(28, "No space left on device")
 
     work(school, at("23:30", 24), at("01:00"))
-    monkeypatch.setattr(morning, "_write", read_only)
-    assert ticks(school, at("07:05"), at("09:00")) == []
-    assert caplog.messages == ["the night could not be told of: [Errno 30] Read-only file system"]
+    with monkeypatch.context() as patched:
+        patched.setattr(morning, "_write", full)
+        with pytest.raises(OSError, match="No space left"):
+            ticks(school, at("07:05"), at("07:06"))
+    assert len(ticks(school, at("07:20"), at("09:00"))) == 1
 
 
 def test_the_newest_night_is_the_one_under_way_or_the_last(school: School) -> None:

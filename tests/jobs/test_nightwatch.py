@@ -151,6 +151,7 @@ def test_what_fails_is_told_once_and_tried_again(
         raise ValueError("no time zone")
 
     monkeypatch.setattr(nightwatch, part, broken)
+    monkeypatch.setattr(nightwatch, "_AGAIN_S", 0.0)
     found, scheduler = watch(tmp_path)
     for _ in range(3):
         found.attend(scheduler)

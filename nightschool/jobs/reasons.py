@@ -81,7 +81,7 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.DEVICE_BUSY: Meaning(
         "another nightschool process uses the device: another school's run, perhaps",
-        "nothing, it is tried again every five minutes",
+        "wait for the other run to end, or pause its school",
     ),
     Reason.SUSPENDING: Meaning(
         "the computer is about to sleep", "nothing, it goes on when the computer is awake"

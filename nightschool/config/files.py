@@ -8,7 +8,7 @@ from pathlib import Path
 
 _NO_ROOM = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 # As safetensors, SQLite and our own errors say it.
-_IN_WORDS = ("No space left", "disk is full")
+_IN_WORDS = ("No space left", "disk is full", "disk full or read-only")
 
 
 def no_room(error: BaseException) -> bool:

@@ -58,6 +58,7 @@ def test_a_file_its_folder_and_all_within_are_synced(
         (OSError(errno.EROFS, "Read-only file system"), True),
         (RuntimeError("I/O error: No space left on device (os error 28)"), True),
         (RuntimeError("ledger.db cannot be written: the disk is full"), True),
+        (RuntimeError("ledger.db: disk I/O error: is the disk full or read-only?"), True),
         (OSError(errno.EACCES, "Permission denied"), False),
         (ValueError("full"), False),
     ],

@@ -164,7 +164,7 @@ def _content(body: bytes) -> str:
 def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ServerError("error", "broken JSON") from None
 
 
@@ -173,9 +173,10 @@ def _why(body: bytes) -> str:
     try:
         error = json.loads(body.decode("utf-8"))["error"]
         message = error["message"] if isinstance(error, dict) else error
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return ""
-    return f": {str(message).strip().splitlines()[0][:120]}" if str(message).strip() else ""
+    line = next(iter(str(message).strip().splitlines()), "")
+    return ": " + "".join(c for c in line[:120] if c.isprintable()) if line else ""
 
 
 def _said(error: Exception) -> str:

@@ -88,6 +88,10 @@ def test_an_error_is_told_with_what_the_server_says_of_it() -> None:
         assert trouble(client(chat.url)) == ("error", "HTTP 500: no such model")
     with chat_server(fails(404, b"<html>nothing here</html>")) as chat:
         assert trouble(client(chat.url)) == ("error", "HTTP 404")
+    with chat_server(fails(500, b"[" * 200_000)) as chat:
+        assert trouble(client(chat.url)) == ("error", "HTTP 500")
+    with chat_server(fails(500, b'{"error": "\\u001b[2Jno\\u0007 memory\\nat line 3"}')) as chat:
+        assert trouble(client(chat.url)) == ("error", "HTTP 500: [2Jno memory")
 
 
 def test_a_server_that_still_loads_its_model_is_asked_again() -> None:
@@ -112,6 +116,7 @@ def test_a_server_that_loads_for_too_long_is_told() -> None:
     [
         (b'{"choices": [{"message": {"content": "les', "broken JSON"),
         (b"\xff\xfe", "broken JSON"),
+        (b"[" * 200_000, "broken JSON"),
         (b"[]", "an answer of another form than chat completions"),
         (b'{"choices": []}', "an answer of another form than chat completions"),
         (b'{"choices": [{"message": null}]}', "an answer of another form than chat completions"),

@@ -150,7 +150,7 @@ def against_cheap(
         for name, pair in cheap.items()
         if pair["p_better"] < rules.confidence
     ]
-    rivals.sort(key=lambda rival: -rival.accuracy)
+    rivals.sort(key=lambda rival: (rival.better, rival.accuracy), reverse=True)
     names = " and ".join(rival.name for rival in rivals)
     if any(rival.better for rival in rivals):
         names = " and ".join(rival.name for rival in rivals if rival.better)

@@ -204,6 +204,7 @@ TEST = Questions(KINDS, ["a"] * 20, [str(i) for i in range(20)])
             "features-lr and tfidf-lr are as good, as far as 20 notes can tell",
         ),
         ({"features-lr": (0.01, 0.97), "tfidf-lr": (0.8, 0.1)}, False, "features-lr is better"),
+        ({"tfidf-lr": (0.01, 0.97), "features-lr": (0.8, 0.1)}, False, "tfidf-lr is better"),
         (
             {"features-lr": (0.01, 0.97), "tfidf-lr": (0.0, 0.99)},
             False,

@@ -307,11 +307,19 @@ def _read_prose(file: _File, found: _Found) -> None:
             add(section, source, file.source)
 
 
+def _columns(found: _Found) -> list[str]:
+    """The names of the columns that are looked at."""
+    settings = found.settings
+    labels = [settings.label_column, settings.group_column] if found.labelled else []
+    return [settings.text_column, *filter(None, labels)]
+
+
 def _read_table(file: _File, found: _Found) -> None:
     with open_lines(Path(file.path)) as (lines, position):
         columns: list[str] = []
         labels = not found.labelled
-        for number, (line, row) in enumerate(tables.rows(lines, file.source), start=1):
+        wanted = _columns(found)
+        for number, (line, row) in enumerate(tables.rows(lines, file.source, wanted), start=1):
             columns = columns or list(row)
             labels = labels or found.settings.label_column in row
             _read_row(row, f"{file.source}:{line}", found)

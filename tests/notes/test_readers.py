@@ -391,6 +391,20 @@ def test_a_broken_csv_row_is_named_by_the_line_where_it_begins(
     assert str(caught.value).startswith(f"a.csv, {said}")
 
 
+@pytest.mark.parametrize("name", ["text", "label"])
+def test_a_csv_column_that_stands_there_twice_is_an_error_if_it_is_looked_at(
+    folder: Path, put: Put, name: str
+) -> None:
+    put("a.csv", f"\ntext,label,more,more, {name}\nx,a,1,2,y\n")
+    with pytest.raises(NotesError) as caught:
+        read_notes(folder)
+    assert str(caught.value) == (
+        f'a.csv, line 2: 2 columns are called "{name}": rename those that are not meant'
+    )
+    put("a.csv", "text,label,more,more\nx,a,1,2\n")
+    assert read_notes(folder).notes == (Note("x", "a", "a.csv:2"),)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

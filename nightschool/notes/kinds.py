@@ -109,14 +109,15 @@ def settle(claims: Claims, known: Known, order: Sequence[str]) -> tuple[str | No
     return None, ""
 
 
-def check_names(kinds: Iterable[str]) -> None:
-    """Raises NotesError where two kinds differ in case or width alone."""
+def check_names(places: Mapping[str, str]) -> None:
+    """Raises NotesError where two kinds differ in case or width alone; each is given with its place."""
     seen: dict[str, str] = {}
-    for kind in dict.fromkeys(kinds):
+    for kind, place in places.items():
         other = seen.setdefault(same_kind(kind), kind)
         if other != kind:
             raise NotesError(
-                f'the kinds "{other}" and "{kind}" differ in case or width alone: give them one name'
+                f'the kinds "{other}" ({places[other]}) and "{kind}" ({place}) differ in case or width '
+                "alone: give them one name"
             )
 
 

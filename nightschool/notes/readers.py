@@ -184,7 +184,11 @@ def _settle(found: _Found, listed: Sequence[str]) -> None:
             if kind is not None or text is not note.text:
                 note = replace(note, text=text, kind=kind)
         notes.append(note)
-    check_names(note.kind for note in notes if note.kind is not None)
+    places = dict.fromkeys(listed, "under [kinds] in nightschool.toml")
+    for note in notes:
+        if note.kind is not None:
+            places.setdefault(note.kind, note.source)
+    check_names(places)
     if (
         notes
         and all(note.kind is None for note in notes)
@@ -318,8 +322,8 @@ def _read_table(file: _File, found: _Found) -> None:
     with open_lines(Path(file.path)) as (lines, position):
         columns: list[str] = []
         labels = not found.labelled
-        wanted = _columns(found)
-        for number, (line, row) in enumerate(tables.rows(lines, file.source, wanted), start=1):
+        used = _columns(found)
+        for number, (line, row) in enumerate(tables.rows(lines, file.source, used), start=1):
             columns = columns or list(row)
             labels = labels or found.settings.label_column in row
             _read_row(row, f"{file.source}:{line}", found)

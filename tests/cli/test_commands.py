@@ -221,7 +221,11 @@ def test_the_inventory_is_shown_in_a_terminal_and_as_a_page(make_school: MakeSch
             "a.csv, line 3: 3 fields, but the header has 2",
         ),
         ("a.jsonl", '{"text": "x"}\n', 'a.jsonl: no column "label" (there are: text)'),
-        ("Lesson/a.md", "x", 'the kinds "Lesson" and "lesson" differ in case or width alone'),
+        (
+            "Lesson/a.md",
+            "x",
+            'the kinds "Lesson" (Lesson/a.md) and "lesson" (lesson/lesson-0.md) differ in case or width',
+        ),
     ],
 )
 def test_what_is_wrong_with_the_notes_is_one_line(

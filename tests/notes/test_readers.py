@@ -473,7 +473,21 @@ def test_kinds_that_differ_in_case_or_width_alone_are_named(
     with pytest.raises(NotesError) as caught:
         read_notes(folder)
     assert str(caught.value) == (
-        f'the kinds "{one}" and "{other}" differ in case or width alone: give them one name'
+        f'the kinds "{one}" (a.jsonl:1) and "{other}" (a.jsonl:2) differ in case or width alone: '
+        "give them one name"
+    )
+
+
+def test_a_kind_of_the_settings_may_not_be_spelled_otherwise_in_the_notes(
+    folder: Path, put: Put
+) -> None:
+    put("lesson/a.md", "x")
+    assert _kinds(read_notes(folder, kinds=["lesson"])) == {"lesson/a.md": "lesson"}
+    with pytest.raises(NotesError) as caught:
+        read_notes(folder, kinds=["Lesson"])
+    assert str(caught.value) == (
+        'the kinds "Lesson" (under [kinds] in nightschool.toml) and "lesson" (lesson/a.md) differ in '
+        "case or width alone: give them one name"
     )
 
 

@@ -14,10 +14,13 @@ from pathlib import Path
 from nightschool.config import files
 from nightschool.notes.duplicates import near_duplicates
 from nightschool.notes.errors import NotesError
+from nightschool.notes.kinds import each_kind_first
 from nightschool.notes.readers import Note
 from nightschool.notes.sides import Sides
 from nightschool.notes.splits import LEAST, deal, group_notes
 from nightschool.notes.text import content_id
+
+_TOLD = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +122,11 @@ def _merge_copies(copies: Mapping[str, list[Note]]) -> tuple[list[str], dict[str
     for id_, same in sorted(copies.items()):
         same = sorted(same, key=lambda note: note.source)
         if len({note.kind for note in same}) > 1:
-            places = ", ".join(f"{note.source} ({note.kind})" for note in same)
+            same = [same[place] for place in each_kind_first([note.kind for note in same])]
+            places = ", ".join(f"{note.source} ({note.kind})" for note in same[:_TOLD])
+            more = f" and {len(same) - _TOLD} more" if len(same) > _TOLD else ""
             warnings.append(
-                f"the same note under different kinds is left out, decide on one: {places}"
+                f"the same note under different kinds is left out, decide on one: {places}{more}"
             )
             continue
         repeated += len(same) - 1
@@ -180,7 +185,7 @@ def _check_kinds(items: Sequence[Item]) -> list[str]:
         )
     if not any(sides["test"] for sides in stands.values()):
         raise NotesError(
-            f"no kind has {LEAST} notes, so nothing can be measured: add notes ({counts})"
+            f"no kind has {LEAST} different notes, so nothing can be measured: add notes ({counts})"
             if all(sides.total() < LEAST for sides in stands.values())
             else "no note can be held back to measure with: those of each kind are nearly the same text, of "
             f"one file or source (see split.same_source), or were trained on before: add notes ({counts})"

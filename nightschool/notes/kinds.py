@@ -121,6 +121,12 @@ def check_names(places: Mapping[str, str]) -> None:
             )
 
 
+def each_kind_first(kinds: Sequence[str | None]) -> list[int]:
+    """The places in a list of kinds, that where a kind stands first before all others."""
+    first = {kind: place for place, kind in reversed(list(enumerate(kinds)))}
+    return sorted(range(len(kinds)), key=lambda place: first[kinds[place]] != place)
+
+
 def unnamed(all_claims: Iterable[Claims], known: Known) -> str:
     """What to do where no note has a kind, but tags or types stand there that could be kinds."""
     counts: Counter[str] = Counter()

@@ -194,6 +194,10 @@ def test_a_note_under_two_kinds_is_left_out_and_named() -> None:
         "the same note under different kinds is left out, decide on one: "
         "a/both.md (a), b/both.md (b)",
     )
+    many = [Note("Both", "a", f"a/{n}.md") for n in range(9)] + [Note("Both", "b", "b.md")]
+    [warning, *_] = _freeze([*notes[:-2], *many]).warnings
+    assert "decide on one: a/0.md (a), b.md (b), a/1.md (a), " in warning
+    assert warning.endswith("a/6.md (a) and 2 more")
 
 
 @pytest.mark.parametrize(
@@ -224,12 +228,12 @@ def test_a_kind_too_thin_to_be_measured_is_trained_on_and_named(count: int, said
         (_notes(lesson=9), 'there is only one kind, "lesson", and nothing to tell apart: '),
         (
             _notes(a=2, b=1),
-            "no kind has 3 notes, so nothing can be measured: add notes (a: 2, b: 1)",
+            "no kind has 3 different notes, so nothing can be measured: add notes (a: 2, b: 1)",
         ),
         (
             [Note("same", "a", f"a/{n}.md") for n in range(9)]
             + [Note("other", "b", f"b/{n}.md") for n in range(9)],
-            "no kind has 3 notes, so nothing can be measured: add notes (a: 1, b: 1)",
+            "no kind has 3 different notes, so nothing can be measured: add notes (a: 1, b: 1)",
         ),
         (
             [Note("same", "a", f"a/{n}.md") for n in range(9)],

@@ -240,6 +240,29 @@ def test_what_is_wrong_with_the_notes_is_one_line(
     assert said in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX closes the stream")
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code", "said"),
+    [
+        (("label",), "<&-", 2, "standard input is no terminal"),
+        (("classify", "-"), "<&-", 2, "standard input: the note is empty"),
+        (("notes",), "2>&-", 0, "36 notes"),
+        (("notes",), "<&- >&- 2>&-", 0, ""),
+    ],
+)
+def test_a_stream_that_is_closed_is_an_empty_one(
+    make_school: MakeSchool, arguments: tuple[str, ...], closed: str, code: int, said: str
+) -> None:
+    school = make_school()
+    command = [sys.executable, "-m", "nightschool", "--school", str(school.root), *arguments]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command],
+        capture_output=True, text=True, encoding="utf-8", timeout=60,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
+
+
 def test_doctor_checks_everything(make_school: MakeSchool) -> None:
     done = nightschool("doctor", "--json", school=make_school())
     findings = {finding["check"]: finding for finding in json.loads(done.stdout)}

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from nightschool.config.settings import ServerSettings, is_loopback
+from nightschool.notes.text import encodable
 
 Trouble = Literal["timeout", "error"]
 
@@ -31,10 +32,10 @@ _AGAIN_S = 0.5
 
 
 class ServerError(Exception):
-    """Why a note has no answer, in a few words."""
+    """Why a note has no answer, in a few words, which may be the server's own."""
 
     def __init__(self, trouble: Trouble, message: str) -> None:
-        super().__init__(message)
+        super().__init__("".join(filter(str.isprintable, message)))
         self.trouble = trouble
 
 
@@ -158,7 +159,7 @@ def _content(body: bytes) -> str:
         raise ServerError("error", "an answer of another form than chat completions") from None
     if isinstance(content, list):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
+    return encodable(content) if isinstance(content, str) else ""
 
 
 def _parsed(body: bytes) -> Any:
@@ -175,8 +176,7 @@ def _why(body: bytes) -> str:
         message = error["message"] if isinstance(error, dict) else error
     except (ValueError, RecursionError, KeyError, TypeError):
         return ""
-    line = next(iter(str(message).strip().splitlines()), "")
-    return ": " + "".join(c for c in line[:120] if c.isprintable()) if line else ""
+    return f": {str(message).strip().splitlines()[0][:120]}" if str(message).strip() else ""
 
 
 def _said(error: Exception) -> str:

@@ -94,6 +94,15 @@ def test_an_error_is_told_with_what_the_server_says_of_it() -> None:
         assert trouble(client(chat.url)) == ("error", "HTTP 500: [2Jno memory")
 
 
+def test_what_a_server_says_does_nothing_to_a_terminal() -> None:
+    def speaks_otherwise(chat: Chat, handler: Handler) -> None:
+        handler.wfile.write(b"\x1b[2J hello\r\n\r\n")
+
+    with chat_server(speaks_otherwise) as chat:
+        found = trouble(client(chat.url))[1]
+    assert "hello" in found and found.isprintable()
+
+
 def test_a_server_that_still_loads_its_model_is_asked_again() -> None:
     def loading(chat: Chat, handler: Handler) -> None:
         ready = len(chat.asked) > 1
@@ -129,7 +138,12 @@ def test_an_answer_of_another_form_is_an_error(body: bytes, message: str) -> Non
 
 @pytest.mark.parametrize(
     ("content", "text"),
-    [(None, ""), ("", ""), ([{"type": "text", "text": "les"}, {"text": "son"}], "lesson")],
+    [
+        (None, ""),
+        ("", ""),
+        ("\ud83d lesson", "? lesson"),
+        ([{"type": "text", "text": "les"}, {"text": "son"}], "lesson"),
+    ],
 )
 def test_an_answer_may_be_empty_or_in_parts(content: object, text: str) -> None:
     body = json.dumps({"choices": [{"message": {"content": content}}]}).encode()

@@ -52,6 +52,7 @@ def test_where_nothing_can_be_read_the_folder_is_named_and_what_was_skipped(
     (notes / "b.pdf").write_bytes(b"%PDF")
     with pytest.raises(NotesError) as caught:
         read_and_freeze(school, settings)
-    assert f"no notes in {notes} (2 skipped: `text` is no text, 1 skipped: not a note: .pdf): " in str(
-        caught.value
+    assert (
+        f"no notes in {notes} (2 skipped: `text` is no text, 1 skipped: not a note: .pdf): "
+        in str(caught.value)
     )

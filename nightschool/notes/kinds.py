@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nightschool.notes.errors import NotesError
-from nightschool.notes.text import encodable
+from nightschool.notes.text import one_line
 
 # Obsidian's: # at a word's start, then letters, digits, _, - and /, not digits alone. Code is passed over.
 _MARKS = re.compile(
@@ -35,11 +35,11 @@ class Claims:
 
 
 def kind_name(name: object) -> str | None:
-    """A kind as it is kept: NFC, on one line, no white space around it; None where it is empty."""
+    """A kind as it is kept: NFC, and see `one_line`; None where it is empty."""
     if name is None:
         return None
     text = json.dumps(name) if isinstance(name, bool) else str(name)
-    return unicodedata.normalize("NFC", " ".join(encodable(text).split())) or None
+    return unicodedata.normalize("NFC", one_line(text)) or None
 
 
 def same_kind(name: str) -> str:
@@ -159,6 +159,6 @@ def as_tags(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         return ()
     tags = (
-        str(tag).strip().removeprefix("#") for tag in value if not isinstance(tag, list | Mapping)
+        one_line(str(tag)).removeprefix("#") for tag in value if not isinstance(tag, list | Mapping)
     )
     return tuple(dict.fromkeys(tag for tag in tags if tag))

@@ -22,7 +22,7 @@ from nightschool.notes.kinds import (
     settle,
     unnamed,
 )
-from nightschool.notes.text import Undecodable, decode, encodable, open_lines
+from nightschool.notes.text import Undecodable, decode, encodable, harmless, open_lines
 
 _PROSE = (".md", ".markdown", ".txt")
 _TABLES = (".jsonl", ".csv")
@@ -144,7 +144,7 @@ def read_notes(
     elif path.is_file():
         if labelled and path.suffix.lower() not in _TABLES:
             raise NotesError(f"{path}: notes are a folder, a .jsonl or a .csv file")
-        files = [_File(str(path), encodable(path.name), path.stat().st_size)]
+        files = [_File(str(path), harmless(path.name), path.stat().st_size)]
     else:
         raise NotesError(f"there are no notes at {path}: set notes.folder in nightschool.toml")
     found.total = sum(file.size for file in files)
@@ -227,7 +227,7 @@ def _walk(root: Path, found: _Found) -> Iterator[_File]:
 def _entries(folder: str, prefix: str) -> Iterator[tuple[os.DirEntry[str], str]]:
     with os.scandir(folder) as scan:
         entries = sorted(scan, key=lambda entry: entry.name)
-    return ((entry, encodable(prefix + entry.name)) for entry in entries)
+    return ((entry, prefix + harmless(entry.name)) for entry in entries)
 
 
 def _no_note(entry: os.DirEntry[str], status: os.stat_result, real: str) -> str:

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TextIO
 
 from nightschool.notes.errors import NotesError
+from nightschool.notes.text import harmless
 
 # A note may be longer than csv's own limit; notes.max_bytes is the one that counts.
 csv.field_size_limit(2**31 - 1)
@@ -32,7 +33,9 @@ def missing(place: str, setting: str, wanted: str, columns: list[str]) -> str:
     by_case = {column.casefold(): column for column in columns}
     near = difflib.get_close_matches(wanted.casefold(), by_case, n=1)
     hint = f'; did you mean {setting} = "{by_case[near[0]]}"?' if near else f"; set {setting}"
-    return f'{place}: no column "{wanted}" (there are: {", ".join(columns)}){hint}'
+    return (
+        f'{place}: no column "{wanted}" (there are: {harmless(", ".join(columns))}){harmless(hint)}'
+    )
 
 
 def parsed(line: str, where: str) -> object:

@@ -160,6 +160,25 @@ def test_front_matter_without_a_kind_may_hold_anything(folder: Path, put: Put, m
     assert (reading.notes, reading.warnings) == ((Note("body", "f", "f/a.md"),), ())
 
 
+def test_no_name_holds_what_a_terminal_obeys(folder: Path, put: Put) -> None:
+    put("a.md", '---\nkind: "\\e[31mred\\0 \\x9b"\n---\n# One \x1b[2J\ntext\n')
+    put("b.csv", 'text,label\nx,"\x1b[31mred\nkind"\n')
+    try:
+        put("c\x1b[2J  d.md", "text")
+    except OSError:
+        pytest.skip("this file system wants other names")
+    found = read_notes(folder, NotesSettings(split="headings")).notes
+    assert [(note.source, note.kind) for note in found] == [
+        ("a.md#One [2J", "[31mred"),
+        ("b.csv:2", "[31mred kind"),
+        ("c [2J  d.md", None),
+    ]
+    put("b.csv", '"te\nxt",la\x1bbel\nx,y\n')
+    with pytest.raises(NotesError) as caught:
+        read_notes(folder)
+    assert str(caught.value).isprintable()
+
+
 # What is skipped
 
 

@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -168,6 +168,12 @@ def harmless(text: str) -> str:
 def one_line(text: str) -> str:
     """A name or an excerpt as it is shown: `harmless`, on one line, white space collapsed."""
     return " ".join(harmless(text).split())
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """'a.md, b.md', or of many the first and how many more."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def normalise(text: str) -> str:

@@ -220,6 +220,19 @@ def test_a_kind_too_thin_to_be_measured_is_trained_on_and_named(count: int, said
     assert dataset.warnings == (said,)
 
 
+def test_a_column_of_names_that_are_no_kinds_is_told_in_a_line() -> None:
+    """As where the label column is that of the ids."""
+    ids = [Note(f"{n * 7919:x}", f"id-{n:03}", f"a.csv:{n}") for n in range(300)]
+    dataset = _freeze([*_notes(a=10, b=10), *ids])
+    assert dataset.warnings == (
+        "300 kinds have fewer than 3 notes, are trained on and cannot be measured (are they kinds?): "
+        "id-000, id-001, id-002, id-003, id-004, id-005, id-006, id-007 and 292 more",
+    )
+    with pytest.raises(NotesError) as caught:
+        _freeze(ids)
+    assert str(caught.value).endswith("id-007: 1 and 292 more)")
+
+
 @pytest.mark.parametrize(
     ("notes", "said"),
     [

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from nightschool.config.settings import ServerSettings, is_loopback
-from nightschool.notes.text import encodable
+from nightschool.notes.text import encodable, one_line
 
 Trouble = Literal["timeout", "error"]
 
@@ -68,7 +68,7 @@ class Server:
         rows = found.get("data") if isinstance(found, dict) else None
         if not isinstance(rows, list):
             raise ServerError("error", "its list of models is of another form")
-        return [str(row.get("id", "")) for row in rows if isinstance(row, dict)]
+        return [one_line(str(row.get("id", ""))) for row in rows if isinstance(row, dict)]
 
     def _patiently(self, method: str, path: str, body: bytes | None) -> bytes:
         """The body of an answer, asked for again while the server says "not yet"."""

@@ -94,13 +94,16 @@ def test_an_error_is_told_with_what_the_server_says_of_it() -> None:
         assert trouble(client(chat.url)) == ("error", "HTTP 500: [2Jno memory")
 
 
-def test_what_a_server_says_does_nothing_to_a_terminal() -> None:
+def test_what_a_server_says_does_nothing_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     def speaks_otherwise(chat: Chat, handler: Handler) -> None:
         handler.wfile.write(b"\x1b[2J hello\r\n\r\n")
 
     with chat_server(speaks_otherwise) as chat:
         found = trouble(client(chat.url))[1]
     assert "hello" in found and found.isprintable()
+    names = json.dumps({"data": [{"id": "\x1b[2Jbig\n\ud83d"}]}).encode()
+    monkeypatch.setattr(Server, "_patiently", lambda *_: names)
+    assert client("http://127.0.0.1").models() == ["[2Jbig ?"]
 
 
 def test_a_server_that_still_loads_its_model_is_asked_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import TYPE_CHECKING
 
@@ -130,9 +131,9 @@ def _walk(tour: Tour, school: School) -> int:
 
 
 def _key(known: set[str]) -> str:
-    """The next key that means something."""
+    """The next key that means something; an input method for Japanese gives "１" for "1"."""
     while True:
-        key = click.getchar()
+        key = unicodedata.normalize("NFKC", click.getchar())
         if key in known:
             return key
         if not key:  # the terminal is gone

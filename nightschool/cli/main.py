@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -110,8 +111,16 @@ def cli(context: click.Context, school: Path | None, debug: bool) -> None:
     context.meta["debug"] = debug
 
 
+def _open_closed_streams() -> None:
+    """A stream that the caller closed is an empty one: else the next file would get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
 def main() -> NoReturn:
     """Run the command line; every expected error is one line and exit code 1 or 2."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A Japanese Windows console may still be cp932; notes may hold any character.
         if hasattr(stream, "reconfigure"):

@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from nightschool.notes.inventory import Inventory, Lengths, Suspect
+from nightschool.notes.text import listed
 from nightschool.reports.inventory import (
     SHOWN_GROUPS,
     SHOWN_WARNINGS,
     findings,
-    group_in_words,
     loss,
     some,
     texture_details,
@@ -86,7 +86,7 @@ def _show_suspects(suspects: Sequence[Suspect], console: Console) -> None:
 
 def _show_groups(title: str, groups: Sequence[Sequence[str]], console: Console) -> None:
     for group in groups[:SHOWN_GROUPS]:
-        _say(console, f"{title}: {group_in_words(group)}")
+        _say(console, f"{title}: {listed(group)}")
     _more(len(groups) - SHOWN_GROUPS, console)
 
 

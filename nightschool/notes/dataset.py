@@ -14,10 +14,14 @@ from pathlib import Path
 from nightschool.config import files
 from nightschool.notes.duplicates import near_duplicates
 from nightschool.notes.errors import NotesError
+from nightschool.notes.kinds import each_kind_first
 from nightschool.notes.readers import Note
 from nightschool.notes.sides import Sides
 from nightschool.notes.splits import LEAST, deal, group_notes
-from nightschool.notes.text import content_id
+from nightschool.notes.text import content_id, listed
+
+_TOLD = 8
+"""Kinds that are warned of one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,8 @@ def _merge_copies(copies: Mapping[str, list[Note]]) -> tuple[list[str], dict[str
     for id_, same in sorted(copies.items()):
         same = sorted(same, key=lambda note: note.source)
         if len({note.kind for note in same}) > 1:
-            places = ", ".join(f"{note.source} ({note.kind})" for note in same)
+            same = [same[place] for place in each_kind_first([note.kind for note in same])]
+            places = listed([f"{note.source} ({note.kind})" for note in same])
             warnings.append(
                 f"the same note under different kinds is left out, decide on one: {places}"
             )
@@ -166,7 +171,7 @@ def _check_kinds(items: Sequence[Item]) -> list[str]:
             f'there is only one kind, "{items[0].kind}", and nothing to tell apart: add notes of a '
             "second kind, for example a folder `none` with notes that are none of it"
         )
-    counts = ", ".join(f"{kind}: {sides.total()}" for kind, sides in sorted(stands.items()))
+    counts = listed([f"{kind}: {sides.total()}" for kind, sides in sorted(stands.items())])
     if not any(sides["train"] for sides in stands.values()):
         raise NotesError(
             "every note is held back for the test or validation, so nothing is left to train on: "
@@ -180,27 +185,39 @@ def _check_kinds(items: Sequence[Item]) -> list[str]:
         )
     if not any(sides["test"] for sides in stands.values()):
         raise NotesError(
-            f"no kind has {LEAST} notes, so nothing can be measured: add notes ({counts})"
+            f"no kind has {LEAST} different notes, so nothing can be measured: add notes ({counts})"
             if all(sides.total() < LEAST for sides in stands.values())
             else "no note can be held back to measure with: those of each kind are nearly the same text, of "
             f"one file or source (see split.same_source), or were trained on before: add notes ({counts})"
         )
     warnings = []
+    thin: dict[str, int] = {}
     for kind, sides in sorted(stands.items()):
         n = sides.total()
         if not sides["train"]:
             warnings.append(f'kind "{kind}" has no note left to train on: add some')
         elif not sides["test"] and n < LEAST:
-            warnings.append(
-                f'kind "{kind}" has only {n} note{"s"[: n != 1]}: it is trained on but cannot '
-                f"be measured (add at least {LEAST - n} more)"
-            )
+            thin[kind] = n
         elif not sides["test"]:
             warnings.append(
                 f'kind "{kind}" has {n} notes and none to measure with: they are nearly the same text, of '
                 "one file or source, or were trained on before (add others)"
             )
-    return warnings
+    return [*warnings, *_on_thin(thin)]
+
+
+def _on_thin(kinds: Mapping[str, int]) -> list[str]:
+    """Warnings about kinds with so few notes that they are not measured; many are told in one."""
+    if len(kinds) > _TOLD:
+        return [
+            f"{len(kinds):,} kinds have fewer than {LEAST} notes, are trained on and cannot be measured "
+            f"(are they kinds?): {listed(list(kinds))}"
+        ]
+    return [
+        f'kind "{kind}" has only {n} note{"s"[: n != 1]}: it is trained on but cannot '
+        f"be measured (add at least {LEAST - n} more)"
+        for kind, n in kinds.items()
+    ]
 
 
 def _fingerprint(items: Iterable[Item]) -> str:

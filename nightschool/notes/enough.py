@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from nightschool.notes.text import listed
+
 # Two-sided. The decision (scoring/decision.py) asks for as much one-sided, which takes a little less.
 _SIGNIFICANCE = 0.05
 _POWER = 0.8
@@ -78,6 +80,6 @@ def too_small(test: Mapping[str, int], groups: int | None = None) -> list[str]:
     thin = [f"{kind}: {count}" for kind, count in sorted(test.items()) if count < LEAST_OF_KIND]
     if thin:
         warnings.append(
-            f"fewer than {LEAST_OF_KIND} test notes say nothing of a kind by itself ({', '.join(thin)})"
+            f"fewer than {LEAST_OF_KIND} test notes say nothing of a kind by itself ({listed(thin)})"
         )
     return warnings

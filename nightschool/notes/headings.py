@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from nightschool.notes.text import one_line
+
 _LONGEST = 80
 # Headings with #; what looks like one within a code block is none.
 _HEADING = re.compile(
@@ -42,5 +44,5 @@ def sections(text: str, level: int) -> Iterator[tuple[str, str, bool]]:
 
 def _name(heading: str | None) -> str:
     """A heading as sources show it: without closing #, at most 80 characters."""
-    name = " ".join(re.sub(r"(?:^|[ \t])#+[ \t]*$", "", heading or "").split())
+    name = one_line(re.sub(r"(?:^|[ \t])#+[ \t]*$", "", heading or ""))
     return name[:_LONGEST] or "untitled"

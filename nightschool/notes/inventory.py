@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from nightschool.notes.kinds import each_kind_first
 from nightschool.notes.languages import language
 from nightschool.notes.news import News
 from nightschool.notes.readers import Note, Reading
@@ -205,8 +206,11 @@ def share_over(lengths: Sequence[int], limit: int) -> Cut:
     return Cut(limit, len(over) / max(1, len(lengths)), sum(over) / max(1, sum(lengths)))
 
 
-def _labelled(notes: Sequence[Note], groups: Groups) -> list[list[int]]:
-    return [[n for n in group if notes[n].kind is not None] for group in groups]
+def _labelled(notes: Sequence[Note], groups: Groups) -> Iterator[list[int]]:
+    """Those that have a kind, in the order of `each_kind_first`."""
+    for group in groups:
+        labelled = [n for n in group if notes[n].kind is not None]
+        yield [labelled[place] for place in each_kind_first([notes[n].kind for n in labelled])]
 
 
 def _sources(notes: Sequence[Note], groups: Iterable[Sequence[int]]) -> tuple[tuple[str, ...], ...]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nightschool.notes.errors import NotesError
-from nightschool.notes.text import encodable
+from nightschool.notes.text import one_line
 
 # Obsidian's: # at a word's start, then letters, digits, _, - and /, not digits alone. Code is passed over.
 _MARKS = re.compile(
@@ -35,11 +35,11 @@ class Claims:
 
 
 def kind_name(name: object) -> str | None:
-    """A kind as it is kept: NFC, on one line, no white space around it; None where it is empty."""
+    """A kind as it is kept: NFC, and see `one_line`; None where it is empty."""
     if name is None:
         return None
     text = json.dumps(name) if isinstance(name, bool) else str(name)
-    return unicodedata.normalize("NFC", " ".join(encodable(text).split())) or None
+    return unicodedata.normalize("NFC", one_line(text)) or None
 
 
 def same_kind(name: str) -> str:
@@ -109,15 +109,22 @@ def settle(claims: Claims, known: Known, order: Sequence[str]) -> tuple[str | No
     return None, ""
 
 
-def check_names(kinds: Iterable[str]) -> None:
-    """Raises NotesError where two kinds differ in case or width alone."""
+def check_names(places: Mapping[str, str]) -> None:
+    """Raises NotesError where two kinds differ in case or width alone; each is given with its place."""
     seen: dict[str, str] = {}
-    for kind in dict.fromkeys(kinds):
+    for kind, place in places.items():
         other = seen.setdefault(same_kind(kind), kind)
         if other != kind:
             raise NotesError(
-                f'the kinds "{other}" and "{kind}" differ in case or width alone: give them one name'
+                f'the kinds "{other}" ({places[other]}) and "{kind}" ({place}) differ in case or width '
+                "alone: give them one name"
             )
+
+
+def each_kind_first(kinds: Sequence[str | None]) -> list[int]:
+    """The places in a list of kinds, that where a kind stands first before all others."""
+    first = {kind: place for place, kind in reversed(list(enumerate(kinds)))}
+    return sorted(range(len(kinds)), key=lambda place: first[kinds[place]] != place)
 
 
 def unnamed(all_claims: Iterable[Claims], known: Known) -> str:
@@ -152,6 +159,6 @@ def as_tags(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         return ()
     tags = (
-        str(tag).strip().removeprefix("#") for tag in value if not isinstance(tag, list | Mapping)
+        one_line(str(tag)).removeprefix("#") for tag in value if not isinstance(tag, list | Mapping)
     )
     return tuple(dict.fromkeys(tag for tag in tags if tag))

@@ -29,13 +29,23 @@ def with_made(
     """
     training = dataset.of("train")
     made = [*_roughened(training, rough, seed)]
+    warnings = [*_fewer("train.roughen", len(made), round(rough * len(training)))]
     if none is not None:
         sources = [item for item in training if item.kind != none]
         lacking = round(near_misses * len(sources)) - (len(training) - len(sources))
-        made += _near_misses(sources, lacking, none, seed)
+        found = _near_misses(sources, lacking, none, seed)
+        warnings += _fewer("train.near_misses", len(found), lacking)
+        made += found
     held_back = {item.id for item in dataset.items if item.side != "train"}
     dataset = extended(dataset, [item for item in made if content_id(item.text) not in held_back])
-    return replace(dataset, warnings=(*dataset.warnings, *_warnings(dataset, near_misses, none)))
+    warnings += _warnings(dataset, near_misses, none)
+    return replace(dataset, warnings=(*dataset.warnings, *warnings))
+
+
+def _fewer(setting: str, made: int, wanted: int) -> Iterator[str]:
+    """Said where less than half of what was asked for could be made."""
+    if made < wanted / 2:
+        yield f"{setting}: only {made} of {wanted} could be made: the notes are too short or too plain"
 
 
 def _warnings(dataset: Dataset, near_misses: float, none: str | None) -> Iterator[str]:

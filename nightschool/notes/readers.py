@@ -22,7 +22,7 @@ from nightschool.notes.kinds import (
     settle,
     unnamed,
 )
-from nightschool.notes.text import Undecodable, decode, encodable, open_lines
+from nightschool.notes.text import Undecodable, decode, encodable, harmless, open_lines
 
 _PROSE = (".md", ".markdown", ".txt")
 _TABLES = (".jsonl", ".csv")
@@ -144,7 +144,7 @@ def read_notes(
     elif path.is_file():
         if labelled and path.suffix.lower() not in _TABLES:
             raise NotesError(f"{path}: notes are a folder, a .jsonl or a .csv file")
-        files = [_File(str(path), encodable(path.name), path.stat().st_size)]
+        files = [_File(str(path), harmless(path.name), path.stat().st_size)]
     else:
         raise NotesError(f"there are no notes at {path}: set notes.folder in nightschool.toml")
     found.total = sum(file.size for file in files)
@@ -184,7 +184,11 @@ def _settle(found: _Found, listed: Sequence[str]) -> None:
             if kind is not None or text is not note.text:
                 note = replace(note, text=text, kind=kind)
         notes.append(note)
-    check_names(note.kind for note in notes if note.kind is not None)
+    places = dict.fromkeys(listed, "under [kinds] in nightschool.toml")
+    for note in notes:
+        if note.kind is not None:
+            places.setdefault(note.kind, note.source)
+    check_names(places)
     if (
         notes
         and all(note.kind is None for note in notes)
@@ -223,7 +227,7 @@ def _walk(root: Path, found: _Found) -> Iterator[_File]:
 def _entries(folder: str, prefix: str) -> Iterator[tuple[os.DirEntry[str], str]]:
     with os.scandir(folder) as scan:
         entries = sorted(scan, key=lambda entry: entry.name)
-    return ((entry, encodable(prefix + entry.name)) for entry in entries)
+    return ((entry, prefix + harmless(entry.name)) for entry in entries)
 
 
 def _no_note(entry: os.DirEntry[str], status: os.stat_result, real: str) -> str:
@@ -307,11 +311,19 @@ def _read_prose(file: _File, found: _Found) -> None:
             add(section, source, file.source)
 
 
+def _columns(found: _Found) -> list[str]:
+    """The names of the columns that are looked at."""
+    settings = found.settings
+    labels = [settings.label_column, settings.group_column] if found.labelled else []
+    return [settings.text_column, *filter(None, labels)]
+
+
 def _read_table(file: _File, found: _Found) -> None:
     with open_lines(Path(file.path)) as (lines, position):
         columns: list[str] = []
         labels = not found.labelled
-        for number, (line, row) in enumerate(tables.rows(lines, file.source), start=1):
+        used = _columns(found)
+        for number, (line, row) in enumerate(tables.rows(lines, file.source, used), start=1):
             columns = columns or list(row)
             labels = labels or found.settings.label_column in row
             _read_row(row, f"{file.source}:{line}", found)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import TextIO
 
 from nightschool.notes.errors import NotesError
+from nightschool.notes.text import harmless
 
 # A note may be longer than csv's own limit; notes.max_bytes is the one that counts.
 csv.field_size_limit(2**31 - 1)
@@ -17,9 +18,14 @@ csv.field_size_limit(2**31 - 1)
 Row = tuple[int, Mapping[str, object]]
 
 
-def rows(lines: TextIO, source: str) -> Iterator[Row]:
-    """(number of its first line, row) of a table, JSONL or CSV by the name of `source`."""
-    return (_jsonl if source.lower().endswith(".jsonl") else _csv)(lines, source)
+def rows(lines: TextIO, source: str, wanted: Collection[str]) -> Iterator[Row]:
+    """(number of its first line, row) of a table, JSONL or CSV by the name of `source`.
+
+    Raises NotesError where a row is broken, or a wanted column of a CSV stands in its header twice.
+    """
+    if source.lower().endswith(".jsonl"):
+        return _jsonl(lines, source)
+    return _csv(lines, source, wanted)
 
 
 def missing(place: str, setting: str, wanted: str, columns: list[str]) -> str:
@@ -27,7 +33,9 @@ def missing(place: str, setting: str, wanted: str, columns: list[str]) -> str:
     by_case = {column.casefold(): column for column in columns}
     near = difflib.get_close_matches(wanted.casefold(), by_case, n=1)
     hint = f'; did you mean {setting} = "{by_case[near[0]]}"?' if near else f"; set {setting}"
-    return f'{place}: no column "{wanted}" (there are: {", ".join(columns)}){hint}'
+    return (
+        f'{place}: no column "{wanted}" (there are: {harmless(", ".join(columns))}){harmless(hint)}'
+    )
 
 
 def parsed(line: str, where: str) -> object:
@@ -51,7 +59,7 @@ def _jsonl(lines: TextIO, source: str) -> Iterator[Row]:
         yield number, row
 
 
-def _csv(lines: TextIO, source: str) -> Iterator[Row]:
+def _csv(lines: TextIO, source: str, wanted: Collection[str]) -> Iterator[Row]:
     blank = 0
     header = lines.readline()
     while header == "\n":
@@ -63,6 +71,12 @@ def _csv(lines: TextIO, source: str) -> Iterator[Row]:
     line = blank + 1
     try:
         names = [name.strip() for name in next(reader, [])]
+        for name in wanted:
+            if names.count(name) > 1:
+                raise NotesError(
+                    f'{source}, line {line}: {names.count(name)} columns are called "{name}": rename '
+                    "those that are not meant"
+                )
         line = blank + reader.line_num + 1
         for fields in reader:
             if fields and len(fields) != len(names):

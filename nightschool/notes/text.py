@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -23,6 +23,7 @@ _BOMS = (
 _LEGACY = ["cp932", "euc_jp", "iso2022_jp", "cp1252", "gb18030", "big5", "euc_kr", "cp1251"]
 _MOST_CONTROLS = 0.05
 _CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n\r\f\x1b")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _PIECE = 1 << 20
 _KANA = re.compile("[\u3040-\u30ff\uff61-\uff9f]")
 _JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
@@ -157,6 +158,22 @@ def japanese_share(text: str) -> float:
 def encodable(text: str) -> str:
     """Half surrogate pairs, from JSON's escapes or undecodable file names, become "?"."""
     return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def harmless(text: str) -> str:
+    """Text with a space for every control character: a terminal shows it, and obeys nothing."""
+    return _CONTROL.sub(" ", encodable(text))
+
+
+def one_line(text: str) -> str:
+    """A name or an excerpt as it is shown: `harmless`, on one line, white space collapsed."""
+    return " ".join(harmless(text).split())
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """'a.md, b.md', or of many the first and how many more."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def normalise(text: str) -> str:

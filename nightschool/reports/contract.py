@@ -271,8 +271,8 @@ class Report(TypedDict):
 
     `more_notes` is about how many more test notes would settle an inconclusive decision; None where
     it is settled, or where no number within reach would. `rivals` are the cheap arms that the night's
-    model does not beat, best first. `calibration`, `risk_coverage` and `out_of_scope` are by arm, for
-    those whose probabilities are known.
+    model does not beat, those first that are better beyond chance, then the most accurate. `calibration`,
+    `risk_coverage` and `out_of_scope` are by arm, for those whose probabilities are known.
     """
 
     format: int

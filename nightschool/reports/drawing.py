@@ -6,6 +6,7 @@ Figures are drawn on their own canvas, without pyplot's global state.
 import unicodedata
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
+from matplotlib.font_manager import findSystemFonts, fontManager
 from matplotlib.text import Text
 from PIL import Image
 
@@ -151,8 +152,18 @@ def short(name: str, longest: int) -> str:
 @cache
 def families() -> list[str]:
     """The wanted fonts that are installed: matplotlib warns once for every other."""
+    if found := _known(FAMILIES[:-1]):
+        return [*found, FAMILIES[-1]]
+    # matplotlib's list is kept from its first import: a font may have been installed since.
+    for file in set(findSystemFonts()) - {font.fname for font in fontManager.ttflist}:
+        with suppress(Exception):  # of many kinds, for fonts that it cannot read
+            fontManager.addfont(file)
+    return _known(FAMILIES)
+
+
+def _known(families: Sequence[str]) -> list[str]:
     installed = {font.name for font in fontManager.ttflist}
-    return [family for family in FAMILIES if family in installed]
+    return [family for family in families if family in installed]
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nightschool.config import files
 from nightschool.notes.inventory import THIN, Auc, Feature, Inventory, Texture
+from nightschool.notes.text import listed
 from nightschool.reports import wording
 from nightschool.reports.template import fill
 from nightschool.reports.wording import counted
@@ -49,8 +50,8 @@ def _on_labels(inventory: Inventory) -> list[str]:
             "`none` with notes that are none of it."
         ]
     if inventory.thin:
-        listed = ", ".join(f"{kind} ({inventory.kinds[kind].n})" for kind in inventory.thin)
-        return [f"Thin, with under {THIN} notes and so hardly measurable: {listed}."]
+        thin = listed([f"{kind} ({inventory.kinds[kind].n})" for kind in inventory.thin])
+        return [f"Thin, with under {THIN} notes and so hardly measurable: {thin}."]
     return []
 
 
@@ -135,15 +136,9 @@ def feature_in_words(feature: Feature) -> str:
 
 def some(counts: dict[str, int], most: int = 4) -> str:
     """'en 120, ja 40, 3 others'."""
-    listed = [f"{name} {count:,}" for name, count in list(counts.items())[:most]]
+    first = [f"{name} {count:,}" for name, count in list(counts.items())[:most]]
     rest = sum(list(counts.values())[most:])
-    return ", ".join([*listed, *([f"others {rest:,}"] if rest else [])])
-
-
-def group_in_words(sources: Sequence[str], most: int = 8) -> str:
-    """'a.md, b.md', or of many the first and how many more."""
-    more = f" and {len(sources) - most:,} more" if len(sources) > most else ""
-    return ", ".join(sources[:most]) + more
+    return ", ".join([*first, *([f"others {rest:,}"] if rest else [])])
 
 
 def loss(share: float) -> str:
@@ -160,7 +155,7 @@ def render(inventory: Inventory) -> str:
     """The page's HTML; nothing in it is loaded from elsewhere, and every text is escaped."""
     return fill(
         "inventory.html.j2",
-        {"loss": loss, "some": some, "auc": auc, "group": group_in_words},
+        {"loss": loss, "some": some, "auc": auc, "group": listed},
         feature_in_words=feature_in_words,
         inventory=inventory,
         findings=findings(inventory),

@@ -5,7 +5,7 @@ from nightschool.reports.wording import arm_in_words, counted, percent, points, 
 
 
 def verdict(report: Report) -> str:
-    """What the night did, in one line; names the cheap arm that does as well, if one does."""
+    """What the night did, in one line; names the cheap arm that does as well or better, if one does."""
     return " ".join(verdict_sentences(report))
 
 
@@ -101,13 +101,20 @@ def _champion(report: Report) -> list[str]:
     return [*said, f"Only in part: {champion['why_not']}."] if champion["why_not"] else said
 
 
+def _is_beaten(check: Check) -> bool:
+    """Whether the check says that a cheap arm is better beyond chance."""
+    return check["name"] == "cheap arms" and check["settled"] and not check["passed"]
+
+
 def _rival(report: Report) -> list[str]:
     if not report["rivals"]:
         return []
     name = report["rivals"][0]
     accuracy, ours = arm_of(report, name)["accuracy"], arm_of(report, "after")["accuracy"]
     words = arm_in_words(name)
-    if accuracy >= ours:
+    if any(_is_beaten(check) for check in report["checks"]):
+        does = "does better"
+    elif accuracy >= ours:
         does = "does at least as well"
     else:
         does = f"may do as well, as far as {counted(report['items'], 'note')} can tell"

@@ -57,7 +57,7 @@ def _values(text: str) -> Iterable[str]:
         return
     try:
         found = json.loads(text[begin : end + 1])
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if isinstance(found, dict):
         yield from (value for value in found.values() if isinstance(value, str))

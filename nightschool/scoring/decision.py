@@ -150,7 +150,7 @@ def against_cheap(
         for name, pair in cheap.items()
         if pair["p_better"] < rules.confidence
     ]
-    rivals.sort(key=lambda rival: -rival.accuracy)
+    rivals.sort(key=lambda rival: (rival.better, rival.accuracy), reverse=True)
     names = " and ".join(rival.name for rival in rivals)
     if any(rival.better for rival in rivals):
         names = " and ".join(rival.name for rival in rivals if rival.better)
@@ -215,6 +215,9 @@ def _kinds(
     ]
     if dropped:
         return _check(reference, "kinds", False, True, "; ".join(dropped))
+    if not large:
+        detail = f"no kind has {SMALLEST_N} test notes, so a loss would not be seen"
+        return _check(reference, "kinds", True, True, detail)
     few = len(test.kinds) - len(large)
     unseen = f" ({counted(few, 'kind')} with fewer than {SMALLEST_N} not looked at)" if few else ""
     detail = f"none of {counted(len(large), 'kind')} is lost beyond chance{unseen}"

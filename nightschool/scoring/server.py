@@ -19,6 +19,7 @@ from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from nightschool.config.settings import ServerSettings, is_loopback
+from nightschool.notes.text import encodable, one_line
 
 Trouble = Literal["timeout", "error"]
 
@@ -31,10 +32,10 @@ _AGAIN_S = 0.5
 
 
 class ServerError(Exception):
-    """Why a note has no answer, in a few words."""
+    """Why a note has no answer, in a few words, which may be the server's own."""
 
     def __init__(self, trouble: Trouble, message: str) -> None:
-        super().__init__(message)
+        super().__init__("".join(filter(str.isprintable, message)))
         self.trouble = trouble
 
 
@@ -67,7 +68,7 @@ class Server:
         rows = found.get("data") if isinstance(found, dict) else None
         if not isinstance(rows, list):
             raise ServerError("error", "its list of models is of another form")
-        return [str(row.get("id", "")) for row in rows if isinstance(row, dict)]
+        return [one_line(str(row.get("id", ""))) for row in rows if isinstance(row, dict)]
 
     def _patiently(self, method: str, path: str, body: bytes | None) -> bytes:
         """The body of an answer, asked for again while the server says "not yet"."""
@@ -158,13 +159,13 @@ def _content(body: bytes) -> str:
         raise ServerError("error", "an answer of another form than chat completions") from None
     if isinstance(content, list):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
+    return encodable(content) if isinstance(content, str) else ""
 
 
 def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ServerError("error", "broken JSON") from None
 
 
@@ -173,7 +174,7 @@ def _why(body: bytes) -> str:
     try:
         error = json.loads(body.decode("utf-8"))["error"]
         message = error["message"] if isinstance(error, dict) else error
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return ""
     return f": {str(message).strip().splitlines()[0][:120]}" if str(message).strip() else ""
 

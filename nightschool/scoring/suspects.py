@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from nightschool.notes.inventory import Suspect, Suspects
 from nightschool.notes.readers import Note
+from nightschool.notes.text import one_line
 from nightschool.scoring.cheap import classifier, gram_rows
 
 FOLDS = 5
@@ -81,5 +82,5 @@ def _judgeable(
 
 
 def _excerpt(text: str) -> str:
-    flat = " ".join(text[: 4 * _EXCERPT].split())
+    flat = one_line(text[: 4 * _EXCERPT])
     return flat if len(flat) <= _EXCERPT else flat[: _EXCERPT - 1].rstrip() + "…"

@@ -153,7 +153,8 @@ def _zero_shot(sides: Sides) -> Answered:
 def _few_shot(sides: Sides) -> Answered:
     shown, choice = with_examples(
         sides.encoder,
-        [(item.id, item.text, item.kind) for item in sides.known],
+        # Made notes are for training: what a kind looks like, its owner's notes show.
+        [(item.id, item.text, item.kind) for item in sides.known if not item.origin],
         context_length(sides.work.base_folder()),
     )
     sides.work.chose(choice)
@@ -166,7 +167,7 @@ def _few_shot(sides: Sides) -> Answered:
         scored.probabilities[: len(CONTENT_FREE)],
         scored.probabilities[len(CONTENT_FREE) :],
     )
-    note = f"training notes in the prompt ({choice.value}), contextually calibrated"
+    note = f"own training notes in the prompt ({choice.value}), contextually calibrated"
     return _answered(sides, calibrated(rows, free).tolist(), note)
 
 

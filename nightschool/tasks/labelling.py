@@ -75,8 +75,10 @@ def make_tour(school: School, settings: Settings, wanted: Iterable[Why], most: i
     for read in with_labels(reading, labels).notes:
         copies[content_id(read.text)].append(read)
     notes = [_one_of(id_, same) for id_, same in copies.items()]
-    kinds = sorted({kind for note in notes for kind in note.given} | settings.kinds.keys())
-    check_names(kinds)
+    places = {kind: note.source for note in notes for kind in note.given}
+    places |= dict.fromkeys(settings.kinds, "under [kinds] in nightschool.toml")
+    check_names(places)
+    kinds = sorted(places)
     none = none_kind(kinds, settings.notes.none) or "none"
     if not set(kinds) - {none}:
         raise NotesError(

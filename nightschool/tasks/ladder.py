@@ -58,7 +58,8 @@ def ladder(work: Work, dataset: Dataset) -> Ladder:
     notes: dict[str, str] = {}
     for name in names:
         if name == "majority":
-            answers[name] = majority(kinds, len(test))
+            own = [item.kind for item in known if not item.origin]
+            answers[name] = majority(own, len(test))
         elif name == "tfidf-lr":
             answers[name] = tfidf_lr(texts, kinds, [item.text for item in test])
         elif name == "server":

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nightschool.config.files import sync_tree
+from nightschool.learning.errors import LearningError
 from nightschool.tasks.seeds import (
     of_seed,
     read_result,
@@ -41,7 +42,11 @@ def train(work: Work) -> Ending:
         folder = seed_folder(work, seed)
         result = read_result(folder / "trained.json")
         if result is None:
-            result = _train_seed(of_seed(work, seed), folder, number)
+            name = said(seed, number, settings.seeds)
+            try:
+                result = _train_seed(of_seed(work, seed), folder, number)
+            except LearningError as error:
+                raise LearningError(f"{name}: {error}" if name else str(error)) from error
             if "outcome" in result:
                 return result
             write_json(folder / "trained.json", result)
@@ -49,7 +54,6 @@ def train(work: Work) -> Ending:
                 # The next seed's checkpoints take as much room again.
                 shutil.rmtree(folder / "checkpoints", ignore_errors=True)
             if number + 1 < settings.seeds:
-                name = said(seed, number, settings.seeds)
                 return {"outcome": "chunk_done", "reason": f"{name} is trained"}
         results[seed] = result
     losses = {seed: validation_loss(result, settings) for seed, result in results.items()}
@@ -96,7 +100,6 @@ def _chunk(work: Work, device: Device, folder: Path, number: int) -> Ending:
     from nightschool.learning.base import memory_gb
     from nightschool.learning.device import cap, out_of_memory, room
     from nightschool.learning.encoding import cuts_in_words
-    from nightschool.learning.errors import LearningError
     from nightschool.learning.student import place_of, prepare
     from nightschool.learning.trainer import adapter_sha256
     from nightschool.learning.trainer import train as train_chunk
@@ -226,7 +229,6 @@ def _with_less(work: Work, task: Task, plan: Plan) -> Ending:
     Recomputing every layer comes first, for it changes no number; then passes of half the tokens.
     """
     from nightschool.learning.choice import Choice
-    from nightschool.learning.errors import LearningError
     from nightschool.learning.plan import LEAST_BUDGET, Shape, load_of
 
     settings = task.settings

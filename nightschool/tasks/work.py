@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,10 +13,11 @@ from nightschool.config import files
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.notes.dataset import Dataset, freeze, load
+from nightschool.notes.errors import NotesError
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.made import with_made
 from nightschool.notes.none import none_kind
-from nightschool.notes.readers import Reading, read_school
+from nightschool.notes.readers import Reading, notes_path, read_school
 from nightschool.notes.sides import read_sides
 from nightschool.tasks.child import Parent
 
@@ -131,6 +133,8 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Datase
     Nothing is written. Raises NotesError.
     """
     reading = read_school(school.root, settings)
+    if not reading.notes:
+        raise NotesError(_nothing_read(notes_path(school.root, settings), reading))
     reading = with_labels(reading, read_labels(school.labels_file))
     dataset = freeze(
         reading.notes,
@@ -148,6 +152,15 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Datase
         seed=settings.split.seed,
     )
     return reading, dataset
+
+
+def _nothing_read(path: Path, reading: Reading) -> str:
+    reasons = Counter(skipped.reason for skipped in reading.skipped).most_common(3)
+    skipped = ", ".join(f"{count} skipped: {reason}" for reason, count in reasons)
+    return (
+        f"there are no notes in {path}{f' ({skipped})' if skipped else ''}: put some there, or set "
+        "notes.folder in nightschool.toml"
+    )
 
 
 def write_json(file: Path, content: Mapping[str, Any] | float) -> None:

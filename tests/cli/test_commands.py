@@ -260,7 +260,11 @@ def test_the_inventory_is_shown_in_a_terminal_and_as_a_page(make_school: MakeSch
             "a.csv, line 3: 3 fields, but the header has 2",
         ),
         ("a.jsonl", '{"text": "x"}\n', 'a.jsonl: no column "label" (there are: text)'),
-        ("Lesson/a.md", "x", 'the kinds "Lesson" and "lesson" differ in case or width alone'),
+        (
+            "Lesson/a.md",
+            "x",
+            'the kinds "Lesson" (Lesson/a.md) and "lesson" (lesson/lesson-0.md) differ in case or width',
+        ),
     ],
 )
 def test_what_is_wrong_with_the_notes_is_one_line(
@@ -273,6 +277,29 @@ def test_what_is_wrong_with_the_notes_is_one_line(
     done = nightschool("notes", school=school)
     assert done.returncode == 1
     assert said in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX closes the stream")
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code", "said"),
+    [
+        (("label",), "<&-", 2, "standard input is no terminal"),
+        (("classify", "-"), "<&-", 2, "standard input: the note is empty"),
+        (("notes",), "2>&-", 0, "36 notes"),
+        (("notes",), "<&- >&- 2>&-", 0, ""),
+    ],
+)
+def test_a_stream_that_is_closed_is_an_empty_one(
+    make_school: MakeSchool, arguments: tuple[str, ...], closed: str, code: int, said: str
+) -> None:
+    school = make_school()
+    command = [sys.executable, "-m", "nightschool", "--school", str(school.root), *arguments]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command],
+        capture_output=True, text=True, encoding="utf-8", timeout=60,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
 
 
 def test_doctor_checks_everything(make_school: MakeSchool) -> None:

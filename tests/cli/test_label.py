@@ -104,6 +104,12 @@ def test_other_keys_change_nothing(school: School) -> None:
 
 
 @pytest.mark.usefixtures("at_a_terminal")
+def test_a_full_width_key_is_that_key(school: School) -> None:
+    invoke(school, "１ｑ")
+    assert list(answers(school).values()) == ["decision"]
+
+
+@pytest.mark.usefixtures("at_a_terminal")
 def test_only_what_is_wanted_is_asked(school: School) -> None:
     assert "1/3  レシピ" in invoke(school, "q", "--only", "none").output
 

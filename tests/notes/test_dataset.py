@@ -194,6 +194,10 @@ def test_a_note_under_two_kinds_is_left_out_and_named() -> None:
         "the same note under different kinds is left out, decide on one: "
         "a/both.md (a), b/both.md (b)",
     )
+    many = [Note("Both", "a", f"a/{n}.md") for n in range(9)] + [Note("Both", "b", "b.md")]
+    [warning, *_] = _freeze([*notes[:-2], *many]).warnings
+    assert "decide on one: a/0.md (a), b.md (b), a/1.md (a), " in warning
+    assert warning.endswith("a/6.md (a) and 2 more")
 
 
 @pytest.mark.parametrize(
@@ -216,6 +220,19 @@ def test_a_kind_too_thin_to_be_measured_is_trained_on_and_named(count: int, said
     assert dataset.warnings == (said,)
 
 
+def test_a_column_of_names_that_are_no_kinds_is_told_in_a_line() -> None:
+    """As where the label column is that of the ids."""
+    ids = [Note(f"{n * 7919:x}", f"id-{n:03}", f"a.csv:{n}") for n in range(300)]
+    dataset = _freeze([*_notes(a=10, b=10), *ids])
+    assert dataset.warnings == (
+        "300 kinds have fewer than 3 notes, are trained on and cannot be measured (are they kinds?): "
+        "id-000, id-001, id-002, id-003, id-004, id-005, id-006, id-007 and 292 more",
+    )
+    with pytest.raises(NotesError) as caught:
+        _freeze(ids)
+    assert str(caught.value).endswith("id-007: 1 and 292 more)")
+
+
 @pytest.mark.parametrize(
     ("notes", "said"),
     [
@@ -224,12 +241,12 @@ def test_a_kind_too_thin_to_be_measured_is_trained_on_and_named(count: int, said
         (_notes(lesson=9), 'there is only one kind, "lesson", and nothing to tell apart: '),
         (
             _notes(a=2, b=1),
-            "no kind has 3 notes, so nothing can be measured: add notes (a: 2, b: 1)",
+            "no kind has 3 different notes, so nothing can be measured: add notes (a: 2, b: 1)",
         ),
         (
             [Note("same", "a", f"a/{n}.md") for n in range(9)]
             + [Note("other", "b", f"b/{n}.md") for n in range(9)],
-            "no kind has 3 notes, so nothing can be measured: add notes (a: 1, b: 1)",
+            "no kind has 3 different notes, so nothing can be measured: add notes (a: 1, b: 1)",
         ),
         (
             [Note("same", "a", f"a/{n}.md") for n in range(9)],

@@ -100,7 +100,7 @@ def test_near_copies_contradict_with_all_exact_copies_of_them() -> None:
     ]
     inventory = take(_reading(*notes), near=[[0, 1]])
     assert inventory.near_duplicates == (("1", "2"),)
-    assert inventory.contradictions == (("1 (a)", "2 (a)", "3 (b)"),)
+    assert inventory.contradictions == (("1 (a)", "3 (b)", "2 (a)"),)
 
 
 def test_alike_notes_are_each_in_one_group() -> None:

@@ -6,19 +6,19 @@ import json
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from unicodedata import normalize
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nightschool.notes.errors import NotesError
+from nightschool.notes.kinds import kind_name
 from nightschool.notes.labels import Label, read_labels, with_labels, write_labels
 from nightschool.notes.readers import Note, Reading, read_notes
 from nightschool.notes.text import content_id
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
-kinds = texts.map(lambda text: normalize("NFC", " ".join(f"a{text}".split())))
+kinds = texts.map(lambda text: kind_name(f"a{text}"))
 some_labels = st.builds(
     Label, texts.map(lambda text: f"id {text}"), st.one_of(st.none(), kinds), texts, texts, texts
 )

@@ -135,3 +135,16 @@ def test_where_the_owner_has_enough_notes_of_no_kind_none_are_made() -> None:
     share = training["none"] / (training["decision"] + training["lesson"])
     assert made(near_misses=share).items == FROZEN.items
     assert len(made(near_misses=share + 0.1).items) > len(FROZEN.items)
+
+
+def test_notes_that_little_can_be_made_of_are_told() -> None:
+    short = [
+        Note(f"{kind} {n * 7919:x}", kind, f"{kind}/{n}.md") for kind in KINDS for n in range(9)
+    ]
+    frozen = freeze(short, test=0.2, validation=0.1, seed=0)
+    found = with_made(frozen, rough=0.5, near_misses=1.0, none="none", seed=0)
+    assert found.items == frozen.items
+    assert found.warnings[len(frozen.warnings) :] == (
+        "train.roughen: only 0 of 9 could be made: the notes are too short or too plain",
+        "train.near_misses: only 0 of 6 could be made: the notes are too short or too plain",
+    )

@@ -160,6 +160,25 @@ def test_front_matter_without_a_kind_may_hold_anything(folder: Path, put: Put, m
     assert (reading.notes, reading.warnings) == ((Note("body", "f", "f/a.md"),), ())
 
 
+def test_no_name_holds_what_a_terminal_obeys(folder: Path, put: Put) -> None:
+    put("a.md", '---\nkind: "\\e[31mred\\0 \\x9b"\n---\n# One \x1b[2J\ntext\n')
+    put("b.csv", 'text,label\nx,"\x1b[31mred\nkind"\n')
+    try:
+        put("c\x1b[2J  d.md", "text")
+    except OSError:
+        pytest.skip("this file system wants other names")
+    found = read_notes(folder, NotesSettings(split="headings")).notes
+    assert [(note.source, note.kind) for note in found] == [
+        ("a.md#One [2J", "[31mred"),
+        ("b.csv:2", "[31mred kind"),
+        ("c [2J  d.md", None),
+    ]
+    put("b.csv", '"te\nxt",la\x1bbel\nx,y\n')
+    with pytest.raises(NotesError) as caught:
+        read_notes(folder)
+    assert str(caught.value).isprintable()
+
+
 # What is skipped
 
 
@@ -391,6 +410,20 @@ def test_a_broken_csv_row_is_named_by_the_line_where_it_begins(
     assert str(caught.value).startswith(f"a.csv, {said}")
 
 
+@pytest.mark.parametrize("name", ["text", "label"])
+def test_a_csv_column_that_stands_there_twice_is_an_error_if_it_is_looked_at(
+    folder: Path, put: Put, name: str
+) -> None:
+    put("a.csv", f"\ntext,label,more,more, {name}\nx,a,1,2,y\n")
+    with pytest.raises(NotesError) as caught:
+        read_notes(folder)
+    assert str(caught.value) == (
+        f'a.csv, line 2: 2 columns are called "{name}": rename those that are not meant'
+    )
+    put("a.csv", "text,label,more,more\nx,a,1,2\n")
+    assert read_notes(folder).notes == (Note("x", "a", "a.csv:2"),)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -459,7 +492,21 @@ def test_kinds_that_differ_in_case_or_width_alone_are_named(
     with pytest.raises(NotesError) as caught:
         read_notes(folder)
     assert str(caught.value) == (
-        f'the kinds "{one}" and "{other}" differ in case or width alone: give them one name'
+        f'the kinds "{one}" (a.jsonl:1) and "{other}" (a.jsonl:2) differ in case or width alone: '
+        "give them one name"
+    )
+
+
+def test_a_kind_of_the_settings_may_not_be_spelled_otherwise_in_the_notes(
+    folder: Path, put: Put
+) -> None:
+    put("lesson/a.md", "x")
+    assert _kinds(read_notes(folder, kinds=["lesson"])) == {"lesson/a.md": "lesson"}
+    with pytest.raises(NotesError) as caught:
+        read_notes(folder, kinds=["Lesson"])
+    assert str(caught.value) == (
+        'the kinds "Lesson" (under [kinds] in nightschool.toml) and "lesson" (lesson/a.md) differ in '
+        "case or width alone: give them one name"
     )
 
 

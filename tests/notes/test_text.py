@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.text import Undecodable, content_id, decode, japanese_share, normalise
+from nightschool.notes.text import (
+    Undecodable,
+    content_id,
+    decode,
+    japanese_share,
+    listed,
+    normalise,
+)
 
 ENGLISH = "A note in English.\nWith two lines."
 MIXED = "TODO: 田中さんに電話する (urgent) 🎉"
@@ -157,6 +164,11 @@ def test_copies_that_differ_in_case_width_or_white_space_have_one_identity(
 @pytest.mark.parametrize(("one", "other"), [("a note", "a note."), ("ab", "a b"), ("は", "ば")])
 def test_different_notes_have_different_identities(one: str, other: str) -> None:
     assert content_id(one) != content_id(other)
+
+
+def test_a_long_list_is_named_by_its_first() -> None:
+    assert listed(["a", "b"]) == "a, b"
+    assert listed([str(n) for n in range(1, 12)]) == "1, 2, 3, 4, 5, 6, 7, 8 and 3 more"
 
 
 def test_an_identity_is_sixteen_hexadecimal_digits_and_never_changes() -> None:

@@ -1,12 +1,14 @@
 """The charts are real images in both schemes, and any name can be drawn."""
 
 import math
+from copy import copy
 from pathlib import Path
 
 import matplotlib.image
 import pytest
 from page_examples import everything, with_kinds
 
+from nightschool.reports import drawing
 from nightschool.reports.charts import DRAWERS, draw
 from nightschool.reports.contract import Report
 from nightschool.reports.curves import smooth
@@ -86,6 +88,22 @@ def test_a_matrix_of_any_size_fits_on_a_page(kinds: int, tmp_path: Path) -> None
         assert figure is not None
         width, height = figure.get_size_inches()
         assert 1.5 <= width <= 9 and 1 <= height <= 8
+
+
+def test_a_font_that_was_installed_after_matplotlib_listed_them_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As where an owner installs a Japanese font because the charts show boxes."""
+    listed = copy(drawing.fontManager)
+    new = next(font for font in listed.ttflist if font.name == "STIXGeneral")
+    listed.ttflist = [font for font in listed.ttflist if font.name == "DejaVu Sans"]
+    (tmp_path / "broken.ttf").write_bytes(b"no font")
+    monkeypatch.setattr(drawing, "fontManager", listed)
+    monkeypatch.setattr(
+        drawing, "findSystemFonts", lambda: [str(tmp_path / "broken.ttf"), new.fname]
+    )
+    monkeypatch.setattr(drawing, "FAMILIES", ("STIXGeneral", "DejaVu Sans"))
+    assert drawing.families.__wrapped__() == ["STIXGeneral", "DejaVu Sans"]
 
 
 def test_the_figures_leave_no_global_state(report: Report, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from nightschool.notes.inventory import (
 from nightschool.notes.readers import Note, Reading, Skipped
 from nightschool.reports.inventory import (
     findings,
-    group_in_words,
     render,
     some,
     texture_details,
@@ -127,11 +126,6 @@ def test_counts_are_listed_up_to_a_few() -> None:
         == "en 1,200, ja 3, de 2, fr 2, others 2"
     )
     assert some({}) == ""
-
-
-def test_a_large_group_is_named_by_some_of_its_notes() -> None:
-    assert group_in_words(["a", "b"]) == "a, b"
-    assert group_in_words([str(n) for n in range(1, 12)]) == "1, 2, 3, 4, 5, 6, 7, 8 and 3 more"
 
 
 class _Page(HTMLParser):

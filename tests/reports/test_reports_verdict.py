@@ -72,6 +72,13 @@ def test_a_cheap_arm_that_is_not_beaten_is_named_in_the_same_line(
     assert "\n" not in line
 
 
+def test_a_cheap_arm_that_is_better_beyond_chance_is_said_to_be(report: Report) -> None:
+    report["rivals"] = ["tfidf-lr"]
+    report["checks"][-1] |= {"name": "cheap arms", "passed": False, "settled": True}
+    arm_of(report, "tfidf-lr")["accuracy"] = 0.92
+    assert verdict(report).endswith(" A simple word-count model (tfidf-lr) does better: 92 %.")
+
+
 def test_what_every_cheap_arm_is_beaten_by_names_none(report: Report) -> None:
     assert "tfidf" not in verdict(report)
 

@@ -48,6 +48,7 @@ def test_a_reply_means_the_kind_that_it_names(reply: str, kind: str) -> None:
         '{"kind": ["lesson", "decision"]}',
         "{}",
         "undecided",
+        '{"a":' * 100_000 + "1" + "}" * 100_000,
     ],
 )
 def test_nonsense_and_indecision_name_no_kind(reply: str) -> None:

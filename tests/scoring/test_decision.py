@@ -107,6 +107,12 @@ def test_a_kind_with_under_ten_notes_is_not_judged_and_the_reader_is_told() -> N
     assert found["passed"] and "1 kind with fewer than 10 not looked at" in found["detail"]
 
 
+def test_where_no_kind_has_ten_notes_it_is_said_that_no_loss_would_be_seen() -> None:
+    found = check(judged(("a", 1, 8, 0, 0), ("b", 1, 0, 6, 0)), "kinds")
+    assert found["passed"]
+    assert found["detail"] == "no kind has 10 test notes, so a loss would not be seen"
+
+
 def test_none_is_judged_however_few_its_notes_are() -> None:
     found = judged(("a", 5, 20, 0, 5), ("b", 14, 0, 0, 0), ("none", 1, 0, 6, 0))
     assert found.decision == "keep"
@@ -204,6 +210,7 @@ TEST = Questions(KINDS, ["a"] * 20, [str(i) for i in range(20)])
             "features-lr and tfidf-lr are as good, as far as 20 notes can tell",
         ),
         ({"features-lr": (0.01, 0.97), "tfidf-lr": (0.8, 0.1)}, False, "features-lr is better"),
+        ({"tfidf-lr": (0.01, 0.97), "features-lr": (0.8, 0.1)}, False, "tfidf-lr is better"),
         (
             {"features-lr": (0.01, 0.97), "tfidf-lr": (0.0, 0.99)},
             False,

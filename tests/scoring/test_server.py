@@ -88,6 +88,22 @@ def test_an_error_is_told_with_what_the_server_says_of_it() -> None:
         assert trouble(client(chat.url)) == ("error", "HTTP 500: no such model")
     with chat_server(fails(404, b"<html>nothing here</html>")) as chat:
         assert trouble(client(chat.url)) == ("error", "HTTP 404")
+    with chat_server(fails(500, b"[" * 200_000)) as chat:
+        assert trouble(client(chat.url)) == ("error", "HTTP 500")
+    with chat_server(fails(500, b'{"error": "\\u001b[2Jno\\u0007 memory\\nat line 3"}')) as chat:
+        assert trouble(client(chat.url)) == ("error", "HTTP 500: [2Jno memory")
+
+
+def test_what_a_server_says_does_nothing_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def speaks_otherwise(chat: Chat, handler: Handler) -> None:
+        handler.wfile.write(b"\x1b[2J hello\r\n\r\n")
+
+    with chat_server(speaks_otherwise) as chat:
+        found = trouble(client(chat.url))[1]
+    assert "hello" in found and found.isprintable()
+    names = json.dumps({"data": [{"id": "\x1b[2Jbig\n\ud83d"}]}).encode()
+    monkeypatch.setattr(Server, "_patiently", lambda *_: names)
+    assert client("http://127.0.0.1").models() == ["[2Jbig ?"]
 
 
 def test_a_server_that_still_loads_its_model_is_asked_again() -> None:
@@ -112,6 +128,7 @@ def test_a_server_that_loads_for_too_long_is_told() -> None:
     [
         (b'{"choices": [{"message": {"content": "les', "broken JSON"),
         (b"\xff\xfe", "broken JSON"),
+        (b"[" * 200_000, "broken JSON"),
         (b"[]", "an answer of another form than chat completions"),
         (b'{"choices": []}', "an answer of another form than chat completions"),
         (b'{"choices": [{"message": null}]}', "an answer of another form than chat completions"),
@@ -124,7 +141,12 @@ def test_an_answer_of_another_form_is_an_error(body: bytes, message: str) -> Non
 
 @pytest.mark.parametrize(
     ("content", "text"),
-    [(None, ""), ("", ""), ([{"type": "text", "text": "les"}, {"text": "son"}], "lesson")],
+    [
+        (None, ""),
+        ("", ""),
+        ("\ud83d lesson", "? lesson"),
+        ([{"type": "text", "text": "les"}, {"text": "son"}], "lesson"),
+    ],
 )
 def test_an_answer_may_be_empty_or_in_parts(content: object, text: str) -> None:
     body = json.dumps({"choices": [{"message": {"content": content}}]}).encode()

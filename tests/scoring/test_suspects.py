@@ -26,13 +26,14 @@ def _notes(each: int = 15) -> list[Note]:
 
 def test_a_wrong_kind_is_found_and_the_right_one_suggested() -> None:
     notes = _notes()
-    notes[3] = Note(notes[3].text, "bike", "wrong.md")
+    text = notes[3].text
+    notes[3] = Note(f"\x1b[2J{text}".replace(" ", "\n"), "bike", "wrong.md")
     found = find_suspects(notes, range(len(notes)))
     assert (found.judged, found.disagreed, found.remark) == (45, 1, "")
     [suspect] = found.worst
     assert (suspect.source, suspect.kind, suspect.suggested) == ("wrong.md", "bike", "food")
     assert suspect.p_suggested > suspect.p_kind
-    assert suspect.excerpt == notes[3].text
+    assert suspect.excerpt == f"[2J{text}"
 
 
 def test_the_most_doubtful_come_first_and_at_most_twenty() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.scoring import scorer
 from nightschool.tasks import arms
 from nightschool.tasks.stages import run_stage
+from nightschool.tasks.work import Work
 from tests.conftest import MakeSchool
 from tests.listener import Listener
 
@@ -59,6 +60,26 @@ def test_an_arm_that_cannot_be_measured_is_absent_and_the_rest_goes_on(
         "embeddings-lr", "few-shot",
     }  # fmt: skip
     assert all("\n" not in message for _, message in said)
+
+
+def test_the_examples_are_the_owners_notes_and_not_made_ones(
+    make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    with_examples = arms.with_examples
+
+    def seen(encoder: Any, notes: Any, context: Any) -> Any:
+        shown.extend(id_ for id_, _, _ in notes)
+        return with_examples(encoder, notes, context)
+
+    monkeypatch.setattr(arms, "with_examples", seen)
+    ladder = {"arms": ["few-shot"]}
+    school = make_school(base=tiny_base.as_posix(), train={**TRAIN, "roughen": 1.0}, ladder=ladder)
+    baseline(school)
+    work = Work(school, 1, load(school.settings_file), cast(Any, Listener()))
+    training = work.dataset().of("train")
+    assert any(item.origin for item in training)
+    assert shown == [item.id for item in training if not item.origin]
 
 
 def test_too_little_memory_for_an_arm_does_not_end_the_stage(

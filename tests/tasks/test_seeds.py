@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from nightschool.config.paths import School
 from nightschool.config.settings import TrainSettings, load
+from nightschool.learning.errors import LearningError
 from nightschool.ledger.ledger import Ledger
+from nightschool.tasks import training
 from nightschool.tasks.comparing import make_report
 from nightschool.tasks.seeds import said, seeds_of, typical, validation_loss
 from nightschool.tasks.stages import run_stage
@@ -132,6 +134,26 @@ def test_a_seed_that_is_trained_is_not_trained_again(seeded: tuple[School, Liste
     (school.run_folder(1) / "train.json").unlink()
     again, heard = do(school, "train")
     assert again == was and heard.steps == []
+
+
+def test_a_seed_that_fails_is_named_and_costs_no_other(
+    tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = prepared(tmp_path, tiny_base, seeds=2)
+    train_seed = training._train_seed
+
+    def diverges(work: Work, folder: Path, number: int) -> dict[str, Any]:
+        if number == 1:
+            raise LearningError("the loss is not finite")
+        return train_seed(work, folder, number)
+
+    monkeypatch.setattr(training, "_train_seed", diverges)
+    with pytest.raises(LearningError, match=r"^seed 1 \(2 of 2\): the loss is not finite$"):
+        trained(school)
+    monkeypatch.undo()
+    result, heard = do(school, "train")
+    assert len(result["seeds"]) == 2
+    assert [step for step, _ in heard.steps] == [5, 6, 7, 8]
 
 
 # Pure functions

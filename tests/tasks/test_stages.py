@@ -6,10 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from nightschool.config.settings import load
+from nightschool.notes.errors import NotesError
 from nightschool.notes.sides import read_sides
 from nightschool.tasks.stages import prep
-from nightschool.tasks.work import Work, write_json
+from nightschool.tasks.work import Work, read_and_freeze, write_json
 from tests.conftest import MakeSchool
 
 
@@ -31,3 +34,25 @@ def test_made_notes_are_counted_apart_and_get_no_side_for_good(
     assert read_sides(school.sides_file).known == {i.id: i.side for i in items if not i.origin}
     assert f"36 notes in 3 kinds: 27 to train on (and {len(made)} made of these), " in said[-1]
     assert work.result("prep")["train"] == 27 + len(made)
+
+
+def test_where_nothing_can_be_read_the_folder_is_named_and_what_was_skipped(
+    make_school: MakeSchool,
+) -> None:
+    school = make_school(each=0)
+    notes = school.root / "notes"
+    notes.mkdir()
+    settings = load(school.settings_file)
+    with pytest.raises(NotesError) as caught:
+        read_and_freeze(school, settings)
+    assert str(caught.value) == (
+        f"there are no notes in {notes}: put some there, or set notes.folder in nightschool.toml"
+    )
+    (notes / "a.jsonl").write_text('{"text": 1, "label": "a"}\n' * 2, "utf-8")
+    (notes / "b.pdf").write_bytes(b"%PDF")
+    with pytest.raises(NotesError) as caught:
+        read_and_freeze(school, settings)
+    assert (
+        f"no notes in {notes} (2 skipped: `text` is no text, 1 skipped: not a note: .pdf): "
+        in str(caught.value)
+    )

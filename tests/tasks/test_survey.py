@@ -68,7 +68,7 @@ def test_near_copies_are_those_that_the_search_finds(
     assert asked == [["one", "two", "one more"]]
     assert inventory.duplicates == (("a/1.md", "a/2.md"),)
     assert inventory.near_duplicates == (("a/1.md", "c/4.md"),)
-    assert inventory.contradictions == (("a/1.md (a)", "a/2.md (a)", "c/4.md (c)"),)
+    assert inventory.contradictions == (("a/1.md (a)", "c/4.md (c)", "a/2.md (a)"),)
 
 
 def test_notes_that_are_all_copies_of_one_another_are_no_error(make_school: MakeSchool) -> None:

@@ -295,7 +295,7 @@ def test_a_base_that_is_not_there_is_one_line(make_school: MakeSchool) -> None:
 def test_an_empty_folder_is_one_line(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     (school.root / "notes").mkdir()
-    assert "sub-folders named after their kinds" in failed_reason(school)
+    assert "there are no notes in" in failed_reason(school)
 
 
 def test_broken_settings_of_a_stage_are_one_line(make_school: MakeSchool, tiny_base: Path) -> None:

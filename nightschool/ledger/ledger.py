@@ -28,9 +28,11 @@ from nightschool.ledger.records import (
     stage_of,
 )
 
-# A stage fails when its process dies this often in a row without a single step, or three times as
-# often without coming further than before (a run that is killed again and again still gets on).
+# A stage fails when its process dies this often in a row without a single step; three times as often
+# where it took steps without coming further than before, or was killed from outside, which says little
+# of the stage (a run that is killed again and again still gets on).
 MOST_LOSSES = 3
+_LOSSES = ("lost", "killed")
 _WORKER_DIED = "the worker ended without a word"
 
 
@@ -195,7 +197,8 @@ class Ledger(ControlTable):
                 "UPDATE stages SET state = 'waiting' WHERE run = ? AND state = 'failed'", (run,)
             )
             db.execute(
-                "UPDATE attempts SET outcome = 'stopped' WHERE run = ? AND outcome = 'lost'", (run,)
+                "UPDATE attempts SET outcome = 'stopped' WHERE run = ? AND outcome IN (?, ?)",
+                (run, *_LOSSES),
             )
             if self._next_stage(run, current.goal):
                 self._set_run(run, "queued", "")
@@ -301,11 +304,11 @@ class Ledger(ControlTable):
     def interrupt(self, claim: Claim, outcome: Outcome, reason: str) -> None:
         """Record that a stage ended before it was finished, and will go on later.
 
-        A stage that was `lost` MOST_LOSSES times in a row without progress fails instead.
+        A stage that was `lost` or `killed` too often without progress fails instead; see MOST_LOSSES.
         """
         with self._transaction() as db:
             self._end(claim, outcome, reason)
-            if outcome == "lost" and self._losses(claim) > MOST_LOSSES - 0.01:
+            if outcome in _LOSSES and self._losses(claim) > MOST_LOSSES - 0.01:
                 self._fail(
                     claim,
                     f"{claim.stage} ended again and again without getting on ({reason}): "
@@ -352,15 +355,17 @@ class Ledger(ControlTable):
     def _losses(self, claim: Claim) -> float:
         """How many of the newest attempts in a row were lost without getting on; see MOST_LOSSES."""
         rows = self._db.execute(
-            "SELECT outcome, best_before, last_step FROM attempts WHERE run = ? AND stage = ? "
-            "AND reason IS NOT ? ORDER BY id DESC",
-            (claim.run, claim.stage, _WORKER_DIED),
+            "SELECT outcome, reason, best_before, last_step FROM attempts "
+            "WHERE run = ? AND stage = ? ORDER BY id DESC",
+            (claim.run, claim.stage),
         ).fetchall()
         count = 0.0
         for row in rows:
-            if row["outcome"] != "lost" or (row["last_step"] or 0) > row["best_before"]:
+            if row["outcome"] not in _LOSSES or (row["last_step"] or 0) > row["best_before"]:
                 break
-            count += 1 if row["last_step"] is None else 1 / 3
+            if row["reason"] != _WORKER_DIED:
+                alone = row["outcome"] == "lost" and row["last_step"] is None
+                count += 1 if alone else 1 / 3
         return count
 
     def _next_stage(self, run: int, goal: str) -> sqlite3.Row | None:

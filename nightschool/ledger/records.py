@@ -13,7 +13,8 @@ STAGES = ("prep", "baseline", "train", "evaluate", "compare")
 RunState = Literal["queued", "running", "waiting", "done", "failed", "cancelled"]
 Timing = Literal["now", "tonight"]
 # How an attempt ended: finished, chunk_done, paused, stopped, device_busy, cancelled, failed, or why the
-# policy stopped it (jobs.reasons). `lost`: its process or its worker died without a word.
+# policy stopped it (jobs.reasons). `lost`: its process or its worker died without a word; `killed`: its
+# process was, from outside.
 Outcome = str
 
 

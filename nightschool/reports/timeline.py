@@ -21,6 +21,7 @@ _REASONS: Mapping[str, str] = {
     "finish_by": "night over",
     "gpu_busy": "GPU in use",
     "hours_used": "the night's hours used up",
+    "killed": "its process was killed",
     "lost": "its process ended",
     "no_worker": "no worker",
     "outside_window": "outside the window",

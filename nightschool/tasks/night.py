@@ -16,7 +16,7 @@ _WENT_ON = ("finished", "chunk_done")
 # Nobody is stepped aside for: it was not its time, or it came to an end.
 _NOT_ITS_TIME = frozenset({
     "queued", "outside_window", "window_closed", "finish_by", "hours_used", "no_worker", "stopped",
-    "nothing_to_do", "lost", "failed", "cancelled",
+    "nothing_to_do", "lost", "killed", "failed", "cancelled",
 })  # fmt: skip
 # These prolong what was before them.
 _AFTERWARDS = frozenset({"quiet_time", "too_many_starts"})

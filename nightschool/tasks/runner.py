@@ -20,6 +20,7 @@ from nightschool.tasks.process import GRACE_BEFORE_SLEEP_S, GRACE_S, Child, Mess
 _PROGRESS_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
 _WRITE_AGAIN_S = 10.0
+_KILLED = -9  # SIGKILL; on Windows whoever ends a process chooses its code, so that it is only lost
 _TOLD_ONCE = ("choice", "warning")
 _CANCELLED: tuple[Outcome, str] = ("cancelled", "by its owner")
 
@@ -173,10 +174,12 @@ class _Attempt:
             ledger.fail(claim, reason)
         elif self._asked:
             ledger.interrupt(claim, *self._why(self._asked))
-        elif outcome == "lost":
-            ledger.interrupt(claim, "lost", f"its process ended with code {code}")
-        else:
+        elif outcome != "lost":
             ledger.interrupt(claim, outcome, reason)
+        elif code == _KILLED:
+            ledger.interrupt(claim, "killed", "its process was killed, or memory was short")
+        else:
+            ledger.interrupt(claim, "lost", f"its process ended with code {code}")
 
     def _why(self, asked: tuple[Outcome, str]) -> tuple[Outcome, str]:
         """How the attempt ended that was asked to stop. To the policy a run that was cancelled is none."""

@@ -350,7 +350,7 @@ class Worker:
         assert self.claim
         if self._outcome == "lost":
             self.lost += 1
-            self._ledger.interrupt(self.claim, "lost", "its process ended with code -9")
+            self._ledger.interrupt(self.claim, "lost", "its process ended with code -11")
             self._end(continues=False)
             return
         if self._outcome == "device_busy":

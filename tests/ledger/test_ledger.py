@@ -104,11 +104,11 @@ def test_a_new_worker_takes_over_what_a_dead_one_held(ledger: Ledger) -> None:
 def test_a_stage_that_dies_without_progress_fails_in_the_end(ledger: Ledger) -> None:
     run = add(ledger)
     for _ in range(MOST_LOSSES - 1):
-        ledger.interrupt(claimed(ledger, run), "lost", "its process ended with code -9")
+        ledger.interrupt(claimed(ledger, run), "lost", "its process ended with code -11")
         assert ledger.run(run).state == "queued"
-    ledger.interrupt(claimed(ledger, run), "lost", "its process ended with code -9")
+    ledger.interrupt(claimed(ledger, run), "lost", "its process ended with code -11")
     assert ledger.run(run).state == "failed"
-    assert "code -9" in ledger.run(run).reason and "retry" in ledger.run(run).reason
+    assert "code -11" in ledger.run(run).reason and "retry" in ledger.run(run).reason
 
 
 def test_a_stage_that_dies_but_makes_progress_goes_on(ledger: Ledger) -> None:
@@ -116,7 +116,7 @@ def test_a_stage_that_dies_but_makes_progress_goes_on(ledger: Ledger) -> None:
     for step in range(1, 3 * MOST_LOSSES):
         claim = claimed(ledger, run)
         ledger.progress(claim, step, 100, 0.5, 60.0)
-        ledger.interrupt(claim, "lost", "its process ended with code -9")
+        ledger.interrupt(claim, "lost", "its process ended with code -11")
     assert ledger.run(run).state == "queued"
 
 
@@ -126,8 +126,29 @@ def test_a_stage_that_gets_no_further_than_before_fails_in_the_end(ledger: Ledge
         assert ledger.run(run).state == "queued", attempt
         claim = claimed(ledger, run)
         ledger.progress(claim, 5, 100, 0.5, 60.0)
-        ledger.interrupt(claim, "lost", "its process ended with code -9")
+        ledger.interrupt(claim, "lost", "its process ended with code -11")
     assert ledger.run(run).state == "failed"
+
+
+def test_a_stage_that_is_killed_from_outside_fails_later(ledger: Ledger) -> None:
+    run = add(ledger)
+    for _ in range(3 * MOST_LOSSES):
+        assert ledger.run(run).state == "queued"
+        ledger.interrupt(claimed(ledger, run), "killed", "its process was killed")
+    assert ledger.run(run).state == "failed"
+    ledger.retry(run)
+    ledger.interrupt(claimed(ledger, run), "killed", "its process was killed")
+    assert ledger.run(run).state == "queued"
+
+
+def test_progress_counts_also_where_the_worker_died_after_it(ledger: Ledger) -> None:
+    run = add(ledger)
+    for step in range(1, 3):
+        for _ in range(MOST_LOSSES - 1):
+            ledger.interrupt(claimed(ledger, run), "lost", "its process ended with code -11")
+        ledger.progress(claimed(ledger, run), step, 100, 0.5, 60.0)
+        ledger.take_over()
+    assert ledger.run(run).state == "queued"
 
 
 def test_workers_that_die_do_not_count_against_the_stage(ledger: Ledger) -> None:

@@ -12,7 +12,7 @@ _SIGNIFICANCE = 0.05
 _POWER = 0.8
 # The share of test notes that a training is taken to break while it fixes others; 5 to 15 % are usual.
 _BROKEN = 0.1
-# From half of the notes right to 70 %: a test that misses that much is too small.
+# From half of the notes right to 70 %.
 _WANTED = 0.2
 # Below so many test notes, nothing is claimed of a kind by itself.
 LEAST_OF_KIND = 10
@@ -58,7 +58,8 @@ def enough(n: int) -> str:
     )
 
 
-def _shows_little(n: int) -> bool:
+def shows_little(n: int) -> bool:
+    """Whether so many test notes miss a gain of 20 points more often than 2 times in 10."""
     least = detectable(n)
     return least is None or least > _WANTED
 
@@ -70,9 +71,9 @@ def too_small(test: Mapping[str, int], groups: int | None = None) -> list[str]:
     """
     warnings = []
     n = sum(test.values())
-    if _shows_little(n):
+    if shows_little(n):
         warnings.append(f"few notes to measure with: {enough(n)}; add notes, or raise split.test")
-    elif groups is not None and _shows_little(groups):
+    elif groups is not None and shows_little(groups):
         warnings.append(
             f"the {n} test notes are of {groups} groups (nearly the same text, or of one file or source): "
             f"where the notes of a group fare alike they are worth no more than so many; {enough(groups)}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nightschool.config import files
+from nightschool.notes.enough import enough, shows_little
 from nightschool.notes.inventory import THIN, Auc, Feature, Inventory, Texture
 from nightschool.notes.text import listed
 from nightschool.reports import wording
@@ -24,7 +25,7 @@ _BAR, _BARS_HIGH = 60, 150
 def findings(inventory: Inventory) -> list[str]:
     """What stands out, and what to do about it: a sentence or two each, the gravest first."""
     said = _on_labels(inventory) if inventory.total else ["There are no notes."]
-    said += _on_copies(inventory) + _on_lengths(inventory)
+    said += _on_measuring(inventory) + _on_copies(inventory) + _on_lengths(inventory)
     suspects, texture = inventory.suspects, inventory.texture
     if suspects and suspects.judged:
         doubt = f"The cheap model, fitted on the others, doubts the kind of {suspects.disagreed or 'none'}"
@@ -53,6 +54,13 @@ def _on_labels(inventory: Inventory) -> list[str]:
         thin = listed([f"{kind} ({inventory.kinds[kind].n})" for kind in inventory.thin])
         return [f"Thin, with under {THIN} notes and so hardly measurable: {thin}."]
     return []
+
+
+def _on_measuring(inventory: Inventory) -> list[str]:
+    n = inventory.to_measure
+    if n is None or len(inventory.kinds) < 2 or not shows_little(n):
+        return []
+    return [f"Few notes to measure with: about {enough(n)}. Add notes, or raise split.test."]
 
 
 def _on_copies(inventory: Inventory) -> list[str]:
@@ -108,7 +116,10 @@ def texture_in_words(texture: Texture) -> str:
     means = (
         "they differ somewhat" if form.value < _CLEARLY else "they look like two different sources"
     )
-    return f"{told} {means}. Label some of the latter, so that the model learns from what it will sort."
+    return (
+        f"{told} {means}. Label some of the latter, so that the model learns from what it will sort, "
+        "or set train.roughen = 0.5."
+    )
 
 
 def texture_details(texture: Texture) -> list[str]:

@@ -57,6 +57,7 @@ def survey(
         languages=languages,
         same=same,
         near=near,
+        test=settings.split.test,
     )
     groups = number_groups(notes, alike(same, near))
     from nightschool.scoring.suspects import find_suspects

@@ -76,7 +76,7 @@ def test_what_stands_out_is_said_in_sentences(full: Inventory) -> None:
         "By their form alone, notes with a kind are told from notes without one in 93 of 100 pairs, "
         "where chance gives 50 (AUC 0.93, 95 % interval 0.90 to 0.95): they look like two different "
         "sources. Label some of "
-        "the latter, so that the model learns from what it will sort.",
+        "the latter, so that the model learns from what it will sort, or set train.roughen = 0.5.",
     ]
     assert full.texture and texture_details(full.texture) == [
         "lines that are headings 12 % against 1 %",
@@ -113,6 +113,18 @@ def test_a_gap_is_called_by_its_size(full: Inventory, auc: Auc, said: str) -> No
 )
 def test_the_gravest_is_said_first(notes: list[Note], said: str) -> None:
     assert findings(_inventory(*notes))[0].startswith(said)
+
+
+@pytest.mark.parametrize(("each", "few"), [(100, True), (400, False)])
+def test_a_test_split_that_can_say_little_is_told_before_any_run(each: int, few: bool) -> None:
+    notes = [Note(f"{kind} {n}", kind, f"{kind}{n}") for n in range(each) for kind in "ab"]
+    copies = [Note("a 1", "a", "copy"), Note("loose", None, "loose"), Note("c 1", "c", "alone")]
+    taken = take(Reading((*notes, *copies), (), ()), languages=["en"] * (2 * each + 3), test=0.2)
+    assert taken.to_measure == 2 * each // 5
+    told = [line for line in findings(taken) if line.startswith("Few notes to measure with: about")]
+    assert told == (["Few notes to measure with: about 40 test notes show a gain of 33 points or more "
+                     "(8 times in 10), a smaller one looks like chance. Add notes, or raise split.test."]
+                    if few else [])  # fmt: skip
 
 
 def test_notes_that_are_all_the_same_are_called_so() -> None:

@@ -22,6 +22,10 @@ class LedgerError(Exception):
     """One line: what is wrong with the ledger or the request, and what to do."""
 
 
+class LedgerHeld(LedgerError):
+    """Another process holds the ledger for longer than one waits."""
+
+
 class RefusedRequest(LedgerError):
     """What was asked for does not fit what is there, such as a run that does not exist."""
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from nightschool.ledger.records import LedgerError
+from nightschool.ledger.records import LedgerError, LedgerHeld
 from nightschool.ledger.schema import NewerLedger, migrate
 
 LOCKED_AFTER_S = 5.0
@@ -52,7 +52,7 @@ class Store:
             ) from None
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
-                raise LedgerError(
+                raise LedgerHeld(
                     f"{self._file} is held by another process for more than {LOCKED_AFTER_S:.0f} s: "
                     "close the program that has it open, then try again"
                 ) from None

@@ -70,7 +70,7 @@ def main() -> None:
     # Imported only now: it takes seconds, and an orphan should not wait for it.
     from nightschool.config.errors import ConfigError
     from nightschool.learning.errors import DeviceBusy, LearningError, Stopped
-    from nightschool.ledger.records import LedgerError
+    from nightschool.ledger.records import LedgerError, LedgerHeld
     from nightschool.notes.errors import NotesError
     from nightschool.tasks import jobs
 
@@ -80,6 +80,8 @@ def main() -> None:
         ending = {"outcome": "stopped", "reason": "stopped half-way; it is done again"}
     except DeviceBusy as error:
         ending = {"outcome": "device_busy", "reason": str(error)}
+    except LedgerHeld as error:
+        ending = {"outcome": "lost", "reason": str(error)}  # done again, but not for ever
     except (LearningError, NotesError, ConfigError, LedgerError) as error:
         ending = {"outcome": _outcome(error), "reason": str(error)}
     except Exception as error:

@@ -179,7 +179,7 @@ class _Attempt:
         elif code == _KILLED:
             ledger.interrupt(claim, "killed", "its process was killed, or memory was short")
         else:
-            ledger.interrupt(claim, "lost", f"its process ended with code {code}")
+            ledger.interrupt(claim, "lost", reason or f"its process ended with code {code}")
 
     def _why(self, asked: tuple[Outcome, str]) -> tuple[Outcome, str]:
         """How the attempt ended that was asked to stop. To the policy a run that was cancelled is none."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,7 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from nightschool.config.paths import School
+from nightschool.ledger.ledger import Ledger
 from nightschool.tasks import process
+from nightschool.tasks.jobs import stage_job
 from nightschool.tasks.process import Child, Message, attend
 
 PROBE = {"job": "probe", "settings": {"base": "demo", "preset": "cpu-demo"}}
@@ -35,6 +39,21 @@ def test_a_child_that_cannot_do_its_job_says_why(tmp_path: Path) -> None:
     attend(Child(job, tmp_path / "log"), heard.append, lambda: False)
     assert heard[-1]["outcome"] == "failed"
     assert "run 9 is gone" in heard[-1]["reason"]
+
+
+def test_a_ledger_that_is_held_for_long_does_not_fail_the_run(tmp_path: Path) -> None:
+    """Another program (a backup, a virus scanner) lets go of it in the end: the stage is done again."""
+    school = School(tmp_path)
+    with Ledger(school.ledger_file) as ledger:
+        run = ledger.add_run({}, "compare", "now").id
+    heard: list[Message] = []
+    holder = sqlite3.connect(school.ledger_file, isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")  # for readers, too
+    holder.execute("BEGIN EXCLUSIVE")
+    attend(Child(stage_job(school, run, "prep"), tmp_path / "log"), heard.append, lambda: False)
+    holder.close()
+    assert heard[-1]["outcome"] == "lost"
+    assert "is held by another process" in heard[-1]["reason"]
 
 
 def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ Each of `--schools` schools has a worker, the program's own, in a process that r
 a file. A trial: training is under way; at a random moment the owner is back, or the plug is pulled;
 seconds until the ledger holds the decision, until the training process is gone and, with a GPU and
 one school, until NVML tells as little memory in use as before. Then all is quiet again, and training
-goes on from its checkpoint. Prints one JSON line with median, 99th percentile and maximum over all
+goes on from its checkpoint. Prints each trial to standard error, and one JSON line with median, 99th percentile and maximum over all
 trials. How long the signals themselves take is measured by `benchmarks/signals.py`.
 """
 
@@ -147,6 +147,7 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
                     until(lambda: gpu_bytes() - empty < 50e6)
                     line["free"] = time.monotonic() - began
                 found.append(line)
+                print(json.dumps(line), file=sys.stderr, flush=True)
                 tell(root)
     finally:
         worker.terminate()

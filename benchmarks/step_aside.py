@@ -8,8 +8,9 @@ Each of `--schools` schools has a worker, the program's own, in a process that r
 a file. A trial: training is under way; at a random moment the owner is back, or the plug is pulled;
 seconds until the ledger holds the decision, until the training process is gone and, with a GPU and
 one school, until NVML tells as little memory in use as before. Then all is quiet again, and training
-goes on from its checkpoint. Prints each trial to standard error, and one JSON line with median, 99th percentile and maximum over all
-trials. How long the signals themselves take is measured by `benchmarks/signals.py`.
+goes on from its checkpoint. Prints each trial to standard error, then one JSON line with median, 99th
+percentile and maximum over all trials. How long the signals themselves take is measured by
+`benchmarks/signals.py`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from nightschool.config.settings import NotesSettings, load
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.readers import Note, parse_note, read_notes
 from nightschool.notes.text import Undecodable
+from nightschool.reports.wording import percent
 
 _SUFFIXES = (".md", ".markdown", ".txt", ".jsonl", ".csv")
 
@@ -44,8 +45,12 @@ def classify_command(what: tuple[str, ...], run: int | None, json_: bool) -> Non
             print_json(answer)
         else:
             source = "" if len(notes) == 1 else f"  {answer['source']}"
-            cut = f"  (cut: {answer['unseen']:.1%} of it is not seen)" if answer["unseen"] else ""
-            sure = f"{answer['probability']:.0%}"
+            cut = (
+                f"  (cut: {100 * answer['unseen']:.1f} % of it is not seen)"
+                if answer["unseen"]
+                else ""
+            )
+            sure = percent(answer["probability"])
             if answer["kind"] != answer["likeliest"]:
                 sure = f"(not sure: {answer['likeliest']} {sure})"
             click.echo(f"{answer['kind']}  {sure}{source}{cut}")

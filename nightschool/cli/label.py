@@ -13,6 +13,7 @@ import click
 from nightschool.cli.context import as_json, current_school, print_json
 from nightschool.config.paths import School
 from nightschool.config.settings import load
+from nightschool.reports.wording import percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -170,7 +171,7 @@ def _reason(question: Question) -> str:
     given = " and ".join(map(_plain, question.given))
     if question.why == "copies":
         return f"the same note stands under {given}"
-    guess = f"the cheap model says {_plain(question.guess)}, {question.probability:.0%}"
+    guess = f"the cheap model says {_plain(question.guess)}, {percent(question.probability)}"
     if question.why == "none":
         return f"no kind yet, and far from every kind ({guess})"
     return f"now {given} ({guess})"

@@ -222,6 +222,6 @@ def cuts_in_words(notes: Sequence[Encoded], which: str, max_tokens: int) -> str:
     unseen = sum(note.left_out for note in cut) / sum(note.characters for note in notes)
     return (
         f"{len(cut)} of {len(notes)} {which} are longer than train.max_tokens = {max_tokens}: they "
-        f"are cut at the end of a sentence{apart}, and {unseen:.1%} of the text of all {len(notes)} is "
+        f"are cut at the end of a sentence{apart}, and {100 * unseen:.1f} % of the text of all {len(notes)} is "
         "not seen"
     )

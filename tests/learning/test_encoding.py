@@ -63,7 +63,7 @@ def test_a_long_note_is_cut_at_a_sentence_and_that_is_told(tiny_base: Path) -> N
     assert "2 of 3 test notes are longer than train.max_tokens = 32" in said
     assert "end of a sentence (1 within a sentence" in said
     unseen = (notes[1].left_out + notes[2].left_out) / sum(note.characters for note in notes)
-    assert f"{unseen:.1%} of the text of all 3 is not seen" in said
+    assert f"{100 * unseen:.1f} % of the text of all 3 is not seen" in said
     assert cuts_in_words(notes[:1], "test notes", 32) == ""
 
 

@@ -10,7 +10,7 @@ TIMELINE = [
     ("2026-11-23T13:40:00+00:00", "run 3 queued up to compare"),
     ("2026-11-23T14:02:11+00:00", "502 notes in 5 kinds: 391 to train on, 55 to watch, 56 to measure with"),
     ("2026-11-23T14:02:11+00:00", "prep done"),
-    ("2026-11-23T14:06:40+00:00", "25 of 56 test notes right (45%)"),
+    ("2026-11-23T14:06:40+00:00", "25 of 56 test notes right (45 %)"),
     ("2026-11-23T14:06:41+00:00", "baseline done"),
     ("2026-11-23T14:12:00+00:00", "train: chunk_done (what fits is chosen: now it is trained)"),
     ("2026-11-23T15:31:05+00:00", "train: owner_active (the owner was here 4 s ago)"),
@@ -19,7 +19,7 @@ TIMELINE = [
     ("2026-11-23T21:00:00+00:00", "train: outside_window (the window is closed)"),
     ("2026-11-23T22:00:30+00:00", "goes on after step 97 of 120"),
     ("2026-11-23T23:10:00+00:00", "train done"),
-    ("2026-11-23T23:14:30+00:00", "45 of 56 test notes right (80%)"),
+    ("2026-11-23T23:14:30+00:00", "45 of 56 test notes right (80 %)"),
     ("2026-11-23T23:14:30+00:00", "evaluate done"),
 ]  # fmt: skip
 NIGHT = [

@@ -91,7 +91,8 @@ def _from_16_bit(
 
 def attach(model: PreTrainedModel, adapter: Path) -> PeftModel:
     """The base with a trained adapter on it."""
-    attached = PeftModel.from_pretrained(model, str(adapter))
+    # By itself peft loads onto a GPU where there is one, also for a base on the CPU.
+    attached = PeftModel.from_pretrained(model, str(adapter), torch_device=str(model.device))
     quicken(attached)
     return attached.eval()
 

@@ -160,6 +160,18 @@ def test_training_learns_and_peft_loads_the_adapter(
     assert trainer._validate(student, more) == pytest.approx(best, abs=1e-5)
 
 
+def test_an_adapter_is_loaded_where_its_base_is(
+    task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A run on the CPU must leave a GPU alone: it holds no lock of it, and others need the memory."""
+    chunk(task, tmp_path)
+    for module in ("peft.peft_model", "peft.utils.save_and_load"):
+        monkeypatch.setattr(f"{module}.infer_device", lambda: "cuda")
+    model = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
+    assert {p.device.type for p in model.parameters()} == {"cpu"}
+
+
 def test_training_ends_early_and_keeps_the_adapter_of_the_best_validation(
     task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device,
     monkeypatch: pytest.MonkeyPatch,

@@ -7,7 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from nightschool.jobs import suspend
+from nightschool.jobs.signals import bus, reading, wayland, x11
 from tests.jobs.bus import PrivateBus, running_bus
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a healthy peer may take longer than the limits that shield a worker allow.
+
+    A test of such a limit sets its own.
+    """
+    for module in (bus, reading, wayland, x11):
+        monkeypatch.setattr(module, "LIMIT_S", 20.0)
+    monkeypatch.setattr(reading, "PATIENCE_S", 20.0)
+    monkeypatch.setattr(suspend, "FIRST_WORD_S", 20.0)
 
 
 @pytest.fixture

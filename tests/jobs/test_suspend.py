@@ -137,7 +137,8 @@ def test_closing_gives_the_lock_back_and_ends_the_thread(
     before = threading.active_count()
     watch = SuspendWatch(source=LogindSource())
     watch.close()
-    assert logind.held() == [] and threading.active_count() == before
+    assert threading.active_count() == before
+    until(lambda: not logind.held())  # the bus may still have its own copy of the descriptor
 
 
 @needs_bus

@@ -105,7 +105,11 @@ def test_a_hanging_source_is_unknown_costs_the_limit_once_and_is_never_started_t
     released.set()
 
 
-def test_a_source_that_came_back_late_is_left_alone_for_a_while(forward: Clock) -> None:
+def test_a_source_that_came_back_late_is_left_alone_for_a_while(
+    forward: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_module, "LIMIT_S", 1.0)
+
     def read() -> Found:
         starts.append(1)
         if len(starts) == 1:
@@ -125,7 +129,7 @@ def test_idleness_is_not_left_alone_after_one_slow_answer(forward: Clock) -> Non
 
     def read() -> Found:
         reads.append(1)
-        forward(2)
+        forward(2 * reading_module.LIMIT_S)
         return {"x": Signal(len(reads), "test")}
 
     reading = Reading(("x",), read, every_s=0, rest_s=0)
@@ -152,7 +156,7 @@ def test_a_known_value_is_not_waited_for_but_grows_old_then_is_unknown(
     reading.begin()
     assert reading.signals()["x"].value == 1
     released.clear()
-    for passed, value in ((2.5, 1), (1, None)):
+    for passed, value in ((2.5, 1), (reading_module.LIMIT_S, None)):
         forward(passed)
         reading.begin()
         assert reading.signals()["x"].value == value

@@ -84,7 +84,9 @@ class Known:
         def kept(match: re.Match[str]) -> str:
             return "" if match["tag"] and self.tagged((match["tag"],)) else match[0]
 
-        return _MARKS.sub(kept, text)
+        while (left := _MARKS.sub(kept, text)) != text:
+            text = left  # what stood behind a tag may be one now
+        return text
 
 
 def settle(claims: Claims, known: Known, order: Sequence[str]) -> tuple[str | None, str]:

@@ -1,7 +1,7 @@
 """What names a note's kind, and which tags count."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nightschool.notes.kinds import Claims, Known, as_tags, marks, settle
@@ -88,6 +88,7 @@ def test_only_tags_that_name_a_kind_are_taken_off_the_text() -> None:
 
 
 @given(st.text(alphabet="#` ~\n-/a1語", max_size=80))
+@example("#a#a")
 def test_what_is_left_of_a_text_names_no_kind(text: str) -> None:
     known = Known(["a", "語"])
     assert known.tagged(marks(known.without_marks(text))) == ()

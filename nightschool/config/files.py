@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 
 _NO_ROOM = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 # As safetensors, SQLite and our own errors say it.
 _IN_WORDS = ("No space left", "disk is full", "disk full or read-only")
+# On Windows a virus scanner or an indexer may have a fresh file open for a moment.
+_HELD_S = 2.0 if os.name == "nt" else 0.0
 
 
 def no_room(error: BaseException) -> bool:
@@ -25,8 +28,21 @@ def write(file: Path, content: str | bytes) -> None:
     aside = file.with_name(file.name + ".tmp")
     aside.write_bytes(content.encode() if isinstance(content, str) else content)
     sync(aside)
-    os.replace(aside, file)
+    replace(aside, file)
     sync(file.parent)
+
+
+def replace(aside: Path, final: Path) -> None:
+    """Rename a file or folder, a file over what is there; one that is held is waited for."""
+    deadline = time.monotonic() + _HELD_S
+    while True:
+        try:
+            os.replace(aside, final)
+            return
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.02)
 
 
 def sync_tree(folder: Path) -> None:

@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import torch
 
-from nightschool.config.files import sync, sync_tree
+from nightschool.config.files import replace, sync, sync_tree
 
 _FORMAT = 1
 _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float64": torch.float64}
@@ -135,7 +135,7 @@ def write(
             sums.write(hashlib.sha256(raw).hexdigest() + "\n")
     sync_tree(aside)
     shutil.rmtree(final, ignore_errors=True)
-    os.replace(aside, final)
+    replace(aside, final)
     sync(folder)
 
 

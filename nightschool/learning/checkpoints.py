@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,7 +76,7 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
         (aside / "manifest.json").write_text(json.dumps(sums), encoding="utf-8")
         files.sync_tree(aside)
         shutil.rmtree(final, ignore_errors=True)
-        os.replace(aside, final)
+        files.replace(aside, final)
         files.sync(folder)
     except (OSError, safetensors.SafetensorError) as error:
         shutil.rmtree(aside, ignore_errors=True)
@@ -105,7 +104,7 @@ def newest(folder: Path, device: torch.device) -> tuple[Checkpoint | None, list[
             damaged.append(str(error))
             # Out of the way: it must not count as one of the two that are kept.
             shutil.rmtree(candidate.with_suffix(".damaged"), ignore_errors=True)
-            os.replace(candidate, candidate.with_suffix(".damaged"))
+            files.replace(candidate, candidate.with_suffix(".damaged"))
     return None, damaged
 
 

@@ -24,7 +24,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
-from nightschool.config.files import sync_tree
+from nightschool.config.files import replace, sync_tree
 from nightschool.learning.checkpoints import file_sha256
 from nightschool.learning.device import Device
 from nightschool.learning.errors import LearningError, first_line
@@ -166,7 +166,7 @@ def _keep(model: PreTrainedModel, folder: Path, made_of: Mapping[str, object], s
                 )
                 return
             _write(model, aside, made_of)
-            os.replace(aside, folder)
+            replace(aside, folder)
         size = sum(file.stat().st_size for file in folder.iterdir())
         say(
             "state",

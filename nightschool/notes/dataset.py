@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -261,7 +260,7 @@ def write(dataset: Dataset, folder: Path) -> None:
     files.write(aside / "items.jsonl", text)
     files.write(aside / "manifest.json", json.dumps(manifest, ensure_ascii=False, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(aside, folder)
+    files.replace(aside, folder)
     files.sync(folder.parent)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections import Counter
@@ -12,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nightschool.config.files import sync_tree
+from nightschool.config import files
 from nightschool.learning.errors import LearningError
 from nightschool.tasks.seeds import (
     of_seed,
@@ -275,9 +274,9 @@ def _publish(work: Work, encoder: Encoder, adapter: Path) -> None:
             "settings": settings.model_dump(),
         },
     )
-    sync_tree(aside)
+    files.sync_tree(aside)
     shutil.rmtree(final, ignore_errors=True)
-    os.replace(aside, final)
+    files.replace(aside, final)
 
 
 def _add_seconds(file: Path, seconds: float) -> float:

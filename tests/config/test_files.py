@@ -33,6 +33,29 @@ def test_a_crash_leaves_what_was_there(
     assert (tmp_path / "a").read_text("utf-8") == "before"
 
 
+def test_a_file_that_is_held_for_a_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Windows holds what a virus scanner looks at."""
+    tries: list[Path] = []
+    replace = os.replace
+
+    def held(aside: Path, final: Path) -> None:
+        tries.append(aside)
+        if len(tries) < 3:
+            raise PermissionError(errno.EACCES, "held")
+        replace(aside, final)
+
+    monkeypatch.setattr(os, "replace", held)
+    monkeypatch.setattr(files, "_HELD_S", 60.0)
+    files.write(tmp_path / "a", "content")
+    assert (tmp_path / "a").read_text("utf-8") == "content" and len(tries) == 3
+    monkeypatch.setattr(files, "_HELD_S", 0.0)
+    tries.clear()
+    with pytest.raises(PermissionError):
+        files.write(tmp_path / "a", "more")
+
+
 def test_a_file_its_folder_and_all_within_are_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from nightschool.config import files
 from nightschool.config.paths import SETTINGS_NAME, School
 from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.service.drives import removable_drive
@@ -104,7 +104,7 @@ def install(kind: Kind, work: Work) -> str:
             file.parent.mkdir(parents=True, exist_ok=True)
             aside = file.with_name(f".{file.name}.new")
             aside.write_text(text, encoding=kind.encoding, newline="\n")
-            os.replace(aside, file)
+            files.replace(aside, file)
         except OSError as error:
             raise ServiceError(f"{file} cannot be written ({error.strerror})") from None
     kind.start(work.name, before == "changed")

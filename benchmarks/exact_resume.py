@@ -57,7 +57,7 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     from nightschool.learning.base import load_base
     from nightschool.learning.device import pick, room
     from nightschool.learning.encoding import Encoded
-    from nightschool.learning.plan import Shape, choose, load_of
+    from nightschool.learning.plan import Need, Shape, choose, load_of
     from nightschool.learning.student import place_of, prepare
     from nightschool.learning.task import Task
     from nightschool.learning.trainer import train
@@ -79,10 +79,9 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     device = pick(settings)
     if kernel:
         device = replace(device, precision=replace(device.precision, attention=kernel))
-    plan, _ = choose(
-        Shape.read(base), settings, load_of(task.notes, task.prefix, task.steps()),
-        device.precision.compute.itemsize, room(device, settings),
-    )  # fmt: skip
+    load = load_of(task.notes, task.prefix, task.steps())
+    need = Need(Shape.read(base), settings, load, device.precision.compute.itemsize)
+    plan, _ = choose(need, room(device, settings))
     told = Silent(kill_after)
     place = place_of(folder / "activations", task, plan, device, told.say, lambda: False)
     model = load_base(base, device, "nf4", base.parent / "quantised")

@@ -72,7 +72,7 @@ def run(arm: str, given: argparse.Namespace) -> dict[str, Any]:
     from nightschool.learning.base import attach, load_base, load_tokenizer
     from nightschool.learning.device import pick
     from nightschool.learning.encoding import Encoder
-    from nightschool.learning.plan import Shape, choose, load_of
+    from nightschool.learning.plan import Need, Shape, choose, load_of
     from nightschool.learning.student import place_of, prepare
     from nightschool.learning.task import Task
     from nightschool.learning.trainer import train
@@ -101,10 +101,8 @@ def run(arm: str, given: argparse.Namespace) -> dict[str, Any]:
         identity={"dataset": "d", "prompt": encoder.fingerprint, "base": "demo"},
     )  # fmt: skip
     shape = Shape.read(DEMO_BASE)
-    plan, _ = choose(
-        shape, settings, load_of(task.notes, task.prefix, task.steps()),
-        device.precision.compute.itemsize, None,
-    )  # fmt: skip
+    load = load_of(task.notes, task.prefix, task.steps())
+    plan, _ = choose(Need(shape, settings, load, device.precision.compute.itemsize), None)
     keeping = [0.0]
     leave_out = lower.leave_out
 

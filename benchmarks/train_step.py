@@ -90,7 +90,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     from nightschool.learning.device import cap, pick, room
     from nightschool.learning.encoding import Encoded
     from nightschool.learning.lower import Place
-    from nightschool.learning.plan import Plan, Shape, choose, load_of
+    from nightschool.learning.plan import Need, Plan, Shape, choose, load_of
     from nightschool.learning.student import prepare
     from nightschool.learning.task import Task
     from nightschool.learning.trainer import take_step
@@ -103,11 +103,10 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     )  # fmt: skip
     device = pick(settings)
     most = room(device, settings)
-    plan, _ = choose(
-        Shape.read(base), settings, load_of(rows, task.prefix, task.steps()),
-        device.precision.compute.itemsize, most,
-    )  # fmt: skip
-    cap(device, most, plan)
+    load = load_of(rows, task.prefix, task.steps())
+    need = Need(Shape.read(base), settings, load, device.precision.compute.itemsize)
+    plan, _ = choose(need, most)
+    cap(device, most, plan.bytes.get("graphs", 0))
     began = time.perf_counter()
     model = load_base(base, device, "nf4", base.parent / "quantised")
     torch.cuda.synchronize()

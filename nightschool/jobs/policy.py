@@ -142,7 +142,7 @@ def _woke(case: _Case) -> Finding | None:
 
 
 def _device(case: _Case) -> Finding | None:
-    return _again(case, Reason.DEVICE_BUSY, "another nightschool process uses the device")
+    return _again(case, Reason.DEVICE_BUSY, "the device, or its memory, is in use")
 
 
 def _again(case: _Case, reason: Reason, what: str) -> Finding | None:

@@ -80,8 +80,8 @@ MEANINGS: dict[Reason, Meaning] = {
         "nothing, a fresh process goes on after night.quiet_minutes",
     ),
     Reason.DEVICE_BUSY: Meaning(
-        "another nightschool process uses the device: another school's run, perhaps",
-        "wait for the other run to end, or pause its school",
+        "another nightschool process uses the device, or other programs hold its memory",
+        "close what holds it, or pause the other school: `nightschool log` says more",
     ),
     Reason.SUSPENDING: Meaning(
         "the computer is about to sleep", "nothing, it goes on when the computer is awake"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from nightschool.config.paths import School, locks_folder
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.choice import Choice
 from nightschool.learning.errors import DeviceBusy, LearningError
-from nightschool.learning.plan import Plan, Room, context_bytes
+from nightschool.learning.plan import Room, context_bytes
 from nightschool.learning.precision import Precision, choose, cpu_has_bf16
 
 # Left to the desktop: windows, a browser's video.
@@ -39,11 +41,17 @@ class Device:
         return f"{name}, {self.precision.name}, {self.threads} threads"
 
 
-def pick(settings: TrainSettings) -> Device:
+def pick(settings: TrainSettings, began: str = "") -> Device:
     """Choose device, precision and threads, and set torch up for deterministic arithmetic.
 
-    Raises LearningError where the settings name a device that is not there.
+    `began` is the kind of device on which the work began, if it did. Raises LearningError where the
+    settings name a device that is not there, DeviceBusy where a GPU is not there now.
     """
+    if began == "cuda" and not torch.cuda.is_available():
+        raise DeviceBusy(
+            "torch does not see the GPU on which this run began: `nightschool doctor` says why; "
+            "to train on what there is, `nightschool run --new`"
+        )
     kind, why = _kind(settings.device)
     capability = torch.cuda.get_device_capability(0) if kind == "cuda" else None
     precision = choose(
@@ -79,21 +87,39 @@ def room(device: Device, settings: TrainSettings) -> Room | None:
         return None
     context = context_bytes(torch.cuda.get_device_properties(device.torch).multi_processor_count)
     free, total = torch.cuda.mem_get_info(device.torch)  # with most of the context there already
-    most = free + context - max(_MARGIN_BYTES, total // 25)
-    wanted = round(settings.memory_gb * 1e9) if settings.memory_gb else most
-    return Room(min(most, wanted), context)
+    margin = max(_MARGIN_BYTES, total // 25)
+    wanted = round(settings.memory_gb * 1e9) if settings.memory_gb else total
+    return Room(min(free + context - margin, wanted), min(total - margin, wanted), context)
 
 
-def cap(device: Device, most: Room | None, plan: Plan) -> None:
+def cap(device: Device, most: Room | None, graphs: int = 0) -> None:
     """Let torch fail instead of taking more: Windows would page to system memory, 10 times slower.
 
-    The context and the graphs of a plan are no allocations of torch's.
+    The context, and the bytes that CUDA graphs take, are no allocations of torch's.
     """
     if most is not None:
         total = torch.cuda.get_device_properties(device.torch).total_memory
-        torchs = most.bytes - most.context - plan.bytes.get("graphs", 0)
-        share = max(0.0, min(1.0, torchs / total))
+        share = max(0.0, min(1.0, (most.bytes - most.context - graphs) / total))
         torch.cuda.set_per_process_memory_fraction(share, device.torch)
+
+
+@contextmanager
+def capped(device: Device, settings: TrainSettings) -> Iterator[None]:
+    """What runs within takes no more memory than it may.
+
+    Raises DeviceBusy where that does not suffice because other programs hold much of it.
+    """
+    most = room(device, settings)
+    cap(device, most)
+    try:
+        yield
+    except RuntimeError as error:
+        if most is None or most.bytes > 0.9 * most.alone or not out_of_memory(error):
+            raise
+        raise DeviceBusy(
+            f"out of GPU memory: {most.bytes / 1e9:.1f} of {most.alone / 1e9:.1f} GB are free, "
+            "other programs hold the rest"
+        ) from None
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -51,7 +51,8 @@ class Replay:
         self._layout, self._host = layout, replace(layout, device=torch.device("cpu"))
         self._notes = max(map(len, packs)) + 1
         self._asked = max(sum(max(1, len(note.answer)) for note in pack) for pack in packs)
-        self._sizes = sizes([self._needed(pack) for pack in packs], most)
+        self.sizes = sizes([self._needed(pack) for pack in packs], most)
+        """Tokens that packs are filled up to, ascending."""
         self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Batch, torch.Tensor]] = {}
@@ -72,7 +73,7 @@ class Replay:
         Raises Stopped as soon as `should_stop`.
         """
         self._warm_up()
-        for size in reversed(self._sizes):
+        for size in reversed(self.sizes):
             if should_stop():
                 raise Stopped
             self._graph(size)
@@ -83,8 +84,8 @@ class Replay:
 
     def _size(self, needed: int) -> int:
         """The size for a pack: not of what came before, or a resumed run would round otherwise."""
-        place = bisect_left(self._sizes, needed)
-        return self._sizes[place] if place < len(self._sizes) else -(-needed // 64) * 64
+        place = bisect_left(self.sizes, needed)
+        return self.sizes[place] if place < len(self.sizes) else -(-needed // 64) * 64
 
     def _frame(self, size: int) -> Frame:
         return Frame(size, self._notes, self._asked)
@@ -94,7 +95,7 @@ class Replay:
         current = torch.cuda.current_stream()
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
-            self._backward(self._layout.batch([], 0.0, self._frame(self._sizes[0])))
+            self._backward(self._layout.batch([], 0.0, self._frame(self.sizes[0])))
             self._clear()
         current.wait_stream(self._stream)
         torch.cuda.synchronize()

@@ -381,6 +381,8 @@ def _trouble(
     batches = [layout.batch(notes) for notes in ([one, second], [other, second], [second])]
     try:
         with_one, with_other, alone = (batch.logits(model)[-1].float() for batch in batches)
+    except torch.OutOfMemoryError:
+        raise  # it says nothing of the base
     except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
         # A base may refuse attention of its own kind in whatever way it likes.
         return first_line(error)

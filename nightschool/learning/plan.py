@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.choice import Choice
-from nightschool.learning.errors import LearningError
+from nightschool.learning.errors import DeviceBusy, LearningError
 
 if TYPE_CHECKING:
     from nightschool.learning.encoding import Encoded
@@ -39,6 +39,8 @@ class Room:
     """Device memory that a process may take, in bytes."""
 
     bytes: int
+    alone: int
+    """What it would be if no other program held any of the device's memory."""
     context: int
     """What of it the CUDA context takes, with the kernels loaded into it."""
 
@@ -217,47 +219,118 @@ def _validation(shape: Shape, load: Load, budget: int, size: int, weight: int) -
     return round((1 + SLACK) * (activations + asked * shape.vocabulary * (size + 8) + weight))
 
 
-def choose(
-    shape: Shape, settings: TrainSettings, load: Load, size: int, room: Room | None
-) -> tuple[Plan, list[Choice]]:
+@dataclass(frozen=True, slots=True)
+class Need:
+    """All that decides what a run's memory is needed for."""
+
+    shape: Shape
+    settings: TrainSettings
+    load: Load
+    size: int
+    """Bytes of a number that the base computes with (2 or 4)."""
+
+    @property
+    def trained(self) -> int:
+        """Layers that are trained."""
+        return min(self.settings.top_layers or self.shape.layers, self.shape.layers)
+
+    @property
+    def least(self) -> int:
+        """Tokens of a pass that holds the longest note."""
+        return self.load.prefix + self.load.longest
+
+    @property
+    def depths(self) -> list[int]:
+        """How many layers may be recomputed, the fewest first."""
+        fixed = {"all": [self.trained], "none": [0]}
+        return fixed.get(self.settings.activation_checkpointing, list(range(self.trained + 1)))
+
+    def plan(self, budget: int, recomputed: int, graphs: int, context: int) -> Plan:
+        """The plan with these, and the bytes that it is predicted to take."""
+        asked = self.settings.effective_batch * self.load.asked
+        step = predict(self.shape, self.settings, budget, recomputed, asked, self.size)
+        watching = _validation(self.shape, self.load, budget, self.size, step["dequantised"])
+        found = {
+            **step,
+            "validation": watching if graphs else 0,
+            "graphs": graphs * self.shape.layers * _GRAPH_BYTES,
+            "context": context,
+        }
+        return Plan(budget, recomputed, found, graphs)
+
+
+def choose(need: Need, room: Room | None) -> tuple[Plan, list[Choice]]:
     """The plan for a device's memory (None: no limit worth planning for, a CPU).
 
     Prefers CUDA graphs, then few passes, then few recomputed layers. Raises LearningError where the
-    least does not fit.
+    least does not fit, DeviceBusy where it would if other programs held no memory.
     """
+    settings = need.settings
     if room is None:
-        return _without_limit(shape, settings, load)
-    trained = min(settings.top_layers or shape.layers, shape.layers)
-    least = load.prefix + load.longest
-    wanted = settings.token_budget or load.step
-    budgets = [max(least, wanted)]
-    while not settings.token_budget and budgets[-1] > max(least, LEAST_BUDGET):
-        budgets.append(max(least, LEAST_BUDGET, budgets[-1] * 3 // 4))
-
-    def bytes_of(budget: int, recomputed: int, graphs: int) -> dict[str, int]:
-        asked = settings.effective_batch * load.asked
-        step = predict(shape, settings, budget, recomputed, asked, size)
-        watching = _validation(shape, load, budget, size, step["dequantised"])
-        return {
-            **step,
-            "validation": watching if graphs else 0,
-            "graphs": graphs * shape.layers * _GRAPH_BYTES,
-            "context": room.context,
-        }
-
-    depths = {"all": [trained], "none": [0]}.get(
-        settings.activation_checkpointing, list(range(trained + 1))
-    )
-    for graphs, budget, recomputed in product(GRAPHS, budgets, depths):
-        found = bytes_of(budget, recomputed, graphs)
-        if sum(found.values()) <= room.bytes:
-            plan = Plan(budget, recomputed, found, graphs)
-            return plan, _reasons(plan, settings, trained, room.bytes)
-    need = sum(bytes_of(budgets[-1], depths[-1], 0).values())
+        return _without_limit(need.shape, settings, need.load)
+    budgets = [max(need.least, settings.token_budget or need.load.step)]
+    while not settings.token_budget and budgets[-1] > max(need.least, LEAST_BUDGET):
+        budgets.append(max(need.least, LEAST_BUDGET, budgets[-1] * 3 // 4))
+    for graphs, budget, recomputed in product(GRAPHS, budgets, need.depths):
+        plan = need.plan(budget, recomputed, graphs, room.context)
+        if plan.total <= room.bytes:
+            return plan, _reasons(plan, settings, need.trained, room.bytes)
+    least = need.plan(budgets[-1], need.depths[-1], 0, room.context).total
+    if least <= room.alone:
+        raise _held(least, room)
+    limit = "raise train.memory_gb, " if settings.memory_gb else ""
     raise LearningError(
-        f"training needs {need / 1e9:.1f} GB of GPU memory and {room.bytes / 1e9:.1f} GB may be used: "
-        "close other programs, lower train.max_tokens, or set a smaller base"
+        f"training needs {least / 1e9:.1f} GB of GPU memory and {room.alone / 1e9:.1f} GB may be used: "
+        f"{limit}lower train.max_tokens, or set a smaller base"
     )
+
+
+def _held(needed: int, room: Room) -> DeviceBusy:
+    return DeviceBusy(
+        f"training needs {needed / 1e9:.1f} GB of GPU memory and {room.bytes / 1e9:.1f} GB are free: "
+        "other programs hold the rest"
+    )
+
+
+def refit(need: Need, plan: Plan, room: Room) -> Plan:
+    """A run's plan for the memory that there is now: where it is less, more layers are recomputed,
+    which changes no number.
+
+    On a smaller device it is chosen anew. Raises DeviceBusy where other programs hold what is needed.
+    """
+    if plan.total <= room.bytes:
+        return plan
+    deeper = [
+        need.plan(plan.budget, depth, plan.graphs, room.context)
+        for depth in need.depths
+        if depth >= plan.recomputed
+    ]
+    for fitting in deeper:
+        if fitting.total <= room.bytes:
+            return fitting
+    if deeper[-1].total <= room.alone:
+        raise _held(deeper[-1].total, room)
+    return choose(need, room)[0]
+
+
+def smaller(need: Need, plan: Plan) -> Plan | None:
+    """The next smaller plan, after this one ran out of memory; None where there is none.
+
+    Recomputing every layer comes first, for it changes no number; then passes of half the tokens.
+    """
+    context, deepest = plan.bytes.get("context", 0), need.depths[-1]
+    least = max(LEAST_BUDGET, need.least)
+    if plan.recomputed < deepest:
+        less = replace(plan, recomputed=deepest)
+    elif plan.budget > least:
+        less = replace(plan, budget=max(least, plan.budget // 2))
+    elif plan.graphs:
+        less = replace(plan, graphs=plan.graphs // 2)
+    else:
+        return None
+    if not plan.bytes:
+        return less
+    return need.plan(less.budget, less.recomputed, less.graphs, context)
 
 
 def _reasons(plan: Plan, settings: TrainSettings, trained: int, room: int) -> list[Choice]:

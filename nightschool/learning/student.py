@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -224,4 +225,5 @@ def restore(optimizer: torch.optim.Optimizer, state: Mapping[str, object]) -> No
 
 def _versions() -> dict[str, str]:
     modules = (torch, transformers, peft, bitsandbytes)
-    return {module.__name__: str(module.__version__) for module in modules}
+    found = {module.__name__: str(module.__version__) for module in modules}
+    return {**found, "nightschool": importlib.metadata.version("nightschool")}

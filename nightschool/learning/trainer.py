@@ -14,6 +14,7 @@ the best adapter so far, optimizer, scaler). So a run that was interrupted anywh
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +25,6 @@ from typing import Literal, Protocol
 import torch
 
 from nightschool.config.files import sync_tree
-from nightschool.config.settings import TrainSettings
 from nightschool.learning import activations, adapter, checkpoints
 from nightschool.learning.checkpoints import Checkpoint
 from nightschool.learning.device import Device, out_of_memory
@@ -83,9 +83,11 @@ def train(
 
     identity = {
         **task.identity,
-        "recipe": _recipe(settings, student),
+        "recipe": settings.model_dump_json(exclude=_NO_NUMBERS),
         **computed_with(student.budget, device),
-        "passes": "graphs" if student.graphs else "eager",
+        "optimizer": type(student.optimizer).__name__,
+        "batches": student.layout.way,
+        "passes": f"graphs of {student.graphs.sizes} tokens" if student.graphs else "eager",
     }
     if settings.top_layers:
         identity["lower layers"] = student.layout.begins
@@ -101,7 +103,10 @@ def train(
             reporter.say("warning", line)
         adapter.load(student.model, start.adapter)
         student.weights.refresh()
-        restore(student.optimizer, start.optimizer)
+        if start.fingerprint["optimizer"] == identity["optimizer"]:
+            restore(student.optimizer, start.optimizer)
+        else:
+            reporter.say("warning", "the optimizer's averages begin anew")
         if start.scaler:
             student.scaler.load_state_dict(dict(start.scaler))
         progress, best = Trained("finished", start.step, **start.history), start.best
@@ -263,27 +268,30 @@ def _skip(progress: Trained, task: Task, step: int, reporter: Reporter) -> None:
     reporter.say("warning", f"the loss of step {step} is not finite: skipped ({names})")
 
 
+# When to checkpoint, or what to recompute, changes no number.
 _NO_NUMBERS = {
     "checkpoint_minutes", "chunk_minutes", "quick_minutes", "activation_checkpointing", "memory_gb",
     "seeds",
 }  # fmt: skip
 
 
-def _recipe(settings: TrainSettings, student: Student) -> str:
-    """What of the settings changes the numbers (when to checkpoint, or what to recompute, does not)."""
-    text = settings.model_dump_json(exclude=_NO_NUMBERS) + type(student.optimizer).__name__
-    return hashlib.sha256(f"{text}{student.layout.way}".encode()).hexdigest()[:16]
-
-
 def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     """Lines on what differs from the checkpoint. Raises LearningError where going on makes no sense."""
-    for key in ("dataset", "prompt", "base", "recipe"):
+    for key in ("dataset", "prompt", "base"):
         if before.get(key) != now.get(key):
             raise LearningError(
                 f"the checkpoint was made with another {key}: put it back as it was, or queue a new run"
             )
+    then = json.loads(before["recipe"])
+    for name, value in json.loads(now["recipe"]).items():
+        # A setting that an earlier version did not have is at its default: as before.
+        if then.get(name, value) != value:
+            raise LearningError(
+                f"the checkpoint was made with train.{name} = {then[name]}, and this run has {value}: "
+                "put its files back as they were, or queue a new run"
+            )
     for key, value in now.items():
-        if before.get(key) != value:
+        if key != "recipe" and before.get(key) != value:
             yield f"{key} was {before.get(key)} and is {value}: the run goes on, but is no longer bit-exact"
 
 

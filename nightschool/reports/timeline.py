@@ -15,7 +15,7 @@ State = Literal["worked", "aside", "waited"]
 _REASONS: Mapping[str, str] = {
     "cancelled": "cancelled",
     "cpu_busy": "processor in use",
-    "device_busy": "another run on the device",
+    "device_busy": "the device in use",
     "exclusive_program": "a program that goes first",
     "failed": "failed",
     "finish_by": "night over",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from nightschool.learning.device import Device
+from nightschool.learning.device import Device, out_of_memory
 from nightschool.learning.encoding import Encoded, Encoder
 from nightschool.learning.errors import LearningError, Stopped
 from nightschool.learning.packing import layout_for
@@ -66,8 +67,8 @@ def read(
 
     The probability of a kind is that of its answer's first token, among the kinds' first tokens
     only: the encoder sees to it that these differ. The prompt is computed once; notes of `budget`
-    tokens without it (0: as many as pay) share a pass. Raises Stopped between two passes,
-    LearningError where the model's answers are not finite.
+    tokens without it (0: as many as pay) share a pass, fewer where memory runs out. Raises Stopped
+    between two passes, LearningError where the model's answers are not finite.
     """
     model.eval()
     budget = budget or (_CPU_BUDGET if device.torch.type == "cpu" else _GPU_BUDGET)
@@ -80,12 +81,20 @@ def read(
     found: list[list[float]] = [[] for _ in notes]
     states: dict[int, Floats] = {}
     done = 0
-    for part in layout.split(notes, budget + layout.again, most):
+    parts = deque(layout.split(notes, budget + layout.again, most))
+    while parts:
         if should_stop():
             raise Stopped
+        part = parts.popleft()
         batch = layout.batch([notes[index] for index in part])
-        with _entering_the_head(model) as entered:
-            logits = batch.logits(model)
+        try:
+            with _entering_the_head(model) as entered:
+                logits = batch.logits(model)
+        except RuntimeError as error:
+            if len(part) == 1 or not out_of_memory(error):
+                raise
+            parts.extendleft((part[len(part) // 2 :], part[: len(part) // 2]))
+            continue
         probabilities = logits.float()[:, tokens].softmax(-1).cpu()
         if not probabilities.isfinite().all():
             raise LearningError(

@@ -12,7 +12,7 @@ import numpy as np
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings, recorded
 from nightschool.learning.base import attach, load_base, load_tokenizer
-from nightschool.learning.device import Device, lock, pick
+from nightschool.learning.device import Device, capped, lock, pick
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import LearningError
 from nightschool.learning.hub import fingerprint, locate
@@ -41,7 +41,8 @@ class Trained:
 def load_model(school: School, run: int, say: Callable[[str, str], None]) -> Trained:
     """The model that a run published, on its own base and with its own prompt.
 
-    Raises LearningError where it or its base is gone, DeviceBusy where another process trains.
+    Raises LearningError where it or its base is gone, DeviceBusy where another process trains, or programs hold
+    the memory of its GPU.
     """
     folder = school.model_folder(run)
     try:
@@ -70,8 +71,10 @@ def load_model(school: School, run: int, say: Callable[[str, str], None]) -> Tra
         settings.prompt.instructions,
         settings.train.max_tokens,
     )
-    frozen = load_base(base, device, settings.train.quantisation, school.quantised, say)
-    return Trained(card, settings, device, encoder, attach(frozen, folder / "adapter"), held)
+    with capped(device, settings.train):
+        frozen = load_base(base, device, settings.train.quantisation, school.quantised, say)
+        model = attach(frozen, folder / "adapter")
+    return Trained(card, settings, device, encoder, model, held)
 
 
 def classify(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.errors import LearningError
 from nightschool.learning.pace import fit, key, said, several
-from nightschool.learning.plan import Load, Plan, Room, Shape, choose, load_of
+from nightschool.learning.plan import Need, Plan, Room, Shape, choose, load_of
 from nightschool.notes.readers import Reading
 from nightschool.tasks.pacing import advice, body_of, recall, ways
 from nightschool.tasks.training import task_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from nightschool.learning.device import Device
     from nightschool.learning.task import Task
 
-_EVERYTHING = Room(1 << 60, 0)
+_EVERYTHING = Room(1 << 60, 1 << 60, 0)
 
 
 def plan(school: School, settings: Settings) -> dict[str, Any]:
@@ -42,16 +43,20 @@ def plan(school: School, settings: Settings) -> dict[str, Any]:
     encoder = make_encoder(settings, base, dataset.kinds)
     identity = {"dataset": "", "prompt": encoder.fingerprint, "base": fingerprint(base)}
     task = task_of(dataset, encoder, settings.train, identity)
-    shape = Shape.read(base)
-    load = load_of(task.notes, task.prefix, task.steps(), task.validation)
-    size, most = device.precision.compute.itemsize, room(device, settings.train)
-    chosen, choices = choose(shape, settings.train, load, size, most)
+    need = Need(
+        Shape.read(base),
+        settings.train,
+        load_of(task.notes, task.prefix, task.steps(), task.validation),
+        device.precision.compute.itemsize,
+    )
+    most = room(device, settings.train)
+    chosen, choices = choose(need, most)
     return {
         "base": settings.base,
         "chosen": [choice.as_dict() for choice in (*device.choices, *encoder.choices, *choices)],
         "notes": _notes(reading, task),
-        "memory": _memory(shape, settings, load, chosen, size, most),
-        "time": _time(school, settings, task, chosen, shape, device),
+        "memory": _memory(need, chosen, most),
+        "time": _time(school, settings, task, chosen, need.shape, device),
     }
 
 
@@ -74,9 +79,7 @@ def _notes(reading: Reading, task: Task) -> dict[str, int]:
     }
 
 
-def _memory(
-    shape: Shape, settings: Settings, load: Load, chosen: Plan, size: int, most: Room | None
-) -> dict[str, Any]:
+def _memory(need: Need, chosen: Plan, most: Room | None) -> dict[str, Any]:
     """Predicted peak bytes by item, their `total`, and the `room`, in bytes.
 
     On a CPU nothing is planned for (`limited` is false): the items are those of the plan that was
@@ -86,9 +89,11 @@ def _memory(
         items = dict(chosen.bytes)
     else:
         # The optimizer that a CPU gets, and exactly the budget that was chosen for it.
-        update = {"token_budget": chosen.budget}
-        train = settings.train.model_copy(update=update | _on_cpu(settings))
-        items = dict(choose(shape, train, load, size, _EVERYTHING)[0].bytes)
+        update: dict[str, object] = {"token_budget": chosen.budget}
+        if need.settings.optimizer == "paged_adamw_8bit":
+            update["optimizer"] = "adamw"
+        train = need.settings.model_copy(update=update)
+        items = dict(choose(replace(need, settings=train), _EVERYTHING)[0].bytes)
         for of_a_gpu in ("work areas", "allocator", "validation", "graphs", "context"):
             del items[of_a_gpu]
     return {
@@ -99,10 +104,6 @@ def _memory(
         "budget": chosen.budget,
         "recomputed": chosen.recomputed,
     }
-
-
-def _on_cpu(settings: Settings) -> dict[str, str]:
-    return {"optimizer": "adamw"} if settings.train.optimizer == "paged_adamw_8bit" else {}
 
 
 def _available() -> int | None:

@@ -137,24 +137,25 @@ def _score_test(work: Work, what: str, adapter: Path | None) -> Ending:
     """Score the test notes, and the validation notes, from which temperature and threshold come;
     without an adapter also what else the untouched base can answer with."""
     from nightschool.learning.base import attach
-    from nightschool.learning.device import lock, pick
+    from nightschool.learning.device import capped, lock
     from nightschool.learning.encoding import cuts_in_words
     from nightschool.scoring.scorer import best
     from nightschool.tasks.arms import by_id, measure, rounded, score_sides
 
     dataset = work.dataset()
     test = dataset.of("test")
-    device = pick(work.settings.train)
+    device = work.device()
     held = lock(work.school, device)
     encoder = work.encoder(dataset.kinds)
-    base = work.base(device)
-    model = base if adapter is None else attach(base, adapter)
     notes = [encoder.encode(item.text) for item in test]
     cuts = cuts_in_words(notes, "test notes", encoder.max_tokens)
     if cuts:
         work.parent.say("warning", cuts)
-    sides = score_sides(work, model, encoder, device, dataset, notes, untouched=adapter is None)
-    others = measure(sides) if adapter is None else {}
+    with capped(device, work.settings.train):
+        base = work.base(device)
+        model = base if adapter is None else attach(base, adapter)
+        sides = score_sides(work, model, encoder, device, dataset, notes, untouched=adapter is None)
+        others = measure(sides) if adapter is None else {}
     held.release()
     record_look(work, dataset, what)
     answers = [best(encoder.kinds, row) for row in sides.probabilities]

@@ -7,7 +7,6 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from nightschool.config.settings import TrainSettings
     from nightschool.learning.device import Device
     from nightschool.learning.encoding import Encoder
-    from nightschool.learning.plan import Plan
+    from nightschool.learning.plan import Need, Plan
     from nightschool.learning.task import Task
     from nightschool.notes.dataset import Dataset
 
@@ -82,9 +81,9 @@ def _why(loss: float | None) -> str:
 
 def _train_seed(work: Work, folder: Path, number: int) -> Ending:
     """Train one chunk of the seed in the settings, the run's `number`th from 0; in `folder`."""
-    from nightschool.learning.device import lock, pick
+    from nightschool.learning.device import lock
 
-    device = pick(work.settings.train)
+    device = work.device()
     held = lock(work.school, device)
     began = time.monotonic()
     try:
@@ -112,29 +111,22 @@ def _chunk(work: Work, device: Device, folder: Path, number: int) -> Ending:
         work.parent.say("warning", cuts)
     plan, planned = _plan(work, task, device)
     choices += planned
-    cap(device, room(device, task.settings), plan)
+    cap(device, room(device, task.settings), plan.bytes.get("graphs", 0))
     task = kept_part(work, task)
     place = place_of(
         work.school.activations, task, plan, device, work.parent.say, work.parent.should_stop
     )
     try:
         student = prepare(work.base(device), task, plan, device, place)
-    except RuntimeError as error:
-        if not out_of_memory(error):
-            raise
-        raise LearningError(
-            "out of GPU memory before the first pass: close other programs, then `nightschool retry`"
-        ) from None
-    try:
         if student.graphs:
             student.graphs.make(work.parent.should_stop)
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
-        return _with_less(work, task, plan)
+        return _ran_out(work, plan)
     times = time_plan(work, student, task, plan, device)
     if times is None:
-        return _with_less(work, task, plan)
+        return _ran_out(work, plan)
     if times.task is not task:
         # The student was prepared for the packs of another task.
         return {"outcome": "chunk_done", "reason": "what fits is chosen: now it is trained"}
@@ -143,7 +135,7 @@ def _chunk(work: Work, device: Device, folder: Path, number: int) -> Ending:
     trained = train_chunk(student, task, device, folder, clock, work.parent.should_stop)
     clock.remember()
     if trained.ended == "out_of_memory":
-        return _with_less(work, task, plan)
+        return _ran_out(work, plan)
     if trained.ended != "finished":
         reason = f"after step {trained.step} of {task.total_steps}"
         if name := said(task.settings.seed, number, task.settings.seeds):
@@ -205,55 +197,66 @@ def task_of(
 
 
 def _plan(work: Work, task: Task, device: Device) -> tuple[Plan, list[dict[str, str]]]:
-    """The run's plan: made at its first chunk, kept for the others, for another rounds otherwise."""
-    from nightschool.learning.device import room
-    from nightschool.learning.plan import Plan, Shape, choose, load_of
+    """The run's plan: made at its first chunk, kept for the others, for another rounds otherwise.
 
-    if kept := work.kept_plan():
-        return kept_as(Plan, kept["plan"]), kept["chosen"]
-    shape = Shape.read(work.base_folder())
-    size = device.precision.compute.itemsize
-    plan, choices = choose(
-        shape, task.settings, load_of(task.notes, task.prefix, task.steps(), task.validation),
-        size, room(device, task.settings),
-    )  # fmt: skip
-    chosen = work.chose(*choices)
-    work.keep_plan(plan=plan.as_dict(), chosen=chosen)
-    return plan, chosen
-
-
-def _with_less(work: Work, task: Task, plan: Plan) -> Ending:
-    """After an out-of-memory error: the next chunk goes on from the checkpoint with a smaller plan.
-
-    Recomputing every layer comes first, for it changes no number; then passes of half the tokens.
+    Raises DeviceBusy where other programs hold the memory for it.
     """
     from nightschool.learning.choice import Choice
-    from nightschool.learning.plan import LEAST_BUDGET, Shape, load_of
+    from nightschool.learning.device import room
+    from nightschool.learning.plan import Need, Plan, Shape, choose, load_of, refit
 
-    settings = task.settings
-    load = load_of(task.notes, task.prefix, task.steps())
-    least = max(LEAST_BUDGET, load.prefix + load.longest)
-    layers = Shape.read(work.base_folder()).layers
-    every = min(settings.top_layers or layers, layers)
-    was = f"{plan.budget} tokens a pass and {plan.recomputed} of {every} layers recomputed"
-    if plan.recomputed < every and settings.activation_checkpointing != "none":
-        smaller = replace(plan, recomputed=every)
-    elif plan.budget > least:
-        smaller = replace(plan, budget=max(least, plan.budget // 2))
-    elif plan.graphs:
-        smaller = replace(plan, graphs=plan.graphs // 2)
-    else:
+    need = Need(
+        Shape.read(work.base_folder()),
+        task.settings,
+        load_of(task.notes, task.prefix, task.steps(), task.validation),
+        device.precision.compute.itemsize,
+    )
+    most, kept = room(device, task.settings), work.kept_plan()
+    if "plan" not in kept:
+        plan, choices = choose(need, most)
+        chosen = work.chose(*choices)
+        work.keep_plan(plan=plan.as_dict(), chosen=chosen)
+        return plan, chosen
+    plan, chosen = kept_as(Plan, kept["plan"]), kept["chosen"]
+    fitting = plan if most is None else refit(need, plan, most)
+    if fitting.as_dict() == kept.get("ran_out"):
+        return _smaller(work, need, fitting)
+    if fitting is not plan:
+        less = Choice("passes", _passes(fitting), "less GPU memory is free than at the beginning")
+        chosen = [*chosen, *work.chose(less)]
+    return fitting, chosen
+
+
+def _passes(plan: Plan) -> str:
+    return (
+        f"{plan.budget} tokens, {plan.recomputed} layers recomputed, {plan.graphs} sizes of graphs"
+    )
+
+
+def _ran_out(work: Work, plan: Plan) -> Ending:
+    """The next chunk goes on from the checkpoint: in a process of its own it sees whether it was this
+    plan that was too large, or another program that held the memory."""
+    work.keep_plan(ran_out=plan.as_dict())
+    return {"outcome": "chunk_done", "reason": "out of GPU memory: goes on with what is free now"}
+
+
+def _smaller(work: Work, need: Need, plan: Plan) -> tuple[Plan, list[dict[str, str]]]:
+    """Keep the next smaller plan than one that ran out of memory. Raises LearningError where it was
+    the smallest."""
+    from nightschool.learning.choice import Choice
+    from nightschool.learning.plan import smaller
+
+    less = smaller(need, plan)
+    if less is None:
         raise LearningError(
-            "out of GPU memory with the smallest passes: close other programs, then "
-            "`nightschool retry`, or lower train.max_tokens, then `nightschool run --new`"
+            "out of GPU memory with the smallest passes: lower train.max_tokens or set a smaller "
+            "base, then `nightschool run --new`"
         )
-    now = f"{smaller.budget} tokens, {smaller.recomputed} layers recomputed"
-    if smaller.graphs < plan.graphs:
-        now += f", {smaller.graphs} sizes of CUDA graphs"
+    was, now = _passes(plan), _passes(less)
     work.parent.say("warning", f"out of GPU memory with {was}: goes on with {now}")
     chosen = work.chose(Choice("passes", now, f"{was} ran out of memory"))
-    work.keep_plan(plan=smaller.as_dict(), chosen=chosen)
-    return {"outcome": "chunk_done", "reason": "out of memory: goes on with a smaller plan"}
+    work.keep_plan(plan=less.as_dict(), chosen=chosen, ran_out=None)
+    return less, chosen
 
 
 def _publish(work: Work, encoder: Encoder, adapter: Path) -> None:

@@ -84,6 +84,17 @@ class Work:
             )
         return folder
 
+    def device(self) -> Device:
+        """The run's device. Raises DeviceBusy where it is a GPU that is not there now: baseline, chunks
+        and evaluation have to be computed alike, and on a CPU they may take weeks."""
+        from nightschool.learning.device import pick
+
+        began = self.kept_plan().get("device", "")
+        device = pick(self.settings.train, began)
+        if not began:
+            self.keep_plan(device=device.torch.type)
+        return device
+
     def base(self, device: Device) -> Any:
         """The frozen base (a transformers PreTrainedModel), quantised as the settings say."""
         from nightschool.learning.base import load_base

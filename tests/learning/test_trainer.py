@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from nightschool.config.settings import TrainSettings
+from nightschool.learning import checkpoints, trainer
 from nightschool.learning import student as student_
-from nightschool.learning import trainer
 from nightschool.learning.adapter import tensors
 from nightschool.learning.balance import Balance
 from nightschool.learning.base import attach, load_base, load_tokenizer
@@ -232,6 +233,39 @@ def test_other_versions_are_said_and_the_run_goes_on(
     warning = next(text for kind, text in told.said if kind == "warning")
     assert "torch was" in warning and "no longer bit-exact" in warning
     assert told.steps == [2]
+
+
+def test_another_optimizer_begins_its_averages_anew_and_the_run_goes_on(
+    task: Task, chunk: Chunk, tmp_path: Path
+) -> None:
+    """As paged_adamw_8bit is AdamW where there is no CUDA."""
+    chunk(
+        replace(task, settings=task.settings.model_copy(update={"optimizer": "adamw_8bit"})),
+        tmp_path,
+        1,
+    )
+    state = tmp_path / "checkpoints/step-00000001/state.json"
+    state.write_text(state.read_text("utf-8").replace('adamw_8bit\\"', 'adamw\\"'), "utf-8")
+    sums = state.with_name("manifest.json")
+    known = json.loads(sums.read_text("utf-8")) | {"state.json": checkpoints.file_sha256(state)}
+    sums.write_text(json.dumps(known), "utf-8")
+    _, told = chunk(task, tmp_path, 1)
+    warnings = [text for kind, text in told.said if kind == "warning"]
+    assert told.steps == [2]
+    assert "optimizer was AdamW8bit and is AdamW: the run goes on" in warnings[0]
+    assert "begin anew" in warnings[1]
+
+
+def test_another_setting_is_refused_and_named(task: Task, chunk: Chunk, tmp_path: Path) -> None:
+    chunk(task, tmp_path, 1)
+    other = replace(task, settings=task.settings.model_copy(update={"lora_r": 8}))
+    with pytest.raises(LearningError, match=r"with train\.lora_r = 4, and this run has 8"):
+        chunk(other, tmp_path)
+
+
+def test_a_setting_that_the_checkpoints_version_did_not_have_is_no_other_recipe() -> None:
+    now = {"dataset": "", "prompt": "", "base": "", "recipe": '{"lora_r": 4, "new": 0}'}
+    assert list(trainer._changed(now | {"recipe": '{"lora_r": 4, "gone": 1}'}, now)) == []
 
 
 def _without_finite_loss(monkeypatch: pytest.MonkeyPatch, steps: set[int]) -> None:

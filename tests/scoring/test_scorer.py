@@ -10,7 +10,7 @@ from nightschool.learning.base import load_base, load_tokenizer
 from nightschool.learning.device import pick
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import LearningError, Stopped
-from nightschool.learning.packing import Layout
+from nightschool.learning.packing import Batch, Layout
 from nightschool.scoring import scorer
 from nightschool.scoring.scorer import read, score
 from tests.conftest import KINDS
@@ -74,3 +74,31 @@ def test_scoring_stops_between_two_passes(tiny_base: Path) -> None:
             budget=16, progress=lambda n, _: done.append(n), should_stop=lambda: bool(done),
         )  # fmt: skip
     assert done == [1]
+
+
+def test_where_memory_runs_out_fewer_notes_share_a_pass(
+    tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = pick(TrainSettings(device="cpu"))
+    encoder = Encoder(load_tokenizer(tiny_base), KINDS, {}, "", 64)
+    model = load_base(tiny_base, device, "none").double()
+    notes = [
+        encoder.encode(text) for text in ("Buy bread. " * 3, "A lamp.", "次は", "Rain.", "Tea")
+    ]
+    together = score(model, encoder, notes, device)
+    logits, most = Batch.logits, 2
+    asked: list[int] = []
+
+    def short_of_memory(batch: Batch, of: torch.nn.Module) -> torch.Tensor:
+        asked.append(len(batch.target))
+        if asked[-1] > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return logits(batch, of)
+
+    monkeypatch.setattr(Batch, "logits", short_of_memory)
+    for one, other in zip(score(model, encoder, notes, device), together, strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
+    assert asked[-5:] == [5, 2, 3, 1, 2]
+    most = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        score(model, encoder, notes, device)

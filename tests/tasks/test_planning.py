@@ -16,7 +16,7 @@ from tests.conftest import MakeSchool
 
 def planned(make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch, room: int) -> dict[str, Any]:
     school = make_school()
-    monkeypatch.setattr(device, "room", lambda *_: Room(room, 300_000_000))
+    monkeypatch.setattr(device, "room", lambda *_: Room(room, room, 300_000_000))
     return plan(school, load(school.settings_file))
 
 

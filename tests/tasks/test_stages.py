@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from nightschool.config.settings import load
+from nightschool.learning.errors import DeviceBusy
 from nightschool.notes.errors import NotesError
 from nightschool.notes.sides import read_sides
 from nightschool.tasks.stages import prep
@@ -56,3 +57,12 @@ def test_where_nothing_can_be_read_the_folder_is_named_and_what_was_skipped(
         f"no notes in {notes} (2 skipped: `text` is no text, 1 skipped: not a note: .pdf): "
         in str(caught.value)
     )
+
+
+def test_a_run_waits_for_the_gpu_on_which_it_began(make_school: MakeSchool) -> None:
+    school = make_school()
+    work = Work(school, 1, load(school.settings_file), cast(Any, None))
+    assert work.device().torch.type == "cpu" and work.kept_plan() == {"device": "cpu"}
+    work.keep_plan(device="cuda")
+    with pytest.raises(DeviceBusy, match=r"does not see the GPU on which this run began"):
+        work.device()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,56 +12,90 @@ from typing import Any, cast
 import pytest
 
 from nightschool.config.settings import TrainSettings
+from nightschool.learning import device
 from nightschool.learning.base import load_tokenizer
 from nightschool.learning.encoding import Encoded, Encoder
-from nightschool.learning.errors import LearningError
-from nightschool.learning.plan import Plan
+from nightschool.learning.errors import DeviceBusy, LearningError
+from nightschool.learning.plan import Room
 from nightschool.learning.task import Task
 from nightschool.notes.dataset import Dataset, Item
-from nightschool.tasks.training import _with_less, task_of
+from nightschool.tasks.training import _plan, _ran_out, task_of
 from tests.conftest import KINDS
 
 NOTES = [Encoded([1] * 300, [2], 0, False), Encoded([1] * 40, [2], 0, False)]
+GPU = cast(Any, SimpleNamespace(precision=SimpleNamespace(compute=SimpleNamespace(itemsize=2))))
 
 
 class Run:
-    """As much of a `Work` as a smaller plan needs."""
+    """As much of a `Work` as its plan needs."""
 
     def __init__(self, base: Path) -> None:
         self.said: list[str] = []
-        self.plan: dict[str, Any] = {}
+        self.kept: dict[str, Any] = {}
         self.parent = SimpleNamespace(say=lambda kind, message: self.said.append(message))
         self.base_folder = lambda: base
+        self.kept_plan = lambda: json.loads(json.dumps(self.kept))
 
     def chose(self, *choices: Any) -> list[dict[str, str]]:
         return [choice.as_dict() for choice in choices]
 
     def keep_plan(self, **decided: Any) -> None:
-        self.plan = decided["plan"]
+        self.kept |= decided
 
 
-def test_less_memory_is_asked_for_step_by_step_and_at_last_the_owner(tiny_base: Path) -> None:
-    task = Task(NOTES, ["a", "b"], ["a", "b"], [], [1] * 10, 0, TrainSettings(), {})
-    run, plan = Run(tiny_base), Plan(1300, 0, {}, 4)
+@pytest.fixture
+def run(tiny_base: Path) -> Any:
+    return Run(tiny_base)
+
+
+@pytest.fixture
+def task() -> Task:
+    return Task(NOTES, ["a", "b"], ["a", "b"], [], [1] * 10, 0, TrainSettings(), {})
+
+
+Free = Callable[[float], None]
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> Free:
+    """Sets how many MB of a GPU's 400 are free."""
+
+    def set_free(megabytes: float) -> None:
+        room = Room(round(megabytes * 1e6), 400_000_000, 100_000_000)
+        monkeypatch.setattr(device, "room", lambda *_: room)
+
+    return set_free
+
+
+def test_what_ran_out_of_memory_is_tried_smaller_and_at_last_the_owner_is_asked(
+    run: Any, task: Task, free: Free
+) -> None:
+    free(400)
     tried = []
-    with pytest.raises(LearningError, match="close other programs") as error:
+    with pytest.raises(LearningError, match="with the smallest passes") as error:
         for _ in range(9):
-            _with_less(cast(Any, run), task, plan)
-            plan = Plan(**run.plan)
+            plan, _ = _plan(run, task, GPU)
             tried.append((plan.budget, plan.recomputed, plan.graphs))
+            _ran_out(run, plan)
     assert tried == [
-        (1300, 2, 4), (650, 2, 4), (325, 2, 4), (300, 2, 4), (300, 2, 2), (300, 2, 1), (300, 2, 0),
+        (330, 0, 8), (330, 2, 8), (300, 2, 8), (300, 2, 4), (300, 2, 2), (300, 2, 1), (300, 2, 0),
     ]  # fmt: skip
-    assert "1300 tokens a pass and 0 of 2 layers" in run.said[0]
+    assert "330 tokens, 0 layers recomputed" in run.said[0]
     assert "\n" not in str(error.value)
 
 
-def test_a_setting_against_recomputing_is_kept(tiny_base: Path) -> None:
-    settings = TrainSettings(activation_checkpointing="none")
-    task = Task(NOTES, ["a", "b"], ["a", "b"], [], [1] * 10, 0, settings, {})
-    run = Run(tiny_base)
-    _with_less(cast(Any, run), task, Plan(1300, 0, {}))
-    assert (run.plan["budget"], run.plan["recomputed"]) == (650, 0)
+def test_memory_that_another_program_took_shrinks_no_plan(run: Any, task: Task, free: Free) -> None:
+    free(400)
+    first, _ = _plan(run, task, GPU)
+    _ran_out(run, first)
+    free(50)
+    with pytest.raises(DeviceBusy, match="other programs hold the rest"):
+        _plan(run, task, GPU)
+    free(first.total / 1e6 - 0.01)
+    deeper, chosen = _plan(run, task, GPU)
+    assert (deeper.budget, deeper.graphs) == (first.budget, first.graphs)
+    assert deeper.recomputed > 0 and "less GPU memory is free" in chosen[-1]["reason"]
+    assert run.kept["plan"] == first.as_dict()
 
 
 @pytest.mark.parametrize("how", ["logit_adjustment", "class_weights", "none"])

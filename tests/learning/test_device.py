@@ -1,0 +1,43 @@
+"""The memory that a device gives, which is only pretended here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from nightschool.config.settings import TrainSettings
+from nightschool.learning import device as device_
+from nightschool.learning.device import capped, pick
+from nightschool.learning.errors import DeviceBusy
+from nightschool.learning.plan import Room
+
+
+@pytest.mark.parametrize(
+    ("free", "message", "raised"),
+    [
+        (3.0, "CUDA out of memory", DeviceBusy),
+        (7.5, "CUDA out of memory", RuntimeError),
+        (3.0, "shapes do not fit", RuntimeError),
+    ],
+)
+def test_memory_that_others_hold_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, free: float, message: str, raised: type[Exception]
+) -> None:
+    capped_to: list[Any] = []
+    most = Room(round(free * 1e9), 7_600_000_000, 300_000_000)
+    monkeypatch.setattr(device_, "room", lambda *_: most)
+    monkeypatch.setattr(device_, "cap", lambda _, room: capped_to.append(room))
+    settings = TrainSettings(device="cpu")
+    with pytest.raises(raised) as error, capped(pick(settings), settings):
+        raise RuntimeError(message)
+    assert capped_to == [most]
+    if raised is DeviceBusy:
+        assert str(error.value).endswith("3.0 of 7.6 GB are free, other programs hold the rest")
+
+
+def test_on_a_cpu_nothing_is_capped() -> None:
+    settings = TrainSettings(device="cpu")
+    with pytest.raises(torch.OutOfMemoryError), capped(pick(settings), settings):
+        raise torch.OutOfMemoryError

@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import logging as transformers_logging
 
 from nightschool.learning import quantised
@@ -86,6 +87,12 @@ def _from_16_bit(
         raise LearningError(
             f"{folder}: the base model cannot be loaded: {first_line(error)}"
         ) from None
+    kind = model.config.model_type
+    if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(model.config, "is_decoder", False):
+        raise LearningError(
+            f"{folder}: {kind} fills gaps and continues no text: set a decoder-only base "
+            "(Qwen, Llama, Mistral, Gemma, Phi), then `run --new`"
+        )
     return model
 
 

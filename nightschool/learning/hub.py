@@ -14,14 +14,17 @@ _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 
 
 def locate(base: str, root: Path) -> Path | None:
-    """The folder of a base model that is on disk: "demo", a local folder, or a cached hub name."""
+    """The folder of a base model that is on disk: "demo", a local folder, or a cached hub name.
+
+    Raises LearningError where it is none, or none that can be trained on.
+    """
     if base == "demo":
         return DEMO_BASE
     local = (root / Path(base).expanduser()).resolve()
     if local.is_dir():
         if not (local / "config.json").is_file():
             raise LearningError(f"base = {base!r}: {local} holds no model (no config.json)")
-        return local
+        return _in_16_bits(base, local)
     if _looks_local(base):
         raise LearningError(
             f"base = {base!r}: there is no folder {local}: set base in nightschool.toml, then `run --new`"
@@ -39,7 +42,17 @@ def locate(base: str, root: Path) -> Path | None:
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
         return None
     complete = (found / "config.json").is_file() and any(found.glob("*.safetensors"))
-    return found if complete else None
+    return _in_16_bits(base, found) if complete else None
+
+
+def _in_16_bits(base: str, folder: Path) -> Path:
+    """A base that is already quantised computes in a dtype of its own, on Turing often bf16."""
+    if "quantization_config" in json.loads((folder / "config.json").read_text("utf-8")):
+        raise LearningError(
+            f"base = {base!r} is already quantised: set the 16-bit model that it was made of, which "
+            "is quantised here for this computer, then `run --new`"
+        )
+    return folder
 
 
 def _looks_local(base: str) -> bool:
@@ -59,7 +72,7 @@ def fetch(base: str, root: Path) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(base, allow_patterns=_WANTED))
+        fetched = Path(snapshot_download(base, allow_patterns=_WANTED))
     except Exception as error:
         # The hub client raises errors of half a dozen libraries for "no network" alone.
         cause = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
@@ -67,6 +80,7 @@ def fetch(base: str, root: Path) -> Path:
             f"base model {base!r} is not on disk and could not be fetched ({cause}): go online once "
             "and retry, or set base in nightschool.toml to a local folder and `run --new`"
         ) from None
+    return _in_16_bits(base, fetched)
 
 
 def fingerprint(folder: Path) -> str:

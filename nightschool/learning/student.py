@@ -15,10 +15,11 @@ from bitsandbytes.optim.adamw import AdamW8bit, PagedAdamW8bit
 from transformers import PreTrainedModel
 
 from nightschool.config.settings import TrainSettings
-from nightschool.learning import adapter, kernels, lower
+from nightschool.learning import adapter, audit, kernels, lower
 from nightschool.learning.choice import Choice
 from nightschool.learning.device import Device
 from nightschool.learning.encoding import Encoded
+from nightschool.learning.errors import LearningError
 from nightschool.learning.graphs import Replay
 from nightschool.learning.layers import decoder_stack, recompute
 from nightschool.learning.packing import Batch, Layout, layout_for
@@ -58,6 +59,11 @@ def prepare(
     says.
     """
     settings = task.settings
+    if device.precision.compute is not torch.bfloat16 and (found := audit.held(base)):
+        raise LearningError(
+            f"{len(found)} parts of the base are in bf16 (the first: {found[0]}), where "
+            f"{device.precision.name} is computed in: set another base, then `run --new`"
+        )
     base.train(False)  # the only dropout is the adapter's
     layout, why = layout_for(
         base, task.prefix, task.padding, task.longest, device.precision.attention

@@ -36,8 +36,10 @@ from nightschool.learning.task import Task, rate
 
 Ended = Literal["finished", "chunk_done", "stopped", "out_of_memory"]
 
-# Steps in a row without a finite loss that end a run: one may be a fluke of a batch.
+# Steps in a row that are not finite, and end a run: one may be a fluke of a batch.
 _PATIENCE = 3
+# A scaler looks for a scale that gradients do not overflow with, from 2^11 (see `student`) down to 1.
+_SCALER_PATIENCE = 12
 
 
 class Reporter(Protocol):
@@ -57,7 +59,7 @@ class Trained:
     losses: list[list[float]] = field(default_factory=list)
     validation: list[list[float]] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
-    """Steps without a finite loss: they changed nothing."""
+    """Steps whose loss or gradients were not finite: they changed nothing."""
 
 
 def train(
@@ -132,44 +134,44 @@ def train(
 
     total = task.total_steps
     began = saved = time.monotonic()
-    first = progress.step
-    while progress.step < total and not should_end(progress.validation, settings.patience):
-        if should_stop():
-            progress.ended = "stopped"
-            break
-        if progress.step > first and time.monotonic() - began >= settings.chunk_minutes * 60:
-            progress.ended = "chunk_done"
-            break
-        step = progress.step + 1
-        try:
+    first, known = progress.step, len(progress.validation)
+    try:
+        while True:
+            # Of the last step, or of that before this chunk, which was stopped on the way.
+            if _is_due(task, progress):
+                measured = _validate(student, task, should_stop)
+                progress.validation.append([progress.step, measured])
+                if settings.patience and best_step(progress.validation) == progress.step:
+                    tensors = adapter.tensors(student.model)
+                    best = {name: weight.to("cpu", copy=True) for name, weight in tensors.items()}
+            if progress.step == total or should_end(progress.validation, settings.patience):
+                break
+            if should_stop():
+                raise Stopped
+            if progress.step > first and time.monotonic() - began >= settings.chunk_minutes * 60:
+                progress.ended = "chunk_done"
+                break
+            step = progress.step + 1
             loss = take_step(student, task, step, should_stop)
-            validate = task.validation and (step % task.steps_per_epoch == 0 or step == total)
-            measured = _validate(student, task) if validate else None
-        except Stopped:
-            progress.ended = "stopped"
-            break
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            progress.ended = "out_of_memory"
-            break
-        progress.step = step
-        if loss is None:
-            _skip(progress, task, step, reporter)
-        else:
-            progress.losses.append([step, loss])
-        if measured is not None:
-            progress.validation.append([step, measured])
-            if settings.patience and best_step(progress.validation) == step:
-                tensors = adapter.tensors(student.model)
-                best = {name: weight.to("cpu", copy=True) for name, weight in tensors.items()}
-        pace = (time.monotonic() - began) / (step - first)
-        reporter.progress(step, total, loss, pace * (total - step))
-        if time.monotonic() - saved >= settings.checkpoint_minutes * 60 and step < total:
-            checkpoint()
-            saved = time.monotonic()
-    # What an update, or a validation, had half done when memory ran out is done again.
-    if progress.ended != "out_of_memory" and (progress.step > first or start is None):
+            progress.step = step
+            if loss is None:
+                _skip(progress, task, student, reporter)
+            else:
+                progress.losses.append([step, loss])
+            pace = (time.monotonic() - began) / (step - first)
+            reporter.progress(step, total, loss, pace * (total - step))
+            if time.monotonic() - saved >= settings.checkpoint_minutes * 60 and step < total:
+                checkpoint()
+                saved = time.monotonic()
+    except Stopped:
+        progress.ended = "stopped"
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        progress.ended = "out_of_memory"
+    # What an update had half done when memory ran out is done again.
+    changed = progress.step > first or len(progress.validation) > known or start is None
+    if progress.ended != "out_of_memory" and changed:
         checkpoint()
     if progress.ended == "finished":
         if best:
@@ -195,9 +197,9 @@ def _take_best(
 def take_step(
     student: Student, task: Task, step: int, should_stop: Callable[[], bool]
 ) -> float | None:
-    """One optimizer step (1-based); returns its loss in nats, or None where it is not finite.
+    """One optimizer step (1-based); returns its loss in nats, or None where that or a gradient is not finite.
 
-    A step that is not finite changes nothing. Raises Stopped between two passes, with the adapter
+    Such a step changes nothing. Raises Stopped between two passes, with the adapter
     as it was before the step.
     """
     settings = task.settings
@@ -207,12 +209,11 @@ def take_step(
         total = float(accumulate(student, task, step, should_stop))
         student.scaler.unscale_(student.optimizer)
         norm = torch.nn.utils.clip_grad_norm_([student.weights.parameter], settings.max_grad_norm)
-        # With a scaler, gradients that overflow are its business: it skips and lowers the scale.
-        finite = math.isfinite(total) and (student.scaler.is_enabled() or bool(norm.isfinite()))
+        finite = math.isfinite(total) and bool(norm.isfinite())
         if finite:
             student.scaler.step(student.optimizer)
             student.weights.refresh()
-        student.scaler.update()
+        student.scaler.update()  # after gradients that overflowed it lowers the scale
         return total if finite else None
     finally:
         clear(student)
@@ -241,31 +242,46 @@ def clear(student: Student) -> None:
     student.weights.gradient.zero_()
 
 
+def _is_due(task: Task, progress: Trained) -> bool:
+    """Whether the validation after the last step is still to be done."""
+    step = progress.step
+    border = step > 0 and (step % task.steps_per_epoch == 0 or step == task.total_steps)
+    done = bool(progress.validation) and progress.validation[-1][0] == step
+    return bool(task.validation) and border and not done
+
+
 @torch.no_grad()
-def _validate(student: Student, task: Task) -> float:
-    """The mean loss over the validation notes, in nats: the loss that is trained on."""
+def _validate(student: Student, task: Task, should_stop: Callable[[], bool]) -> float:
+    """The mean loss over the validation notes, in nats: the loss that is trained on.
+
+    Raises Stopped between two passes.
+    """
     notes, layout = task.validation, student.layout
-    budget = validation_budget(student.budget)
-    losses = [
-        summed_loss(student.model, layout.batch([notes[index] for index in part]), student.offsets)
-        for part in layout.split(notes, budget)
-    ]
+    losses = []
+    for part in layout.split(notes, validation_budget(student.budget)):
+        if should_stop():
+            raise Stopped
+        batch = layout.batch([notes[index] for index in part])
+        losses.append(summed_loss(student.model, batch, student.offsets))
     mean = float(torch.stack(losses).sum()) / len(notes)
     if not math.isfinite(mean):
         raise LearningError(f"the validation loss is {mean}: set train.precision, then `run --new`")
     return mean
 
 
-def _skip(progress: Trained, task: Task, step: int, reporter: Reporter) -> None:
-    """Record a step without a finite loss. Raises LearningError where they follow each other."""
+def _skip(progress: Trained, task: Task, student: Student, reporter: Reporter) -> None:
+    """Record that the last step was not finite. Raises LearningError where such follow each other."""
+    step, scaled = progress.step, student.scaler.is_enabled()
+    most = _SCALER_PATIENCE if scaled else _PATIENCE
     progress.skipped.append(step)
     names = ", ".join(task.sources[index] for index in task.indices(step))
-    if progress.skipped[-_PATIENCE:] == list(range(step - _PATIENCE + 1, step + 1)):
+    what = "the loss or a gradient" if scaled else "the loss"
+    if progress.skipped[-most:] == list(range(step - most + 1, step + 1)):
         raise LearningError(
-            f"the loss is not finite in {_PATIENCE} steps in a row (the last, step {step}, had {names}): "
+            f"{what} is not finite in {most} steps in a row (the last, step {step}, had {names}): "
             "lower train.learning_rate or set train.precision, then `nightschool run --new`"
         )
-    reporter.say("warning", f"the loss of step {step} is not finite: skipped ({names})")
+    reporter.say("warning", f"{what} of step {step} is not finite: skipped ({names})")
 
 
 # When to checkpoint, or what to recompute, changes no number.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +23,7 @@ from nightschool.learning.encoding import Encoder
 from nightschool.learning.errors import LearningError
 from nightschool.learning.packing import layout_for
 from nightschool.learning.plan import Plan
+from nightschool.learning.precision import choose
 from nightschool.learning.student import Student, prepare
 from nightschool.learning.task import Task, epoch_order, rate
 from nightschool.learning.trainer import Trained, adapter_sha256, train
@@ -145,6 +147,29 @@ def test_a_stop_within_a_step_costs_that_step_and_no_bit(
     assert adapter_sha256(tmp_path / "part/adapter") == adapter_sha256(tmp_path / "whole/adapter")
 
 
+def test_a_stop_within_a_validation_costs_no_step_and_no_bit(
+    task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
+) -> None:
+    task = replace(task, validation=task.notes * 3)  # several passes
+    whole, _ = chunk(task, tmp_path / "whole")
+    told, passes = Told(), 0
+
+    def within_the_first_validation() -> bool:
+        nonlocal passes
+        passes += len(told.steps) == task.steps_per_epoch
+        return passes == 2  # before the second pass
+
+    rare = replace(task, settings=task.settings.model_copy(update={"checkpoint_minutes": 60.0}))
+    model = load_base(tiny_base, device, task.settings.quantisation)
+    student = prepare(model, rare, PLAN, device)
+    ended = train(student, rare, device, tmp_path / "part", told, within_the_first_validation)
+    assert (ended.ended, ended.step, ended.validation) == ("stopped", task.steps_per_epoch, [])
+    part, told = chunk(rare, tmp_path / "part")
+    assert told.steps[0] == task.steps_per_epoch + 1
+    assert adapter_sha256(tmp_path / "part/adapter") == adapter_sha256(tmp_path / "whole/adapter")
+    assert (part.losses, part.validation) == (whole.losses, whole.validation)
+
+
 def test_training_learns_and_peft_loads_the_adapter(
     task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
 ) -> None:
@@ -158,7 +183,7 @@ def test_training_learns_and_peft_loads_the_adapter(
     student.model = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
     student.layout, _ = layout_for(student.model, more.prefix, more.padding, more.longest)
     best = min(loss for _, loss in ended.validation)
-    assert trainer._validate(student, more) == pytest.approx(best, abs=1e-5)
+    assert trainer._validate(student, more, lambda: False) == pytest.approx(best, abs=1e-5)
 
 
 def test_a_run_on_the_cpu_leaves_the_gpu_alone(
@@ -186,7 +211,7 @@ def test_training_ends_early_and_keeps_the_adapter_of_the_best_validation(
     losses = {4: 5.0, 8: 3.0, 12: 4.0, 16: 3.5}
     at_step_8 = {}
 
-    def validate(student: Student, _: Task) -> float:
+    def validate(student: Student, *_: object) -> float:
         step = next(step for step in losses if step not in seen)
         seen.append(step)
         if step == 8:
@@ -294,6 +319,30 @@ def test_a_step_without_a_finite_loss_is_skipped_and_told(
     assert "step 3 is not finite: skipped" in warnings[0] and first in warnings[0]
 
 
+def test_gradients_that_no_scale_makes_finite_end_the_run(
+    task: Task, tmp_path: Path, tiny_base: Path
+) -> None:
+    turing = Device(torch.device("cpu"), choose("cuda", (7, 5)), 1, ())
+    more = replace(task, settings=task.settings.model_copy(update={"epochs": 4.0}))
+    student = prepare(load_base(tiny_base, turing, "none"), more, PLAN, turing)
+    run, before = student.run, student.weights.parameter.detach().clone()
+
+    def overflows(*arguments: Any) -> torch.Tensor:
+        loss = run(*arguments)
+        student.weights.gradient[0] = math.inf
+        return loss
+
+    student.run = overflows
+    told = Told()
+    with pytest.raises(
+        LearningError, match=r"loss or a gradient is not finite in 12 steps in a row"
+    ):
+        train(student, more, turing, tmp_path, told, lambda: False)
+    assert torch.equal(student.weights.parameter, before)
+    assert student.scaler.get_scale() == 0.5  # 2^11, halved twelve times
+    assert "a gradient of step 1 is not finite: skipped" in told.said[-11][1]
+
+
 def test_three_steps_without_a_finite_loss_end_the_run_and_name_the_notes(
     task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,9 +352,9 @@ def test_three_steps_without_a_finite_loss_end_the_run_and_name_the_notes(
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("where", ["take_step", "_validate"])
+@pytest.mark.parametrize(("where", "done"), [("take_step", 3), ("_validate", 4)])
 def test_what_was_half_done_when_memory_ran_out_is_done_again(
-    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, done: int
 ) -> None:
     chunk(task, tmp_path / "whole")
     own, calls = getattr(trainer, where), []
@@ -319,9 +368,9 @@ def test_what_was_half_done_when_memory_ran_out_is_done_again(
     with monkeypatch.context() as patched:
         patched.setattr(trainer, where, short_of_memory)
         ended, told = chunk(task, tmp_path / "parts")
-    assert (ended.ended, told.steps) == ("out_of_memory", [1, 2, 3])
+    assert (ended.ended, ended.step) == ("out_of_memory", done)
     _, told = chunk(task, tmp_path / "parts")
-    assert told.steps[0] == 4
+    assert told.steps[0] == done + 1
     assert adapter_sha256(tmp_path / "parts/adapter") == adapter_sha256(tmp_path / "whole/adapter")
 
 

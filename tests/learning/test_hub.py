@@ -1,0 +1,57 @@
+"""Which folders are a base that can be trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertForMaskedLM, BitsAndBytesConfig, Qwen2ForCausalLM
+
+from nightschool.config.settings import TrainSettings
+from nightschool.learning.audit import held
+from nightschool.learning.base import load_base
+from nightschool.learning.device import pick
+from nightschool.learning.errors import LearningError
+from nightschool.learning.hub import locate
+from nightschool.learning.plan import Plan
+from nightschool.learning.student import prepare
+from tests.learning.test_audit import task_on
+
+
+def test_a_base_that_is_already_quantised_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "4-bit 基"
+    four_bits = BitsAndBytesConfig(load_in_4bit=True)
+    Qwen2ForCausalLM.from_pretrained(
+        tiny_base, quantization_config=four_bits, device_map={"": "cpu"}
+    ).save_pretrained(folder)
+    with pytest.raises(
+        LearningError, match=r"4-bit 基.*already quantised: set the 16-bit"
+    ) as error:
+        locate(str(folder), tmp_path)
+    assert "\n" not in str(error.value)
+    assert locate(str(tiny_base), tmp_path) == tiny_base
+
+
+def test_a_base_that_fills_gaps_is_refused(tmp_path: Path) -> None:
+    config = BertConfig(
+        vocab_size=40,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+    )
+    BertForMaskedLM(config).save_pretrained(tmp_path)
+    with pytest.raises(LearningError, match="bert fills gaps and continues no text"):
+        load_base(tmp_path, pick(TrainSettings(device="cpu")), "none")
+
+
+def test_no_training_begins_on_a_base_that_holds_bf16_where_that_is_kept_out(
+    tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = pick(TrainSettings(device="cpu", precision="fp32"))
+    base = load_base(tiny_base, device, "none")
+    assert not held(base)
+    base.model.layers[1].mlp.to(dtype=torch.bfloat16)
+    with pytest.raises(LearningError, match=r"parts of the base are in bf16 .*layers\.1\.mlp"):
+        prepare(base, task_on(tiny_base), Plan(100, 0, {}), device)

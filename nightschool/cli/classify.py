@@ -39,6 +39,8 @@ def classify_command(what: tuple[str, ...], run: int | None, json_: bool) -> Non
                 "takes one that its comparison did not promote"
             )
         run = promotions[-1]
+    if sys.stderr.isatty():
+        click.echo(f"loading the model of run {run} ...", err=True)
     texts = [(note.source, note.text) for note in notes]
     for answer in ask_to_classify(school, run, texts, abstain=settings.classify.abstain):
         if json_:
@@ -62,6 +64,8 @@ def _notes(what: Sequence[str], settings: NotesSettings) -> list[Note]:
         raise click.UsageError("nothing to sort: give a text, files, or - for standard input")
     if not what or list(what) == ["-"]:
         return [_standard_input()]
+    if not "".join(what).strip():
+        raise click.UsageError("the text is empty")
     paths = [Path(part) for part in what]
     if not any(map(_exists, paths)):
         missing = [path for path in paths if path.suffix.lower() in _SUFFIXES]

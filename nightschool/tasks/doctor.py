@@ -18,15 +18,19 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import LedgerError
+from nightschool.notes.errors import NotesError
+from nightschool.notes.readers import notes_path
 from nightschool.scoring.server import Server, ServerError
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.asking import ChildError, ask_to_probe
+from nightschool.tasks.work import read_and_freeze
 
 _WATCHED = (
     "torch", "transformers", "peft", "bitsandbytes", "huey", "apscheduler", "scikit-learn",
 )  # fmt: skip
 # A 3B base is 6 GB and 2 GB quantised, and a run's checkpoints and datasets stay under 2 GB.
 _NEEDED_GB = 10.0
+_ROOM = "make room there, or make the folder writable"
 # How long a server may take to name its models.
 _SERVER_S = 3.0
 
@@ -59,7 +63,10 @@ def examine(school: School, settings: Settings) -> Iterator[Finding]:
             "torch", str(error), "problem", "set the environment up again: python go.py setup"
         )
         return
-    yield from _torch(found)
+    except OSError as error:
+        yield Finding("torch", f"{error.filename}: {error.strerror}", "problem", _ROOM)
+        return
+    yield from _torch(found, settings)
     yield _base(found, settings)
 
 
@@ -109,6 +116,12 @@ def _disk(school: School, settings: Settings) -> Finding:
     free = shutil.disk_usage(school.root).free / 1e9
     needed = 1.0 if settings.base == "demo" else _NEEDED_GB
     finding = f"{free:.1f} GB free in {school.root}"
+    least = settings.night.min_disk_gb
+    if free < least:
+        return Finding(
+            "disk", f"{finding}: a run waits below {least:g} GB", "problem",
+            f"make room, or set night.min_disk_gb to less than {least:g}",
+        )  # fmt: skip
     if free < needed:
         return Finding(
             "disk",
@@ -122,27 +135,30 @@ def _disk(school: School, settings: Settings) -> Finding:
 def _ledger(school: School) -> Finding:
     try:
         with Ledger(school.ledger_file) as ledger:
-            return Finding("ledger", f"{len(ledger.runs())} runs in {school.ledger_file}", "ok")
+            runs = len(ledger.runs())
+            count = "1 run" if runs == 1 else f"{runs} runs"
+            return Finding("ledger", f"{count} in {school.ledger_file}", "ok")
     except LedgerError as error:
-        return Finding("ledger", str(error), "problem", "see the line itself")
+        return Finding("ledger", str(error), "problem", _ROOM)
 
 
 def _queue(school: School, settings: Settings) -> Finding:
     try:
         pending = open_queue(school, settings.queue).huey.pending_count()
     except Exception as error:
-        remedy = 'start the Redis server, or set queue = "sqlite"'
+        redis = 'start the Redis server, or set queue = "sqlite"'
+        remedy = _ROOM if settings.queue == "sqlite" else redis
         return Finding("queue", f"{settings.queue}: {error}", "problem", remedy)
     return Finding("queue", f"{settings.queue}, {pending} messages waiting", "ok")
 
 
 def _notes(school: School, settings: Settings) -> Finding:
-    folder = school.root / Path(settings.notes.folder).expanduser()
-    if folder.exists():
-        return Finding("notes", str(folder), "ok")
-    return Finding(
-        "notes", f"there is no {folder}", "problem", "set notes.folder in nightschool.toml"
-    )
+    try:
+        reading, dataset = read_and_freeze(school, settings)
+    except NotesError as error:
+        return Finding("notes", str(error), "problem", "`nightschool notes` says more")
+    kinds = f"{len(dataset.items)} of {len(reading.notes)} notes with {len(dataset.kinds)} kinds"
+    return Finding("notes", f"{kinds} in {notes_path(school.root, settings)}", "ok")
 
 
 def _server(settings: Settings) -> Finding:
@@ -165,7 +181,7 @@ def _server(settings: Settings) -> Finding:
     return Finding("server", f"{wanted.url} offers {wanted.model}", "ok")
 
 
-def _torch(found: dict[str, Any]) -> Iterator[Finding]:
+def _torch(found: dict[str, Any], settings: Settings) -> Iterator[Finding]:
     build = f"torch {found['torch']}, " + (
         f"CUDA {found['cuda_build']}" if found["cuda_build"] else "no CUDA"
     )
@@ -198,8 +214,9 @@ def _torch(found: dict[str, Any]) -> Iterator[Finding]:
         )  # fmt: skip
     elif found["device"] == "cpu":
         yield Finding(
-            "device", "no GPU: training runs on the CPU", "warning",
-            "fine for the demo's base; a 3B base would take days",
+            "device", "no GPU: training runs on the CPU",
+            "ok" if settings.base == "demo" else "warning",
+            "" if settings.base == "demo" else 'a 3B base would take days: base = "demo" takes minutes',
         )  # fmt: skip
     else:
         yield Finding("device", found["device"], "ok")

@@ -190,6 +190,7 @@ def test_without_a_school_it_says_what_to_do(
         (("report",), 1, "no run has a report yet"),
         (("pause", "--for", "soon"), 2, "is no duration"),
         (("classify", "a note"), 1, "no model is in use yet"),
+        (("classify", ""), 2, "the text is empty"),
         (("classify", "missing.md"), 2, "there is no file missing.md"),
         (("run", "--within", "45m"), 2, "--within needs --quick"),
         (("run", "--quick", "--within", "soon"), 2, "is no duration"),

@@ -1,4 +1,5 @@
-"""What `doctor` says of the server that notes are to be sent to: no note is sent for that."""
+"""What `doctor` says before a run finds it out: of the notes, the disk, and the server that notes are
+to be sent to (no note is sent for that)."""
 
 from __future__ import annotations
 
@@ -9,9 +10,24 @@ from tests.chat_server import chat_server, says
 from tests.conftest import MakeSchool
 
 
-def finding(school: School) -> Finding:
+def finding(school: School, check: str = "server") -> Finding:
     found = examine(school, load(school.settings_file))
-    return next(finding for finding in found if finding.check == "server")
+    return next(finding for finding in found if finding.check == check)
+
+
+def test_notes_are_counted_as_a_run_would_take_them(make_school: MakeSchool) -> None:
+    school = make_school()
+    found = finding(school, "notes")
+    assert found.verdict == "ok" and "36 of 36 notes with 3 kinds" in found.finding
+    for file in (school.root / "notes").rglob("*.md"):
+        file.unlink()
+    found = finding(school, "notes")
+    assert found.verdict == "problem" and "there are no notes in" in found.finding
+
+
+def test_a_disk_on_which_a_run_would_wait_is_a_problem(make_school: MakeSchool) -> None:
+    found = finding(make_school(night={"min_disk_gb": 1e9}), "disk")
+    assert found.verdict == "problem" and "night.min_disk_gb" in found.remedy
 
 
 def test_a_server_that_offers_the_model_is_fine(make_school: MakeSchool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
-from nightschool.reports.contract import Arm, Report, arm_of
+from nightschool.reports.contract import Arm, Report, Sorting, arm_of
 from nightschool.reports.wording import (
     SMALLEST_N,
     arm_title,
@@ -133,13 +133,18 @@ def _none_lines(report: Report) -> Iterator[str]:
         )
     if abstention and abstention["threshold"] > 0:
         with_, plain = abstention["thresholded"], abstention["plain"]
-        right = "none" if with_["right"] is None else percent(with_["right"])
         use = "in use" if abstention["in_use"] else "classify.abstain = true puts it to use"
+        if with_["cost"] > plain["cost"]:
+            use += f", but on these notes it costs more, {with_['cost']:.2f} a note and not {plain['cost']:.2f}"
         yield (
-            f"left unsorted below a probability of {percent(abstention['threshold'])}, "
-            f"{percent(with_['answered'])} of the notes are sorted and {right} of these right "
-            f"(all: {percent(plain['answered'])} and {percent(plain['right'] or 0)}; {use})"
+            f"put into a kind other than none: {_sorted(plain)}; where answers below a probability of "
+            f"{percent(abstention['threshold'])} count as none: {_sorted(with_)} ({use})"
         )
+
+
+def _sorted(found: Sorting) -> str:
+    right = "" if found["right"] is None else f", {percent(found['right'])} of these right"
+    return f"{percent(found['answered'])} of the notes{right}"
 
 
 def _arm_cells(arm: Arm) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def test_what_probabilities_and_looks_are_worth_is_said(report: Report) -> None:
         "calibration error 14 %, 8 % with temperature 1.62 (from 55 validation notes); chance alone "
         "gives 6 %"
     )
-    assert "below a probability of 44 %, 86 % of the notes are sorted and 90 % of these" in lines[1]
+    assert "below a probability of 44 % count as none: 86 % of the notes, 90 % of these" in lines[1]
     assert lines[2] == "these test notes have been looked at 7 times, for 3 trained models"
     assert "the best of 3 equally good models looks up to 4 points better" in lines[3]
 
@@ -106,3 +106,21 @@ def test_how_well_none_is_told_is_said(report: Report) -> None:
 def test_a_first_look_is_no_warning(report: Report) -> None:
     report["looks"] = {"looks": 1, "models": 1, "optimism": 0.0, "by": ["run 1: adapter"]}
     assert not [line for line in remarks(report) if "luck" in line]
+
+
+def test_a_threshold_that_costs_more_on_the_test_notes_is_said_to(report: Report) -> None:
+    found = report["abstention"]
+    assert found
+    found |= {"threshold": 0.8, "in_use": False}
+    found["plain"] |= {"answered": 0.81, "right": 0.91, "cost": 0.083}
+    found["thresholded"] |= {"answered": 0.62, "right": 1.0, "cost": 0.095}
+    line = next(line for line in remarks(report) if line.startswith("put into a kind"))
+    assert line.startswith(
+        "put into a kind other than none: 81 % of the notes, 91 % of these right;"
+    )
+    assert (
+        "below a probability of 80 % count as none: 62 % of the notes, 100 % of these right" in line
+    )
+    assert line.endswith("but on these notes it costs more, 0.10 a note and not 0.08)")
+    found["thresholded"]["cost"] = 0.05
+    assert not any("costs more" in line for line in remarks(report))

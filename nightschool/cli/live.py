@@ -61,15 +61,16 @@ class Follower:
             self._seen = event.id
             self._console.print(event_line(event), highlight=False, soft_wrap=True)
         stage = next((s for s in self._ledger.stages(self._run) if s.state == "running"), None)
+        # To `update` no total means the one before, which was another stage's.
+        self._bar.tasks[0].total = (stage.total_steps or None) if stage else None
         if stage is None:
             paused = self._ledger.control().paused
             text = "paused: `nightschool resume` goes on" if paused else "waiting"
-            self._bar.update(self._line, description=text, total=None, completed=0, extra="")
+            self._bar.update(self._line, description=text, completed=0, extra="")
         else:
             self._bar.update(
                 self._line,
                 description=f"[bold]{stage.name}[/]",
-                total=stage.total_steps or None,
                 completed=stage.step,
                 extra=stage_details(stage),
             )

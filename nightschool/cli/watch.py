@@ -39,7 +39,8 @@ def status_command(json_: bool) -> None:
         if outlook.worker is None:  # what a worker decided that has ended counts no more
             control = replace(control, run_allowed=False, decision_reason="no_worker")
         newest = ledger.decisions(1)
-        rows = [_row(run, ledger.stages(run.id), control, outlook.worker) for run in ledger.runs()]
+        pause = pause_in_words(control.paused_until, night) if control.paused else ""
+        rows = [_row(run, ledger.stages(run.id), pause, outlook.worker) for run in ledger.runs()]
         promotions = ledger.promotions()
         lines, more = overnight(school, settings, ledger, now)
     decision = {"run": control.run_allowed and not control.paused, "reason": _reason(control)}
@@ -66,8 +67,8 @@ def status_command(json_: bool) -> None:
             f"{row['reason']}{mark}"
         )
     detail = _detail(outlook.decision, newest[0] if newest else None, night)
-    if control.paused:
-        click.echo(pause_in_words(control.paused_until, night))
+    if pause:
+        click.echo(pause)
     click.echo(_worker_line(control, outlook.worker, detail))
     if shutil.disk_usage(school.root).free < _FULL_BYTES:
         click.echo("the disk is full: this is as it was when there was still room to record it")
@@ -115,10 +116,10 @@ def _reason(control: Control) -> str:
     return "paused" if control.paused else control.decision_reason
 
 
-def _row(run: Run, stages: list[Stage], control: Control, worker: int | None) -> dict[str, Any]:
+def _row(run: Run, stages: list[Stage], pause: str, worker: int | None) -> dict[str, Any]:
     stage = next((s for s in stages if s.state != "done"), stages[-1])
     state: str = "queued" if run.state == "running" and worker is None else run.state
-    if control.paused and state == "queued":
+    if pause and state == "queued":
         state = "paused"
     return {
         "id": run.id,
@@ -127,7 +128,7 @@ def _row(run: Run, stages: list[Stage], control: Control, worker: int | None) ->
         "step": stage.step,
         "total_steps": stage.total_steps,
         "eta_s": stage.eta_s if state == "running" else None,
-        "reason": run.reason,
+        "reason": pause if state == "paused" else run.reason,
     }
 
 

@@ -349,7 +349,8 @@ class Ledger(ControlTable):
             "UPDATE runs SET state = 'queued' WHERE id = ? AND state = 'running'", (claim.run,)
         )
         if outcome not in ("finished", "failed"):  # these two have a line of their own
-            text = f"{claim.stage}: {outcome}" + (f" ({reason})" if reason else "")
+            how = outcome.replace("_", " ")
+            text = f"{claim.stage}: {how}" + (f" ({reason})" if reason else "")
             self._write_event(claim.run, claim.stage, "state", text)
 
     def _losses(self, claim: Claim) -> float:

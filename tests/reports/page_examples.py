@@ -12,7 +12,7 @@ TIMELINE = [
     ("2026-11-23T14:02:11+00:00", "prep done"),
     ("2026-11-23T14:06:40+00:00", "25 of 56 test notes right (45 %)"),
     ("2026-11-23T14:06:41+00:00", "baseline done"),
-    ("2026-11-23T14:12:00+00:00", "train: chunk_done (what fits is chosen: now it is trained)"),
+    ("2026-11-23T14:12:00+00:00", "train: chunk done (what fits is chosen: now it is trained)"),
     ("2026-11-23T15:31:05+00:00", "train: owner_active (the owner was here 4 s ago)"),
     ("2026-11-23T16:12:00+00:00", "goes on after step 43 of 120"),
     ("2026-11-23T18:20:00+00:00", "train: on_battery (the plug is out)"),

@@ -16,6 +16,7 @@ from nightschool.scoring.intervals import (
     border,
     codes_of,
     design_effect,
+    worth,
 )
 from nightschool.scoring.macro_f1 import gain
 
@@ -31,8 +32,8 @@ def paired(
     """Compare two arms note by note, `groups` naming the group of near-copies of each note.
 
     `p_better` and `p_worse`: 1 less `sign_flip`. `delta_ci`: `tango`, for as many notes as the groups
-    are worth. `delta_macro_f1_ci`: `macro_f1.gain`; where nothing was fixed or broken no draw differs,
-    and it is that of accuracy. Raises ValueError where there are no notes.
+    are worth. `delta_macro_f1_ci`: `macro_f1.gain`, and that of accuracy, too, where nothing was fixed or
+    broken: then draws differ little or not at all. Raises ValueError where there are no notes.
     """
     if not true:
         raise ValueError("there are no notes to compare on")
@@ -41,8 +42,9 @@ def paired(
     wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
     n, delta = len(difference), float(difference.mean())
     effect = design_effect(difference - delta, codes)
+    part = worth(difference - delta, codes) / n
     macro, macro_interval = gain(kinds, true, before, after, codes, draws)
-    interval = tango(wins / effect, losses / effect, n / effect)
+    interval = tango(wins * part, losses * part, n * part)
     return Paired(
         wins=wins,
         losses=losses,
@@ -53,8 +55,15 @@ def paired(
         delta_accuracy=delta,
         delta_ci=list(interval),
         delta_macro_f1=macro,
-        delta_macro_f1_ci=list(macro_interval if wins + losses else interval),
+        delta_macro_f1_ci=list(
+            macro_interval if wins + losses else _both(macro_interval, interval)
+        ),
     )
+
+
+def _both(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
+    """The least interval that holds two."""
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def differences(
@@ -95,10 +104,12 @@ def sign_flip(difference: NDArray[np.int64], codes: Codes) -> float:
 def tango(wins: float, losses: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """The score interval of a difference of paired proportions (Tango 1998); counts may be fractions.
 
-    It inverts the test of each difference, as Wilson's does: so it stays within -1 and 1, has a width
+    (-1, 1) without any. It inverts the test of each difference, as Wilson's does: so it stays within -1 and 1, has a width
     also where nothing or everything differs, and covers at the small counts where the bootstrap, whose
     draws hold no note that was not seen, does not.
     """
+    if not n:
+        return -1.0, 1.0
     z2 = float(norm.ppf((1 + level) / 2)) ** 2
 
     def compatible(delta: float) -> bool:

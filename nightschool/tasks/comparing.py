@@ -17,13 +17,15 @@ from nightschool.reports.contract import (
     Answer,
     Arm,
     ArmName,
+    Calibration,
     Champion,
     Paired,
     Report,
     Seed,
 )
+from nightschool.scoring.calibration import scaled
 from nightschool.scoring.decision import Judgement, Questions, Rules, against_cheap, decide, judge
-from nightschool.scoring.intervals import design_effect
+from nightschool.scoring.intervals import worth
 from nightschool.scoring.metrics import scores
 from nightschool.scoring.paired import paired
 from nightschool.tasks.certainty import certainty, keep_with_model
@@ -60,8 +62,9 @@ def make_report(work: Work) -> Report:
     record_look(work, dataset, ARMS)
     arms, pairs = _arms(measured, others.answers)
     right = np.array([a == t for a, t in zip(measured.answers["after"], asked.true, strict=True)])
-    answers = _answers(measured)
-    worth = len(right) / design_effect(right - right.mean(), asked.codes)
+    certainties = _certainties(work, measured)
+    answers = _answers(measured, certainties["calibration"])
+    count = worth(right - right.mean(), asked.codes)
     report = {
         "format": FORMAT,
         "run": work.run,
@@ -70,8 +73,8 @@ def make_report(work: Work) -> Report:
         "arms": list(arms.values()),
         "paired": pairs["before"],
         **_decision(work, measured, arms, pairs),
-        **_certainties(work, measured),
-        "looks": looks_at_test(work, dataset, float(right.mean()), worth),
+        **certainties,
+        "looks": looks_at_test(work, dataset, float(right.mean()), count),
         "seeds": _seeds(work, measured),
         "answers": answers,
         "changes": [
@@ -214,12 +217,23 @@ def _seeds(work: Work, measured: _Measured) -> list[Seed]:
     return rows
 
 
-def _answers(measured: _Measured) -> list[Answer]:
+def _told(row: Sequence[float] | None, calibration: Calibration | None) -> float | None:
+    """The probability of the likeliest kind; None where none was recorded."""
+    if row is None:
+        return None
+    heat = calibration["temperature"] if calibration else None
+    return float(scaled(np.array([row]), heat).max()) if heat else max(row)
+
+
+def _answers(measured: _Measured, calibration: Mapping[str, Calibration]) -> list[Answer]:
+    """What was answered to each test note, with the probability that `classify` would tell."""
     rows = {
-        name: [max(row) if (row := stage.get("probabilities", {}).get(item.id)) else None
-               for item in measured.test]
+        name: [
+            _told(stage.get("probabilities", {}).get(item.id), calibration.get(name))
+            for item in measured.test
+        ]
         for name, stage in measured.stages.items()
-    }  # fmt: skip
+    }
     return [
         Answer(
             source=item.source,

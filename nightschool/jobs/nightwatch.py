@@ -72,6 +72,7 @@ class NightWatch:
         return family(os.getpid())
 
     def _on_suspend(self, suspending: bool) -> None:
+        self._runner.sleep_announced = time.monotonic() if suspending else None
         if suspending and self._scheduler:
             self._scheduler.tick_soon()
 

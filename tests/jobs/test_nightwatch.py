@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,7 +73,7 @@ def watch(
     tmp_path: Any, settings: Any = ALWAYS, child: int | None = 5, on_ac: bool | None = True
 ) -> tuple[NightWatch, Any]:
     """A night watch over a runner with that child, and a scheduler that lets it work."""
-    runner: Any = SimpleNamespace(child=child)
+    runner: Any = SimpleNamespace(child=child, sleep_announced=None)
     school_settings = Settings(night=settings)
     found = NightWatch(School(tmp_path), school_settings, runner, lambda: signals(on_ac=on_ac))
     found.read()
@@ -133,11 +134,14 @@ def test_before_a_sleep_it_decides_at_once_and_lets_it_come_when_the_child_is_go
     parts.sleep.suspending = True
     parts.sleep.on_change(True)
     assert scheduler.ticks == [1]
+    assert found._runner.sleep_announced == pytest.approx(time.monotonic(), abs=5.0)
     found.attend(scheduler)
     assert parts.sleep.released == 0, "the child has not written its checkpoint yet"
     found._runner.child = None
     found.attend(scheduler)
     assert parts.sleep.released == 1
+    parts.sleep.on_change(False)
+    assert found._runner.sleep_announced is None
 
 
 @pytest.mark.parametrize("part", ["window_at", "look_for_notes", "tell_of_night"])

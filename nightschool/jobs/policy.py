@@ -28,7 +28,7 @@ STOP_S = 10.0
 BUSY_GPU_PERCENT = 20.0
 """Above what drawing the desktop takes, and far below a game."""
 AGAIN_S = 300.0
-"""So long after an attempt found the device in use, or no room on the disk, it is tried again."""
+"""So long after an attempt found the device in use, no notes, or no room on the disk, it is tried again."""
 # An input may have come this much earlier than a late look at it suggests.
 _LATE_S = 60.0
 
@@ -97,7 +97,7 @@ def decide(
     window = window_at(night, now)
     stop = stops(night, window) if window else None
     case = _Case(run, control, night, now, history, window, stop)
-    safety = [found for rule in (_paused, _woke, _device) if (found := rule(case))]
+    safety = [found for rule in (_paused, _woke, _device, _notes) if (found := rule(case))]
     owners = [found for rule in _CLOCK_RULES if (found := rule(case))]
     if signals:
         safety += [found for look in _SAFETY_RULES if (found := look(case, signals))]
@@ -143,6 +143,13 @@ def _woke(case: _Case) -> Finding | None:
 
 def _device(case: _Case) -> Finding | None:
     return _again(case, Reason.DEVICE_BUSY, "another nightschool process uses the device")
+
+
+def _notes(case: _Case) -> Finding | None:
+    folder = case.run.settings.get("notes", {}).get("folder", "")
+    return _again(
+        case, Reason.NOTES_GONE, f'the notes (notes.folder = "{folder}") are out of reach'
+    )
 
 
 def _again(case: _Case, reason: Reason, what: str) -> Finding | None:

@@ -191,8 +191,8 @@ def test_an_owner_who_is_active_is_looked_at_again_when_they_could_be_idle() -> 
 
 
 @pytest.mark.parametrize("timing", ["now", "tonight"])
-@pytest.mark.parametrize("reason", [Reason.DEVICE_BUSY, Reason.DISK_FULL])
-def test_a_device_in_use_and_a_disk_without_room_are_tried_again_after_some_minutes(
+@pytest.mark.parametrize("reason", [Reason.DEVICE_BUSY, Reason.NOTES_GONE, Reason.DISK_FULL])
+def test_a_device_in_use_notes_that_are_gone_and_a_disk_without_room_are_tried_again_after_some_minutes(
     timing: str, reason: Reason
 ) -> None:
     history = History(ended=(reason.value, MIDNIGHT - 60))
@@ -290,7 +290,7 @@ histories = st.builds(
     starts=st.lists(st.floats(MIDNIGHT - 4000, MIDNIGHT), max_size=9).map(sorted).map(tuple),
     ended=st.none()
     | st.tuples(
-        st.sampled_from(["device_busy", "disk_full", "lost"]),
+        st.sampled_from(["device_busy", "notes_gone", "disk_full", "lost"]),
         st.floats(MIDNIGHT - 1000, MIDNIGHT + 1000),
     ),
     woke=st.booleans(),

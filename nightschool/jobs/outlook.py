@@ -31,6 +31,8 @@ class Outlook:
     """Of a run that waits for the night; None where it is paused without an end, too."""
     worker: int | None
     """The worker's process id, 0 where it is not known, None where there is none."""
+    failed: Run | None = None
+    """The newest run, where it failed and so nothing is queued."""
 
 
 def look_ahead(
@@ -45,7 +47,10 @@ def look_ahead(
         if run and run.timing == "tonight" and (control.paused_until or not control.paused):
             since = control.paused_until or now
             tonight = plan(night, work_left_s(ledger, run), now, history, since)
-    return Outlook(run, decision, next_window(night, now), tonight, worker_alive(school))
+        newest = None if run else ledger.newest_run()
+    failed = newest if newest and newest.state == "failed" else None
+    window, worker = next_window(night, now), worker_alive(school)
+    return Outlook(run, decision, window, tonight, worker, failed)
 
 
 def read_signals(school: School, night: NightSettings) -> Signals:

@@ -11,6 +11,7 @@ import pytest
 from nightschool.jobs import outlook
 from nightschool.jobs.seen import Seen, write_seen
 from nightschool.jobs.signals.signal import Signals
+from nightschool.ledger.ledger import Ledger
 from tests.cli.test_commands import invoke
 from tests.conftest import MakeSchool
 from tests.jobs.nights import ALL_DAY, signals
@@ -83,6 +84,21 @@ def test_without_a_run_nothing_is_to_be_done(
     make_school: MakeSchool, seen: dict[str, Signals]
 ) -> None:
     assert "nothing is to be done: no run is queued" in invoke(make_school(), "why").output
+
+
+def test_where_nothing_is_queued_because_the_newest_run_failed_it_says_so(
+    make_school: MakeSchool, seen: dict[str, Signals]
+) -> None:
+    school = make_school()
+    invoke(school, "run")
+    with Ledger(school.ledger_file) as ledger:
+        claim = ledger.claim(1, "w")
+        assert claim
+        ledger.fail(claim, "prep: the base is gone")
+    told = invoke(school, "why").output
+    assert "run 1 failed: prep: the base is gone" in told and "`nightschool retry 1`" in told
+    invoke(school, "run")
+    assert "retry" not in invoke(school, "why").output
 
 
 def test_it_tells_what_is_wrong_with_the_notes(

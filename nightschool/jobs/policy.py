@@ -5,8 +5,9 @@ Times are seconds since the epoch. What is unknown counts as a no, and the reaso
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nightschool.config.durations import spoken
 from nightschool.config.night import (
@@ -59,7 +60,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    run: Run
+    asked: Mapping[str, Any]
+    """The settings that the run was queued with."""
     control: Control
     night: NightSettings
     now: float
@@ -76,7 +78,7 @@ class _Case:
     @property
     def uses_gpu(self) -> bool:
         """Whether the run would train on an NVIDIA GPU where there is one."""
-        return self.run.settings.get("train", {}).get("device", "auto") in ("auto", "cuda")
+        return self.asked.get("train", {}).get("device", "auto") in ("auto", "cuda")
 
 
 def decide(
@@ -92,11 +94,13 @@ def decide(
     Without `signals` only the owner and the clock are asked: where the answer is yes then, the
     signals have to be read, and the question to be put again.
     """
-    if run is None:
-        return Decision(False, Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
     window = window_at(night, now)
     stop = stops(night, window) if window else None
-    case = _Case(run, control, night, now, history, window, stop)
+    case = _Case(run.settings if run else {}, control, night, now, history, window, stop)
+    if run is None:
+        nothing = Finding(Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
+        findings = tuple(found for found in (nothing, _paused(case)) if found)
+        return Decision(False, nothing.reason, nothing.detail, None, findings)
     safety = [found for rule in (_paused, _woke, _device, _notes) if (found := rule(case))]
     owners = [found for rule in _CLOCK_RULES if (found := rule(case))]
     if signals:
@@ -146,7 +150,7 @@ def _device(case: _Case) -> Finding | None:
 
 
 def _notes(case: _Case) -> Finding | None:
-    folder = case.run.settings.get("notes", {}).get("folder", "")
+    folder = case.asked.get("notes", {}).get("folder", "")
     return _again(
         case, Reason.NOTES_GONE, f'the notes (notes.folder = "{folder}") are out of reach'
     )

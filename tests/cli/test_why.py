@@ -83,7 +83,12 @@ def test_what_protects_the_computer_holds_for_a_run_now_too(
 def test_without_a_run_nothing_is_to_be_done(
     make_school: MakeSchool, seen: dict[str, Signals]
 ) -> None:
-    assert "nothing is to be done: no run is queued" in invoke(make_school(), "why").output
+    school = make_school()
+    assert "nothing is to be done: no run is queued" in invoke(school, "why").output
+    invoke(school, "pause")
+    told = invoke(school, "why").output
+    assert "nothing is to be done: no run is queued" in told
+    assert "also: paused by its owner until `nightschool resume`" in told
 
 
 def test_where_nothing_is_queued_because_the_newest_run_failed_it_says_so(

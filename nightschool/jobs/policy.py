@@ -229,21 +229,21 @@ def _heat(case: _Case, signals: Signals) -> Finding | None:
 
 
 def _power(case: _Case, signals: Signals) -> Finding | None:
-    night, battery = case.night, signals.battery
-    if signals.on_ac.value:
+    night, on_ac, battery = case.night, signals.on_ac, signals.battery
+    if on_ac.value:
         return None
-    if signals.on_ac.value is None:
-        what = "whether it is plugged in is unknown"
-        return _unknown(Reason.POWER_UNKNOWN, what, signals.on_ac, night.if_power_unknown)
-    if not night.on_battery:
+    if on_ac.value is False and not night.on_battery:
         charge = "" if battery.value is None else f" ({battery.value:.0f} %)"
         return Finding(Reason.ON_BATTERY, f"it runs on battery{charge}")
+    if battery.value is not None and battery.value < night.min_battery:
+        detail = f"the battery has {battery.value:.0f} of {night.min_battery:g} %"
+        return Finding(Reason.BATTERY_LOW, detail)
+    if not night.on_battery:
+        what = "whether it is plugged in is unknown"
+        return _unknown(Reason.POWER_UNKNOWN, what, on_ac, night.if_power_unknown)
     if battery.value is None:
         what = "how full the battery is is unknown"
         return _unknown(Reason.POWER_UNKNOWN, what, battery, night.if_power_unknown)
-    if battery.value < night.min_battery:
-        detail = f"the battery has {battery.value:.0f} of {night.min_battery:g} %"
-        return Finding(Reason.BATTERY_LOW, detail)
     return None
 
 

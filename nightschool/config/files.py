@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 
 _NO_ROOM = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
@@ -14,6 +15,21 @@ _IN_WORDS = ("No space left", "disk is full", "disk full or read-only")
 def no_room(error: BaseException) -> bool:
     """Whether something failed because the disk is full or read-only."""
     return getattr(error, "errno", None) in _NO_ROOM or any(w in str(error) for w in _IN_WORDS)
+
+
+NOT_YOURS = "it seems to belong to somebody else: work as its owner, or make it yours"
+
+
+def denied(error: BaseException) -> bool:
+    """Whether this user may not do it; on Windows a file that is in use is something else."""
+    return isinstance(error, PermissionError) and getattr(error, "winerror", None) in (None, 5)
+
+
+def forbidden(path: Path) -> bool:
+    """Whether this user may not write a file or folder that is there, though its disk can be written."""
+    if not path.exists() or os.access(path, os.W_OK):
+        return False
+    return sys.platform == "win32" or not os.statvfs(path).f_flag & os.ST_RDONLY
 
 
 def write(file: Path, content: str | bytes) -> None:

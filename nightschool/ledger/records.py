@@ -28,6 +28,10 @@ class LedgerHeld(LedgerError):
     """Another process holds the ledger for longer than one waits."""
 
 
+class LedgerDenied(LedgerError):
+    """This user may not write the ledger."""
+
+
 class RefusedRequest(LedgerError):
     """What was asked for does not fit what is there, such as a run that does not exist."""
 

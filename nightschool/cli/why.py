@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def why_command(json_: bool) -> None:
     """Say why work goes on, or why it does not, and what would have to change.
 
-    Decides anew, from the signals as they are now: each is shown with its source and its age.
+    Decides anew, from the signals as the worker has just read them, else as they are now: each is
+    shown with its source and its age.
     """
     from nightschool.config.settings import load
     from nightschool.jobs.outlook import look_ahead, read_signals

@@ -32,17 +32,19 @@ def forbidden(path: Path) -> bool:
     return sys.platform == "win32" or not os.statvfs(path).f_flag & os.ST_RDONLY
 
 
-def write(file: Path, content: str | bytes) -> None:
+def write(file: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Put a file, text as UTF-8, on the disk: until it is there, what was there before stays.
 
-    Folders that are missing are made.
+    Folders that are missing are made. `durable=False` waits for no disk: only for what may be lost.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(file.name + ".tmp")
     aside.write_bytes(content.encode() if isinstance(content, str) else content)
-    sync(aside)
+    if durable:
+        sync(aside)
     os.replace(aside, file)
-    sync(file.parent)
+    if durable:
+        sync(file.parent)
 
 
 def sync_tree(folder: Path) -> None:

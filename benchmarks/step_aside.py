@@ -118,7 +118,7 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
     )
     tell(root)
     with Ledger(school.ledger_file) as ledger:
-        run = request_run(ledger, load(school.settings_file), "tonight", new=True)[0].id
+        run = request_run(ledger, school, load(school.settings_file), "tonight", new=True)[0].id
     # The lock of the device is for one school; here each has a state, and so a lock, of its own.
     environment = os.environ | {"NIGHTSCHOOL_STATE": str(root / "locks")}
     command = [sys.executable, __file__, "--serve", str(root)]

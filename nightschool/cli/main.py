@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from nightschool.config.errors import ConfigError
-from nightschool.config.files import no_room
+from nightschool.config.files import NOT_YOURS, denied, no_room
 
 # name -> the module in this package that holds it; in the order of the help page
 COMMANDS = {
@@ -147,7 +147,7 @@ def _explained(error: Exception) -> tuple[int, str]:
         return 2, str(error)
     # Told by name: importing the rooms that raise these would slow every command down.
     name = type(error).__name__
-    if name in ("RefusedRequest", "RequestError"):
+    if name in ("LedgerDenied", "RefusedRequest", "RequestError"):
         return 2, str(error)
     if name in (
         "LedgerError",
@@ -162,4 +162,8 @@ def _explained(error: Exception) -> tuple[int, str]:
     if isinstance(error, OSError) and no_room(error):
         file = f"{error.filename} cannot be written: " if error.filename else ""
         return 1, f"{file}{error.strerror}"
+    if isinstance(error, OSError) and denied(error) and error.filename:
+        there = os.path.exists(error.filename) and not os.access(error.filename, os.R_OK)
+        what = f"cannot be {'read' if there else 'written'}: {error.strerror}"
+        return 2, f"{error.filename} {what}; {NOT_YOURS}"
     return 1, f"unexpected {name}: {error} (--debug shows where)"

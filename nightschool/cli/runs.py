@@ -79,7 +79,7 @@ def run_command(
     asked = quick_settings(settings, minutes) if quick else settings
     asked = seeds_settings(asked, seeds) if seeds else asked
     with Ledger(school.ledger_file) as ledger:
-        run, is_new = request_run(ledger, asked, timing, new=new)
+        run, is_new = request_run(ledger, school, asked, timing, new=new)
     if not is_new:
         click.echo(f"run {run.id} is unfinished and goes on (`run --new` queues a new one)")
         kept = recorded(run.settings).train
@@ -145,7 +145,7 @@ def _stage_command(stage: str, summary: str) -> click.Command:
         school = current_school()
         settings = load(school.settings_file)
         with Ledger(school.ledger_file) as ledger:
-            run, done = request_stage(ledger, settings, stage, new=new)
+            run, done = request_stage(ledger, school, settings, stage, new=new)
         if done:
             click.echo(
                 f"{stage} of run {run.id} is done; `nightschool {stage} --new` starts a new run"

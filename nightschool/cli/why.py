@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def why_command(json_: bool) -> None:
     """Say why work goes on, or why it does not, and what would have to change.
 
-    Decides anew, from the signals as they are now: each is shown with its source and its age.
+    Decides anew, from the signals as the worker has just read them, else as they are now: each is
+    shown with its source and its age.
     """
     from nightschool.config.settings import load
     from nightschool.jobs.outlook import look_ahead, read_signals
@@ -82,7 +83,11 @@ def _lines(outlook: Outlook, night: NightSettings) -> Iterator[str]:
     subject = f"run {run.id}" if run else "nothing"
     verb = "may work" if decision.run else "does not work" if run else "is to be done"
     yield f"{subject} {verb}: {decision.detail}"
-    if not decision.run:
+    if outlook.failed:
+        number = outlook.failed.id
+        yield f"  run {number} failed: {outlook.failed.reason}"
+        yield f"    what would have to change: mend that, then `nightschool retry {number}`"
+    elif not decision.run:
         yield f"  what would have to change: {remedy(decision.reason)}"
     others = [finding for finding in decision.findings if finding.reason is not decision.reason]
     for finding in others:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -19,17 +20,34 @@ def no_room(error: BaseException) -> bool:
     return getattr(error, "errno", None) in _NO_ROOM or any(w in str(error) for w in _IN_WORDS)
 
 
-def write(file: Path, content: str | bytes) -> None:
+NOT_YOURS = "it seems to belong to somebody else: work as its owner, or make it yours"
+
+
+def denied(error: BaseException) -> bool:
+    """Whether this user may not do it; on Windows a file that is in use is something else."""
+    return isinstance(error, PermissionError) and getattr(error, "winerror", None) in (None, 5)
+
+
+def forbidden(path: Path) -> bool:
+    """Whether this user may not write a file or folder that is there, though its disk can be written."""
+    if not path.exists() or os.access(path, os.W_OK):
+        return False
+    return sys.platform == "win32" or not os.statvfs(path).f_flag & os.ST_RDONLY
+
+
+def write(file: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Put a file, text as UTF-8, on the disk: until it is there, what was there before stays.
 
-    Folders that are missing are made.
+    Folders that are missing are made. `durable=False` waits for no disk: only for what may be lost.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(file.name + ".tmp")
     aside.write_bytes(content.encode() if isinstance(content, str) else content)
-    sync(aside)
+    if durable:
+        sync(aside)
     replace(aside, file)
-    sync(file.parent)
+    if durable:
+        sync(file.parent)
 
 
 def replace(aside: Path, final: Path) -> None:

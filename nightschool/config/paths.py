@@ -51,6 +51,11 @@ class School:
         return self.state / "seen.json"
 
     @property
+    def signals_file(self) -> Path:
+        """What the worker last read of the computer and its owner."""
+        return self.state / "signals.json"
+
+    @property
     def told_file(self) -> Path:
         """The last night that its owner was told of."""
         return self.state / "told.json"

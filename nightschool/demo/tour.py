@@ -41,7 +41,7 @@ def make_school(folder: Path) -> School:
 def queue_run(school: School) -> int:
     """Queue the whole way; returns the run."""
     with Ledger(school.ledger_file) as ledger:
-        return request_run(ledger, load(school.settings_file), "now", new=True)[0].id
+        return request_run(ledger, school, load(school.settings_file), "now", new=True)[0].id
 
 
 def tour(school: School, run: int, poll: Callable[[], object], say: Callable[[str], None]) -> None:

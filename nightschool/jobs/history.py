@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nightschool.jobs.reasons import DISTURBANCES, Reason
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Attempt, PastDecision
+from nightschool.ledger.records import FRUITLESS, Attempt, PastDecision
 
 _NEWEST = 200
 _ATTEMPTS_S = 2 * 24 * 3600.0
@@ -15,7 +15,7 @@ _ATTEMPTS_S = 2 * 24 * 3600.0
 _CONTINUES_S = 60.0
 # Given before heat is looked at, so that they say nothing of it.
 _BEFORE_HEAT = (Reason.NO_WORKER, Reason.NOTHING_TO_DO, Reason.PAUSED, Reason.WOKE,
-                Reason.DEVICE_BUSY, Reason.SUSPENDING, Reason.DISK_FULL)  # fmt: skip
+                Reason.DEVICE_BUSY, Reason.NOTES_GONE, Reason.SUSPENDING, Reason.DISK_FULL)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,7 @@ def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> His
     disturbed = next((n for n, one in enumerate(past) if one.reason in DISTURBANCES), None)
     heat = next((one.reason for one in past if one.reason not in _BEFORE_HEAT), None)
     last = attempts[-1] if attempts else None
-    # One that found the device in use did nothing.
-    worked = [one for one in attempts if one.outcome != Reason.DEVICE_BUSY]
+    worked = [one for one in attempts if one.outcome not in FRUITLESS]
     return History(
         running=bool(past) and past[0].allowed,
         hot=heat == Reason.TOO_HOT,

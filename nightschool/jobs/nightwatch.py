@@ -14,9 +14,11 @@ from nightschool.config.settings import Settings
 from nightschool.jobs.awake import Awake
 from nightschool.jobs.morning import tell_of_night
 from nightschool.jobs.presence import family
+from nightschool.jobs.reasons import Reason
 from nightschool.jobs.retrain import look_for_notes
 from nightschool.jobs.scheduler import Scheduler
 from nightschool.jobs.session_environment import SessionEnvironment
+from nightschool.jobs.signals.left import EVERY_S, leave
 from nightschool.jobs.signals.sensors import Sensors
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.suspend import SuspendWatch
@@ -48,6 +50,8 @@ class NightWatch:
         self._awake = Awake()
         self._sensors: tuple[list[str], Sensors] | None = None
         self._on_ac: bool | None = None
+        self._read: tuple[Signals, float] | None = None
+        self._left: tuple[float, Reason | None] = (-math.inf, None)
         self._looked = self._refreshed = -math.inf
         self._environment = SessionEnvironment()
         self._failed: dict[str, tuple[str, float]] = {}
@@ -55,7 +59,7 @@ class NightWatch:
     def read(self) -> Signals:
         """The signals as they are now."""
         signals = self._given() if self._given else self._own().read()
-        self._on_ac = signals.on_ac.value
+        self._on_ac, self._read = signals.on_ac.value, (signals, time.time())
         return signals
 
     def _own(self) -> Sensors:
@@ -72,6 +76,7 @@ class NightWatch:
         return family(os.getpid())
 
     def _on_suspend(self, suspending: bool) -> None:
+        self._runner.sleep_announced = time.monotonic() if suspending else None
         if suspending and self._scheduler:
             self._scheduler.tick_soon()
 
@@ -85,6 +90,7 @@ class NightWatch:
             return
         self._looked = time.monotonic()
         now = time.time()
+        self._try("leaving the signals", lambda: self._leave_signals(scheduler, now))
         self._try("keeping awake", lambda: self._keep_awake(training, scheduler))
         if time.monotonic() - self._refreshed >= _REFRESH_S:
             self._refreshed = time.monotonic()
@@ -110,6 +116,15 @@ class NightWatch:
                 _log.warning("%s; it is tried again", failed)
         else:
             self._failed.pop(what, None)
+
+    def _leave_signals(self, scheduler: Scheduler, now: float) -> None:
+        """For `why`; at once where the decision is another one."""
+        read, self._read = self._read, None
+        reason = scheduler.decision.reason if scheduler.decision else None
+        at, left_reason = self._left
+        if read and (reason != left_reason or not 0 <= now - at < EVERY_S):
+            leave(self._school.signals_file, *read)
+            self._left = now, reason
 
     def _keep_awake(self, training: bool, scheduler: Scheduler) -> None:
         decision = scheduler.decision

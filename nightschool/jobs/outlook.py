@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from nightschool.config.night import Window, next_window
@@ -10,6 +11,7 @@ from nightschool.config.paths import School
 from nightschool.jobs.history import read_history
 from nightschool.jobs.policy import Decision, decide
 from nightschool.jobs.presence import own_pids, worker_alive
+from nightschool.jobs.signals.left import left
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.tonight import Plan, plan
 from nightschool.ledger.ledger import Ledger
@@ -31,6 +33,8 @@ class Outlook:
     """Of a run that waits for the night; None where it is paused without an end, too."""
     worker: int | None
     """The worker's process id, 0 where it is not known, None where there is none."""
+    failed: Run | None = None
+    """The newest run, where it failed and so nothing is queued."""
 
 
 def look_ahead(
@@ -45,11 +49,16 @@ def look_ahead(
         if run and run.timing == "tonight" and (control.paused_until or not control.paused):
             since = control.paused_until or now
             tonight = plan(night, work_left_s(ledger, run), now, history, since)
-    return Outlook(run, decision, next_window(night, now), tonight, worker_alive(school))
+        newest = None if run else ledger.newest_run()
+    failed = newest if newest and newest.state == "failed" else None
+    window, worker = next_window(night, now), worker_alive(school)
+    return Outlook(run, decision, window, tonight, worker, failed)
 
 
 def read_signals(school: School, night: NightSettings) -> Signals:
-    """All signals, read once; takes as long as the slowest, a second at most."""
+    """All signals, as the worker has just read them, else read once: that takes a second at most."""
+    if worker_alive(school) is not None and (of_worker := left(school.signals_file, time.time())):
+        return of_worker
     from nightschool.jobs.signals.sensors import Sensors
 
     mine = own_pids(school)

@@ -5,8 +5,9 @@ Times are seconds since the epoch. What is unknown counts as a no, and the reaso
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nightschool.config.durations import spoken
 from nightschool.config.night import (
@@ -28,7 +29,7 @@ STOP_S = 10.0
 BUSY_GPU_PERCENT = 20.0
 """Above what drawing the desktop takes, and far below a game."""
 AGAIN_S = 300.0
-"""So long after an attempt found the device in use, or no room on the disk, it is tried again."""
+"""So long after an attempt found the device in use, no notes, or no room on the disk, it is tried again."""
 # An input may have come this much earlier than a late look at it suggests.
 _LATE_S = 60.0
 
@@ -59,7 +60,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    run: Run
+    asked: Mapping[str, Any]
+    """The settings that the run was queued with."""
     control: Control
     night: NightSettings
     now: float
@@ -76,7 +78,7 @@ class _Case:
     @property
     def uses_gpu(self) -> bool:
         """Whether the run would train on an NVIDIA GPU where there is one."""
-        return self.run.settings.get("train", {}).get("device", "auto") in ("auto", "cuda")
+        return self.asked.get("train", {}).get("device", "auto") in ("auto", "cuda")
 
 
 def decide(
@@ -92,12 +94,14 @@ def decide(
     Without `signals` only the owner and the clock are asked: where the answer is yes then, the
     signals have to be read, and the question to be put again.
     """
-    if run is None:
-        return Decision(False, Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
     window = window_at(night, now)
     stop = stops(night, window) if window else None
-    case = _Case(run, control, night, now, history, window, stop)
-    safety = [found for rule in (_paused, _woke, _device) if (found := rule(case))]
+    case = _Case(run.settings if run else {}, control, night, now, history, window, stop)
+    if run is None:
+        nothing = Finding(Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
+        findings = tuple(found for found in (nothing, _paused(case)) if found)
+        return Decision(False, nothing.reason, nothing.detail, None, findings)
+    safety = [found for rule in (_paused, _woke, _device, _notes) if (found := rule(case))]
     owners = [found for rule in _CLOCK_RULES if (found := rule(case))]
     if signals:
         safety += [found for look in _SAFETY_RULES if (found := look(case, signals))]
@@ -143,6 +147,13 @@ def _woke(case: _Case) -> Finding | None:
 
 def _device(case: _Case) -> Finding | None:
     return _again(case, Reason.DEVICE_BUSY, "the device, or its memory, is in use")
+
+
+def _notes(case: _Case) -> Finding | None:
+    folder = case.asked.get("notes", {}).get("folder", "")
+    return _again(
+        case, Reason.NOTES_GONE, f'the notes (notes.folder = "{folder}") are out of reach'
+    )
 
 
 def _again(case: _Case, reason: Reason, what: str) -> Finding | None:
@@ -218,21 +229,21 @@ def _heat(case: _Case, signals: Signals) -> Finding | None:
 
 
 def _power(case: _Case, signals: Signals) -> Finding | None:
-    night, battery = case.night, signals.battery
-    if signals.on_ac.value:
+    night, on_ac, battery = case.night, signals.on_ac, signals.battery
+    if on_ac.value:
         return None
-    if signals.on_ac.value is None:
-        what = "whether it is plugged in is unknown"
-        return _unknown(Reason.POWER_UNKNOWN, what, signals.on_ac, night.if_power_unknown)
-    if not night.on_battery:
+    if on_ac.value is False and not night.on_battery:
         charge = "" if battery.value is None else f" ({battery.value:.0f} %)"
         return Finding(Reason.ON_BATTERY, f"it runs on battery{charge}")
+    if battery.value is not None and battery.value < night.min_battery:
+        detail = f"the battery has {battery.value:.0f} of {night.min_battery:g} %"
+        return Finding(Reason.BATTERY_LOW, detail)
+    if not night.on_battery:
+        what = "whether it is plugged in is unknown"
+        return _unknown(Reason.POWER_UNKNOWN, what, on_ac, night.if_power_unknown)
     if battery.value is None:
         what = "how full the battery is is unknown"
         return _unknown(Reason.POWER_UNKNOWN, what, battery, night.if_power_unknown)
-    if battery.value < night.min_battery:
-        detail = f"the battery has {battery.value:.0f} of {night.min_battery:g} %"
-        return Finding(Reason.BATTERY_LOW, detail)
     return None
 
 

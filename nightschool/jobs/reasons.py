@@ -14,6 +14,7 @@ class Reason(StrEnum):
     PAUSED = "paused"
     WOKE = "woke"
     DEVICE_BUSY = "device_busy"
+    NOTES_GONE = "notes_gone"
     SUSPENDING = "suspending"
     DISK_FULL = "disk_full"
     TOO_HOT = "too_hot"
@@ -82,6 +83,10 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.DEVICE_BUSY: Meaning(
         "another nightschool process uses the device, or other programs hold its memory",
         "close what holds it, or pause the other school: `nightschool log` says more",
+    ),
+    Reason.NOTES_GONE: Meaning(
+        "the notes are out of reach: their drive is not connected, perhaps",
+        "connect it; where notes.folder was wrong, `nightschool cancel`, then `nightschool run`",
     ),
     Reason.SUSPENDING: Meaning(
         "the computer is about to sleep", "nothing, it goes on when the computer is awake"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES, Run, Timing
+from nightschool.notes.readers import notes_path, unreadable
 
 DEFAULT_QUICK = "45m"
 _LONGEST_S = 366 * 86400.0
@@ -27,26 +29,31 @@ def seeds_settings(settings: Settings, seeds: int) -> Settings:
 
 
 def request_run(
-    ledger: Ledger, settings: Settings, timing: Timing | None, *, new: bool
+    ledger: Ledger, school: School, settings: Settings, timing: Timing | None, *, new: bool
 ) -> tuple[Run, bool]:
     """The whole way: the unfinished newest run goes on, else a new one is queued.
 
     Without a timing a new run waits for the night, and an unfinished one keeps its own. Returns the
-    run and whether it is new.
+    run and whether it is new. Raises RequestError where a new one would find no notes.
     """
     newest = ledger.newest_run()
     if newest and not new and newest.state in ("queued", "running", "waiting"):
         return ledger.want(newest.id, STAGES[-1], timing or newest.timing), False
+    _need_notes(school, settings)
     return ledger.add_run(settings.model_dump(), STAGES[-1], timing or "tonight"), True
 
 
-def request_stage(ledger: Ledger, settings: Settings, stage: str, *, new: bool) -> tuple[Run, bool]:
+def request_stage(
+    ledger: Ledger, school: School, settings: Settings, stage: str, *, new: bool
+) -> tuple[Run, bool]:
     """One stage of the newest run, and the stages that it needs; without a run, a new one.
 
-    Returns the run and whether the stage is done already.
+    Returns the run and whether the stage is done already. Raises RequestError where a new run would
+    find no notes, or the newest failed.
     """
     newest = ledger.newest_run()
     if newest is None or new:
+        _need_notes(school, settings)
         return ledger.add_run(settings.model_dump(), stage, "now"), False
     if ledger.stage(newest.id, stage).state == "done":
         return newest, True
@@ -56,6 +63,21 @@ def request_stage(ledger: Ledger, settings: Settings, stage: str, *, new: bool) 
             f"or `nightschool {stage} --new` for a new run"
         )
     return ledger.want(newest.id, stage, "now"), False
+
+
+def _need_notes(school: School, settings: Settings) -> None:
+    """Now its owner is there to hear it; later a run takes it for a drive that is not connected, and waits."""
+    path = notes_path(school.root, settings)
+    try:
+        there = path.is_file() or any(path.iterdir())
+    except FileNotFoundError:
+        there = False
+    except OSError as error:
+        raise RequestError(f"{path} {unreadable(error)}") from None
+    if not there:
+        raise RequestError(
+            f"there are no notes at {path}: is its drive connected? Else set notes.folder in nightschool.toml"
+        )
 
 
 def duration_s(text: str) -> float:

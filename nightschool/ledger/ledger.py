@@ -12,6 +12,7 @@ from typing import Any
 
 from nightschool.ledger.control import ControlTable
 from nightschool.ledger.records import (
+    FRUITLESS,
     STAGES,
     Attempt,
     Claim,
@@ -125,13 +126,12 @@ class Ledger(ControlTable):
     def seconds(self, run: int, stage: str | None = None) -> float:
         """The time that was worked on a run, or on one stage of it; what is under way counts so far.
 
-        Attempts that were lost are left out: when they ended is not known. So are those that found
-        the device in use.
+        Attempts that were lost are left out: when they ended is not known. So are fruitless ones.
         """
         ((total,),) = self._rows(
             "SELECT coalesce(sum(coalesce(ended, ?) - started), 0) FROM attempts "
             "WHERE run = ? AND stage = coalesce(?, stage) AND "
-            "coalesce(outcome, '') NOT IN ('lost', 'device_busy')",
+            f"coalesce(outcome, '') NOT IN {('lost', *FRUITLESS)}",
             self._clock(), run, stage,
         )  # fmt: skip
         return float(total)

@@ -12,10 +12,12 @@ STAGES = ("prep", "baseline", "train", "evaluate", "compare")
 
 RunState = Literal["queued", "running", "waiting", "done", "failed", "cancelled"]
 Timing = Literal["now", "tonight"]
-# How an attempt ended: finished, chunk_done, paused, stopped, device_busy, cancelled, failed, or why the
+# How an attempt ended: finished, chunk_done, paused, stopped, cancelled, failed, FRUITLESS, or why the
 # policy stopped it (jobs.reasons). `lost`: its process or its worker died without a word; `killed`: its
 # process was, from outside.
 Outcome = str
+FRUITLESS = ("device_busy", "notes_gone")
+"""What the attempt needs was not to be had: it is tried again, and counts neither as work nor as a start."""
 
 
 class LedgerError(Exception):
@@ -24,6 +26,10 @@ class LedgerError(Exception):
 
 class LedgerHeld(LedgerError):
     """Another process holds the ledger for longer than one waits."""
+
+
+class LedgerDenied(LedgerError):
+    """This user may not write the ledger."""
 
 
 class RefusedRequest(LedgerError):

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from nightschool.ledger.records import LedgerError, LedgerHeld
+from nightschool.config.files import NOT_YOURS, denied, forbidden
+from nightschool.ledger.records import LedgerDenied, LedgerError, LedgerHeld
 from nightschool.ledger.schema import NewerLedger, migrate
 
 LOCKED_AFTER_S = 5.0
@@ -58,6 +59,8 @@ class Store:
                 ) from None
             if "disk is full" in str(error):
                 raise LedgerError(f"{self._file} cannot be written: the disk is full") from None
+            if forbidden(self._file.parent) or forbidden(self._file):
+                raise LedgerDenied(f"{self._file} cannot be written: {NOT_YOURS}") from None
             raise LedgerError(f"{self._file}: {error}: is the disk full or read-only?") from None
         except sqlite3.DatabaseError as error:
             raise LedgerError(
@@ -65,6 +68,8 @@ class Store:
                 "(the folders runs/ and models/ keep their files)"
             ) from None
         except OSError as error:
+            if denied(error):
+                raise LedgerDenied(f"{error.filename} cannot be written: {NOT_YOURS}") from None
             raise LedgerError(f"{self._file}: {error.strerror}") from None
 
     @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from nightschool.config.paths import LABELS_NAME, SETTINGS_NAME
 from nightschool.config.settings import NotesSettings, Settings
 from nightschool.notes import front_matter, tables
-from nightschool.notes.errors import NotesError
+from nightschool.notes.errors import NotesError, NotesGone
 from nightschool.notes.headings import sections
 from nightschool.notes.kinds import (
     Claims,
@@ -134,7 +134,8 @@ def read_notes(
 
     `kinds.settle` says what kind a note has; `kinds` are those that the settings list. What cannot be
     read is skipped with its reason. Raises NotesError where a table is broken (naming the line),
-    columns are missing, two kinds differ in case or width alone, or the notes vanish meanwhile.
+    columns are missing, or two kinds differ in case or width alone, NotesGone where there is nothing at
+    `path` (any more).
     Without `labelled`, notes to be sorted are read: no kinds are asked for, and any single file is fine.
     Memory: the notes' texts, and one file or row at a time (whole tables that are not UTF-8).
     """
@@ -146,14 +147,16 @@ def read_notes(
             raise NotesError(f"{path}: notes are a folder, a .jsonl or a .csv file")
         files = [_File(str(path), harmless(path.name), path.stat().st_size)]
     else:
-        raise NotesError(f"there are no notes at {path}: set notes.folder in nightschool.toml")
+        raise NotesGone(
+            f"there are no notes at {path}: is its drive connected? Else set notes.folder in nightschool.toml"
+        )
     found.total = sum(file.size for file in files)
     for file in files:
         _read_file(file, found)
         found.read += file.size
         found.tell()
     if found.skipped and not path.exists():
-        raise NotesError(f"{path} vanished while it was read: is its drive connected?")
+        raise NotesGone(f"{path} vanished while it was read: is its drive connected?")
     if labelled:
         _settle(found, kinds)
     return Reading(tuple(found.notes), tuple(found.skipped), tuple(found.warnings))
@@ -204,7 +207,7 @@ def _walk(root: Path, found: _Found) -> Iterator[_File]:
     try:
         open_folders = [_entries(str(root), "")]
     except OSError as error:
-        raise NotesError(f"{root} {unreadable(error)}") from None
+        raise NotesGone(f"{root} {unreadable(error)}") from None
     while open_folders:
         entry, source = next(open_folders[-1], (None, ""))
         if entry is None:

@@ -24,6 +24,7 @@ _REASONS: Mapping[str, str] = {
     "killed": "its process was killed",
     "lost": "its process ended",
     "no_worker": "no worker",
+    "notes_gone": "notes out of reach",
     "outside_window": "outside the window",
     "owner_active": "owner there",
     "presenting": "screen in use",

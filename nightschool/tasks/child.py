@@ -71,7 +71,7 @@ def main() -> None:
     from nightschool.config.errors import ConfigError
     from nightschool.learning.errors import DeviceBusy, LearningError, Stopped
     from nightschool.ledger.records import LedgerError, LedgerHeld
-    from nightschool.notes.errors import NotesError
+    from nightschool.notes.errors import NotesError, NotesGone
     from nightschool.tasks import jobs
 
     try:
@@ -80,6 +80,8 @@ def main() -> None:
         ending = {"outcome": "stopped", "reason": "stopped half-way; it is done again"}
     except DeviceBusy as error:
         ending = {"outcome": "device_busy", "reason": str(error)}
+    except NotesGone as error:
+        ending = {"outcome": "notes_gone", "reason": str(error)}
     except LedgerHeld as error:
         ending = {"outcome": "lost", "reason": str(error)}  # done again, but not for ever
     except (LearningError, NotesError, ConfigError, LedgerError) as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import nightschool
+from nightschool.config.files import NOT_YOURS, forbidden
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.ledger.ledger import Ledger
@@ -51,6 +52,10 @@ def examine(school: School, settings: Settings) -> Iterator[Finding]:
     yield from _versions()
     yield _text_mode()
     yield _disk(school, settings)
+    if place := _forbidden(school):
+        yield Finding("school", f"{place} cannot be written by this user", "problem", NOT_YOURS)
+        yield _notes(school, settings)
+        return
     yield _ledger(school)
     yield _queue(school, settings)
     yield _notes(school, settings)
@@ -130,6 +135,12 @@ def _disk(school: School, settings: Settings) -> Finding:
             f"make room: a base model and checkpoints take up to {needed:.0f} GB",
         )
     return Finding("disk", finding, "ok")
+
+
+def _forbidden(school: School) -> Path | None:
+    """What this user would have to write and may not."""
+    kept = (school.state, school.ledger_file) if school.state.exists() else (school.root,)
+    return next((place for place in kept if forbidden(place)), None)
 
 
 def _ledger(school: School) -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Attempt, PastDecision, Run
+from nightschool.ledger.records import FRUITLESS, Attempt, PastDecision, Run
 from nightschool.reports.morning import Aside, Night, RunOfNight
 from nightschool.reports.timeline import STAGES, Span, State
 
@@ -36,8 +36,8 @@ def spans(
         began, ended = attempt.started, end if attempt.ended is None else attempt.ended
         if reason not in _WENT_ON or began - at > _AT_ONCE_S:
             found += _waits(attempt.stage, at, began, reason, decisions)
-        if attempt.outcome == "device_busy":
-            found.append(Span(attempt.stage, began, ended, "aside", "device_busy"))
+        if attempt.outcome in FRUITLESS:
+            found.append(Span(attempt.stage, began, ended, "aside", attempt.outcome))
         else:
             found.append(Span(attempt.stage, began, ended, "worked"))
         at, reason = ended, attempt.outcome or ""

@@ -102,12 +102,14 @@ def attend(
     child: Child,
     on_message: Callable[[Message], None],
     should_stop: Callable[[], bool],
-    grace_s: Callable[[], float] = lambda: GRACE_S,
+    sleep_announced: Callable[[], float | None] = lambda: None,
     every_s: float = 0.25,
 ) -> int:
-    """See a child to its end: pass its messages on, stop it when asked, kill it after `grace_s`.
+    """See a child to its end: pass its messages on, stop it when asked, kill it where it lingers.
 
-    Returns its exit code (negative on POSIX: the signal that killed it).
+    `sleep_announced` is when, by the monotonic clock, the computer said that it is about to sleep;
+    also where the child was asked to stop for another reason, before. Returns its exit code
+    (negative on POSIX: the signal that killed it).
     """
     asked: float | None = None
     looked = 0.0
@@ -122,9 +124,16 @@ def attend(
             if asked is None and should_stop():
                 asked = time.monotonic()
                 child.stop()
-            elif asked is not None and time.monotonic() - asked > grace_s():
+            elif asked is not None and looked > _deadline(asked, sleep_announced()):
                 child.kill()
     finally:
         if child.ended is None:
             child.kill()
     return int(child.ended)
+
+
+def _deadline(asked: float, sleep_announced: float | None) -> float:
+    """When a child that was asked to stop has to be gone, by the monotonic clock."""
+    if sleep_announced is None:
+        return asked + GRACE_S
+    return min(asked + GRACE_S, sleep_announced + GRACE_BEFORE_SLEEP_S)

@@ -14,7 +14,7 @@ from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Claim, LedgerError, Outcome
 from nightschool.tasks.jobs import stage_job
-from nightschool.tasks.process import GRACE_BEFORE_SLEEP_S, GRACE_S, Child, Message, attend
+from nightschool.tasks.process import Child, Message, attend
 
 # Between two progress records: enough for a live display, few enough writes.
 _PROGRESS_EVERY_S = 0.5
@@ -40,6 +40,8 @@ class Runner:
         self._veto = veto
         self.stopping = threading.Event()
         """Set it to end the child at its next step's border."""
+        self.sleep_announced: float | None = None
+        """When the computer said that it is about to sleep, by the monotonic clock; None once it woke."""
         self.child: int | None = None
         """The process id of the child that works now."""
 
@@ -58,7 +60,9 @@ class Runner:
             try:
                 attempt = _Attempt(self._school, ledger, claim, self._insist)
                 self.child = attempt.child.pid
-                return attempt.perform(lambda: self._why_not(ledger, run))
+                return attempt.perform(
+                    lambda: self._why_not(ledger, run), lambda: self.sleep_announced
+                )
             except OSError as error:  # no room for the child's log, or no process to be had
                 outcome = "disk_full" if no_room(error) else "lost"
                 reason = str(error)
@@ -114,7 +118,7 @@ class _Attempt:
             event.message for event in ledger.events(claim.run) if event.kind in _TOLD_ONCE
         }
 
-    def perform(self, why_not: Veto) -> bool:
+    def perform(self, why_not: Veto, sleep_announced: Callable[[], float | None]) -> bool:
         def should_stop() -> bool:
             try:
                 self._asked = why_not()
@@ -122,11 +126,7 @@ class _Attempt:
                 return False  # the ledger is held for a moment: look again at the next turn
             return self._asked is not None
 
-        def grace_s() -> float:
-            before_sleep = self._asked is not None and self._asked[0] == "suspending"
-            return GRACE_BEFORE_SLEEP_S if before_sleep else GRACE_S
-
-        code = attend(self.child, self._hear, should_stop, grace_s)
+        code = attend(self.child, self._hear, should_stop, sleep_announced)
         self._insist(self._write_all)
         self._insist(lambda: self._record(code))
         return not self._asked and self._ending.get("outcome") in ("finished", "chunk_done")

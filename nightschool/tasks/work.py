@@ -13,7 +13,7 @@ from nightschool.config import files
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.notes.dataset import Dataset, freeze, load
-from nightschool.notes.errors import NotesError
+from nightschool.notes.errors import NotesError, NotesGone
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.made import with_made
 from nightschool.notes.none import none_kind
@@ -145,7 +145,9 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Datase
     """
     reading = read_school(school.root, settings)
     if not reading.notes:
-        raise NotesError(_nothing_read(notes_path(school.root, settings), reading))
+        # A folder on which no drive is mounted is empty.
+        error = NotesError if reading.skipped else NotesGone
+        raise error(_nothing_read(notes_path(school.root, settings), reading))
     reading = with_labels(reading, read_labels(school.labels_file))
     dataset = freeze(
         reading.notes,

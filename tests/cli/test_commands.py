@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from nightschool.cli.main import _SUMMARIES, COMMANDS, _explained, cli
 from nightschool.config.paths import School
 from nightschool.config.settings import load
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import LedgerDenied
 from tests.conftest import MakeSchool
 from tests.jobs.nights import ALL_DAY
 
@@ -147,6 +149,25 @@ def test_status_tells_that_the_disk_is_full(
 )  # fmt: skip
 def test_a_disk_that_takes_nothing_is_told_in_one_line(error: OSError, line: str) -> None:
     assert _explained(error) == (1, line)
+
+
+def test_a_file_of_somebody_else_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lock, away = tmp_path / "work.lock", tmp_path / "logs"
+    lock.touch()
+    error = PermissionError(13, "Permission denied", str(away))
+    line = "Permission denied; it seems to belong to somebody else: work as its owner, or make it yours"
+    assert _explained(error) == (2, f"{away} cannot be written: {line}")
+    error = PermissionError(13, "Permission denied", str(lock))
+    assert _explained(error) == (2, f"{lock} cannot be written: {line}")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert _explained(error) == (2, f"{lock} cannot be read: {line}")
+    setattr(error, "winerror", 32)  # noqa: B010  # a file that another program has open
+    assert _explained(error)[0] == 1
+    assert _explained(LedgerDenied("ledger.db cannot be written")) == (
+        2, "ledger.db cannot be written",
+    )  # fmt: skip
 
 
 def test_a_cancelled_run_is_retried(make_school: MakeSchool) -> None:

@@ -17,7 +17,7 @@ def test_each_stage_counts_its_own_steps(make_school: MakeSchool) -> None:
     school = make_school()
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
     with Ledger(school.ledger_file) as ledger:
-        run, _ = request_run(ledger, load(school.settings_file), "now", new=False)
+        run, _ = request_run(ledger, school, load(school.settings_file), "now", new=False)
         with Follower(school, run.id, console) as follower:
             [bar] = follower._bar.tasks
             claim = ledger.claim(run.id, "a worker")

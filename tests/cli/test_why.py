@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import fields
 from datetime import datetime
+from typing import Any
 
 import pytest
 
 from nightschool.jobs import outlook
 from nightschool.jobs.seen import Seen, write_seen
+from nightschool.jobs.signals.left import leave
 from nightschool.jobs.signals.signal import Signals
+from nightschool.ledger.ledger import Ledger
 from tests.cli.test_commands import invoke
 from tests.conftest import MakeSchool
 from tests.jobs.nights import ALL_DAY, signals
@@ -82,7 +86,50 @@ def test_what_protects_the_computer_holds_for_a_run_now_too(
 def test_without_a_run_nothing_is_to_be_done(
     make_school: MakeSchool, seen: dict[str, Signals]
 ) -> None:
-    assert "nothing is to be done: no run is queued" in invoke(make_school(), "why").output
+    school = make_school()
+    assert "nothing is to be done: no run is queued" in invoke(school, "why").output
+    invoke(school, "pause")
+    told = invoke(school, "why").output
+    assert "nothing is to be done: no run is queued" in told
+    assert "also: paused by its owner until `nightschool resume`" in told
+
+
+def test_where_nothing_is_queued_because_the_newest_run_failed_it_says_so(
+    make_school: MakeSchool, seen: dict[str, Signals]
+) -> None:
+    school = make_school()
+    invoke(school, "run")
+    with Ledger(school.ledger_file) as ledger:
+        claim = ledger.claim(1, "w")
+        assert claim
+        ledger.fail(claim, "prep: the base is gone")
+    told = invoke(school, "why").output
+    assert "run 1 failed: prep: the base is gone" in told and "`nightschool retry 1`" in told
+    invoke(school, "run")
+    assert "retry" not in invoke(school, "why").output
+
+
+def test_it_shows_what_the_worker_sees_with_its_age(
+    make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process would hear of no sleep, and count idleness on Wayland from its own start."""
+    school = make_school(night=ALL_DAY)
+    invoke(school, "run")
+    leave(school.signals_file, signals(idle_s=4321.0), time.time() - 3)
+
+    def told() -> dict[str, Any]:
+        rows = json.loads(invoke(school, "why", "--json").output)["signals"]
+        return {row["name"]: row for row in rows}
+
+    assert told()["suspending"]["value"] is None, "no worker is there"
+    monkeypatch.setattr(outlook, "worker_alive", lambda school: 7)
+    idle = told()["idle"]
+    assert (idle["value"], idle["source"]) == (4321.0, "test")
+    assert 3 <= idle["age_s"] < 10
+    assert told()["suspending"]["value"] is False
+    assert "run 1 may work" in invoke(school, "why").output
+    leave(school.signals_file, signals(), time.time() - 60)
+    assert told()["suspending"]["value"] is None, "it reads none now"
 
 
 def test_it_tells_what_is_wrong_with_the_notes(

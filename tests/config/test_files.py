@@ -2,7 +2,9 @@
 
 import errno
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -88,3 +90,16 @@ def test_a_file_its_folder_and_all_within_are_synced(
 )
 def test_a_disk_without_room_is_known_by_its_error(error: Exception, says: bool) -> None:
     assert files.no_room(error) is says
+
+
+@pytest.mark.parametrize(
+    ("may", "disk", "says"), [(True, 0, False), (False, 0, True), (False, 1, False)]
+)
+def test_what_somebody_else_owns_is_told_from_a_read_only_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may: bool, disk: int, says: bool
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: may)
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=disk), raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert files.forbidden(tmp_path) is says
+    assert not files.forbidden(tmp_path / "nothing")

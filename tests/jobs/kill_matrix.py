@@ -72,7 +72,7 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 def queue(school: School) -> int:
     with Ledger(school.ledger_file) as ledger:
-        return request_run(ledger, load(school.settings_file), "now", new=True)[0].id
+        return request_run(ledger, school, load(school.settings_file), "now", new=True)[0].id
 
 
 def state(school: School, run: int) -> str:

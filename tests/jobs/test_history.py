@@ -10,7 +10,7 @@ import pytest
 from nightschool.jobs.history import History, history_of, read_history
 from nightschool.jobs.reasons import Reason
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import PastDecision
+from nightschool.ledger.records import FRUITLESS, PastDecision
 
 H = 3600.0
 
@@ -113,19 +113,20 @@ def test_a_chunk_that_waited_after_the_one_before_is_a_start_of_its_own(
     assert read_history(ledger, clock.now).starts == (begin, begin + 320)
 
 
-def test_an_attempt_that_found_the_device_in_use_is_neither_a_start_nor_work(
-    ledger: Ledger, clock: Clock
+@pytest.mark.parametrize("fruitless", FRUITLESS)
+def test_an_attempt_that_found_the_device_in_use_or_no_notes_is_neither_a_start_nor_work(
+    ledger: Ledger, clock: Clock, fruitless: str
 ) -> None:
     run = ledger.add_run({}, "compare", "tonight").id
     begin = clock.now
-    for outcome in ("window_closed", "device_busy", "device_busy"):
+    for outcome in ("window_closed", fruitless, fruitless):
         claim = ledger.claim(run, "worker")
         assert claim
         clock.now += 20
         ledger.interrupt(claim, outcome, "")
     history = read_history(ledger, clock.now)
     assert (history.starts, history.stretches) == ((begin,), ((begin, begin + 20),))
-    assert history.ended == ("device_busy", begin + 60)
+    assert history.ended == (fruitless, begin + 60)
     assert ledger.claim(run, "worker")
     assert read_history(ledger, clock.now).ended is None
 

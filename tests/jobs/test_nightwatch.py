@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from nightschool.jobs import nightwatch
 from nightschool.jobs.nightwatch import NightWatch
 from nightschool.jobs.policy import Decision
 from nightschool.jobs.reasons import Reason
+from nightschool.jobs.signals.left import left
 from nightschool.jobs.signals.signal import Signal
 from tests.jobs.nights import ALL_DAY, night, signals
 
@@ -72,7 +74,7 @@ def watch(
     tmp_path: Any, settings: Any = ALWAYS, child: int | None = 5, on_ac: bool | None = True
 ) -> tuple[NightWatch, Any]:
     """A night watch over a runner with that child, and a scheduler that lets it work."""
-    runner: Any = SimpleNamespace(child=child)
+    runner: Any = SimpleNamespace(child=child, sleep_announced=None)
     school_settings = Settings(night=settings)
     found = NightWatch(School(tmp_path), school_settings, runner, lambda: signals(on_ac=on_ac))
     found.read()
@@ -133,14 +135,44 @@ def test_before_a_sleep_it_decides_at_once_and_lets_it_come_when_the_child_is_go
     parts.sleep.suspending = True
     parts.sleep.on_change(True)
     assert scheduler.ticks == [1]
+    assert found._runner.sleep_announced == pytest.approx(time.monotonic(), abs=5.0)
     found.attend(scheduler)
     assert parts.sleep.released == 0, "the child has not written its checkpoint yet"
     found._runner.child = None
     found.attend(scheduler)
     assert parts.sleep.released == 1
+    parts.sleep.on_change(False)
+    assert found._runner.sleep_announced is None
 
 
-@pytest.mark.parametrize("part", ["window_at", "look_for_notes", "tell_of_night"])
+def test_it_leaves_what_it_read_every_few_seconds_and_at_once_where_the_decision_changed(
+    tmp_path: Any, parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = 1_000_000.0
+    monkeypatch.setattr(nightwatch.time, "time", lambda: at)
+    file = School(tmp_path).signals_file
+    found, scheduler = watch(tmp_path, on_ac=None)
+    found.attend(scheduler)
+    told = left(file, at)
+    assert told and told.on_ac.value is None
+    for seconds, reason, fresh in (
+        (1.0, Reason.IN_WINDOW, False),
+        (1.0, Reason.OWNER_ACTIVE, True),
+        (4.0, Reason.OWNER_ACTIVE, False),
+        (1.0, Reason.OWNER_ACTIVE, True),
+    ):
+        at += seconds
+        found.read()
+        scheduler.decision = Decision(False, reason, "")
+        found.attend(scheduler)
+        told = left(file, at)
+        assert told and (told.on_ac.age_s == 0) is fresh
+    at += 60  # the clock alone decides: nothing is read
+    found.attend(scheduler)
+    assert left(file, at) is None
+
+
+@pytest.mark.parametrize("part", ["window_at", "look_for_notes", "tell_of_night", "leave"])
 def test_what_fails_is_told_once_and_tried_again(
     tmp_path: Any, parts: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any, part: str
 ) -> None:
@@ -154,6 +186,7 @@ def test_what_fails_is_told_once_and_tried_again(
     monkeypatch.setattr(nightwatch, "_AGAIN_S", 0.0)
     found, scheduler = watch(tmp_path)
     for _ in range(3):
+        found.read()
         found.attend(scheduler)
     assert len(calls) == 3
     assert caplog.text.count("ValueError: no time zone; it is tried again") == 1

@@ -113,6 +113,10 @@ def test_a_night_that_had_its_hours_waits_for_the_next_one() -> None:
          "the battery has 49 of 50 %"),
         ({"on_ac": None}, {}, Reason.POWER_UNKNOWN, "is unknown (test: broken)"),
         ({"on_ac": False, "battery": None}, {"on_battery": True}, Reason.POWER_UNKNOWN, "how full"),
+        ({"on_ac": None, "battery": None}, {"on_battery": True}, Reason.POWER_UNKNOWN, "how full"),
+        ({"on_ac": None, "battery": 3.0}, {"on_battery": True, "if_power_unknown": "train"},
+         Reason.BATTERY_LOW, "the battery has 3 of 50 %"),
+        ({"on_ac": None, "battery": 3.0}, {"if_power_unknown": "train"}, Reason.BATTERY_LOW, "has 3 of"),
         ({"idle_s": 200.0}, {}, Reason.OWNER_ACTIVE, "idle for 3 min 20 s of 10 min"),
         ({"idle_s": None}, {}, Reason.IDLE_UNKNOWN, "is unknown (test: broken)"),
         ({"presenting": "mpv"}, {}, Reason.PRESENTING, "mpv keeps the screen on"),
@@ -146,6 +150,9 @@ def test_each_signal_stops_work_and_says_so_with_its_values(
         ({"gpu_temperature": None}, {}),
         ({"on_ac": False}, {"on_battery": True}),
         ({"on_ac": None}, {"if_power_unknown": "train"}),
+        ({"on_ac": None, "battery": None}, {"on_battery": True, "if_power_unknown": "train"}),
+        ({"on_ac": None, "battery": 95.0}, {"on_battery": True}),
+        ({"on_ac": True, "battery": 3.0}, {"on_battery": True}),
         ({"idle_s": 0.0}, {"idle_minutes": 0}),
         ({"idle_s": None}, {"if_idle_unknown": "train"}),
         ({"presenting": "mpv"}, {"if_presenting": "train"}),
@@ -191,8 +198,8 @@ def test_an_owner_who_is_active_is_looked_at_again_when_they_could_be_idle() -> 
 
 
 @pytest.mark.parametrize("timing", ["now", "tonight"])
-@pytest.mark.parametrize("reason", [Reason.DEVICE_BUSY, Reason.DISK_FULL])
-def test_a_device_in_use_and_a_disk_without_room_are_tried_again_after_some_minutes(
+@pytest.mark.parametrize("reason", [Reason.DEVICE_BUSY, Reason.NOTES_GONE, Reason.DISK_FULL])
+def test_a_device_in_use_notes_that_are_gone_and_a_disk_without_room_are_tried_again_after_some_minutes(
     timing: str, reason: Reason
 ) -> None:
     history = History(ended=(reason.value, MIDNIGHT - 60))
@@ -290,7 +297,7 @@ histories = st.builds(
     starts=st.lists(st.floats(MIDNIGHT - 4000, MIDNIGHT), max_size=9).map(sorted).map(tuple),
     ended=st.none()
     | st.tuples(
-        st.sampled_from(["device_busy", "disk_full", "lost"]),
+        st.sampled_from(["device_busy", "notes_gone", "disk_full", "lost"]),
         st.floats(MIDNIGHT - 1000, MIDNIGHT + 1000),
     ),
     woke=st.booleans(),

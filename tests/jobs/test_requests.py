@@ -4,11 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs.requests import RequestError, duration_s, request_run, request_stage
 from nightschool.ledger.ledger import Ledger
 
 SETTINGS = Settings()
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> School:
+    (tmp_path / "notes/a").mkdir(parents=True)
+    return School(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -29,32 +36,53 @@ def test_a_time_beyond_every_calendar_is_refused() -> None:
         duration_s("99999999d")
 
 
-def test_an_unfinished_run_goes_on_instead_of_a_second_one(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "ledger.db") as ledger:
-        first, is_new = request_run(ledger, SETTINGS, "tonight", new=False)
-        again, again_new = request_run(ledger, SETTINGS, "now", new=False)
-        other, other_new = request_run(ledger, SETTINGS, "now", new=True)
+def test_an_unfinished_run_goes_on_instead_of_a_second_one(school: School) -> None:
+    with Ledger(school.ledger_file) as ledger:
+        first, is_new = request_run(ledger, school, SETTINGS, "tonight", new=False)
+        again, again_new = request_run(ledger, school, SETTINGS, "now", new=False)
+        other, other_new = request_run(ledger, school, SETTINGS, "now", new=True)
     assert (is_new, again_new, other_new) == (True, False, True)
     assert (again.id, again.timing, other.id) == (first.id, "now", first.id + 1)
 
 
-def test_a_stage_that_is_done_is_not_done_again(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "ledger.db") as ledger:
-        run, done = request_stage(ledger, SETTINGS, "prep", new=False)
+def test_a_stage_that_is_done_is_not_done_again(school: School) -> None:
+    with Ledger(school.ledger_file) as ledger:
+        run, done = request_stage(ledger, school, SETTINGS, "prep", new=False)
         assert not done
         claim = ledger.claim(run.id, "worker")
         assert claim
         ledger.finish(claim, {})
-        assert request_stage(ledger, SETTINGS, "prep", new=False) == (ledger.run(run.id), True)
-        later, done = request_stage(ledger, SETTINGS, "train", new=False)
+        assert request_stage(ledger, school, SETTINGS, "prep", new=False) == (
+            ledger.run(run.id),
+            True,
+        )
+        later, done = request_stage(ledger, school, SETTINGS, "train", new=False)
     assert (later.id, later.goal, done) == (run.id, "train", False)
 
 
-def test_a_stage_of_a_failed_run_asks_for_retry(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "ledger.db") as ledger:
-        run, _ = request_stage(ledger, SETTINGS, "prep", new=False)
+def test_a_stage_of_a_failed_run_asks_for_retry(school: School) -> None:
+    with Ledger(school.ledger_file) as ledger:
+        run, _ = request_stage(ledger, school, SETTINGS, "prep", new=False)
         claim = ledger.claim(run.id, "worker")
         assert claim
         ledger.fail(claim, "no notes")
         with pytest.raises(RequestError, match="nightschool retry 1"):
-            request_stage(ledger, SETTINGS, "prep", new=False)
+            request_stage(ledger, school, SETTINGS, "prep", new=False)
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_a_new_run_without_notes_is_refused_and_an_older_one_goes_on(
+    school: School, left: str
+) -> None:
+    with Ledger(school.ledger_file) as ledger:
+        (school.root / "notes/a").rmdir()
+        if left == "nothing":
+            (school.root / "notes").rmdir()
+        for new in (False, True):
+            with pytest.raises(RequestError, match=r"no notes at .*notes: is its drive connected"):
+                request_run(ledger, school, SETTINGS, "now", new=new)
+            with pytest.raises(RequestError, match=r"no notes at .*notes: is its drive connected"):
+                request_stage(ledger, school, SETTINGS, "prep", new=new)
+        assert ledger.runs() == []
+        run = ledger.add_run({}, "compare", "tonight").id
+        assert request_run(ledger, school, SETTINGS, "now", new=False)[0].id == run

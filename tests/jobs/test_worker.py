@@ -212,7 +212,7 @@ def test_it_steps_aside_when_the_owner_is_back_and_goes_on_when_they_are_gone(
     school = make_school(base=tiny_base.as_posix(), train=endless, night=always)
     with Ledger(school.ledger_file) as ledger:
         settings = load(school.settings_file)
-        run = request_run(ledger, settings, "tonight", new=True)[0].id
+        run = request_run(ledger, school, settings, "tonight", new=True)[0].id
     owner: dict[str, Any] = {}
     story: list[int] = []
     deadline = time.monotonic() + 120

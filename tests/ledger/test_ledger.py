@@ -10,7 +10,7 @@ import pytest
 
 from nightschool.ledger import store as store_module
 from nightschool.ledger.ledger import MOST_LOSSES, Ledger
-from nightschool.ledger.records import STAGES, Claim, LedgerError, Timing
+from nightschool.ledger.records import STAGES, Claim, LedgerDenied, LedgerError, Timing
 from nightschool.ledger.schema import MIGRATIONS
 
 
@@ -441,3 +441,14 @@ def test_work_whose_worker_died_ends_when_it_was_last_heard_of(tmp_path: Path) -
         now = 180_000.0
         ledger.take_over()
         assert ledger.attempts_of(run)[1].ended == 90_000.0
+
+
+def test_a_ledger_that_this_user_may_not_write_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ledger.db").mkdir()
+    with pytest.raises(LedgerError, match="is the disk full or read-only"):
+        Ledger(tmp_path / "ledger.db")
+    monkeypatch.setattr(store_module, "forbidden", lambda path: True)
+    with pytest.raises(LedgerDenied, match=r"ledger.db cannot be written: .* make it yours"):
+        Ledger(tmp_path / "ledger.db")

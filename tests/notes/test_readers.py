@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nightschool.config.settings import NotesSettings
-from nightschool.notes.errors import NotesError
+from nightschool.notes.errors import NotesError, NotesGone
 from nightschool.notes.readers import Note, Reading, Skipped, read_notes
 
 Put = Callable[..., Path]
@@ -290,10 +290,11 @@ def test_an_empty_folder_gives_nothing(folder: Path) -> None:
 
 
 def test_a_missing_path_names_the_setting(tmp_path: Path) -> None:
-    with pytest.raises(NotesError) as caught:
+    with pytest.raises(NotesGone) as caught:
         read_notes(tmp_path / "gone")
     assert str(caught.value) == (
-        f"there are no notes at {tmp_path / 'gone'}: set notes.folder in nightschool.toml"
+        f"there are no notes at {tmp_path / 'gone'}: is its drive connected? "
+        "Else set notes.folder in nightschool.toml"
     )
 
 
@@ -689,7 +690,7 @@ def test_notes_that_vanish_while_they_are_read_are_an_error(folder: Path, put: P
         if folder.exists():
             shutil.rmtree(folder)
 
-    with pytest.raises(NotesError, match="vanished while it was read: is its drive connected"):
+    with pytest.raises(NotesGone, match="vanished while it was read: is its drive connected"):
         read_notes(folder, progress=unplug)
 
 

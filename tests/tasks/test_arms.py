@@ -28,7 +28,7 @@ def baseline(
     """The stage's result, and what was said meanwhile."""
     listener = listener or Listener()
     with Ledger(school.ledger_file) as ledger:
-        run = request_run(ledger, load(school.settings_file), "now", new=True)[0].id
+        run = request_run(ledger, school, load(school.settings_file), "now", new=True)[0].id
     run_stage(school, run, "prep", Listener())  # type: ignore[arg-type]
     ended = run_stage(school, run, "baseline", listener)  # type: ignore[arg-type]
     return ended["result"], listener.said

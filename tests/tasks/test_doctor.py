@@ -3,8 +3,11 @@ to be sent to (no note is sent for that)."""
 
 from __future__ import annotations
 
+import pytest
+
 from nightschool.config.paths import School
 from nightschool.config.settings import load
+from nightschool.tasks import doctor
 from nightschool.tasks.doctor import Finding, examine
 from tests.chat_server import chat_server, says
 from tests.conftest import MakeSchool
@@ -51,3 +54,13 @@ def test_a_server_that_is_down_is_a_warning(make_school: MakeSchool) -> None:
     found = finding(make_school(each=0, server={"url": chat.url, "model": "tiny:1b"}))
     assert found.verdict == "warning"
     assert "connection refused" in found.finding and "server.url" in found.remedy
+
+
+def test_a_school_that_this_user_may_not_write_is_the_problem(
+    make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = make_school()
+    monkeypatch.setattr(doctor, "forbidden", lambda path: True)
+    found = list(examine(school, load(school.settings_file)))
+    assert [finding.check for finding in found[-2:]] == ["school", "notes"]
+    assert found[-2].finding == f"{school.root} cannot be written by this user"

@@ -29,7 +29,7 @@ def queue(school: School, quick_minutes: float = 0.0) -> int:
     """Queue a run and allow it, as the scheduler would."""
     with Ledger(school.ledger_file) as ledger:
         settings = quick_settings(load(school.settings_file), quick_minutes)
-        run = request_run(ledger, settings, "now", new=True)[0].id
+        run = request_run(ledger, school, settings, "now", new=True)[0].id
         ledger.decide(run, True, "run_now")
     return run
 
@@ -292,10 +292,33 @@ def test_a_base_that_is_not_there_is_one_line(make_school: MakeSchool) -> None:
     assert "\n" not in reason
 
 
-def test_an_empty_folder_is_one_line(make_school: MakeSchool) -> None:
+@pytest.mark.parametrize("mount_point", [False, True])
+def test_a_run_waits_for_notes_whose_drive_is_gone(
+    make_school: MakeSchool, tiny_base: Path, mount_point: bool
+) -> None:
+    school = make_school(base=tiny_base.as_posix())
+    run, notes, drive = queue(school), school.root / "notes", school.root / "drive"
+    notes.rename(drive)
+    if mount_point:
+        notes.mkdir()
+    work_off(school, run)
+    with Ledger(school.ledger_file) as ledger:
+        [attempt] = ledger.attempts_of(run)
+        assert (attempt.outcome, ledger.run(run).state) == ("notes_gone", "queued")
+        assert str(notes) in ledger.run(run).reason
+    if mount_point:
+        notes.rmdir()
+    drive.rename(notes)
+    Runner(school, "test").advance(run)
+    with Ledger(school.ledger_file) as ledger:
+        assert ledger.stage(run, "prep").state == "done"
+
+
+def test_a_folder_without_any_note_is_one_line(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     (school.root / "notes").mkdir()
-    assert "there are no notes in" in failed_reason(school)
+    (school.root / "notes/photo.jpg").write_bytes(b"")
+    assert "1 skipped: not a note: .jpg" in failed_reason(school)
 
 
 def test_broken_settings_of_a_stage_are_one_line(make_school: MakeSchool, tiny_base: Path) -> None:

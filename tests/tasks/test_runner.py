@@ -67,6 +67,38 @@ def test_a_child_that_cannot_be_started_for_want_of_room_is_tried_again(
         assert (attempt.outcome, ledger.run(run).state) == ("disk_full", "queued")
 
 
+def test_a_child_that_is_being_stopped_is_told_of_a_sleep_that_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school, told = School(tmp_path), list[float | None]()
+
+    def attend(
+        child: object,
+        hear: object,
+        should_stop: Callable[[], bool],
+        sleep_announced: Callable[[], float | None],
+    ) -> int:
+        told.append(sleep_announced())
+        veto.append(("on_battery", "it runs on battery"))
+        assert should_stop()
+        work.sleep_announced = 7.0
+        told.append(sleep_announced())
+        return -9
+
+    monkeypatch.setattr(runner, "Child", lambda *_, **__: SimpleNamespace(pid=1))
+    monkeypatch.setattr(runner, "stage_job", lambda *_: {})
+    monkeypatch.setattr(runner, "attend", attend)
+    veto: list[tuple[str, str]] = []
+    work = runner.Runner(school, "test", lambda: veto[0] if veto else None)
+    with Ledger(school.ledger_file) as ledger:
+        run = ledger.add_run({}, "compare", "tonight").id
+        ledger.decide(run, True, "in_window")
+        work.advance(run)
+        [attempt] = ledger.attempts_of(run)
+    assert told == [None, 7.0]
+    assert attempt.outcome == "on_battery"
+
+
 def test_trouble_that_lasts_is_told_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

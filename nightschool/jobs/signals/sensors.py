@@ -29,7 +29,7 @@ class Sensors:
         suspending: Callable[[], Signal[bool]] | None = None,
     ) -> None:
         cpu, gpu = CpuLoad(own_pids), Gpu(own_pids)
-        self._suspending = suspending or (lambda: unknown("none", "nothing watches for it"))
+        self._suspending = suspending or (lambda: unknown("none", "a worker watches for it"))
         self._readings = [
             *_of_system(own_pids),
             Reading(GPU_NAMES, gpu.read, every_s=2.0),

@@ -62,5 +62,17 @@ def test_a_terminal_that_has_closed_is_passed_over(terminal: Terminal) -> None:
     assert typed(["/dev/pts/999999"], time.time()) == []
 
 
-def test_a_clock_that_was_set_back_gives_no_time_below_zero(terminal: Terminal) -> None:
-    assert typed([terminal[2]], time.time() - 7200)[0].value == 0
+def test_a_clock_that_is_corrected_a_little_gives_no_time_below_zero(terminal: Terminal) -> None:
+    assert typed([terminal[2]], time.time() - 3630)[0].value == 0
+
+
+def test_a_clock_that_was_far_ahead_does_not_read_as_typing(terminal: Terminal) -> None:
+    master, other = pty.openpty()
+    hours_ago = time.time() - 9 * 3600
+    os.utime(os.ttyname(other), (hours_ago, hours_ago))
+    now = time.time() - 7200  # the terminal's hour ago is an hour ahead
+    (told,) = typed([terminal[2], os.ttyname(other)], now)
+    assert told.value == pytest.approx(7 * 3600, abs=5)
+    assert typed([terminal[2]], now) == []
+    os.close(master)
+    os.close(other)

@@ -33,7 +33,7 @@ class History:
     starts: tuple[float, ...] = ()
     """When work went on after it had been stopped, oldest first; stages and chunks in a row are one."""
     stretches: tuple[tuple[float, float | None], ...] = ()
-    """When work went on, from when to when; to None: it goes on still."""
+    """When work went on, from when to when; to None: it goes on still. What crashed counts, too."""
     ended: tuple[str, float] | None = None
     """How the newest attempt ended, and when; None: it works still, or there was none."""
     woke: bool = False
@@ -69,8 +69,7 @@ def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> His
             for before, one in zip([None, *worked], worked, strict=False)
             if not (before and _continues(before, one))
         ),
-        # When a lost attempt ended is not known.
-        stretches=tuple((one.started, one.ended) for one in worked if one.outcome != "lost"),
+        stretches=tuple((one.started, one.ended) for one in worked),
         ended=(last.outcome, last.ended) if last and last.outcome and last.ended else None,
     )
 

@@ -125,26 +125,19 @@ class Ledger(ControlTable):
     def seconds(self, run: int, stage: str | None = None) -> float:
         """The time that was worked on a run, or on one stage of it; what is under way counts so far.
 
-        Attempts that were lost are left out: when they ended is not known. So are those that found
-        the device in use.
+        Attempts that found the device in use are left out.
         """
-        ((total,),) = self._rows(
-            "SELECT coalesce(sum(coalesce(ended, ?) - started), 0) FROM attempts "
-            "WHERE run = ? AND stage = coalesce(?, stage) AND "
-            "coalesce(outcome, '') NOT IN ('lost', 'device_busy')",
-            self._clock(), run, stage,
-        )  # fmt: skip
-        return float(total)
+        now = self._clock()
+        return sum(
+            (now if one.ended is None else one.ended) - one.started
+            for one in self.attempts_of(run)
+            if stage in (None, one.stage) and one.outcome != "device_busy"
+        )
 
     def attempts(self, since: float) -> list[Attempt]:
         """Those that ended after `since` or have not ended, of the newest thousand; oldest first."""
-        rows = self._rows(
-            "SELECT run, stage, started, ended, outcome, reason FROM attempts "
-            "WHERE id > (SELECT max(id) FROM attempts) - 1000 AND (ended IS NULL OR ended > ?) "
-            "ORDER BY id",
-            since,
-        )
-        return [Attempt(*row) for row in rows]
+        newest = "id > (SELECT max(id) FROM attempts) - 1000"
+        return self._attempts(f"{newest} AND (ended IS NULL OR ended > ?)", since)
 
     def attempts_of(self, run: int) -> list[Attempt]:
         """All work on a run, oldest first."""

@@ -54,7 +54,9 @@ def read_history(ledger: Ledger, now: float) -> History:
 
 def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> History:
     """History from decisions, the newest first, and attempts, the oldest first."""
-    disturbed = next((n for n, one in enumerate(past) if one.reason in DISTURBANCES), None)
+    # What was so while no worker was there, nobody saw.
+    seen = [one for one in past if one.reason != Reason.NO_WORKER]
+    disturbed = next((n for n, one in enumerate(seen) if one.reason in DISTURBANCES), None)
     heat = next((one.reason for one in past if one.reason not in _BEFORE_HEAT), None)
     last = attempts[-1] if attempts else None
     # One that found the device in use did nothing.
@@ -62,8 +64,8 @@ def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> His
     return History(
         running=bool(past) and past[0].allowed,
         hot=heat == Reason.TOO_HOT,
-        disturbed=None if disturbed is None else Reason(past[disturbed].reason),
-        quiet_since=past[disturbed - 1].at if disturbed else None,
+        disturbed=None if disturbed is None else Reason(seen[disturbed].reason),
+        quiet_since=seen[disturbed - 1].at if disturbed else None,
         starts=tuple(
             one.started
             for before, one in zip([None, *worked], worked, strict=False)

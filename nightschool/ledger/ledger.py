@@ -210,9 +210,10 @@ class Ledger(ControlTable):
 
     # Work
 
-    def take_over(self) -> list[int]:
+    def take_over(self, heard: float | None = None) -> list[int]:
         """Release every lease: the caller holds the work lock, so their workers are dead.
 
+        `heard` is when the worker before was last known to live: what it had decided holds no longer.
         Returns the runs that were under way.
         """
         with self._transaction() as db:
@@ -222,6 +223,10 @@ class Ledger(ControlTable):
             ]
             for claim in claims:
                 self._end(claim, "lost", _WORKER_DIED)
+            last = self.decisions(1)
+            if heard is not None and last and last[0].reason != "no_worker":
+                gone = min(max(heard, last[0].at), self._clock())
+                self._write_decision(None, False, "no_worker", "", gone)
             self._write_decision(None, False, "no_worker", "")
         return [claim.run for claim in claims]
 

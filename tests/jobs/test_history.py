@@ -62,6 +62,12 @@ def test_what_is_the_last_decision_lasts_still() -> None:
     assert (history.disturbed, history.quiet_since) == (Reason.GPU_BUSY, None)
 
 
+def test_nobody_saw_whether_it_was_quiet_while_no_worker_was_there() -> None:
+    rows = (40.0, "no_worker"), (30.0, "no_worker"), (20.0, "on_battery")
+    assert past(*rows).quiet_since is None
+    assert past((41.0, "quiet_time"), *rows).quiet_since == 41
+
+
 @pytest.mark.parametrize(
     ("rows", "hot"),
     [

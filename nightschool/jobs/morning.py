@@ -1,4 +1,4 @@
-"""The morning: its owner is told once what the night did, when it is over and not at three."""
+"""The morning: its owner is told once what the night did, or why nothing, when it is over and not at three."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ _told: dict[School, float] = {}
 
 
 def tell_of_night(school: School, night: NightSettings, now: float, notify: Notify) -> None:
-    """Tell of the newest night that is over, where something was done in it and nobody was told yet.
+    """Tell of the newest night that is over, where nobody was told yet: what was done, or why nothing was.
 
-    Where the next one begins with its end, it is over all the same. Cheap to call at each tick; `now` is
-    in seconds since the epoch. Raises LedgerError, or OSError where it cannot be kept that it was told:
-    then nothing was, and a later call does it.
+    A night without a run is no news, nor is one that its owner paused. Where the next one begins with its
+    end, it is over all the same. Cheap to call at each tick; `now` is in seconds since the epoch. Raises
+    LedgerError, or OSError where it cannot be kept that it was told: then nothing was, and a later call
+    does it.
     """
     over = [one for one in nights(night, now) if now >= one.closes + _SETTLED_S]
     if not over or _told.get(school) == over[-1].closes:
@@ -42,18 +43,23 @@ def tell_of_night(school: School, night: NightSettings, now: float, notify: Noti
     if now <= closed + _STALE_S and _read(school.told_file) != closed:
         with Ledger(school.ledger_file) as ledger:
             told = night_between(ledger, opened, closed)
-        if told.worked_s:
+        if _is_news(told):
             # Kept first: it is better to be told never than twice.
             _write(school.told_file, closed)
     _told[school] = closed
-    if told and told.worked_s and (refused := notify(*notification(told))):
+    if told and _is_news(told) and (refused := notify(*notification(told))):
         _log.info("no notification: %s", refused)
+
+
+def _is_news(night: Night) -> bool:
+    return night.worked_s > 0 or any(one.reason != "paused" for one in night.aside)
 
 
 def newest_nights(ledger: Ledger, night: NightSettings, now: float) -> list[tuple[str, Night]]:
     """What to call the last night and the one under way, and what they did, in order.
 
-    Only those that did something; once another is under way, the last is told while it is news.
+    Only those in which a run was worked on or held up; once another is under way, the last is told while
+    it is news.
     """
     found, begun = [], nights(night, now)
     under_way = [one for one in begun if now < one.closes]
@@ -63,7 +69,7 @@ def newest_nights(ledger: Ledger, night: NightSettings, now: float) -> list[tupl
     for name, ones in (("last night", over[-1:]), ("tonight so far", under_way)):
         for one in ones:
             told = night_between(ledger, one.opens, min(now, one.closes))
-            if told.runs:
+            if told.runs or told.aside:
                 found.append((name, told))
     return found
 

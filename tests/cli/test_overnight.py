@@ -59,8 +59,14 @@ def test_the_night_is_told_in_a_line_for_itself_and_one_for_each_run(
     later = time.localtime(time.time() + 7200)
     school = make_school(night={"start": start, "end": f"{later.tm_hour:02}:{later.tm_min:02}"})
     clock = time.time() - 1200
+    assert json.loads(status(school, "--json"))["night"] is None
     with Ledger(school.ledger_file, clock=lambda: clock) as ledger:
         run = ledger.add_run(load(school.settings_file).model_dump(), "compare", "tonight").id
+    told = status(school).splitlines()[-1]
+    assert told == "tonight so far: nothing was done: no worker 20 min"
+    night = json.loads(status(school, "--json"))["night"]
+    assert [one["reason"] for one in night["aside"]] == ["no_worker"]
+    with Ledger(school.ledger_file, clock=lambda: clock) as ledger:
         claim = ledger.claim(run, "worker")
         assert claim
         clock += 600

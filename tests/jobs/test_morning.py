@@ -94,11 +94,44 @@ def test_a_computer_that_slept_through_the_morning_tells_it_at_noon_but_not_next
     assert ticks(school, at("20:00"), at("22:50")) == []
 
 
-def test_of_a_night_without_work_nothing_is_told(school: School) -> None:
+def test_of_a_night_without_a_run_nothing_is_told(school: School) -> None:
     assert ticks(school, at("22:00", 24), at("22:00")) == []
-    work(school, at("12:00"), at("13:00"))  # by day, while its owner watches
+    work(school, at("12:00"), at("13:00"), "failed")  # by day, while its owner watches
     morning._told.clear()
     assert ticks(school, at("14:00"), at("12:00", 26)) == []
+
+
+def decide(school: School, *decided: tuple[float, str]) -> None:
+    """A run waits for the night, and the worker decides."""
+    now = decided[0][0]
+    with Ledger(school.ledger_file, clock=lambda: now) as ledger:
+        run = ledger.add_run({}, "compare", "tonight")
+        for now, reason in decided:  # noqa: B007
+            ledger.decide(run.id, False, reason)
+
+
+def test_of_a_night_in_which_nothing_ran_it_is_told_why(school: School) -> None:
+    decide(
+        school,
+        (at("20:00", 24), "outside_window"),
+        (at("23:00", 24) + 1, "owner_active"),
+        (at("01:00"), "idle_unknown"),
+        (at("06:59") + 50, "outside_window"),
+    )
+    desktop = Desktop()
+    for clock in ("07:05", "07:10"):
+        tell_of_night(school, NIGHT, at(clock), desktop)
+    line = "last night: nothing was done: idle unknown 6 h, owner there 2 h"
+    assert desktop.shown == [("nightschool did nothing last night", line)]
+    with Ledger(school.ledger_file) as ledger:
+        ((name, found),) = newest_nights(ledger, NIGHT, at("12:00"))
+    assert (name, found.aside[0].reason) == ("last night", "idle_unknown")
+
+
+def test_a_night_that_its_owner_paused_is_no_news(school: School) -> None:
+    decide(school, (at("20:00", 24), "paused"))
+    assert ticks(school, at("07:05"), at("07:10")) == []
+    assert named(school, NIGHT, at("07:10")) == [("last night", 0.0)]
 
 
 def test_the_text_says_what_was_done_and_what_is_next(school: School) -> None:
@@ -158,7 +191,7 @@ def test_the_newest_night_is_the_one_under_way_or_the_last(school: School) -> No
     work(school, at("23:30", 24), at("01:00"))
     assert named(school, NIGHT, at("02:00")) == [("tonight so far", 1.5)]
     assert named(school, NIGHT, at("22:59")) == [("last night", 1.5)]
-    assert named(school, NIGHT, at("23:01")) == []
+    assert named(school, NIGHT, at("23:01")) == [("tonight so far", 0.0)]
 
 
 JOINED = NightSettings.model_validate(
@@ -173,14 +206,14 @@ def test_where_windows_join_a_night_is_told_when_the_evening_changes(
 ) -> None:
     for day in (22, 23, 24):
         work(school, at("01:00", day), at("02:00", day))
-    found = ticks(school, at("06:00", 22), at("12:00", 25), night=night)
+    found = ticks(school, at("06:00", 22), at("06:00", 25), night=night)
     days = (22, 23, 24) if night is JOINED else (23, 24, 25)
     assert found == [at(told, day) for day in days]
 
 
 def test_the_last_night_is_told_beside_the_next_while_it_is_news(school: School) -> None:
     work(school, at("02:00"), at("03:00"))
-    assert named(school, JOINED, at("08:00")) == [("last night", 1.0)]
+    assert named(school, JOINED, at("07:00")) == [("last night", 1.0)]
     work(school, at("08:00"), at("08:30"))
     both = [("last night", 1.0), ("tonight so far", 0.5)]
     assert named(school, JOINED, at("09:00")) == both

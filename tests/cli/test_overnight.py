@@ -45,8 +45,9 @@ def test_new_notes_are_told_until_a_run_has_read_them(make_school: MakeSchool) -
 def test_what_kept_the_notes_from_being_looked_at_is_told(make_school: MakeSchool) -> None:
     school = make_school()
     prepare(school)
-    write_seen(school.seen_file, Seen(1.0, problem="there are no notes at /gone"))
-    line = "looking at the notes: there are no notes at /gone"
+    looked = time.mktime((2026, 11, 24, 22, 30, 0, 0, 0, -1))
+    write_seen(school.seen_file, Seen(looked, problem="there are no notes at /gone"))
+    line = "looking at the notes (Tue 24 Nov 22:30): there are no notes at /gone"
     assert status(school).splitlines()[-1] == line
     assert json.loads(status(school, "--json"))["notes"]["problem"] == "there are no notes at /gone"
 

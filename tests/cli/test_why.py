@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import fields
 from datetime import datetime
 
@@ -90,5 +91,7 @@ def test_it_tells_what_is_wrong_with_the_notes(
 ) -> None:
     school = make_school()
     invoke(school, "run")
-    write_seen(school.seen_file, Seen(problem="there are no notes at /gone"))
-    assert "looking at the notes: there are no notes at /gone" in invoke(school, "why").output
+    seen_at = time.mktime((2026, 11, 24, 22, 30, 0, 0, 0, -1))
+    write_seen(school.seen_file, Seen(seen_at, problem="there are no notes at /gone"))
+    line = "looking at the notes (Tue 24 Nov 22:30): there are no notes at /gone"
+    assert line in invoke(school, "why").output

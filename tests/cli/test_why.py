@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import fields
 from datetime import datetime
@@ -39,6 +40,24 @@ def test_json_keeps_its_contract(make_school: MakeSchool, seen: dict[str, Signal
     power = next(signal for signal in told["signals"] if signal["name"] == "on_ac")
     assert power["value"] is None and power["remark"] == "broken"
     assert "power_unknown" in [finding["reason"] for finding in told["against"]]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process is not ours to set")
+def test_another_time_zone_than_the_computers_is_named(
+    make_school: MakeSchool, seen: dict[str, Signals], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = make_school(night={"timezone": "Asia/Tokyo"})
+    for zone, named in (("Europe/Berlin", " Asia/Tokyo"), ("Asia/Tokyo", "")):
+        with monkeypatch.context() as patched:
+            patched.setenv("TZ", zone)
+            time.tzset()
+            window = next(
+                line for line in invoke(school, "why").output.splitlines() if "next window" in line
+            )
+            paused = invoke(school, "pause", "--for", "2h").output.strip()
+        time.tzset()
+        assert window.endswith(f"23:00{named} to 07:00")
+        assert re.fullmatch(rf"paused until .*\d\d:\d\d{named}", paused)
 
 
 def test_it_says_what_is_so_what_would_have_to_change_and_with_which_setting(

@@ -6,7 +6,7 @@ from typing import Any
 
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.jobs.morning import newest_night
+from nightschool.jobs.morning import newest_nights
 from nightschool.jobs.seen import as_dict, hint, still_news
 from nightschool.ledger.ledger import Ledger
 from nightschool.reports import morning
@@ -15,13 +15,15 @@ from nightschool.reports import morning
 def overnight(
     school: School, settings: Settings, ledger: Ledger, now: float
 ) -> tuple[list[str], dict[str, Any]]:
-    """Lines for a terminal, and the same for `--json`: `night` and `notes`."""
-    found = newest_night(ledger, settings.night, now)
+    """Lines for a terminal, and the same for `--json`: `night` (the newest) and `notes`."""
+    found = newest_nights(ledger, settings.night, now)
     seen = still_news(school, ledger)
-    lines = morning.lines(found[1], found[0]) if found else []
+    lines = [f"{name}: {morning.summary(night)}" for name, night in found]
+    runs = {run.run: run for _, night in found for run in night.runs}  # once, as it is now
+    lines += [morning.outcome(run) for run in runs.values()]
     if said := hint(seen, settings.retrain):
         lines.append(said)
     return lines, {
-        "night": morning.as_dict(found[1]) if found else None,
+        "night": morning.as_dict(found[-1][1]) if found else None,
         "notes": as_dict(seen, settings.retrain),
     }

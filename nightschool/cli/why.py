@@ -108,8 +108,14 @@ def _lines(outlook: Outlook, night: NightSettings) -> Iterator[str]:
 
 
 def clock(at: datetime) -> str:
-    """A time of today as "23:00", of another day with it: "Fri 27 Nov 23:00"."""
-    return f"{at:%H:%M}" if at.date() == datetime.now(at.tzinfo).date() else f"{at:%a %d %b %H:%M}"
+    """A time of today as "23:00", of another day with it: "Fri 27 Nov 23:00".
+
+    Followed by its time zone where this computer's clock shows another time.
+    """
+    here = at.astimezone()
+    zone = "" if at.utcoffset() == here.utcoffset() else f" {at.tzinfo}"
+    today = at.date() == datetime.now(at.tzinfo).date()
+    return f"{at:%H:%M}{zone}" if today else f"{at:%a %d %b %H:%M}{zone}"
 
 
 def _show(signals: Signals) -> None:

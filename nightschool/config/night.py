@@ -7,9 +7,10 @@ one that they show twice in autumn is the first: so a window comes once, and non
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 from datetime import time as clock_time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,6 +19,8 @@ from nightschool.config.night_settings import DAY_MINUTES, NightSettings, Span, 
 
 # A window that lies within the hour that spring skips comes a week later.
 _DAYS_AHEAD = 15
+# A night of last week is found whole.
+_DAYS_BACK = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,17 @@ def next_window(night: NightSettings, now: float) -> Window | None:
     return next((window for window in windows(night, now) if window.opens > now), None)
 
 
-def latest_window(night: NightSettings, now: float) -> Window | None:
-    """The window that opened last, open still or over; None where none did within a week."""
-    opened = None
-    for window in windows(night, now - 8 * 24 * 3600.0):
-        if window.opens > now:
+def nights(night: NightSettings, now: float) -> list[Window]:
+    """The newest two nights that have begun, in order: all windows of an evening as one, from the first's
+    begin to the last's end."""
+    found: list[Window] = []
+    since = now - _DAYS_BACK * 24 * 3600.0
+    for _, group in itertools.groupby(windows(night, since), lambda window: window.evening):
+        evening = list(group)
+        if evening[0].opens > now:
             break
-        opened = window
-    return opened
+        found.append(replace(evening[-1], opens=evening[0].opens))
+    return found[-2:]
 
 
 def is_near(night: NightSettings, now: float, ahead_s: float) -> bool:

@@ -33,7 +33,7 @@ class History:
     starts: tuple[float, ...] = ()
     """When work went on after it had been stopped, oldest first; stages and chunks in a row are one."""
     stretches: tuple[tuple[float, float | None], ...] = ()
-    """When work went on, from when to when; to None: it goes on still."""
+    """When work went on, from when to when; to None: it goes on still. What crashed counts, too."""
     ended: tuple[str, float] | None = None
     """How the newest attempt ended, and when; None: it works still, or there was none."""
     woke: bool = False
@@ -54,22 +54,23 @@ def read_history(ledger: Ledger, now: float) -> History:
 
 def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> History:
     """History from decisions, the newest first, and attempts, the oldest first."""
-    disturbed = next((n for n, one in enumerate(past) if one.reason in DISTURBANCES), None)
+    # What was so while no worker was there, nobody saw.
+    seen = [one for one in past if one.reason != Reason.NO_WORKER]
+    disturbed = next((n for n, one in enumerate(seen) if one.reason in DISTURBANCES), None)
     heat = next((one.reason for one in past if one.reason not in _BEFORE_HEAT), None)
     last = attempts[-1] if attempts else None
     worked = [one for one in attempts if one.outcome not in FRUITLESS]
     return History(
         running=bool(past) and past[0].allowed,
         hot=heat == Reason.TOO_HOT,
-        disturbed=None if disturbed is None else Reason(past[disturbed].reason),
-        quiet_since=past[disturbed - 1].at if disturbed else None,
+        disturbed=None if disturbed is None else Reason(seen[disturbed].reason),
+        quiet_since=seen[disturbed - 1].at if disturbed else None,
         starts=tuple(
             one.started
             for before, one in zip([None, *worked], worked, strict=False)
             if not (before and _continues(before, one))
         ),
-        # When a lost attempt ended is not known.
-        stretches=tuple((one.started, one.ended) for one in worked if one.outcome != "lost"),
+        stretches=tuple((one.started, one.ended) for one in worked),
         ended=(last.outcome, last.ended) if last and last.outcome and last.ended else None,
     )
 

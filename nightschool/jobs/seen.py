@@ -73,8 +73,9 @@ def write_seen(file: Path, seen: Seen) -> None:
 
 
 def problem_of(seen: Seen) -> str:
-    """A line on what stood in the way of the last look at the notes; "" where nothing did."""
-    return f"looking at the notes: {seen.problem}" if seen.problem else ""
+    """A line on what stood in the way of the last look at the notes, and when; "" where nothing did."""
+    looked = datetime.fromtimestamp(seen.at)
+    return f"looking at the notes ({looked:%a %d %b %H:%M}): {seen.problem}" if seen.problem else ""
 
 
 def hint(seen: Seen, retrain: RetrainSettings) -> str:

@@ -9,6 +9,8 @@ import signal
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 import filelock
@@ -21,11 +23,14 @@ from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.scheduler import Scheduler, start_scheduler
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import LedgerError
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.runner import Runner, insist
 
 # A ledger that another program holds (a backup, a virus scanner) is waited for.
 _PATIENCE_S = 60.0
+# So exactly it is known when a worker died that waited.
+_SIGN_S = 60.0
 
 
 class WorkerRunning(Exception):
@@ -60,17 +65,41 @@ def work(
             "one is enough; `nightschool status` shows what it does"
         ) from None
     try:
-        (school.state / "worker.json").write_text(json.dumps({"pid": os.getpid()}), "utf-8")
+        heard = _heard(school)
+        _sign(school).write_text(json.dumps({"pid": os.getpid()}), "utf-8")
         deadline = time.monotonic() + _PATIENCE_S
-        insist(lambda: _take_over(school), lambda: time.monotonic() > deadline)
-        return _consume(school, settings, until, every_s, sensors)
+        insist(lambda: _take_over(school, heard), lambda: time.monotonic() > deadline)
+        try:
+            return _consume(school, settings, until, every_s, sensors)
+        finally:
+            _leave(school)
     finally:
         lock.release()
 
 
-def _take_over(school: School) -> None:
+def _sign(school: School) -> Path:
+    """The file whose time is the worker's last sign of life."""
+    return school.state / "worker.json"
+
+
+def _heard(school: School) -> float | None:
+    try:
+        return _sign(school).stat().st_mtime
+    except OSError:
+        return None
+
+
+def _take_over(school: School, heard: float | None) -> None:
     with Ledger(school.ledger_file) as ledger:
-        ledger.take_over()
+        ledger.take_over(heard)
+
+
+def _leave(school: School) -> None:
+    """What was decided holds no longer. Where that cannot be written, the next worker does it."""
+    with suppress(OSError):
+        os.utime(_sign(school))
+    with suppress(LedgerError), Ledger(school.ledger_file) as ledger:
+        ledger.decide(None, False, "no_worker")
 
 
 def _consume(
@@ -100,7 +129,7 @@ def _consume(
     night = NightWatch(school, settings, runner, sensors)
     scheduler = start_scheduler(school, queue, settings, night.read)
     consumer.start()
-    checked = time.monotonic()
+    checked = signed = time.monotonic()
     try:
         while not signalled and not until():
             time.sleep(every_s)
@@ -109,6 +138,10 @@ def _consume(
             if time.monotonic() - checked > 10:
                 consumer.check_worker_health()
                 checked = time.monotonic()
+            if time.monotonic() - signed > _SIGN_S:
+                with suppress(OSError):
+                    os.utime(_sign(school))
+                signed = time.monotonic()
     finally:
         scheduler.stop()
         runner.stopping.set()

@@ -43,14 +43,16 @@ class ControlTable(Store):
         with self._transaction():
             self._write_decision(run, allowed, reason, detail)
 
-    def _write_decision(self, run: int | None, allowed: bool, reason: str, detail: str) -> None:
+    def _write_decision(
+        self, run: int | None, allowed: bool, reason: str, detail: str, at: float | None = None
+    ) -> None:
         self._db.execute(
             "UPDATE control SET decision_run = ?, run_allowed = ?, decision_reason = ?",
             (run, int(allowed), reason),
         )
         self._db.execute(
             "INSERT INTO decisions (at, run, allowed, reason, detail) VALUES (?, ?, ?, ?, ?)",
-            (self._clock(), run, int(allowed), reason, detail),
+            (self._clock() if at is None else at, run, int(allowed), reason, detail),
         )
 
     def decisions(self, newest: int) -> list[PastDecision]:

@@ -126,25 +126,19 @@ class Ledger(ControlTable):
     def seconds(self, run: int, stage: str | None = None) -> float:
         """The time that was worked on a run, or on one stage of it; what is under way counts so far.
 
-        Attempts that were lost are left out: when they ended is not known. So are fruitless ones.
+        Fruitless attempts are left out.
         """
-        ((total,),) = self._rows(
-            "SELECT coalesce(sum(coalesce(ended, ?) - started), 0) FROM attempts "
-            "WHERE run = ? AND stage = coalesce(?, stage) AND "
-            f"coalesce(outcome, '') NOT IN {('lost', *FRUITLESS)}",
-            self._clock(), run, stage,
-        )  # fmt: skip
-        return float(total)
+        now = self._clock()
+        return sum(
+            (now if one.ended is None else one.ended) - one.started
+            for one in self.attempts_of(run)
+            if stage in (None, one.stage) and one.outcome not in FRUITLESS
+        )
 
     def attempts(self, since: float) -> list[Attempt]:
         """Those that ended after `since` or have not ended, of the newest thousand; oldest first."""
-        rows = self._rows(
-            "SELECT run, stage, started, ended, outcome, reason FROM attempts "
-            "WHERE id > (SELECT max(id) FROM attempts) - 1000 AND (ended IS NULL OR ended > ?) "
-            "ORDER BY id",
-            since,
-        )
-        return [Attempt(*row) for row in rows]
+        newest = "id > (SELECT max(id) FROM attempts) - 1000"
+        return self._attempts(f"{newest} AND (ended IS NULL OR ended > ?)", since)
 
     def attempts_of(self, run: int) -> list[Attempt]:
         """All work on a run, oldest first."""
@@ -217,9 +211,10 @@ class Ledger(ControlTable):
 
     # Work
 
-    def take_over(self) -> list[int]:
+    def take_over(self, heard: float | None = None) -> list[int]:
         """Release every lease: the caller holds the work lock, so their workers are dead.
 
+        `heard` is when the worker before was last known to live: what it had decided holds no longer.
         Returns the runs that were under way.
         """
         with self._transaction() as db:
@@ -229,6 +224,10 @@ class Ledger(ControlTable):
             ]
             for claim in claims:
                 self._end(claim, "lost", _WORKER_DIED)
+            last = self.decisions(1)
+            if heard is not None and last and last[0].reason != "no_worker":
+                gone = min(max(heard, last[0].at), self._clock())
+                self._write_decision(None, False, "no_worker", "", gone)
             self._write_decision(None, False, "no_worker", "")
         return [claim.run for claim in claims]
 

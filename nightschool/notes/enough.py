@@ -81,8 +81,8 @@ def too_small(test: Mapping[str, int], groups: int | None = None) -> list[str]:
     )
     if groups < min(n, _LEAST_GROUPS):
         warnings.append(
-            f"{of_groups}: of fewer than {_LEAST_GROUPS} no model is ever found better, however good it is; add "
-            "notes of other files or sources, or set split.same_source = false"
+            f"{of_groups}: of fewer than {_LEAST_GROUPS} no model is ever found better, however good it is; "
+            "add notes of other files or sources, or set split.same_source = false"
         )
     elif shows_little(n):
         warnings.append(f"few notes to measure with: {enough(n)}; add notes, or raise split.test")

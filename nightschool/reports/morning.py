@@ -40,7 +40,10 @@ class RunOfNight:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """How often and how long it stepped aside for one reason (a key, see `timeline.in_words`)."""
+    """How often and how long it stepped aside for one reason (a key, see `timeline.in_words`).
+
+    Where nothing was done in a night, how long that held it up.
+    """
 
     reason: str
     times: int
@@ -66,17 +69,17 @@ def lines(night: Night, name: str = "last night") -> list[str]:
 
 def summary(night: Night) -> str:
     """'trained 3 h 10 min (412 of 648 steps), stepped aside 2 times (owner there 6 min, ...)'."""
-    if not night.runs:
-        return "nothing was done"
+    each = ", ".join(f"{in_words(one.reason)} {spoken(one.seconds)}" for one in night.aside)
+    if not night.worked_s:
+        return f"nothing was done: {each}" if each else "nothing was done"
     steps = sum(run.steps for run in night.runs)
     if steps:
         total = sum(run.total_steps for run in night.runs if run.steps)
         said = f"trained {spoken(night.trained_s)} ({steps:,} of {counted(total, 'step')})"
     else:
         said = f"worked {spoken(night.worked_s)}"
-    times = sum(one.times for one in night.aside)
-    if times:
-        each = ", ".join(f"{in_words(one.reason)} {spoken(one.seconds)}" for one in night.aside)
+    if each:
+        times = sum(one.times for one in night.aside)
         said += f", stepped aside {counted(times, 'time')} ({each})"
     return said
 
@@ -103,6 +106,8 @@ def notification(night: Night) -> tuple[str, str]:
         title = "nightschool: a better model is in use"
     elif done:
         title = f"nightschool: run {done[-1].run} is done"
+    elif not night.worked_s:
+        title = "nightschool did nothing last night"
     else:
         title = f"nightschool trained {spoken(night.trained_s or night.worked_s)}"
     return title, "\n".join(lines(night))

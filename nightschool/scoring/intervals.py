@@ -59,9 +59,9 @@ def share(hits: NDArray[np.bool_], codes: Codes, level: float = LEVEL) -> tuple[
 def auroc(area: float, real: float, none: float, level: float = LEVEL) -> tuple[float, float]:
     """The score interval of an area under the ROC curve (Newcombe 2006, part 2, method 5).
 
-    (0, 1) where one side is worth nothing. Its variance is that of Hanley and McNeil 1982 at each area that is tried, so it has a width also
+    Its variance is that of Hanley and McNeil 1982 at each area that is tried, so it has a width also
     where all is ranked right, and holds where one side has but a few notes. `real` and `none` are how
-    many independent notes there are on either side; counts may be fractions.
+    many independent notes there are on either side; counts may be fractions. (0, 1) where one is 0.
     """
     if not real or not none:
         return 0.0, 1.0

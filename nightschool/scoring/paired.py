@@ -104,9 +104,9 @@ def sign_flip(difference: NDArray[np.int64], codes: Codes) -> float:
 def tango(wins: float, losses: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """The score interval of a difference of paired proportions (Tango 1998); counts may be fractions.
 
-    (-1, 1) without any. It inverts the test of each difference, as Wilson's does: so it stays within -1 and 1, has a width
+    It inverts the test of each difference, as Wilson's does: so it stays within -1 and 1, has a width
     also where nothing or everything differs, and covers at the small counts where the bootstrap, whose
-    draws hold no note that was not seen, does not.
+    draws hold no note that was not seen, does not. (-1, 1) without any notes.
     """
     if not n:
         return -1.0, 1.0

@@ -18,6 +18,8 @@ _NOT_ITS_TIME = frozenset({
     "queued", "outside_window", "window_closed", "finish_by", "hours_used", "no_worker", "stopped",
     "nothing_to_do", "lost", "killed", "failed", "cancelled",
 })  # fmt: skip
+# A worker that is awake decides anew when the window opens.
+_BY_THE_CLOCK = frozenset({"outside_window", "finish_by", "hours_used"})
 # These prolong what was before them.
 _AFTERWARDS = frozenset({"quiet_time", "too_many_starts"})
 
@@ -88,32 +90,57 @@ def _joined(found: Sequence[Span]) -> list[Span]:
 
 
 def night_between(ledger: Ledger, start: float, end: float) -> Night:
-    """All that was done between two moments."""
+    """All that was done between two moments; where a run was queued and nothing was, what held it up."""
     attempts = ledger.attempts_between(start, end)
     decisions = ledger.decisions_between(start, end)
-    numbers = sorted({attempt.run for attempt in attempts})
     told = []
-    asides: dict[str, Aside] = {}
-    for number in numbers:
-        run, mine = ledger.run(number), [a for a in attempts if a.run == number]
+    for number in sorted({attempt.run for attempt in attempts}):
+        mine = [a for a in attempts if a.run == number]
         # What lies before the first work of a night is no stepping aside.
-        found = spans(mine, max(start, mine[0].started), end, decisions)
-        told.append((run, mine, found))
-        for span in found:
-            if span.state == "aside":
-                so_far = asides.get(span.reason, Aside(span.reason, 0, 0.0))
-                asides[span.reason] = Aside(
-                    span.reason, so_far.times + 1, so_far.seconds + span.seconds
-                )
-    work = [span for _, _, found in told for span in found if span.state == "worked"]
+        told.append(
+            (ledger.run(number), mine, spans(mine, max(start, mine[0].started), end, decisions))
+        )
+    stretches = [span for _, _, found in told for span in found]
+    work = [span for span in stretches if span.state == "worked"]
+    aside = [span for span in stretches if span.state == "aside"]
     return Night(
         start,
         end,
         sum(span.seconds for span in work),
         sum(span.seconds for span in work if span.stage == "train"),
-        tuple(sorted(asides.values(), key=lambda one: -one.seconds)),
+        _by_reason(aside if work else _held_up(ledger, start, end, decisions)),
         tuple(_run_of_night(ledger, run, mine) for run, mine, _ in told),
     )
+
+
+def _held_up(
+    ledger: Ledger, start: float, end: float, decisions: Sequence[PastDecision]
+) -> list[Span]:
+    """Why nothing was done while a run was queued. Without a worker, that is one which is open still."""
+    first = decisions[0] if decisions and decisions[0].at <= start else None
+    if first is None:
+        reason = "no_worker"
+    elif first.reason in _BY_THE_CLOCK:
+        reason = "woke"
+    else:
+        reason = "queued" if first.allowed else first.reason
+    queued = min((run.created for run in ledger.runs() if run.open), default=end)
+    found = []
+    for span in _waits("", start, end, reason, decisions):
+        if span.reason == "no_worker":
+            found.append(replace(span, start=max(span.start, queued)))
+        elif span.state == "aside":
+            found.append(span)
+    return [span for span in found if span.seconds > _AT_ONCE_S]
+
+
+def _by_reason(found: Sequence[Span]) -> tuple[Aside, ...]:
+    """The longest first."""
+    asides: dict[str, Aside] = {}
+    for span in found:
+        so_far = asides.get(span.reason, Aside(span.reason, 0, 0.0))
+        asides[span.reason] = Aside(span.reason, so_far.times + 1, so_far.seconds + span.seconds)
+    return tuple(sorted(asides.values(), key=lambda one: -one.seconds))
 
 
 def _run_of_night(ledger: Ledger, run: Run, attempts: Sequence[Attempt]) -> RunOfNight:

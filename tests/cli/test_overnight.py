@@ -45,8 +45,9 @@ def test_new_notes_are_told_until_a_run_has_read_them(make_school: MakeSchool) -
 def test_what_kept_the_notes_from_being_looked_at_is_told(make_school: MakeSchool) -> None:
     school = make_school()
     prepare(school)
-    write_seen(school.seen_file, Seen(1.0, problem="there are no notes at /gone"))
-    line = "looking at the notes: there are no notes at /gone"
+    looked = time.mktime((2026, 11, 24, 22, 30, 0, 0, 0, -1))
+    write_seen(school.seen_file, Seen(looked, problem="there are no notes at /gone"))
+    line = "looking at the notes (Tue 24 Nov 22:30): there are no notes at /gone"
     assert status(school).splitlines()[-1] == line
     assert json.loads(status(school, "--json"))["notes"]["problem"] == "there are no notes at /gone"
 
@@ -59,8 +60,14 @@ def test_the_night_is_told_in_a_line_for_itself_and_one_for_each_run(
     later = time.localtime(time.time() + 7200)
     school = make_school(night={"start": start, "end": f"{later.tm_hour:02}:{later.tm_min:02}"})
     clock = time.time() - 1200
+    assert json.loads(status(school, "--json"))["night"] is None
     with Ledger(school.ledger_file, clock=lambda: clock) as ledger:
         run = ledger.add_run(load(school.settings_file).model_dump(), "compare", "tonight").id
+    told = status(school).splitlines()[-1]
+    assert told == "tonight so far: nothing was done: no worker 20 min"
+    night = json.loads(status(school, "--json"))["night"]
+    assert [one["reason"] for one in night["aside"]] == ["no_worker"]
+    with Ledger(school.ledger_file, clock=lambda: clock) as ledger:
         claim = ledger.claim(run, "worker")
         assert claim
         clock += 600

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import fields
 from datetime import datetime
@@ -42,6 +43,24 @@ def test_json_keeps_its_contract(make_school: MakeSchool, seen: dict[str, Signal
     power = next(signal for signal in told["signals"] if signal["name"] == "on_ac")
     assert power["value"] is None and power["remark"] == "broken"
     assert "power_unknown" in [finding["reason"] for finding in told["against"]]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process is not ours to set")
+def test_another_time_zone_than_the_computers_is_named(
+    make_school: MakeSchool, seen: dict[str, Signals], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = make_school(night={"timezone": "Asia/Tokyo"})
+    for zone, named in (("Europe/Berlin", " Asia/Tokyo"), ("Asia/Tokyo", "")):
+        with monkeypatch.context() as patched:
+            patched.setenv("TZ", zone)
+            time.tzset()
+            window = next(
+                line for line in invoke(school, "why").output.splitlines() if "next window" in line
+            )
+            paused = invoke(school, "pause", "--for", "2h").output.strip()
+        time.tzset()
+        assert window.endswith(f"23:00{named} to 07:00")
+        assert re.fullmatch(rf"paused until .*\d\d:\d\d{named}", paused)
 
 
 def test_it_says_what_is_so_what_would_have_to_change_and_with_which_setting(
@@ -137,5 +156,7 @@ def test_it_tells_what_is_wrong_with_the_notes(
 ) -> None:
     school = make_school()
     invoke(school, "run")
-    write_seen(school.seen_file, Seen(problem="there are no notes at /gone"))
-    assert "looking at the notes: there are no notes at /gone" in invoke(school, "why").output
+    seen_at = time.mktime((2026, 11, 24, 22, 30, 0, 0, 0, -1))
+    write_seen(school.seen_file, Seen(seen_at, problem="there are no notes at /gone"))
+    line = "looking at the notes (Tue 24 Nov 22:30): there are no notes at /gone"
+    assert line in invoke(school, "why").output

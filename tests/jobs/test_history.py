@@ -62,6 +62,12 @@ def test_what_is_the_last_decision_lasts_still() -> None:
     assert (history.disturbed, history.quiet_since) == (Reason.GPU_BUSY, None)
 
 
+def test_nobody_saw_whether_it_was_quiet_while_no_worker_was_there() -> None:
+    rows = (40.0, "no_worker"), (30.0, "no_worker"), (20.0, "on_battery")
+    assert past(*rows).quiet_since is None
+    assert past((41.0, "quiet_time"), *rows).quiet_since == 41
+
+
 @pytest.mark.parametrize(
     ("rows", "hot"),
     [
@@ -94,8 +100,25 @@ def test_stages_and_chunks_in_a_row_are_one_start(ledger: Ledger, clock: Clock) 
     history = read_history(ledger, clock.now)
     begin = 1_000_000.0
     assert history.starts == (begin, begin + 220, begin + 440)
-    assert history.worked_s(begin, clock.now, clock.now) == 400, "a lost attempt counts"
+    assert history.worked_s(begin, clock.now, clock.now) == 500, "what crashed is no work"
     assert history.worked_s(begin + 50, begin + 130, clock.now) == 70
+
+
+@pytest.mark.parametrize("retried", [False, True])
+def test_work_whose_worker_died_counts_until_it_was_last_heard_of(
+    ledger: Ledger, clock: Clock, retried: bool
+) -> None:
+    run = ledger.add_run({}, "compare", "tonight").id
+    assert ledger.claim(run, "worker")
+    clock.now += 100
+    ledger.event(run, "prep", "progress", "still here")
+    clock.now += 10 * H
+    ledger.take_over()
+    if retried:
+        ledger.cancel(run)
+        ledger.retry(run)
+    assert read_history(ledger, clock.now).worked_s(0, clock.now, clock.now) == 100
+    assert ledger.seconds(run) == 100
 
 
 def test_a_chunk_that_waited_after_the_one_before_is_a_start_of_its_own(

@@ -178,7 +178,8 @@ def test_notes_that_vanish_are_a_problem_and_no_reason(school: School) -> None:
     notes = school.root / "notes"
     notes.rename(school.root / "away")
     assert look(school, 2.0) is None
-    assert "looking at the notes: there are no notes at" in said(school)
+    looked = time.strftime("%a %d %b %H:%M", time.localtime(2.0))
+    assert f"looking at the notes ({looked}): there are no notes at" in said(school)
     assert read_seen(school.seen_file).news == News(1, 36, 38, 2, ())
     notes.mkdir()  # as where a drive is mounted
     assert look(school, 3.0) is None
@@ -249,7 +250,7 @@ def test_a_drive_that_never_answers_is_given_up(school: School) -> None:
     begun = time.monotonic()
     assert look(school, time.time(), limit_s=2.0) is None
     assert time.monotonic() - begun < 20
-    assert said(school) == "looking at the notes: no answer in 2 s"
+    assert said(school).endswith("): no answer in 2 s")
 
 
 # The hook

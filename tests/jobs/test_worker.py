@@ -20,6 +20,7 @@ import pytest
 
 from nightschool.config.paths import School
 from nightschool.config.settings import load
+from nightschool.jobs import worker as worker_module
 from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.requests import request_run
 from nightschool.jobs.signals.signal import Signals
@@ -246,3 +247,31 @@ def test_it_steps_aside_when_the_owner_is_back_and_goes_on_when_they_are_gone(
         "owner_active",
         "in_window",
     ]
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_what_a_worker_decided_holds_until_it_was_last_there(
+    make_school: MakeSchool, crashed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "_SIGN_S", 0.1)
+    school, now = make_school(night=ALL_DAY), time.time()
+    settings = load(school.settings_file)
+    sign = school.state / "worker.json"
+    if crashed:
+        with Ledger(school.ledger_file, clock=lambda: now - 7200) as ledger:
+            ledger.decide(1, False, "owner_active", "")
+        sign.write_text('{"pid": 1}', "utf-8")
+        os.utime(sign, (now - 7000, now - 7000))
+    signs: list[float] = []
+
+    def over() -> bool:
+        signs.append(sign.stat().st_mtime)
+        return len(signs) > 20
+
+    work(school, settings, over, 0.05, signals)
+    with Ledger(school.ledger_file) as ledger:
+        told = [(round(one.at - now), one.reason) for one in reversed(ledger.decisions(9))]
+    if crashed:
+        assert told[:2] == [(-7200, "owner_active"), (-7000, "no_worker")]
+    assert [why for at, why in told if at >= 0] == ["no_worker", "nothing_to_do", "no_worker"]
+    assert len(set(signs)) > 2, "it gives no sign of life"

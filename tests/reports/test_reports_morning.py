@@ -35,7 +35,9 @@ def test_a_night_of_a_second_run_and_one_without_any() -> None:
     assert lines(both, "tonight so far")[0] == (
         "tonight so far: trained 3 h 10 min (422 of 748 steps)"
     )
-    assert lines(replace(NIGHT, runs=())) == ["last night: nothing was done"]
+    nothing = replace(NIGHT, worked_s=0.0, trained_s=0.0, runs=())
+    assert lines(replace(nothing, aside=())) == ["last night: nothing was done"]
+    assert lines(nothing) == ["last night: nothing was done: on battery 12 min, owner there 6 min"]
     scored = replace(NIGHT, aside=(), runs=(replace(RUN, steps=0, total_steps=0, stopped=""),))
     assert lines(scored) == ["last night: worked 3 h 20 min", "run 5 goes on"]
 

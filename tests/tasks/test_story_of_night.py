@@ -142,6 +142,53 @@ def test_an_owner_who_comes_and_stays_is_stepped_aside_for_till_the_morning(tmp_
     assert (aside.reason, aside.times, aside.seconds) == ("owner_active", 1, 420 * M)
 
 
+Decided = list[tuple[float, bool, str]]
+
+
+@pytest.mark.parametrize(
+    ("decided", "told"),
+    [
+        ([(0, False, "outside_window"), (60, False, "idle_unknown")], [("idle_unknown", 480)]),
+        ([(0, False, "outside_window")], [("woke", 480)]),  # or it had decided at 60
+        ([(0, False, "outside_window"), (240, False, "woke")], [("woke", 480)]),
+        ([(0, False, "no_worker")], [("no_worker", 480)]),
+        ([], [("no_worker", 480)]),
+        ([(0, False, "nothing_to_do"), (300, False, "on_battery")], [("on_battery", 240)]),
+        ([(0, False, "on_battery"), (300, False, "outside_window")], [("on_battery", 240)]),
+        (
+            [(60, False, "on_battery"), (90, False, "quiet_time"), (95, False, "owner_active")],
+            [("owner_active", 445), ("on_battery", 35)],
+        ),
+        (
+            [(60, False, "on_battery"), (100, False, "no_worker"), (500, False, "on_battery")],
+            [("no_worker", 400), ("on_battery", 80)],
+        ),
+    ],
+)
+def test_a_night_without_work_tells_what_held_it_up(
+    tmp_path: Path, decided: Decided, told: list[tuple[str, float]]
+) -> None:
+    now = 0.0
+    with Ledger(tmp_path / "ledger.db", clock=lambda: now) as ledger:
+        ledger.add_run({}, "compare", "tonight")
+        for minute, allowed, reason in decided:
+            now = M * minute
+            ledger.decide(None if reason in ("no_worker", "nothing_to_do") else 1, allowed, reason)
+        night = night_between(ledger, 60 * M, 540 * M)
+        assert [(one.reason, one.seconds / M) for one in night.aside] == told
+        assert (night.runs, night.worked_s) == ((), 0)
+
+
+def test_a_night_without_a_run_was_held_up_by_nothing(tmp_path: Path) -> None:
+    now = 0.0
+    with Ledger(tmp_path / "ledger.db", clock=lambda: now) as ledger:
+        for now, reason in ((0.0, "nothing_to_do"), (90 * M, "no_worker")):  # noqa: B007
+            ledger.decide(None, False, reason)
+        now = 600 * M
+        ledger.add_run({}, "compare", "tonight")
+        assert night_between(ledger, 60 * M, 540 * M).aside == ()
+
+
 def test_a_night_in_the_ledger_is_told_in_lines(tmp_path: Path) -> None:
     now = 0.0
 

@@ -4,7 +4,7 @@
 
 `--clinc` holds CLINC150's data_small.json (github.com/clinc/oos-eval): the first ten intents by name,
 100 texts each, and its 1200 out-of-scope texts as the kind "none". A school with the shipped base and
-the cpu-demo preset, `nightschool run --now`, split as prep does (20 % test); seven minutes on two cores.
+the cpu-demo preset, `nightschool run --now`, split as prep does (20 % test); four minutes on two cores.
 `--work` stays, so that its report can be looked at. One JSON line an arm that gives probabilities:
 accuracy on in-scope texts, recall and false alarms of "none", AUROC; then what the trained model
 sorts with and without the abstain threshold that the validation texts gave, on probabilities with their

@@ -59,7 +59,7 @@ def survey(
         near=near,
         test=settings.split.test,
     )
-    groups = number_groups(notes, alike(same, near))
+    groups = number_groups([[n] for n in notes], alike(same, near), settings.split.same_source)
     from nightschool.scoring.suspects import find_suspects
 
     tell("looking for wrong labels", 0, 1)

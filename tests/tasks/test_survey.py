@@ -97,6 +97,20 @@ def test_sections_of_one_file_are_judged_together(make_school: MakeSchool) -> No
     assert inventory.suspects and inventory.suspects.judged == 0
 
 
+@pytest.mark.parametrize(("same_source", "judged"), [(True, 0), (False, 16)])
+def test_rows_of_one_source_are_judged_together(
+    make_school: MakeSchool, same_source: bool, judged: int
+) -> None:
+    """As prep deals them: a model that saw the source would confirm the kinds of its rows."""
+    school = make_school(each=0)
+    rows = [f"{kind} thing number {n * 7919:x},{kind},book {n % 4} of {kind}" for kind in ("food", "bike") for n in range(8)]  # fmt: skip
+    (school.root / "rows.csv").write_text("\n".join(["text,label,book", *rows]), encoding="utf-8")
+    settings = _settings(school, folder="rows.csv", group_column="book")
+    split = settings.split.model_copy(update={"same_source": same_source})
+    found = survey(school, settings.model_copy(update={"split": split})).suspects
+    assert found and found.judged == judged
+
+
 @pytest.mark.parametrize("folder", ["gone", "empty"])
 def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_not(
     make_school: MakeSchool, folder: str

@@ -50,8 +50,9 @@ def incumbent(work: Work, test: Sequence[str]) -> Incumbent | None:
 def ask_again(work: Work, test: Sequence[Item]) -> str:
     """Let the model in use answer the test notes that it has not answered, and keep that with this run.
 
-    That is a look at them, and recorded. Returns what was done, in a line; "" where nothing was to be done, or it was done before. Notes that
-    it learnt from are left out. Where it cannot be asked, the reason is kept. Raises Stopped, DeviceBusy.
+    That is a look at them, and recorded. Returns what was done, in a line; "" where nothing was to be
+    done, or it was done before. Notes that it learnt from are left out. Where it cannot be asked, the
+    reason is kept. Raises Stopped, DeviceBusy.
     """
     from nightschool.learning.errors import LearningError
     from nightschool.tasks.looks import IN_USE, record_look

@@ -30,7 +30,8 @@ def looks_at_test(work: Work, dataset: Dataset, accuracy: float, notes: float) -
     """The looks at the test notes of this run's dataset, this run's own included.
 
     Another dataset's test notes count as the same where they hold at least half of these, or can no
-    longer be read. A model that was asked again while it was in use is one model. `accuracy` is the newest model's, on test notes worth `notes` independent ones.
+    longer be read. A model that was asked again while it was in use is one model. `accuracy` is the
+    newest model's, on test notes worth `notes` independent ones.
     """
     from nightschool.scoring.power import optimism
 

@@ -14,6 +14,7 @@ from nightschool.notes.inventory import (
     Suspect,
     Suspects,
     Texture,
+    ToMeasure,
     take,
 )
 from nightschool.notes.readers import Note, Reading, Skipped
@@ -115,16 +116,20 @@ def test_the_gravest_is_said_first(notes: list[Note], said: str) -> None:
     assert findings(_inventory(*notes))[0].startswith(said)
 
 
-@pytest.mark.parametrize(("each", "few"), [(100, True), (400, False)])
-def test_a_test_split_that_can_say_little_is_told_before_any_run(each: int, few: bool) -> None:
-    notes = [Note(f"{kind} {n}", kind, f"{kind}{n}") for n in range(each) for kind in "ab"]
-    copies = [Note("a 1", "a", "copy"), Note("loose", None, "loose"), Note("c 1", "c", "alone")]
-    taken = take(Reading((*notes, *copies), (), ()), languages=["en"] * (2 * each + 3), test=0.2)
-    assert taken.to_measure == 2 * each // 5
-    told = [line for line in findings(taken) if line.startswith("Few notes to measure with: about")]
-    assert told == (["Few notes to measure with: about 40 test notes show a gain of 33 points or more "
-                     "(8 times in 10), a smaller one looks like chance. Add notes, or raise split.test."]
-                    if few else [])  # fmt: skip
+def test_a_test_split_that_can_say_little_is_told_before_any_run() -> None:
+    notes = [Note(f"{kind} {n}", kind, f"{kind}{n}") for n in range(100) for kind in "ab"]
+
+    def told(each: int) -> list[str]:
+        kept = ToMeasure({"a": each, "b": each}, 2 * each)
+        return [
+            line for line in findings(_inventory(*notes, to_measure=kept)) if "to measure" in line
+        ]
+
+    assert told(20) == [
+        "Few notes to measure with: 40 test notes show a gain of 33 points or more (8 times in 10), a smaller "
+        "one looks like chance; add notes, or raise split.test."
+    ]
+    assert told(200) == []
 
 
 def test_notes_that_are_all_the_same_are_called_so() -> None:

@@ -120,6 +120,8 @@ class ToMeasure:
 
     kinds: dict[str, int]
     groups: int
+    warnings: tuple[str, ...]
+    """What prep would say about so few."""
     why_not: str = ""
     """Why there are none, and no run is possible."""
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nightschool.config import files
-from nightschool.notes.enough import too_small
 from nightschool.notes.inventory import THIN, Auc, Feature, Inventory, Texture
 from nightschool.notes.text import listed
 from nightschool.reports import wording
@@ -63,7 +62,7 @@ def _on_measuring(inventory: Inventory) -> list[str]:
         return []
     if kept.why_not:
         return [f"No run is possible: {kept.why_not}."]
-    return [f"{warning[0].upper()}{warning[1:]}." for warning in too_small(kept.kinds, kept.groups)]
+    return [f"{warning[0].upper()}{warning[1:]}." for warning in kept.warnings]
 
 
 def _on_copies(inventory: Inventory) -> list[str]:

@@ -14,6 +14,7 @@ from nightschool.learning.lengths import token_counter
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import LedgerError
 from nightschool.notes.duplicates import near_duplicates
+from nightschool.notes.enough import too_small
 from nightschool.notes.errors import NotesError
 from nightschool.notes.inventory import Inventory, Texture, ToMeasure, alike, copies, take
 from nightschool.notes.labels import read_labels, with_labels
@@ -79,9 +80,10 @@ def _to_measure(school: School, settings: Settings, notes: Sequence[Note]) -> To
     try:
         test = deal_notes(school, settings, notes).of("test")
     except NotesError as error:
-        return ToMeasure({}, 0, str(error))
-    kinds = Counter(item.kind for item in test)
-    return ToMeasure(dict(sorted(kinds.items())), len({item.group for item in test}))
+        return ToMeasure({}, 0, (), str(error))
+    kinds = dict(sorted(Counter(item.kind for item in test).items()))
+    groups = len({item.group for item in test})
+    return ToMeasure(kinds, groups, tuple(too_small(kinds, groups)))
 
 
 def _news(school: School, notes: Sequence[Note]) -> News | None:

@@ -128,7 +128,9 @@ def test_what_is_kept_to_measure_with_is_what_prep_keeps(make_school: MakeSchool
     settings = _settings(school, split="headings")
     found = survey(school, settings)
     test = read_and_freeze(school, settings)[1].of("test")
-    assert found.to_measure == ToMeasure({"a": 10, "b": 10}, 2)
+    kept = found.to_measure
+    assert kept and (kept.kinds, kept.groups) == ({"a": 10, "b": 10}, 2)
+    assert kept.warnings and findings(found)[0].lower().startswith(kept.warnings[0].lower())
     assert (len(test), len({item.group for item in test})) == (20, 2)
 
 
@@ -147,7 +149,7 @@ def test_notes_that_no_run_can_measure_with_are_told(make_school: MakeSchool) ->
     with pytest.raises(NotesError, match="no note can be held back") as refused:
         read_and_freeze(school, settings)
     found = survey(school, settings)
-    assert found.to_measure == ToMeasure({}, 0, str(refused.value))
+    assert found.to_measure == ToMeasure({}, 0, (), str(refused.value))
     assert f"No run is possible: {refused.value}." in findings(found)
 
 

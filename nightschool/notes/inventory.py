@@ -12,7 +12,6 @@ from nightschool.notes.kinds import each_kind_first
 from nightschool.notes.languages import language
 from nightschool.notes.news import News
 from nightschool.notes.readers import Note, Reading
-from nightschool.notes.splits import LEAST
 from nightschool.notes.text import content_id
 
 # Below this, a kind's scores have intervals too wide to tell one model from another.
@@ -116,6 +115,18 @@ class Texture:
 
 
 @dataclass(frozen=True, slots=True)
+class ToMeasure:
+    """What a run would keep to measure with: test notes by kind, and of how many groups they are."""
+
+    kinds: dict[str, int]
+    groups: int
+    warnings: tuple[str, ...]
+    """What prep would say about so few."""
+    why_not: str = ""
+    """Why there are none, and no run is possible."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """All that `nightschool notes` tells; groups hold sources, "source (kind)" in `contradictions`.
 
@@ -136,8 +147,7 @@ class Inventory:
     news: News | None = None
     suspects: Suspects | None = None
     texture: Texture | None = None
-    to_measure: int | None = None
-    """About how many notes the split would keep to measure with."""
+    to_measure: ToMeasure | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -152,14 +162,12 @@ def take(
     languages: Sequence[str] | None = None,
     same: Groups | None = None,
     near: Groups | None = None,
-    test: float | None = None,
 ) -> Inventory:
     """Count what was read.
 
     `tokens` are the notes' lengths; where there are none, characters are counted and `why` says
     for what reason. `limit` is train.max_tokens. `same` is what `copies` gives; `near` are groups of notes
-    that are nearly the same, one of each content, or None where they were not looked for. `test` is
-    split.test.
+    that are nearly the same, one of each content, or None where they were not looked for.
     """
     notes = reading.notes
     lengths = [len(note.text.strip()) for note in notes] if tokens is None else tokens
@@ -186,16 +194,7 @@ def take(
         ),
         skipped=_most_first(skipped.reason for skipped in reading.skipped),
         warnings=reading.warnings,
-        to_measure=None if test is None else _to_measure(notes, same, test),
     )
-
-
-def _to_measure(notes: Sequence[Note], same: Groups, share: float) -> int:
-    """The test notes of all kinds that can be measured; near-duplicates and groups change it by little."""
-    different = Counter(
-        of.pop() for group in same if len(of := {notes[n].kind for n in group} - {None}) == 1
-    )
-    return sum(max(1, round(share * n)) for n in different.values() if n >= LEAST)
 
 
 def copies(notes: Sequence[Note]) -> list[list[int]]:

@@ -27,30 +27,26 @@ def group_notes(
     near-duplicates as numbers in that order. With `same_source`, notes of one file, and notes of one
     `origin`, belong together, also by way of their copies. Rows of a table have no file in common.
     """
-    ids = list(copies)
-    found = Components(len(ids))
-    found.join_all(near)
+    first: dict[int, str] = {}
+    numbers = number_groups(list(copies.values()), near, same_source)
+    return {id_: first.setdefault(number, id_) for id_, number in zip(copies, numbers, strict=True)}
+
+
+def number_groups(
+    copies: Sequence[Sequence[Note]], alike: Iterable[Sequence[int]], same_source: bool
+) -> list[int]:
+    """A number for each note, given as all its copies: the same for those of one group.
+
+    `alike` are groups of notes that belong together, `same_source` as for `group_notes`.
+    """
+    found = Components(len(copies))
+    found.join_all(alike)
     if same_source:
         first: dict[tuple[str, str], int] = {}
-        for number, notes in enumerate(copies.values()):
+        for number, notes in enumerate(copies):
             for note in notes:
                 for place in _places(note):
                     found.join(first.setdefault(place, number), number)
-    groups = dict(zip(ids, ids, strict=True))
-    for members in found.groups():
-        groups.update((ids[number], ids[members[0]]) for number in members)
-    return groups
-
-
-def number_groups(notes: Sequence[Note], alike: Iterable[Sequence[int]]) -> list[int]:
-    """A number for each note, the same for those that are `alike` (groups) or parts of one file."""
-    found = Components(len(notes))
-    files: dict[str, list[int]] = defaultdict(list)
-    for number, note in enumerate(notes):
-        if note.section_of:
-            files[note.section_of].append(number)
-    found.join_all(files.values())
-    found.join_all(alike)
     return [int(label) for label in found.label]
 
 

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -20,13 +21,16 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 # Tried by charset-normalizer where nothing simpler fits.
-_LEGACY = ["cp932", "euc_jp", "iso2022_jp", "cp1252", "gb18030", "big5", "euc_kr", "cp1251"]
+_LEGACY = ["cp932", "euc_jp", "cp1252", "gb18030", "big5", "euc_kr", "cp1251"]
 _MOST_CONTROLS = 0.05
 _CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n\r\f\x1b")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _PIECE = 1 << 20
-_KANA = re.compile("[\u3040-\u30ff\uff61-\uff9f]")
-_JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
+# Begins what is not ASCII in ISO-2022-JP.
+_SHIFT = b"\x1b$"
+# Kana, kanji, and the punctuation and full-width letters and digits beside them.
+_JAPANESE = re.compile("[\u3001-\u30ff\u4e00-\u9fff\uff01-\uff5e]")
+_KANA = re.compile("[\u3040-\u30fe\uff61-\uff9f]")
 # What notes are full of in any language, and what swapped bytes hardly give.
 _COMMON = re.compile("[\t\n\r -~、。]")
 _LEAST_COMMON = 0.2
@@ -56,7 +60,7 @@ def _controls(raw: bytes) -> int:
 def open_lines(file: Path) -> Iterator[tuple[TextIO, Callable[[], int]]]:
     """The lines of a text file of any size, and how many of its bytes are read so far.
 
-    UTF-8 is never held whole; anything else is decoded at once, see `decode`. Line ends become
+    UTF-8 without escapes is never held whole; anything else is decoded at once, see `decode`. Line ends become
     "\\n". Raises Undecodable, or OSError.
     """
     with file.open("rb") as raw:
@@ -69,7 +73,7 @@ def open_lines(file: Path) -> Iterator[tuple[TextIO, Callable[[], int]]]:
 
 
 def _is_utf8(raw: BinaryIO) -> bool:
-    """Whether a file is UTF-8 text to its end; it is read in pieces."""
+    """Whether a file is UTF-8 text to its end, without escapes; it is read in pieces."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     size = controls = 0
     while True:
@@ -80,7 +84,7 @@ def _is_utf8(raw: BinaryIO) -> bool:
             return False
         size += len(piece)
         controls += _controls(piece)
-        if b"\0" in piece:
+        if b"\0" in piece or _SHIFT[:1] in piece:
             return False
         if not piece:
             return controls <= _MOST_CONTROLS * size
@@ -93,19 +97,21 @@ def _decode(raw: bytes) -> str:
                 return raw[len(mark) :].decode(encoding)
             except UnicodeDecodeError:
                 raise Undecodable(f"marked as {encoding}, but it is not") from None
+    if _SHIFT in raw and (text := _read_as(raw, "iso2022_jp_ext")) is not None:
+        return text
     text = _read_as(raw, "utf-8")
     if text is not None and b"\0" not in raw:
         return text
     wide = _unmarked_utf16(raw)
     if wide is not None:
         return wide
-    if b"\0" in raw:
-        raise Undecodable("binary file")
     # A detector needs more text than a short note has: first what reads as it should.
     for encoding, is_plausible in _SHORT:
         text = _read_as(raw, encoding)
-        if text is not None and is_plausible(text):
+        if text is not None and "\0" not in text and is_plausible(text):
             return text
+    if b"\0" in raw:
+        raise Undecodable("binary file")
     best = charset_normalizer.from_bytes(raw, cp_isolation=_LEGACY).best()
     if best is None:
         raise Undecodable("binary file")
@@ -130,6 +136,19 @@ def _unmarked_utf16(raw: bytes) -> str | None:
     return best if score >= _LEAST_COMMON else None
 
 
+@cache
+def _usual() -> re.Pattern[str]:
+    """A character that Japanese notes mostly consist of: of kanji the 2,965 of JIS X 0208's level 1."""
+    cells = (code.to_bytes(2, "big") for code in range(0x8140, 0x9873))
+    wide = "".join(cell.decode("cp932", "ignore") for cell in cells)
+    return re.compile(f"[\t\n\r -~〜{re.escape(wide)}]")
+
+
+def _is_usual(text: str) -> bool:
+    """Nothing but `_usual` characters, which bytes of other text hardly give three times in a row."""
+    return len(text) > 2 and len(_usual().findall(text)) == len(text)
+
+
 def _is_japanese(text: str) -> bool:
     """Kana and kanji side by side, and few half-width katakana.
 
@@ -146,11 +165,17 @@ def _is_western(text: str) -> bool:
     return not re.search("[^\x00-\x7f]{3}", text)
 
 
-_SHORT = (("cp932", _is_japanese), ("euc_jp", _is_japanese), ("cp1252", _is_western))
+_SHORT = (
+    ("cp932", _is_japanese),
+    ("euc_jp", _is_japanese),
+    ("utf-16-le", _is_usual),
+    ("utf-16-be", _is_usual),
+    ("cp1252", _is_western),
+)
 
 
 def japanese_share(text: str) -> float:
-    """The share of kana and kanji among the characters that are not white space."""
+    """The share of kana, kanji and what is full-width among the characters that are not white space."""
     visible = len("".join(text.split()))
     return len(_JAPANESE.findall(text)) / visible if visible else 0.0
 

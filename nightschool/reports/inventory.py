@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nightschool.config import files
-from nightschool.notes.enough import enough, shows_little
 from nightschool.notes.inventory import THIN, Auc, Feature, Inventory, Texture
 from nightschool.notes.text import listed
 from nightschool.reports import wording
@@ -57,10 +56,13 @@ def _on_labels(inventory: Inventory) -> list[str]:
 
 
 def _on_measuring(inventory: Inventory) -> list[str]:
-    n = inventory.to_measure
-    if n is None or len(inventory.kinds) < 2 or not shows_little(n):
+    """What prep would warn of."""
+    kept = inventory.to_measure
+    if kept is None or len(inventory.kinds) < 2:
         return []
-    return [f"Few notes to measure with: about {enough(n)}. Add notes, or raise split.test."]
+    if kept.why_not:
+        return [f"No run is possible: {kept.why_not}."]
+    return [f"{warning[0].upper()}{warning[1:]}." for warning in kept.warnings]
 
 
 def _on_copies(inventory: Inventory) -> list[str]:

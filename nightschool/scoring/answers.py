@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from nightschool.notes.kinds import same_kind
 
 # What a reasoning model thinks aloud before it answers, closed or not.
 _THOUGHTS = re.compile(r"<(think|thinking|thought|reasoning)>.*?(</\1>|\Z)", re.DOTALL)
 _THOUGHT_AHEAD = re.compile(r"\A.*</(?:think|thinking|thought|reasoning)>", re.DOTALL)
+_NAMES_ANSWER = ("kind", "answer", "category", "label", "classification", "種類", "分類", "答え")
 _MARKER = re.compile(
-    r"(?:\bkind|\banswer|\bcategory|\blabel|\bclassification|種類|分類|答え)"
+    rf"(?:{'|'.join(rf'(?<![a-z]){name}' for name in _NAMES_ANSWER)})"
     r"[\s\"'*_`]*(?:is|would be|=|:|は)[\s\"'*_`]*([^\n]*)"
+)
+# A kind that is named between these is not meant: "of no value", "not really a lesson", 教訓ではない.
+_DENIED = (
+    r"(?<![a-z])(?:no|not|cannot|[a-z]+n['’]t|never|nor|neither|without)(?:\s+\w+){0,2}?\s+[\"'*_`]*",
+    r"[\"'*_`」』]*(?:では|じゃ|は|が)(?:ない|なく|ありません)",
 )
 # Scripts whose words stand together without spaces.
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
@@ -23,25 +29,31 @@ _LETTER = rf"[^\W{_UNSPACED}]"
 def kind_in(reply: str, kinds: Sequence[str]) -> str | None:
     """The one kind that a reply names, or None where it names none or cannot decide.
 
-    Case, width, quotes and markup do not count, nor what a model thinks aloud in tags of its own. Tried
-    in this order: the whole reply or a value in its JSON object is a kind, the last "kind:" or
-    "answer:" is followed by one, only one is named at all, or only one in the last line.
+    Case, width, quotes and markup do not count, nor what a model thinks aloud in tags of its own. Of a
+    JSON object only "kind", "answer" or the like is read where it has that. Tried in this order: the
+    whole reply is a kind, or one is all that its JSON object has for values, the last "kind:" or
+    "answer:" is followed by one, only one is named at all, or only one in the last line. A kind that
+    is denied ("not a lesson") is not named.
     """
     text = _THOUGHT_AHEAD.sub(" ", same_kind(reply))
     text = _THOUGHTS.sub(" ", text).strip()
     by_name = {same_kind(kind): kind for kind in kinds}
-    for part in [text, *_values(text)]:
-        for name in (part, _bare(part)):
-            if name in by_name:
-                return by_name[name]
+    found = _values(text)
+    answers = [found[key] for key in _NAMES_ANSWER if key in found]
+    if answers:
+        text = " ".join(answers)
+    for parts in ([text], answers or found.values()):
+        whole = {by_name.get(part) or by_name.get(_bare(part)) for part in parts} - {None}
+        if len(whole) == 1:
+            return whole.pop()
     for answer in _MARKER.findall(text)[-1:]:
         for name in sorted(by_name, key=len, reverse=True):
             if re.match(_as_a_word(name), answer):
                 return by_name[name]
     for part in [text, *text.splitlines()[-1:]]:
-        found = _named(part, by_name)
-        if len(found) == 1:
-            return found.pop()
+        named = _named(part, by_name)
+        if len(named) == 1:
+            return named.pop()
     return None
 
 
@@ -50,26 +62,27 @@ def _bare(text: str) -> str:
     return text.strip().strip("\"'`*_.,:;!()[]{}<>「」『』。、 \n\t#-").strip()
 
 
-def _values(text: str) -> Iterable[str]:
-    """The strings in the JSON object of a reply, if there is exactly one and it is whole."""
+def _values(text: str) -> dict[str, str]:
+    """The strings in the JSON object of a reply by their keys, if there is exactly one and it is whole."""
     begin, end = text.find("{"), text.rfind("}")
-    if begin < 0 or end < begin:
-        return
     try:
-        found = json.loads(text[begin : end + 1])
+        found = json.loads(text[max(0, begin) : end + 1])
     except (ValueError, RecursionError):
-        return
-    if isinstance(found, dict):
-        yield from (value for value in found.values() if isinstance(value, str))
+        return {}
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {key: value for key, value in pairs if isinstance(value, str)}
 
 
 def _named(text: str, by_name: Mapping[str, str]) -> set[str]:
-    """The kinds whose names stand in a text as words; a name within a longer one does not count."""
+    """The kinds whose names stand in a text as words, not denied; one within a longer one does not count."""
     found = set()
+    before, after = _DENIED
     for name in sorted(by_name, key=len, reverse=True):
-        if re.search(_as_a_word(name), text):
+        word = _as_a_word(name)
+        text = re.sub(f"{before}{word}|{word}{after}", " ", text)
+        if re.search(word, text):
             found.add(by_name[name])
-            text = re.sub(_as_a_word(name), " ", text)
+            text = re.sub(word, " ", text)
     return found
 
 

@@ -29,7 +29,7 @@ def find_suspects(notes: Sequence[Note], groups: Sequence[int], most: int = SHOW
     """The labelled notes of which the cheap model doubts the kind most: `most` at most, the worst first.
 
     Each is judged by a model fitted without it and without all notes of its group (near-copies,
-    parts of one file): out-of-fold, 5 folds. Ranked by p(the model's answer) - p(the label), as in
+    notes of one file or source): out-of-fold, 5 folds. Ranked by p(the model's answer) - p(the label), as in
     confident learning (Northcutt, Jiang & Chuang 2021). `groups`: a number for each note. Kinds of
     fewer than 5 groups cannot be judged; of more than 3,000 notes so many are drawn.
     """
@@ -40,10 +40,12 @@ def find_suspects(notes: Sequence[Note], groups: Sequence[int], most: int = SHOW
         labelled = sorted(random.Random(0).sample(labelled, MOST_NOTES))
     chosen, few = _judgeable(labelled, notes, groups)
     if len({notes[n].kind for n in chosen}) < 2:
-        needs = f"needs two kinds of at least {FOLDS} different notes each"
+        needs = f"needs two kinds of at least {FOLDS} notes of different texts and sources each"
         return Suspects(0, 0, (), f"not looked for: {needs}")
     if few:
-        remarks.insert(0, f"too few different notes to judge: {', '.join(few)}")
+        remarks.insert(
+            0, f"too few notes of different texts and sources to judge: {', '.join(few)}"
+        )
     kinds = [str(notes[n].kind) for n in chosen]
     with warnings.catch_warnings(), threadpool_limits(1):
         # Where all of a rare kind's groups fall into one fold: its probability is 0 there.

@@ -43,7 +43,7 @@ def compare_texture(
     sides = [rng.sample(side, min(MOST_NOTES, len(side))) for side in (labelled, unlabelled)]
     counts = len(labelled), len(unlabelled)
     if min(len({group for _, group in side}) for side in sides) < LEAST:
-        needs = f"needs {LEAST} different notes on either side"
+        needs = f"needs {LEAST} notes of different texts and sources on either side"
         return Texture(*counts, None, None, (), f"not compared: {needs}")
     texts = [text for side in sides for text, _ in side]
     groups = np.array([group for side in sides for _, group in side])

@@ -50,10 +50,12 @@ def incumbent(work: Work, test: Sequence[str]) -> Incumbent | None:
 def ask_again(work: Work, test: Sequence[Item]) -> str:
     """Let the model in use answer the test notes that it has not answered, and keep that with this run.
 
-    Returns what was done, in a line; "" where nothing was to be done, or it was done before. Notes that
-    it learnt from are left out. Where it cannot be asked, the reason is kept. Raises Stopped, DeviceBusy.
+    That is a look at them, and recorded. Returns what was done, in a line; "" where nothing was to be
+    done, or it was done before. Notes that it learnt from are left out. Where it cannot be asked, the
+    reason is kept. Raises Stopped, DeviceBusy.
     """
     from nightschool.learning.errors import LearningError
+    from nightschool.tasks.looks import IN_USE, record_look
     from nightschool.tasks.work import write_json
 
     run = _in_use(work)
@@ -68,6 +70,8 @@ def ask_again(work: Work, test: Sequence[Item]) -> str:
     try:
         new = _not_learnt(work, run, new)
         answers = _ask(work, run, new)
+        if answers:
+            record_look(work, work.dataset(), IN_USE.format(run))
         said = f"run {run}, the model in use, has answered {len(new)} new test notes"
         why = "the others are among those that it learnt from"
     except LearningError as error:

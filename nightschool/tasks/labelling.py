@@ -89,7 +89,7 @@ def make_tour(school: School, settings: Settings, wanted: Iterable[Why], most: i
     found: dict[Why, list[Question]] = {
         "copies": [note for note in notes if len(note.given) > 1],
         "none": _near_no_kind(labelled, notes, none) if "none" in wanted else [],
-        "suspects": _suspects(labelled, copies) if "suspects" in wanted else [],
+        "suspects": _suspects(labelled, copies, settings) if "suspects" in wanted else [],
     }
     asked = [
         question
@@ -120,13 +120,16 @@ def _near_no_kind(labelled: list[Question], notes: list[Question], none: str) ->
     ]
 
 
-def _suspects(labelled: list[Question], copies: dict[str, list[Note]]) -> list[Question]:
+def _suspects(
+    labelled: list[Question], copies: dict[str, list[Note]], settings: Settings
+) -> list[Question]:
     """All of them, for some may be answered already."""
-    notes = [
-        Note(_read(note), note.given[0], note.id, copies[note.id][0].section_of)
-        for note in labelled
-    ]
-    groups = number_groups(notes, near_duplicates([note.text for note in notes]))
+    notes = [Note(_read(note), note.given[0], note.id) for note in labelled]
+    groups = number_groups(
+        [copies[note.id] for note in labelled],
+        near_duplicates([note.text for note in notes]),
+        settings.split.same_source,
+    )
     of = {note.id: note for note in labelled}
     return [
         replace(of[one.source], why="suspects", guess=one.suggested, probability=one.p_suggested)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING
 
 from nightschool.ledger.ledger import Ledger
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from nightschool.tasks.work import Work
 
 BASE, ADAPTER, ARMS = "base", "adapter", "other arms"
+IN_USE = ADAPTER + " of run {}, in use"
+_IN_USE = re.compile(IN_USE.format(r"(\d+)"))
 
 
 def record_look(work: Work, dataset: Dataset, what: str) -> None:
@@ -27,7 +30,8 @@ def looks_at_test(work: Work, dataset: Dataset, accuracy: float, notes: float) -
     """The looks at the test notes of this run's dataset, this run's own included.
 
     Another dataset's test notes count as the same where they hold at least half of these, or can no
-    longer be read. `accuracy` is the newest model's, on test notes worth `notes` independent ones.
+    longer be read. A model that was asked again while it was in use is one model. `accuracy` is the
+    newest model's, on test notes worth `notes` independent ones.
     """
     from nightschool.scoring.power import optimism
 
@@ -49,7 +53,10 @@ def looks_at_test(work: Work, dataset: Dataset, accuracy: float, notes: float) -
 
     with Ledger(work.school.ledger_file) as ledger:
         looks = [look for look in ledger.looks() if is_same(look)]
-    models = sum(look.what.startswith(ADAPTER) for look in looks)
+    adapters = [look for look in looks if look.what.startswith(ADAPTER)]
+    again = {look: int(found[1]) for look in adapters if (found := _IN_USE.fullmatch(look.what))}
+    own = [look.run for look in adapters if look not in again]
+    models = len(own) + len(set(again.values()) - set(own))
     return {
         "looks": len(looks),
         "models": models,

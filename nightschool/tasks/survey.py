@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -13,14 +14,16 @@ from nightschool.learning.lengths import token_counter
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import LedgerError
 from nightschool.notes.duplicates import near_duplicates
+from nightschool.notes.enough import too_small
 from nightschool.notes.errors import NotesError
-from nightschool.notes.inventory import Inventory, Texture, alike, copies, take
+from nightschool.notes.inventory import Inventory, Texture, ToMeasure, alike, copies, take
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.languages import language
 from nightschool.notes.news import News, compare, labelled
 from nightschool.notes.readers import Note, read_school
 from nightschool.notes.splits import number_groups
 from nightschool.tasks.known import known_to
+from nightschool.tasks.work import deal_notes
 
 Tell = Callable[[str, int, int], None]
 """Told (what is done, how much of it, of how much) now and then."""
@@ -57,9 +60,8 @@ def survey(
         languages=languages,
         same=same,
         near=near,
-        test=settings.split.test,
     )
-    groups = number_groups(notes, alike(same, near))
+    groups = number_groups([[n] for n in notes], alike(same, near), settings.split.same_source)
     from nightschool.scoring.suspects import find_suspects
 
     tell("looking for wrong labels", 0, 1)
@@ -67,10 +69,21 @@ def survey(
     tell("comparing labelled with unlabelled notes", 0, 1)
     return replace(
         inventory,
+        to_measure=_to_measure(school, settings, notes),
         news=_news(school, notes),
         suspects=suspects,
         texture=_texture(notes, groups),
     )
+
+
+def _to_measure(school: School, settings: Settings, notes: Sequence[Note]) -> ToMeasure:
+    try:
+        test = deal_notes(school, settings, notes).of("test")
+    except NotesError as error:
+        return ToMeasure({}, 0, (), str(error))
+    kinds = dict(sorted(Counter(item.kind for item in test).items()))
+    groups = len({item.group for item in test})
+    return ToMeasure(kinds, groups, tuple(too_small(kinds, groups)))
 
 
 def _news(school: School, notes: Sequence[Note]) -> News | None:

@@ -17,7 +17,7 @@ from nightschool.notes.errors import NotesError, NotesGone
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.made import with_made
 from nightschool.notes.none import none_kind
-from nightschool.notes.readers import Reading, notes_path, read_school
+from nightschool.notes.readers import Note, Reading, notes_path, read_school
 from nightschool.notes.sides import read_sides
 from nightschool.tasks.child import Parent
 
@@ -149,14 +149,7 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Datase
         error = NotesError if reading.skipped else NotesGone
         raise error(_nothing_read(notes_path(school.root, settings), reading))
     reading = with_labels(reading, read_labels(school.labels_file))
-    dataset = freeze(
-        reading.notes,
-        test=settings.split.test,
-        validation=settings.split.validation,
-        seed=settings.split.seed,
-        sides=read_sides(school.sides_file),
-        same_source=settings.split.same_source,
-    )
+    dataset = deal_notes(school, settings, reading.notes)
     dataset = with_made(
         dataset,
         rough=settings.train.roughen,
@@ -165,6 +158,18 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[Reading, Datase
         seed=settings.split.seed,
     )
     return reading, dataset
+
+
+def deal_notes(school: School, settings: Settings, notes: Sequence[Note]) -> Dataset:
+    """The notes on the sides where a run would put them. Raises NotesError, see `freeze`."""
+    return freeze(
+        notes,
+        test=settings.split.test,
+        validation=settings.split.validation,
+        seed=settings.split.seed,
+        sides=read_sides(school.sides_file),
+        same_source=settings.split.same_source,
+    )
 
 
 def _nothing_read(path: Path, reading: Reading) -> str:

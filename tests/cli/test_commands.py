@@ -263,7 +263,7 @@ def test_the_inventory_is_shown_in_a_terminal_and_as_a_page(make_school: MakeSch
         "38 notes, 0 without a kind; lengths in tokens",
         "hardly measurable: decision (12), lesson (12), none (12), value (2).",
         "the same text: value/[bold]x.md, value/y.md",
-        "wrong labels: too few different notes to judge: value",
+        "wrong labels: too few notes of different texts and sources to judge: value",
     ):
         assert line in shown.stdout
     page = nightschool("notes", "--html", school=school)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nightschool.notes.readers import Note
 from nightschool.notes.sides import SIDES
-from nightschool.notes.splits import LEAST, Split, deal, group_notes
+from nightschool.notes.splits import LEAST, Split, deal, group_notes, number_groups
 
 
 def _groups(*notes: Note, same_source: bool = True) -> list[str]:
@@ -52,6 +52,14 @@ def test_an_origin_with_the_name_of_a_file_is_something_else() -> None:
 def test_sources_are_not_asked_for_where_the_owner_does_not_want_it() -> None:
     notes = [_section("a.md", "x"), _section("a.md", "y"), _taken("book"), _taken("book")]
     assert _groups(*notes, same_source=False) == list("0123")
+
+
+def test_notes_are_numbered_by_the_groups_that_they_are_dealt_in() -> None:
+    notes = [_taken("book"), _section("a.md", "x"), _taken(" Book"), _section("a.md", "y")]
+    one, other, *rest = number_groups([[note] for note in notes], [], True)
+    assert one != other and rest == [one, other]
+    assert len(set(number_groups([[note] for note in notes], [], False))) == 4
+    assert len(set(number_groups([[note] for note in notes], [[0, 1]], True))) == 1
 
 
 def test_groups_hang_together_through_near_duplicates_files_and_copies() -> None:

@@ -2,6 +2,7 @@
 
 import codecs
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from nightschool.notes.text import (
     japanese_share,
     listed,
     normalise,
+    open_lines,
 )
 
 ENGLISH = "A note in English.\nWith two lines."
@@ -28,7 +30,25 @@ JAPANESE = [
     "買い物: milk, eggs, bread, butter, パン",
     "TODO: call Tanaka about the printer, 来週",
     "URL https://example.com/a/b?c=d を読む",
+    "Ｔｏｄｏ：電話",
+    "ＡＰＩ",
+    "１２月３日（火）　歯医者　１０：００",
+    "設計判断：採用",
+    "「了解」と返信",
+    "【重要】サーバ停止",
+    "●重要●",
+    "→田中さん",
+    "買い物リスト\n・牛乳\n・卵\n・パン",
+    "知識：ＵＴＦ８は可変長",
+    "第３四半期の売上：１２０万円",
+    "会議（定例）",
+    "まとめ：\n１．速い\n２．安い\n３．旨い",
+    "京都→大阪→神戸",
+    "新幹線予約済",
+    "見積書送付",
 ]
+# So short that as UTF-16 it may be anything.
+TWO_KANJI = ["電話", "面接", "田中"]
 WESTERN = [
     "Café",
     "ça va?",
@@ -39,7 +59,27 @@ WESTERN = [
     "10 € für Kaffee",
     "It’s — a “quoted” note",
     "Ærø øl å",
+    "Straße",
+    "ansí",
+    "jabí",
+    "Fußgängerübergang",
+    "Zahnärztin Dienstag früh",
+    "Entscheidung: größere Äpfel",
+    "À bientôt",
+    "« Bonjour »",
+    "œuvre",
+    "¿Qué tal?",
+    "¡Ánimo, mañana!",
+    "São Paulo",
+    "smørrebrød",
+    "• Milch\n• Brot",
+    "½ Liter, 20 °C",
+    "§ 5 Abs. 2",
+    "„Zitat“",
 ]
+KOREAN = ["회의 메모", "내일 회의", "우유와 빵 사기", "다음 주 월요일에 다시 논의합시다."]
+RUSSIAN = ["Сегодня хорошая погода", "Решение: второй вариант", "Поездка в Москву"]
+CHINESE = ["會議記錄", "密碼已修改", "教訓：先寫測試", "我們下週一再討論這個問題。"]
 
 
 @pytest.mark.parametrize("text", [ENGLISH, MIXED, *JAPANESE, *WESTERN])
@@ -58,14 +98,14 @@ def test_unicode_is_read_with_its_mark_and_utf8_without(
     assert decode(mark + text.encode(encoding)) == text
 
 
-@pytest.mark.parametrize("text", [ENGLISH, MIXED, *JAPANESE, *WESTERN])
+@pytest.mark.parametrize("text", [ENGLISH, MIXED, *JAPANESE, *WESTERN, *KOREAN])
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf16_without_a_mark_is_read_in_its_byte_order(text: str, encoding: str) -> None:
     assert decode(text.encode(encoding)) == text
 
 
-@pytest.mark.parametrize("encoding", ["cp932", "euc_jp"])
-@pytest.mark.parametrize("text", JAPANESE)
+@pytest.mark.parametrize("encoding", ["cp932", "euc_jp", "iso2022_jp"])
+@pytest.mark.parametrize("text", [*JAPANESE, *TWO_KANJI])
 def test_a_short_japanese_note_in_a_legacy_encoding_is_read(text: str, encoding: str) -> None:
     assert decode(text.encode(encoding)) == text
 
@@ -73,6 +113,26 @@ def test_a_short_japanese_note_in_a_legacy_encoding_is_read(text: str, encoding:
 @pytest.mark.parametrize("text", WESTERN)
 def test_a_short_western_note_in_cp1252_is_read(text: str) -> None:
     assert decode(text.encode("cp1252")) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [*((text, "cp1251") for text in RUSSIAN), *((text, "big5") for text in CHINESE)],
+)
+def test_another_short_note_is_read_where_its_letters_tell(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding)) == text
+
+
+def test_escapes_of_a_terminal_stay_in_utf8() -> None:
+    for text in ("\x1b[31mred\x1b[0m", "cost: \x1b$5", "\x1b$B é"):
+        assert decode(text.encode()) == text
+
+
+def test_a_table_in_iso_2022_jp_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "mail.csv"
+    file.write_bytes("本文,種類\n会議は三時,決定\n".encode("iso2022_jp"))
+    with open_lines(file) as (lines, _):
+        assert list(lines) == ["本文,種類\n", "会議は三時,決定\n"]
 
 
 def test_a_longer_russian_note_in_cp1251_is_read() -> None:
@@ -137,9 +197,12 @@ def test_any_bytes_are_text_or_refused(raw: bytes) -> None:
         ("メモ", 1.0),
         ("漢字 ab", 0.5),
         ("コーヒー x", 0.8),
+        ("ＯＫ：x", 0.75),
     ],
 )
-def test_japanese_share_counts_kana_and_kanji_among_the_visible(text: str, share: float) -> None:
+def test_japanese_share_counts_kana_kanji_and_full_width_among_the_visible(
+    text: str, share: float
+) -> None:
     assert japanese_share(text) == share
 
 

@@ -14,6 +14,7 @@ from nightschool.notes.inventory import (
     Suspect,
     Suspects,
     Texture,
+    ToMeasure,
     take,
 )
 from nightschool.notes.readers import Note, Reading, Skipped
@@ -115,16 +116,12 @@ def test_the_gravest_is_said_first(notes: list[Note], said: str) -> None:
     assert findings(_inventory(*notes))[0].startswith(said)
 
 
-@pytest.mark.parametrize(("each", "few"), [(100, True), (400, False)])
-def test_a_test_split_that_can_say_little_is_told_before_any_run(each: int, few: bool) -> None:
-    notes = [Note(f"{kind} {n}", kind, f"{kind}{n}") for n in range(each) for kind in "ab"]
-    copies = [Note("a 1", "a", "copy"), Note("loose", None, "loose"), Note("c 1", "c", "alone")]
-    taken = take(Reading((*notes, *copies), (), ()), languages=["en"] * (2 * each + 3), test=0.2)
-    assert taken.to_measure == 2 * each // 5
-    told = [line for line in findings(taken) if line.startswith("Few notes to measure with: about")]
-    assert told == (["Few notes to measure with: about 40 test notes show a gain of 33 points or more "
-                     "(8 times in 10), a smaller one looks like chance. Add notes, or raise split.test."]
-                    if few else [])  # fmt: skip
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_what_prep_would_warn_of_is_told_before_any_run(kinds: int) -> None:
+    notes = [Note(f"{kind} {n}", kind, f"{kind}{n}") for n in range(30) for kind in "ab"[:kinds]]
+    kept = ToMeasure({"a": 6, "b": 6}, 12, ("few notes to measure with: add notes",))
+    told = "Few notes to measure with: add notes." in findings(_inventory(*notes, to_measure=kept))
+    assert told == (kinds == 2)
 
 
 def test_notes_that_are_all_the_same_are_called_so() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from nightschool.scoring.answers import kind_in
 
-KINDS = ["decision", "lesson", "lesson learned", "none", "決定 事項", "教訓"]
+KINDS = ["decision", "lesson", "lesson learned", "none", "value", "決定 事項", "教訓"]
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,16 @@ KINDS = ["decision", "lesson", "lesson learned", "none", "決定 事項", "教�
         ('{"why": "no lesson in it", "kind": "decision"}', "decision"),
         ('```json\n{"kind": "none"}\n```', "none"),
         ('{"kind": "none"', "none"),
+        ('{"note": "value", "kind": "lesson"}', "lesson"),
+        ('{"reason": "value", "Label": "**Lesson**"}', "lesson"),
+        ('{"kind": "a lesson, I think"}', "lesson"),
+        ('{"result": "decision", "sure": "very"}', "decision"),
+        ('{"result": "decision", "again": "Decision"}', "decision"),
+        ("It is not a decision but a lesson.", "lesson"),
+        ("It isn't really a decision. A lesson!", "lesson"),
+        ("決定 事項ではなく、教訓です。", "教訓"),
+        ("This is of no kind: none", "none"),
+        ("I cannot be sure, but this is a value.", "value"),
         ("Kind: lesson (none of the others)", "lesson"),
         ("The answer is decision, not lesson.", "decision"),
         ("分類：決定 事項", "決定 事項"),
@@ -46,6 +56,15 @@ def test_a_reply_means_the_kind_that_it_names(reply: str, kind: str) -> None:
         "lesson or decision",
         "<think>it is a lesson",
         '{"kind": ["lesson", "decision"]}',
+        '{"note": "value", "kind": "unknown"}',
+        '{"note": "value", "guess": "lesson"}',
+        '{"label": "value", "answer": "lesson"}',
+        "I cannot answer: the note is of no value to me",
+        "It has no value.",
+        "This is not really a lesson.",
+        "The kind is not decision.",
+        "教訓ではありません。",
+        "教訓はない",
         "{}",
         "undecided",
         '{"a":' * 100_000 + "1" + "}" * 100_000,

@@ -59,9 +59,12 @@ def test_kinds_with_too_few_different_notes_are_left_out_and_named() -> None:
     notes = [*_notes(), *(Note("rare", "rare", f"r{n}") for n in range(FOLDS - 1))]
     found = find_suspects(notes, range(len(notes)))
     assert found.judged == 45
-    assert found.remark == "too few different notes to judge: rare"
+    assert found.remark == "too few notes of different texts and sources to judge: rare"
     copies = [0] * 15 + list(range(15, 49))
-    assert find_suspects(notes, copies).remark == "too few different notes to judge: food, rare"
+    assert (
+        find_suspects(notes, copies).remark
+        == "too few notes of different texts and sources to judge: food, rare"
+    )
 
 
 @pytest.mark.parametrize("notes", [[], [Note("x", None, "1")], _notes()[:15]])

@@ -70,7 +70,9 @@ def test_the_same_words_in_another_form_are_told_apart_by_form_alone() -> None:
 def test_too_few_notes_are_not_compared(ours: int, theirs: int) -> None:
     found = compare_texture(_side(ours, 1), _side(theirs, 2))
     assert (found.labelled, found.unlabelled, found.form) == (ours, theirs, None)
-    assert found.remark == "not compared: needs 20 different notes on either side"
+    assert (
+        found.remark == "not compared: needs 20 notes of different texts and sources on either side"
+    )
 
 
 def test_copies_are_no_further_notes() -> None:

@@ -15,6 +15,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import Item
 from nightschool.tasks.champion import ask_again, incumbent
 from nightschool.tasks.classify import classify
+from nightschool.tasks.looks import ADAPTER, looks_at_test
 from nightschool.tasks.stages import run_stage
 from nightschool.tasks.work import Work
 from tests.conftest import KINDS, THINGS, new_school
@@ -69,6 +70,25 @@ def test_it_answers_what_came_since_as_classify_would(work: Work) -> None:
     classify(work.school, 1, texts, False, cast(Any, parent))
     assert {s["source"]: s["kind"] for s in parent.sent} == {i.id: found.answers[i.id] for i in new}
     assert ask_again(work, test) == "", "it is asked once"
+
+
+def test_its_new_answers_are_a_look_and_it_is_one_model(work: Work) -> None:
+    def looks() -> tuple[int, int]:
+        found = looks_at_test(work, work.dataset(), 0.5, 20)
+        return found["looks"], found["models"]
+
+    test = measured_with(work)
+    known = Work(work.school, 1, work.settings, work.parent).result("evaluate")["answers"]
+    assert 2 * len(known) < len(test)
+    assert looks() == (0, 0), "run 1 has looked at too few of these"
+    assert ask_again(work, test)
+    assert looks() == (1, 1)
+    with Ledger(work.school.ledger_file) as ledger:
+        dataset = work.result("prep")["dataset"]
+        ledger.look(1, f"{ADAPTER} of seed 7", dataset, ledger.looks()[-1].test)
+        assert looks() == (2, 1), "a model that looked before is no second one"
+        ledger.look(2, ADAPTER, dataset, ledger.looks()[-1].test)
+    assert looks() == (3, 2)
 
 
 def test_the_evaluate_stage_asks_it_first_in_a_process_of_its_own(work: Work) -> None:

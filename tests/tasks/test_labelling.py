@@ -133,6 +133,19 @@ def test_a_suspect_is_judged_without_the_rest_of_its_file(make_school: MakeSchoo
     assert sorted(asked) == sorted(f"bike/bakery.md#{word}" for word in words)
 
 
+def test_a_suspect_is_judged_without_the_rest_of_its_source(make_school: MakeSchool) -> None:
+    """Also where only a copy of it says what it was taken from."""
+    school = make_school(each=0)
+    mislabelled(school, 0)
+    words = ["bread", "flour", "oven", "dough", "yeast", "crumb", "crust", "salt"]
+    for n, word in enumerate(words):
+        text = f"{' '.join(words)} {word * 9} {n * 7919:x}\n"
+        add(school, f"bike/{word}.md", text)
+        add(school, f"bike/{word} again.md", f"---\nsource: A Baker\n---\n{text}")
+    asked = [one.text.split()[8] for one in tour(school, 99).questions if one.why == "suspects"]
+    assert sorted(asked) == sorted(word * 9 for word in words)
+
+
 def test_a_kind_of_the_settings_that_the_notes_spell_otherwise_is_no_second_one(
     make_school: MakeSchool,
 ) -> None:

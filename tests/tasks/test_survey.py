@@ -7,9 +7,11 @@ import pytest
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings, load
 from nightschool.notes.errors import NotesError
+from nightschool.notes.inventory import ToMeasure
 from nightschool.notes.news import News
 from nightschool.reports.inventory import findings
 from nightschool.tasks.survey import survey
+from nightschool.tasks.work import read_and_freeze
 from tests.conftest import MakeSchool, write_notes
 from tests.prepared import prepare
 
@@ -95,6 +97,60 @@ def test_sections_of_one_file_are_judged_together(make_school: MakeSchool) -> No
     inventory = survey(school, settings)
     assert inventory.kinds["none"].n == 8
     assert inventory.suspects and inventory.suspects.judged == 0
+
+
+@pytest.mark.parametrize(("same_source", "judged"), [(True, 0), (False, 16)])
+def test_rows_of_one_source_are_judged_together(
+    make_school: MakeSchool, same_source: bool, judged: int
+) -> None:
+    """As prep deals them: a model that saw the source would confirm the kinds of its rows."""
+    school = make_school(each=0)
+    rows = [
+        f"{kind} thing number {n * 7919:x},{kind},book {n % 4} of {kind}"
+        for kind in ("food", "bike")
+        for n in range(8)
+    ]
+    (school.root / "rows.csv").write_text("\n".join(["text,label,book", *rows]), encoding="utf-8")
+    settings = _settings(school, folder="rows.csv", group_column="book")
+    split = settings.split.model_copy(update={"same_source": same_source})
+    found = survey(school, settings.model_copy(update={"split": split})).suspects
+    assert found and found.judged == judged
+
+
+def test_what_is_kept_to_measure_with_is_what_prep_keeps(make_school: MakeSchool) -> None:
+    """Kinds of sections of few files: whole files are kept."""
+    school = make_school(each=0)
+    for number in range(8):
+        file = school.root / f"notes/{'ab'[number % 2]}/diary {number}.md"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        days = (f"## Day {day}\n{number * 7919:x} was day {day * 7919:x}\n" for day in range(10))
+        file.write_text("".join(days), encoding="utf-8")
+    settings = _settings(school, split="headings")
+    found = survey(school, settings)
+    test = read_and_freeze(school, settings)[1].of("test")
+    kept = found.to_measure
+    assert kept and (kept.kinds, kept.groups) == ({"a": 10, "b": 10}, 2)
+    assert kept.warnings and findings(found)[0].lower().startswith(kept.warnings[0].lower())
+    assert (len(test), len({item.group for item in test})) == (20, 2)
+
+
+def test_notes_that_no_run_can_measure_with_are_told(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    texts = {
+        "a": "The meeting of the week was held at ten in room {}.",
+        "b": "Bread {}, flour, yeast and salt: knead, rest, bake, and let it cool.",
+    }
+    for kind, text in texts.items():
+        for number in range(20):
+            file = school.root / f"notes/{kind}/{number}.md"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text.format(number), encoding="utf-8")
+    settings = _settings(school)
+    with pytest.raises(NotesError, match="no note can be held back") as refused:
+        read_and_freeze(school, settings)
+    found = survey(school, settings)
+    assert found.to_measure == ToMeasure({}, 0, (), str(refused.value))
+    assert f"No run is possible: {refused.value}." in findings(found)
 
 
 @pytest.mark.parametrize("folder", ["gone", "empty"])

@@ -14,9 +14,6 @@ _POWER = 0.8
 _BROKEN = 0.1
 # From half of the notes right to 70 %.
 _WANTED = 0.2
-# The decision's `confidence` (scoring/decision.py): of fewer groups than this even the best result, in which
-# each fares better, comes by chance too often (1 in 2 ** groups).
-_LEAST_GROUPS = 5
 # Below so many test notes, nothing is claimed of a kind by itself.
 LEAST_OF_KIND = 10
 
@@ -74,22 +71,12 @@ def too_small(test: Mapping[str, int], groups: int | None = None) -> list[str]:
     """
     warnings = []
     n = sum(test.values())
-    groups = n if groups is None else groups
-    of_groups = (
-        f"the {n} test notes are of {groups} group{'s'[: groups != 1]} (nearly the same text, or of one "
-        "file or source)"
-    )
-    if groups < min(n, _LEAST_GROUPS):
-        warnings.append(
-            f"{of_groups}: of fewer than {_LEAST_GROUPS} no model is ever found better, however good it is; "
-            "add notes of other files or sources, or set split.same_source = false"
-        )
-    elif shows_little(n):
+    if shows_little(n):
         warnings.append(f"few notes to measure with: {enough(n)}; add notes, or raise split.test")
-    if _LEAST_GROUPS <= groups < n and shows_little(groups):
+    elif groups is not None and shows_little(groups):
         warnings.append(
-            f"{of_groups}: where the notes of a group fare alike they are worth no more than so many; "
-            f"{enough(groups)}"
+            f"the {n} test notes are of {groups} groups (nearly the same text, or of one file or source): "
+            f"where the notes of a group fare alike they are worth no more than so many; {enough(groups)}"
         )
     thin = [f"{kind}: {count}" for kind, count in sorted(test.items()) if count < LEAST_OF_KIND]
     if thin:

@@ -212,8 +212,7 @@ class Dataset(TypedDict):
 
 
 class Answer(TypedDict):
-    """A test note's true kind, both answers, and each model's probability of its own answer, with its
-    temperature, as `classify` tells it."""
+    """A test note's true kind, both answers, and each model's probability of its own answer."""
 
     source: str
     kind: str

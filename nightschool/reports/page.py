@@ -70,7 +70,6 @@ def excerpt(text: str) -> str:
 
 _FILTERS: dict[str, Callable[..., str]] = {
     "fine_percent": wording.fine_percent,
-    "surely": wording.surely,
     "interval": wording.interval,
     "change": sentences.change,
     "changes": sentences.change_interval,

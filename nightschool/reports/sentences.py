@@ -1,6 +1,5 @@
 """The page's figures in sentences, for someone who has never heard of their names."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,31 +28,15 @@ def change_interval(bounds: Sequence[float]) -> str:
 
 
 def by_chance(paired: Paired) -> str:
-    """What the split into fixed and broken says, in words first and the test's name last.
-
-    By group: where every note is a group of its own that is the two-sided exact McNemar test.
-    """
+    """What the split into fixed and broken says, in words first and McNemar's name last."""
     if not paired["wins"] + paired["losses"]:
         return "Both answered every note alike, right or wrong."
-    p = min(1.0, 2 * (1 - max(paired["p_better"], paired["p_worse"])))
-    plain = paired["mcnemar_p"]
-    if math.isclose(p, plain, abs_tol=1e-9):
-        test = f"exact McNemar test, {p_value(p)}"
-    else:
-        test = (
-            f"exact sign-flip test by group, {p_value(p)}; McNemar's, which takes near-copies for "
-            f"independent notes, {p_value(plain)}"
-        )
+    p = paired["mcnemar_p"]
+    often = "less than once in 1,000 nights" if p < 0.001 else f"in {percent(p)} of such nights"
     return (
         "Had the night changed nothing, fixed and broken would be about as many: luck alone gives a "
-        f"split as uneven as this {_how_often(p)} ({test})."
+        f"split as uneven as this {often} (exact McNemar test, {p_value(p)})."
     )
-
-
-def _how_often(p: float) -> str:
-    if p < 0.001:
-        return "less than once in 1,000 nights"
-    return f"in {percent(p)} of such nights" if p >= 0.01 else f"in {1000 * p:.0f} of 1,000 nights"
 
 
 def checks_by_reference(report: Report) -> list[dict[str, Any]]:

@@ -11,12 +11,12 @@ from nightschool.reports.wording import (
     arm_title,
     counted,
     f1,
+    fine_percent,
     interval,
     percent,
     points,
     recall,
     score_interval,
-    surely,
 )
 
 BEFORE_STYLE = "yellow"
@@ -148,12 +148,12 @@ def _sorted(found: Sorting) -> str:
 
 
 def _arm_cells(arm: Arm) -> tuple[str, ...]:
-    macro = f"{arm['macro_f1']:.2f}"
+    better, macro = arm["after_better"], f"{arm['macro_f1']:.2f}"
     if arm["macro_f1_ci"]:
         macro += f" ({score_interval(arm['macro_f1_ci'])})"
     return (
         arm_title(arm["name"]),
         f"{percent(arm['accuracy'])} ({interval(arm['accuracy_ci']).removesuffix(' %')})",
         macro,
-        surely(arm["after_better"]),
+        "" if better is None else fine_percent(better),
     )

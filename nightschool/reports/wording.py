@@ -73,14 +73,6 @@ def fine_percent(probability: float) -> str:
     return f"{min(Decimal(999), tenths) / 10:.1f} %".replace(".0 %", " %")
 
 
-def surely(probability: float | None) -> str:
-    """How surely the night's model is better than an arm: at least so. Where it is not ahead it is not
-    better by 0 %, but nothing is claimed."""
-    if probability is None:
-        return ""
-    return fine_percent(probability) if probability > 0.5 else "no gain"
-
-
 def interval(bounds: Sequence[float]) -> str:
     """[0.34, 0.62] -> '34 to 62 %'."""
     low, high = bounds

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightschool.reports.contract import OutOfScope, RiskCoverage, Sorting
-from nightschool.scoring.intervals import Codes, Floats, auroc, share, worth
+from nightschool.scoring.intervals import Codes, Floats, auroc, design_effect, share
 
 Bools = NDArray[np.bool_]
 
@@ -109,11 +109,11 @@ def _ranked(
         return None, (0.0, 1.0)
     above = _share_below(none, real), 1 - _share_below(real, none)  # of the other side, by note
     area = float(above[0].mean())
-    counts = (
-        worth(shares - area, codes[its])
+    worth = (
+        len(shares) / design_effect(shares - area, codes[its])
         for shares, its in zip(above, (~of_none, of_none), strict=True)
     )
-    return area, auroc(area, *counts)
+    return area, auroc(area, *worth)
 
 
 def _share_below(scores: Floats, each: Floats) -> Floats:

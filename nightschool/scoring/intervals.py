@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.stats import norm
 
 Floats = NDArray[np.floating[Any]]
 Codes = NDArray[np.int64]
@@ -46,14 +46,15 @@ def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float
 def share(hits: NDArray[np.bool_], codes: Codes, level: float = LEVEL) -> tuple[float, float]:
     """The interval of the share of `hits`, by group: Wilson's, for as many notes as they are worth.
 
-    As surveys do for rare and common events (Franco, Little, Louis, Slud 2019, "Comparative study of
-    confidence intervals for proportions in complex sample surveys").
+    The notes are divided by the design effect (Kish 1965), as surveys do for rare and common events
+    (Franco, Little, Louis, Slud 2019, "Comparative study of confidence intervals for proportions in
+    complex sample surveys").
     """
     if not len(hits):
         return wilson(0, 0, level)
     p = float(hits.mean())
-    count = worth(hits - p, codes, level)
-    return wilson(p * count, count, level)
+    worth = len(hits) / design_effect(hits - p, codes)
+    return wilson(p * worth, worth, level)
 
 
 def auroc(area: float, real: float, none: float, level: float = LEVEL) -> tuple[float, float]:
@@ -63,8 +64,6 @@ def auroc(area: float, real: float, none: float, level: float = LEVEL) -> tuple[
     where all is ranked right, and holds where one side has but a few notes. `real` and `none` are how
     many independent notes there are on either side; counts may be fractions. (0, 1) where one is 0.
     """
-    if not real or not none:
-        return 0.0, 1.0
     z2 = float(norm.ppf((1 + level) / 2)) ** 2
     more = (real + none) / 2 - 1
 
@@ -87,23 +86,6 @@ def border(compatible: Callable[[float], bool], inside: float, outside: float) -
         else:
             outside = middle
     return inside
-
-
-def worth(residuals: Floats, codes: Codes, level: float = LEVEL) -> float:
-    """How many independent notes these are worth in an interval of that level.
-
-    `residuals` as in `design_effect` (Kish 1965), by which the notes are divided. Of few groups that
-    is itself seen but roughly, so the count is lowered as Student's t widens an interval (Korn,
-    Graubard 1998); notes of one group alone are worth nothing.
-    """
-    n, groups = len(residuals), len(np.unique(codes))
-    if groups == n:
-        return float(n)
-    if groups == 1:
-        return 0.0
-    tail = (1 + level) / 2
-    narrow = float(norm.ppf(tail) / t.ppf(tail, groups - 1)) ** 2
-    return narrow * n / design_effect(residuals, codes)
 
 
 def design_effect(residuals: Floats, codes: Codes) -> float:

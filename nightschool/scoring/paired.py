@@ -16,7 +16,6 @@ from nightschool.scoring.intervals import (
     border,
     codes_of,
     design_effect,
-    worth,
 )
 from nightschool.scoring.macro_f1 import gain
 
@@ -32,8 +31,8 @@ def paired(
     """Compare two arms note by note, `groups` naming the group of near-copies of each note.
 
     `p_better` and `p_worse`: 1 less `sign_flip`. `delta_ci`: `tango`, for as many notes as the groups
-    are worth. `delta_macro_f1_ci`: `macro_f1.gain`, and that of accuracy, too, where nothing was fixed or
-    broken: then draws differ little or not at all. Raises ValueError where there are no notes.
+    are worth. `delta_macro_f1_ci`: `macro_f1.gain`; where nothing was fixed or broken no draw differs,
+    and it is that of accuracy. Raises ValueError where there are no notes.
     """
     if not true:
         raise ValueError("there are no notes to compare on")
@@ -42,9 +41,8 @@ def paired(
     wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
     n, delta = len(difference), float(difference.mean())
     effect = design_effect(difference - delta, codes)
-    part = worth(difference - delta, codes) / n
     macro, macro_interval = gain(kinds, true, before, after, codes, draws)
-    interval = tango(wins * part, losses * part, n * part)
+    interval = tango(wins / effect, losses / effect, n / effect)
     return Paired(
         wins=wins,
         losses=losses,
@@ -55,15 +53,8 @@ def paired(
         delta_accuracy=delta,
         delta_ci=list(interval),
         delta_macro_f1=macro,
-        delta_macro_f1_ci=list(
-            macro_interval if wins + losses else _both(macro_interval, interval)
-        ),
+        delta_macro_f1_ci=list(macro_interval if wins + losses else interval),
     )
-
-
-def _both(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
-    """The least interval that holds two."""
-    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def differences(
@@ -108,8 +99,6 @@ def tango(wins: float, losses: float, n: float, level: float = LEVEL) -> tuple[f
     also where nothing or everything differs, and covers at the small counts where the bootstrap, whose
     draws hold no note that was not seen, does not. (-1, 1) without any notes.
     """
-    if not n:
-        return -1.0, 1.0
     z2 = float(norm.ppf((1 + level) / 2)) ** 2
 
     def compatible(delta: float) -> bool:

@@ -17,15 +17,13 @@ from nightschool.reports.contract import (
     Answer,
     Arm,
     ArmName,
-    Calibration,
     Champion,
     Paired,
     Report,
     Seed,
 )
-from nightschool.scoring.calibration import scaled
 from nightschool.scoring.decision import Judgement, Questions, Rules, against_cheap, decide, judge
-from nightschool.scoring.intervals import worth
+from nightschool.scoring.intervals import design_effect
 from nightschool.scoring.metrics import scores
 from nightschool.scoring.paired import paired
 from nightschool.tasks.certainty import certainty, keep_with_model
@@ -62,9 +60,8 @@ def make_report(work: Work) -> Report:
     record_look(work, dataset, ARMS)
     arms, pairs = _arms(measured, others.answers)
     right = np.array([a == t for a, t in zip(measured.answers["after"], asked.true, strict=True)])
-    certainties = _certainties(work, measured)
-    answers = _answers(measured, certainties["calibration"])
-    count = worth(right - right.mean(), asked.codes)
+    answers = _answers(measured)
+    worth = len(right) / design_effect(right - right.mean(), asked.codes)
     report = {
         "format": FORMAT,
         "run": work.run,
@@ -73,8 +70,8 @@ def make_report(work: Work) -> Report:
         "arms": list(arms.values()),
         "paired": pairs["before"],
         **_decision(work, measured, arms, pairs),
-        **certainties,
-        "looks": looks_at_test(work, dataset, float(right.mean()), count),
+        **_certainties(work, measured),
+        "looks": looks_at_test(work, dataset, float(right.mean()), worth),
         "seeds": _seeds(work, measured),
         "answers": answers,
         "changes": [
@@ -217,23 +214,12 @@ def _seeds(work: Work, measured: _Measured) -> list[Seed]:
     return rows
 
 
-def _told(row: Sequence[float] | None, calibration: Calibration | None) -> float | None:
-    """The probability of the likeliest kind; None where none was recorded."""
-    if row is None:
-        return None
-    heat = calibration["temperature"] if calibration else None
-    return float(scaled(np.array([row]), heat).max()) if heat else max(row)
-
-
-def _answers(measured: _Measured, calibration: Mapping[str, Calibration]) -> list[Answer]:
-    """What was answered to each test note, with the probability that `classify` would tell."""
+def _answers(measured: _Measured) -> list[Answer]:
     rows = {
-        name: [
-            _told(stage.get("probabilities", {}).get(item.id), calibration.get(name))
-            for item in measured.test
-        ]
+        name: [max(row) if (row := stage.get("probabilities", {}).get(item.id)) else None
+               for item in measured.test]
         for name, stage in measured.stages.items()
-    }
+    }  # fmt: skip
     return [
         Answer(
             source=item.source,

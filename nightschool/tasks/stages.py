@@ -64,15 +64,7 @@ def prep(work: Work) -> Ending:
     ]
     test = dataset.of("test")
     small = too_small(Counter(item.kind for item in test), len({item.group for item in test}))
-    unwatched = []
-    if settings.split.validation and not dataset.of("validation"):
-        unwatched = [
-            "no notes are left to watch the training with, so it does not end early and no threshold is "
-            "chosen: add notes of other files or sources, or raise split.validation"
-        ]
-    warnings = [
-        *left_out, *reading.warnings, *dataset.warnings, *unknown, *small, *unwatched,
-    ]  # fmt: skip
+    warnings = [*left_out, *reading.warnings, *dataset.warnings, *unknown, *small]
     for warning in warnings:
         work.parent.say("warning", warning)
     name = dataset.fingerprint[:16]

@@ -158,18 +158,6 @@ def test_answers_that_did_not_change_leave_what_so_few_notes_leave_open(right: b
     assert found["delta_ci"][0] < -0.3 and found["delta_ci"][1] > 0.3
 
 
-def test_a_change_of_macro_f1_lies_within_its_interval_also_where_only_wrong_answers_moved() -> (
-    None
-):
-    true = ["a", "b", "c"] * 20
-    before = ["a", "a", "a"] * 20
-    after = ["a", "c", "b"] * 20
-    found = paired(KINDS, true, before, after, single(60))
-    assert found["wins"] == found["losses"] == 0
-    low, high = found["delta_macro_f1_ci"]
-    assert found["delta_macro_f1"] > 0.1 and low <= found["delta_macro_f1"] <= high
-
-
 def test_one_note_is_compared_and_none_are_refused() -> None:
     found = paired(KINDS, ["a"], ["b"], ["a"], ["x"])
     assert (found["wins"], found["p_better"], found["delta_accuracy"]) == (1, 0.5, 1.0)

@@ -38,7 +38,7 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Path]]) -> str:
         charts={name: _shown(name, report, schemes) for name, schemes in charts.items()},
         cheap=CHEAP_ARMS,
         any_better=any(arm["after_better"] is not None for arm in report["arms"]),
-        by_chance=sentences.by_chance(report["paired"]),
+        by_chance=sentences.by_chance(report),
         checks=sentences.checks_by_reference(report),
         kind_rows=_kind_rows(report),
         shown_kinds=SHOWN_KINDS,

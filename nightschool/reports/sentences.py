@@ -13,6 +13,8 @@ _QUESTIONS = {
     "none": "Are notes of no kind still found as often?",
     "cheap arms": "Is it better than what costs seconds to train?",
 }
+# With fewer, 95 % intervals hold the truth less often where nearly all is right (docs/numbers.md).
+_ENOUGH_GROUPS = 20
 _MARKS = {"passed": "✓ passed", "failed": "✗ not passed", "unsettled": "? unsettled"}
 
 
@@ -60,6 +62,17 @@ def _nights(p: float) -> str:
     if p < 0.0095:
         return f"in {round(1000 * p)} of 1,000 nights"
     return f"in {percent(p)} of such nights"
+
+
+def few_groups(report: Report) -> str:
+    """How far intervals can be believed where the test notes are of a few groups; '' where of enough."""
+    groups, items = report["dataset"]["groups"], report["items"]
+    if groups == items or groups >= _ENOUGH_GROUPS:
+        return ""
+    return (
+        f"The test notes are of {counted(groups, 'group')} only, which shows little of how alike the notes "
+        "of a group fare: the intervals are rough."
+    )
 
 
 def checks_by_reference(report: Report) -> list[dict[str, Any]]:

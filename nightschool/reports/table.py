@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nightschool.reports.contract import Arm, Report, Sorting, arm_of
+from nightschool.reports.sentences import few_groups
 from nightschool.reports.wording import (
     SMALLEST_N,
     arm_title,
@@ -98,7 +99,10 @@ def seeds(report: Report) -> Table | None:
 
 
 def remarks(report: Report) -> Iterator[str]:
-    """Lines on how far the probabilities can be believed, on none, and on looks at the test notes."""
+    """Lines on how far intervals and probabilities can be believed, on none, and on looks at the test
+    notes."""
+    if few := few_groups(report):
+        yield f"{few[0].lower()}{few[1:].removesuffix('.')}"
     after = report["calibration"].get("after")
     if after:
         heat, scaled = after["temperature"], after["scaled"]

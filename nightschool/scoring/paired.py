@@ -16,6 +16,7 @@ from nightschool.scoring.intervals import (
     border,
     codes_of,
     design_effect,
+    worth,
 )
 from nightschool.scoring.macro_f1 import gain
 
@@ -40,16 +41,16 @@ def paired(
     difference = differences(true, before, after)
     wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
     n, delta = len(difference), float(difference.mean())
-    effect = design_effect(difference - delta, codes)
+    notes = worth(difference - delta, codes)
     macro, macro_interval = gain(kinds, true, before, after, codes, draws)
-    interval = tango(wins / effect, losses / effect, n / effect)
+    interval = tango(wins * notes / n, losses * notes / n, notes)
     return Paired(
         wins=wins,
         losses=losses,
         mcnemar_p=mcnemar(wins, losses),
         p_better=1 - sign_flip(difference, codes),
         p_worse=1 - sign_flip(-difference, codes),
-        design_effect=effect,
+        design_effect=design_effect(difference - delta, codes),
         delta_accuracy=delta,
         delta_ci=list(interval),
         delta_macro_f1=macro,

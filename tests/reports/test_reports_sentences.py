@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightschool.reports import sentences
+from nightschool.reports.captions import how_to_read
 from nightschool.reports.contract import Report
+from nightschool.reports.table import remarks
 from nightschool.reports.wording import p_value
 from nightschool.scoring.paired import paired
 from tests.reports.reports_example import REPORT
@@ -66,6 +68,18 @@ def test_notes_that_were_fixed_together_are_one_piece_of_luck(report: Report) ->
 def test_no_change_has_no_p(report: Report) -> None:
     report["paired"] |= {"wins": 0, "losses": 0}
     assert "McNemar" not in sentences.by_chance(report)
+
+
+@pytest.mark.parametrize(
+    ("items", "groups", "rough"),
+    [(80, 2, True), (80, 19, True), (80, 20, False), (8, 8, False), (8, 7, True)],
+)
+def test_intervals_from_a_few_groups_are_called_rough(
+    report: Report, items: int, groups: int, rough: bool
+) -> None:
+    report["items"], report["dataset"]["groups"] = items, groups
+    said = [how_to_read("accuracy", report), *remarks(report)]
+    assert [("the intervals are rough" in line) for line in said][:2] == [rough, rough]
 
 
 @pytest.mark.parametrize(

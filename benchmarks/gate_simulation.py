@@ -87,7 +87,7 @@ BETTER = (
 FEW = (
     World("+10 points, 1 in 10 broken, sources of 15", 0.2, 0.1, 0.45, "fifteens", 0.7, mixed=True),
     World(
-        "+10 points to 9 in 10 right, sources of 15", 0.15, 0.05, 0.75, "fifteens", 0.7, mixed=True
+        "+10 points, 9 in 10 right, sources of 15", 0.15, 0.05, 0.75, "fifteens", 0.7, mixed=True
     ),
 )
 WORSE = (World("5 points worse, 1 in 5 differs", 0.075, 0.125, 0.5),)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from nightschool.reports.contract import Check, Looks, Report, Seed
-from nightschool.reports.wording import counted, p_value, percent, points, signed
+from nightschool.reports.contract import Arm, Check, Looks, Paired, Report, Seed, arm_of
+from nightschool.reports.wording import counted, fine_percent, p_value, percent, points, signed
 
 _QUESTIONS = {
     "better": "Does it sort more notes right, beyond luck?",
@@ -27,6 +27,24 @@ def change(difference: float) -> str:
 def change_interval(bounds: Sequence[float]) -> str:
     """[-0.04, 0.16] -> '−4 to +16'."""
     return " to ".join(signed(points(bound)) for bound in bounds)
+
+
+def after_better(report: Report, arm: Arm) -> str:
+    """How probable it is that the night's model is better than an arm; '' where that was not asked.
+
+    The probability is one of at least that, so what was not better at all would read as surely worse.
+    """
+    if arm["after_better"] is None:
+        return ""
+    better = arm_of(report, "after")["accuracy"] > arm["accuracy"]
+    return fine_percent(arm["after_better"]) if better else "no better"
+
+
+def better_than_champion(paired: Paired) -> str:
+    """The same against the model in use, within a sentence."""
+    if paired["wins"] <= paired["losses"]:
+        return "no better"
+    return f"better with a probability of at least {fine_percent(paired['p_better'])}"
 
 
 def by_chance(report: Report) -> str:

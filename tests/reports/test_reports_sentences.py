@@ -65,6 +65,13 @@ def test_notes_that_were_fixed_together_are_one_piece_of_luck(report: Report) ->
     assert "McNemar" not in text
 
 
+def test_against_the_model_in_use_no_gain_is_no_probability(report: Report) -> None:
+    better = {**report["paired"], "wins": 3, "losses": 2, "p_better": 0.5}
+    assert sentences.better_than_champion(better) == "better with a probability of at least 50 %"
+    worse = {**better, "losses": 3, "p_better": 0.0}
+    assert sentences.better_than_champion(worse) == "no better"
+
+
 def test_no_change_has_no_p(report: Report) -> None:
     report["paired"] |= {"wins": 0, "losses": 0}
     assert "McNemar" not in sentences.by_chance(report)

@@ -32,8 +32,8 @@ def paired(
     """Compare two arms note by note, `groups` naming the group of near-copies of each note.
 
     `p_better` and `p_worse`: 1 less `sign_flip`. `delta_ci`: `tango`, for as many notes as the groups
-    are worth. `delta_macro_f1_ci`: `macro_f1.gain`; where nothing was fixed or broken no draw differs,
-    and it is that of accuracy. Raises ValueError where there are no notes.
+    are worth. `delta_macro_f1_ci`: `macro_f1.gain`; where no draw differs, as with equal answers, it is
+    that of accuracy. Raises ValueError where there are no notes.
     """
     if not true:
         raise ValueError("there are no notes to compare on")
@@ -54,7 +54,9 @@ def paired(
         delta_accuracy=delta,
         delta_ci=list(interval),
         delta_macro_f1=macro,
-        delta_macro_f1_ci=list(macro_interval if wins + losses else interval),
+        delta_macro_f1_ci=list(
+            macro_interval if macro_interval[0] < macro_interval[1] else interval
+        ),
     )
 
 

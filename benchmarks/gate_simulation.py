@@ -2,7 +2,7 @@
 
     python benchmarks/gate_simulation.py [--runs 2000] [--processes 2]
 
-Needs neither a GPU nor a model; two minutes on two cores. Answers of two models to the same test notes
+Needs neither a GPU nor a model; some minutes on two cores. Answers of two models to the same test notes
 are drawn many times, and three gates look at them: the bare one (more notes right than before), the
 exact McNemar test alone (two-sided p below 0.05, notes taken for independent, and more right), and the
 decision of `nightschool` with its default rules, by group, with all its checks. Another table lets ten
@@ -50,6 +50,8 @@ class World:
     """All that is fixed is of one half of the kinds, and all that is broken of the other."""
     skewed: bool = False
     """Groups are fixed as a whole and notes broken one by one."""
+    mixed: bool = False
+    """A group's notes are of all kinds, as those of one source are, and not of one as near-copies."""
 
 
 # Uneven: the mean is 3, many are of 1, some of 10 and more.
@@ -57,6 +59,7 @@ _SIZE: dict[str, Callable[[np.random.Generator], int]] = {
     "single": lambda random: 1,
     "threes": lambda random: 3,
     "uneven": lambda random: int(random.geometric(1 / 3)),
+    "fifteens": lambda random: 15,
 }
 
 EQUAL = (
@@ -71,6 +74,7 @@ EQUAL = (
         "groups are fixed whole, notes broken singly", 0.15, 0.15, 0.45, "uneven", 1.0, skewed=True
     ),
     World("some kinds gain what others lose", 0.15, 0.15, 0.45, trade=True),
+    World("sources of 15 notes, 7 in 10 fare alike", 0.15, 0.15, 0.45, "fifteens", 0.7, mixed=True),
 )
 BETTER = (
     World("+10 points, 1 in 20 broken", 0.15, 0.05, 0.5),
@@ -79,6 +83,12 @@ BETTER = (
     World("+20 points, 1 in 20 broken", 0.25, 0.05, 0.45),
     World("+20 points, 1 in 10 broken", 0.3, 0.1, 0.4),
     World("+20 points, 1 in 10 broken, uneven groups", 0.3, 0.1, 0.4, "uneven", 0.7),
+)
+FEW = (
+    World("+10 points, 1 in 10 broken, sources of 15", 0.2, 0.1, 0.45, "fifteens", 0.7, mixed=True),
+    World(
+        "+10 points, 9 in 10 right, sources of 15", 0.15, 0.05, 0.75, "fifteens", 0.7, mixed=True
+    ),
 )
 WORSE = (World("5 points worse, 1 in 5 differs", 0.075, 0.125, 0.5),)
 
@@ -92,8 +102,10 @@ def draw(
         groups += [str(len(groups))] * _SIZE[world.groups](random)
     groups = groups[:notes]
     codes = codes_of(groups)
-    # Near-copies are of one kind.
-    kinds = random.choice(len(KINDS), int(codes.max()) + 1, p=SHARES)[codes]
+    if world.mixed:
+        kinds = random.choice(len(KINDS), notes, p=SHARES)
+    else:
+        kinds = random.choice(len(KINDS), int(codes.max()) + 1, p=SHARES)[codes]
     right = world.both + world.broken
     before = _fares(world, codes, random) < right
     after = []
@@ -209,7 +221,7 @@ def main() -> None:
         table("Better models that are promoted", BETTER, pool, given.runs // 2, 1)
         ten = tuple(replace(EQUAL[i], name=f"{EQUAL[i].name}, ten tries") for i in (0, 1, 6))
         table("At least one of ten equal models is promoted", ten, pool, given.runs // 4, 10)
-        coverage((BETTER[1], BETTER[2], BETTER[3]), pool, given.runs // 4)
+        coverage((BETTER[1], BETTER[2], BETTER[3], *FEW), pool, given.runs // 4)
     print(f"\n{time.monotonic() - began:.0f} s")
 
 

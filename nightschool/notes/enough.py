@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import count
 
 from nightschool.notes.text import listed
 
@@ -64,21 +65,40 @@ def shows_little(n: int) -> bool:
     return least is None or least > _WANTED
 
 
-def too_small(test: Mapping[str, int], groups: int | None = None) -> list[str]:
+def blind(groups: int, confidence: float) -> bool:
+    """Whether test notes of so few groups show nothing beyond chance, whatever is answered.
+
+    All of them won, or all lost, is the most that `paired.sign_flip` can see: a chance of 0.5 a group.
+    """
+    return 1 - 0.5**groups < confidence
+
+
+def too_small(test: Mapping[str, int], groups: int, confidence: float) -> list[str]:
     """Warnings about a test split (kind -> test notes) that can say little, of all kinds or of some.
 
-    `groups`: how many groups of near-copies, of notes of one file or source, they are of.
+    `groups`: how many groups of near-copies, of notes of one file or source, they are of. `confidence`:
+    how probable it has to be that a model is better.
     """
     warnings = []
     n = sum(test.values())
-    if shows_little(n):
-        warnings.append(f"few notes to measure with: {enough(n)}; add notes, or raise split.test")
-    elif groups is not None and shows_little(groups):
+    are_of = (
+        f"the {n} test note{'s are' if n != 1 else ' is'} of {groups} group{'s'[: groups != 1]} "
+        "(nearly the same text, or of one file or source)"
+    )
+    if blind(groups, confidence):
+        least = next(more for more in count(groups) if not blind(more, confidence))
         warnings.append(
-            f"the {n} test notes are of {groups} groups (nearly the same text, or of one file or source): "
-            f"where the notes of a group fare alike they are worth no more than so many; {enough(groups)}"
+            f"{are_of}: with fewer than {least} no model can be promoted, whatever it answers; add notes of "
+            "other files or sources, or raise split.test"
         )
-    thin = [f"{kind}: {count}" for kind, count in sorted(test.items()) if count < LEAST_OF_KIND]
+    elif groups < n and shows_little(groups):
+        warnings.append(
+            f"{are_of}: where the notes of a group fare alike they are worth no more than so many; "
+            f"{enough(groups)}; add notes of other files or sources, or raise split.test"
+        )
+    elif shows_little(n):
+        warnings.append(f"few notes to measure with: {enough(n)}; add notes, or raise split.test")
+    thin = [f"{kind}: {its}" for kind, its in sorted(test.items()) if its < LEAST_OF_KIND]
     if thin:
         warnings.append(
             f"fewer than {LEAST_OF_KIND} test notes say nothing of a kind by itself ({listed(thin)})"

@@ -49,9 +49,11 @@ def _read_accuracy(report: Report) -> str:
         else ""
     )
     seeds = " Small strokes are the same training with another seed." if _more_seeds(report) else ""
+    few = sentences.few_groups(report)
     return (
         "How many notes does each sort right, and how sure is that? The dot is what was measured; the "
-        f"true share lies within the line in 95 of 100 such measurements.{squares}{seeds}"
+        "true share lies within the line in 95 of 100 such measurements."
+        f"{f' {few}' if few else ''}{squares}{seeds}"
     )
 
 

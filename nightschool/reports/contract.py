@@ -212,7 +212,8 @@ class Dataset(TypedDict):
 
 
 class Answer(TypedDict):
-    """A test note's true kind, both answers, and each model's probability of its own answer."""
+    """A test note's true kind, both answers, and each model's probability of its own answer, corrected by
+    its temperature where validation gave one."""
 
     source: str
     kind: str

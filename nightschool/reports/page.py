@@ -38,7 +38,9 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Path]]) -> str:
         charts={name: _shown(name, report, schemes) for name, schemes in charts.items()},
         cheap=CHEAP_ARMS,
         any_better=any(arm["after_better"] is not None for arm in report["arms"]),
-        by_chance=sentences.by_chance(report["paired"]),
+        by_chance=sentences.by_chance(report),
+        after_better=sentences.after_better,
+        better_than_champion=sentences.better_than_champion,
         checks=sentences.checks_by_reference(report),
         kind_rows=_kind_rows(report),
         shown_kinds=SHOWN_KINDS,
@@ -69,7 +71,6 @@ def excerpt(text: str) -> str:
 
 
 _FILTERS: dict[str, Callable[..., str]] = {
-    "fine_percent": wording.fine_percent,
     "interval": wording.interval,
     "change": sentences.change,
     "changes": sentences.change_interval,

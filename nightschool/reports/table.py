@@ -6,12 +6,12 @@ from rich.table import Table
 from rich.text import Text
 
 from nightschool.reports.contract import Arm, Report, Sorting, arm_of
+from nightschool.reports.sentences import after_better, few_groups
 from nightschool.reports.wording import (
     SMALLEST_N,
     arm_title,
     counted,
     f1,
-    fine_percent,
     interval,
     percent,
     points,
@@ -32,7 +32,9 @@ def before_after(report: Report) -> Table:
     for heading in ("accuracy (95 %)", "macro-F1 (95 %)", "after better"):
         table.add_column(heading, justify="right", no_wrap=True)
     for arm in report["arms"]:
-        table.add_row(*_arm_cells(arm), style=AFTER_STYLE if arm["name"] == "after" else None)
+        table.add_row(
+            *_arm_cells(report, arm), style=AFTER_STYLE if arm["name"] == "after" else None
+        )
     return table
 
 
@@ -98,7 +100,10 @@ def seeds(report: Report) -> Table | None:
 
 
 def remarks(report: Report) -> Iterator[str]:
-    """Lines on how far the probabilities can be believed, on none, and on looks at the test notes."""
+    """Lines on how far intervals and probabilities can be believed, on none, and on looks at the test
+    notes."""
+    if few := few_groups(report):
+        yield f"{few[0].lower()}{few[1:].removesuffix('.')}"
     after = report["calibration"].get("after")
     if after:
         heat, scaled = after["temperature"], after["scaled"]
@@ -147,13 +152,13 @@ def _sorted(found: Sorting) -> str:
     return f"{percent(found['answered'])} of the notes{right}"
 
 
-def _arm_cells(arm: Arm) -> tuple[str, ...]:
-    better, macro = arm["after_better"], f"{arm['macro_f1']:.2f}"
+def _arm_cells(report: Report, arm: Arm) -> tuple[str, ...]:
+    macro = f"{arm['macro_f1']:.2f}"
     if arm["macro_f1_ci"]:
         macro += f" ({score_interval(arm['macro_f1_ci'])})"
     return (
         arm_title(arm["name"]),
         f"{percent(arm['accuracy'])} ({interval(arm['accuracy_ci']).removesuffix(' %')})",
         macro,
-        "" if better is None else fine_percent(better),
+        after_better(report, arm),
     )

@@ -10,8 +10,9 @@ def verdict(report: Report) -> str:
 
 
 def verdict_sentences(report: Report) -> list[str]:
-    """The verdict's sentences: the outcome, the model in use if there is one, and the cheap rival."""
-    return [_outcome(report), *_champion(report), *_rival(report)]
+    """The verdict's sentences: the outcome, the model in use if there is one, what a promotion could not
+    see, and the cheap rival."""
+    return [_outcome(report), *_champion(report), *_unseen(report), *_rival(report)]
 
 
 def _outcome(report: Report) -> str:
@@ -99,6 +100,17 @@ def _champion(report: Report) -> list[str]:
     used = f"the model in use (run {champion['run']}, {percent(champion['accuracy'])} right)"
     said = [f"Against {used} that is {change} {_spread(champion['paired'])}."]
     return [*said, f"Only in part: {champion['why_not']}."] if champion["why_not"] else said
+
+
+def _unseen(report: Report) -> list[str]:
+    """What a promotion passed although its test notes could not have shown a loss."""
+    unseen = any(
+        check["name"] == "none" and check["passed"] and not check["settled"]
+        for check in report["checks"]
+    )
+    if report["decision"] != "promote" or not unseen:
+        return []
+    return ["The test notes of no kind are too few to tell whether it still finds those."]
 
 
 def _is_beaten(check: Check) -> bool:

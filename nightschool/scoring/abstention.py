@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightschool.reports.contract import OutOfScope, RiskCoverage, Sorting
-from nightschool.scoring.intervals import Codes, Floats, auroc, design_effect, share
+from nightschool.scoring.intervals import Codes, Floats, auroc, share, worth
 
 Bools = NDArray[np.bool_]
 
@@ -109,11 +109,11 @@ def _ranked(
         return None, (0.0, 1.0)
     above = _share_below(none, real), 1 - _share_below(real, none)  # of the other side, by note
     area = float(above[0].mean())
-    worth = (
-        len(shares) / design_effect(shares - area, codes[its])
+    real_notes, none_notes = (
+        worth(shares - area, codes[its])
         for shares, its in zip(above, (~of_none, of_none), strict=True)
     )
-    return area, auroc(area, *worth)
+    return area, auroc(area, real_notes, none_notes)
 
 
 def _share_below(scores: Floats, each: Floats) -> Floats:

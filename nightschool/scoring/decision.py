@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from nightschool.notes.enough import blind
 from nightschool.reports.contract import (
     ArmName,
     Check,
@@ -235,10 +236,9 @@ def _none(
     dropped = _drop(test, none, old, new, rules)
     if dropped:
         return _check(reference, "none", False, True, dropped)
-    # Every group lost is the most that can be seen.
-    blind = 1 - 0.5 ** len(set(test.codes[test.of_kind(none)].tolist())) < rules.confidence
-    few = ", too few to see a drop" if blind else ", no drop beyond chance"
-    return _check(reference, "none", True, not blind, f"{_found(test, none, old, new)}{few}")
+    unseen = blind(len(set(test.codes[test.of_kind(none)].tolist())), rules.confidence)
+    few = ", too few to see a drop" if unseen else ", no drop beyond chance"
+    return _check(reference, "none", True, not unseen, f"{_found(test, none, old, new)}{few}")
 
 
 def _drop(

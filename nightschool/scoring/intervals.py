@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 Floats = NDArray[np.floating[Any]]
 Codes = NDArray[np.int64]
@@ -46,15 +46,31 @@ def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float
 def share(hits: NDArray[np.bool_], codes: Codes, level: float = LEVEL) -> tuple[float, float]:
     """The interval of the share of `hits`, by group: Wilson's, for as many notes as they are worth.
 
-    The notes are divided by the design effect (Kish 1965), as surveys do for rare and common events
-    (Franco, Little, Louis, Slud 2019, "Comparative study of confidence intervals for proportions in
-    complex sample surveys").
+    So surveys do for rare and common events (Franco, Little, Louis, Slud 2019, "Comparative study of
+    confidence intervals for proportions in complex sample surveys").
     """
     if not len(hits):
         return wilson(0, 0, level)
     p = float(hits.mean())
-    worth = len(hits) / design_effect(hits - p, codes)
-    return wilson(p * worth, worth, level)
+    notes = worth(hits - p, codes, level)
+    return wilson(p * notes, notes, level)
+
+
+def worth(residuals: Floats, codes: Codes, level: float = LEVEL) -> float:
+    """As how many independent notes an interval of this level may take them, by group.
+
+    The notes are divided by the design effect (Kish 1965). That is seen from the groups alone, and from a
+    few only roughly: so the normal quantile gives way to Student's, with a degree of freedom less
+    than there are groups (Korn, Graubard 1998, "Confidence intervals for proportions with small expected
+    number of positive counts estimated from survey data"). `residuals` as for `design_effect`; where
+    nothing is seen of how alike they are, nothing is corrected either.
+    """
+    n, groups = len(residuals), len(np.unique(codes))
+    notes = n / design_effect(residuals, codes)
+    if groups in (1, n) or not residuals.any():
+        return notes
+    few, many = t.ppf((1 + level) / 2, [groups - 1, n - 1])
+    return float(notes * (many / few) ** 2)
 
 
 def auroc(area: float, real: float, none: float, level: float = LEVEL) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from nightschool.scoring.intervals import (
     border,
     codes_of,
     design_effect,
+    worth,
 )
 from nightschool.scoring.macro_f1 import gain
 
@@ -31,8 +32,8 @@ def paired(
     """Compare two arms note by note, `groups` naming the group of near-copies of each note.
 
     `p_better` and `p_worse`: 1 less `sign_flip`. `delta_ci`: `tango`, for as many notes as the groups
-    are worth. `delta_macro_f1_ci`: `macro_f1.gain`; where nothing was fixed or broken no draw differs,
-    and it is that of accuracy. Raises ValueError where there are no notes.
+    are worth. `delta_macro_f1_ci`: `macro_f1.gain`; where no draw differs, as with equal answers, it is
+    that of accuracy. Raises ValueError where there are no notes.
     """
     if not true:
         raise ValueError("there are no notes to compare on")
@@ -40,20 +41,22 @@ def paired(
     difference = differences(true, before, after)
     wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
     n, delta = len(difference), float(difference.mean())
-    effect = design_effect(difference - delta, codes)
+    notes = worth(difference - delta, codes)
     macro, macro_interval = gain(kinds, true, before, after, codes, draws)
-    interval = tango(wins / effect, losses / effect, n / effect)
+    interval = tango(wins * notes / n, losses * notes / n, notes)
     return Paired(
         wins=wins,
         losses=losses,
         mcnemar_p=mcnemar(wins, losses),
         p_better=1 - sign_flip(difference, codes),
         p_worse=1 - sign_flip(-difference, codes),
-        design_effect=effect,
+        design_effect=design_effect(difference - delta, codes),
         delta_accuracy=delta,
         delta_ci=list(interval),
         delta_macro_f1=macro,
-        delta_macro_f1_ci=list(macro_interval if wins + losses else interval),
+        delta_macro_f1_ci=list(
+            macro_interval if macro_interval[0] < macro_interval[1] else interval
+        ),
     )
 
 

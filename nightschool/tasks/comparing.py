@@ -17,11 +17,13 @@ from nightschool.reports.contract import (
     Answer,
     Arm,
     ArmName,
+    Calibration,
     Champion,
     Paired,
     Report,
     Seed,
 )
+from nightschool.scoring.calibration import scaled
 from nightschool.scoring.decision import Judgement, Questions, Rules, against_cheap, decide, judge
 from nightschool.scoring.intervals import design_effect
 from nightschool.scoring.metrics import scores
@@ -60,7 +62,8 @@ def make_report(work: Work) -> Report:
     record_look(work, dataset, ARMS)
     arms, pairs = _arms(measured, others.answers)
     right = np.array([a == t for a, t in zip(measured.answers["after"], asked.true, strict=True)])
-    answers = _answers(measured)
+    certainties = _certainties(work, measured)
+    answers = _answers(measured, certainties["calibration"])
     worth = len(right) / design_effect(right - right.mean(), asked.codes)
     report = {
         "format": FORMAT,
@@ -70,7 +73,7 @@ def make_report(work: Work) -> Report:
         "arms": list(arms.values()),
         "paired": pairs["before"],
         **_decision(work, measured, arms, pairs),
-        **_certainties(work, measured),
+        **certainties,
         "looks": looks_at_test(work, dataset, float(right.mean()), worth),
         "seeds": _seeds(work, measured),
         "answers": answers,
@@ -214,12 +217,8 @@ def _seeds(work: Work, measured: _Measured) -> list[Seed]:
     return rows
 
 
-def _answers(measured: _Measured) -> list[Answer]:
-    rows = {
-        name: [max(row) if (row := stage.get("probabilities", {}).get(item.id)) else None
-               for item in measured.test]
-        for name, stage in measured.stages.items()
-    }  # fmt: skip
+def _answers(measured: _Measured, calibrated: Mapping[str, Calibration]) -> list[Answer]:
+    rows = {name: _sure(measured, name, calibrated.get(name)) for name in measured.stages}
     return [
         Answer(
             source=item.source,
@@ -231,3 +230,13 @@ def _answers(measured: _Measured) -> list[Answer]:
         )
         for number, item in enumerate(measured.test)
     ]
+
+
+def _sure(measured: _Measured, name: str, calibrated: Calibration | None) -> Sequence[float | None]:
+    """How probable each test note's answer is, with the temperature that `classify` uses, too."""
+    if calibrated is None:
+        return [None] * len(measured.test)
+    recorded = measured.stages[name]["probabilities"]
+    rows = np.array([recorded[item.id] for item in measured.test])
+    heat = calibrated["temperature"]
+    return cast(list[float], (rows if heat is None else scaled(rows, heat)).max(axis=1).tolist())

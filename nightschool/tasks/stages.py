@@ -24,6 +24,11 @@ from nightschool.tasks.seeds import read_result, said, seed_folder, seeds_of
 from nightschool.tasks.training import train
 from nightschool.tasks.work import Ending, Work, read_and_freeze, write_json
 
+_UNWATCHED = (
+    "no validation notes: the training will not end early, and no temperature or threshold is found; add "
+    "notes of other files or sources, or raise split.validation"
+)
+
 
 def run_stage(school: School, run: int, stage: str, parent: Parent) -> Ending:
     """Do one stage, or a chunk of it; see `tasks.jobs.perform` for what it returns."""
@@ -63,8 +68,10 @@ def prep(work: Work) -> Ending:
         if k not in dataset.kinds
     ]
     test = dataset.of("test")
-    small = too_small(Counter(item.kind for item in test), len({item.group for item in test}))
-    warnings = [*left_out, *reading.warnings, *dataset.warnings, *unknown, *small]
+    kinds, groups = Counter(item.kind for item in test), {item.group for item in test}
+    small = too_small(kinds, len(groups), settings.decide.confidence)
+    unwatched = [] if dataset.of("validation") else [_UNWATCHED]
+    warnings = [*left_out, *reading.warnings, *dataset.warnings, *unknown, *small, *unwatched]
     for warning in warnings:
         work.parent.say("warning", warning)
     name = dataset.fingerprint[:16]

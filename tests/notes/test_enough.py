@@ -3,11 +3,13 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nightschool.notes.enough import detectable, enough, power, too_small
+from nightschool.scoring.paired import sign_flip
 
 
 def _power_by_cases(n: int, fixed: float, broken: float) -> float:
@@ -70,18 +72,40 @@ def test_what_can_be_shown_is_told_in_a_sentence() -> None:
 
 
 def test_a_test_split_that_says_little_is_warned_of_with_its_thin_kinds() -> None:
-    assert too_small({"b": 4, "a": 9, "c": 47}) == [
+    assert too_small({"b": 4, "a": 9, "c": 47}, 60, 0.95) == [
         f"few notes to measure with: {enough(60)}; add notes, or raise split.test",
         "fewer than 10 test notes say nothing of a kind by itself (a: 9, b: 4)",
     ]
-    assert too_small({"a": 110, "b": 10}) == []
-    assert too_small({"a": 110, "b": 10}, 119) == []
-    assert too_small({"a": 110, "b": 10}, 12) == [
-        "the 120 test notes are of 12 groups (nearly the same text, or of one file or source): where the "
-        f"notes of a group fare alike they are worth no more than so many; {enough(12)}"
+    assert too_small({"a": 110, "b": 10}, 120, 0.95) == []
+    assert too_small({"a": 110, "b": 10}, 119, 0.95) == []
+    assert too_small({"a": 10}, 10, 0.95) == [
+        "few notes to measure with: 10 test notes: any gain is likely to look like chance; add notes, or "
+        "raise split.test"
     ]
-    assert too_small({"a": 2}) == [
-        "few notes to measure with: 2 test notes: any gain is likely to look like chance; add notes, or "
-        "raise split.test",
-        "fewer than 10 test notes say nothing of a kind by itself (a: 2)",
+
+
+@pytest.mark.parametrize("n", [20, 60, 80, 120])
+def test_groups_are_warned_of_however_many_notes_they_hold(n: int) -> None:
+    assert too_small({"a": n}, 12, 0.95) == [
+        f"the {n} test notes are of 12 groups (nearly the same text, or of one file or source): where the "
+        f"notes of a group fare alike they are worth no more than so many; {enough(12)}; add notes of "
+        "other files or sources, or raise split.test"
     ]
+
+
+@pytest.mark.parametrize(
+    ("groups", "confidence", "least"), [(2, 0.95, 5), (4, 0.95, 5), (5, 0.98, 6), (1, 0.8, 3)]
+)
+def test_groups_that_cannot_promote_whatever_the_model_does_are_named(
+    groups: int, confidence: float, least: int
+) -> None:
+    """All groups won is what the exact test gives most to."""
+    won, one_more = (sign_flip(np.ones(g, np.int64), np.arange(g)) for g in (least - 1, least))
+    assert 1 - won < confidence <= 1 - one_more
+    (warning,) = too_small({"a": 80}, groups, confidence)
+    assert f"of {groups} group" in warning
+    assert f"with fewer than {least} no model can be promoted, whatever it answers" in warning
+
+
+def test_a_split_of_one_note_is_told_in_the_singular() -> None:
+    assert too_small({"a": 1}, 1, 0.95)[0].startswith("the 1 test note is of 1 group (")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nightschool.notes.form import FEATURES
 from nightschool.notes.inventory import (
     Auc,
     Feature,
@@ -19,6 +20,7 @@ from nightschool.notes.inventory import (
 )
 from nightschool.notes.readers import Note, Reading, Skipped
 from nightschool.reports.inventory import (
+    _TIDY,
     findings,
     render,
     some,
@@ -90,6 +92,7 @@ def test_what_stands_out_is_said_in_sentences(full: Inventory) -> None:
     ("auc", "said"),
     [
         (Auc(0.55, 0.49, 0.6), "cannot be told apart"),
+        (Auc(0.65, 0.41, 0.83), "Too few notes to tell"),
         (Auc(0.6, 0.55, 0.65), "they look much alike."),
         (Auc(0.7, 0.6, 0.8), "they differ somewhat. Label some"),
         (Auc(0.999, 0.99, 1.0), "in nearly all pairs"),
@@ -98,6 +101,29 @@ def test_what_stands_out_is_said_in_sentences(full: Inventory) -> None:
 def test_a_gap_is_called_by_its_size(full: Inventory, auc: Auc, said: str) -> None:
     assert full.texture
     assert said in findings(replace(full, texture=replace(full.texture, form=auc)))[-1]
+
+
+@pytest.mark.parametrize(
+    ("features", "advised"),
+    [
+        ([("lines that are headings", 0.3, 0.0), ("capitals (in 100 characters)", 4, 1)], True),
+        ([("lines that begin with a small letter", 0.1, 0.9)], True),
+        ([("lines that are headings", 0.0, 0.3), ("lines that end a sentence", 0.1, 0.9)], False),
+        ([("lines that begin with a small letter", 0.9, 0.1)], False),
+        ([("length in characters", 900, 100)], False),
+    ],
+)
+def test_roughening_is_advised_only_where_the_labelled_notes_are_the_tidier_ones(
+    full: Inventory, features: list[tuple[str, float, float]], advised: bool
+) -> None:
+    assert full.texture
+    texture = replace(full.texture, features=tuple(Feature(*feature) for feature in features))
+    said = findings(replace(full, texture=texture))[-1]
+    assert "Label some of the latter" in said and ("train.roughen" in said) == advised
+
+
+def test_what_is_tidy_is_a_feature_that_is_measured() -> None:
+    assert set(_TIDY) < set(FEATURES)
 
 
 @pytest.mark.parametrize(

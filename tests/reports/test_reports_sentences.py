@@ -1,24 +1,92 @@
 """Sentences for someone who has never heard of the figures' names, and true at the edges."""
 
+import copy
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nightschool.reports import sentences
+from nightschool.reports.captions import how_to_read
 from nightschool.reports.contract import Report
+from nightschool.reports.table import remarks
+from nightschool.reports.wording import p_value
+from nightschool.scoring.paired import paired
+from tests.reports.reports_example import REPORT
 
 
 @pytest.mark.parametrize(
     ("p", "said"),
-    [(0.0004, "this less than once in 1,000 nights"), (0.21, "this in 21 % of such nights")],
+    [
+        (0.0004, "this less than once in 1,000 nights"),
+        (0.002, "this in 2 of 1,000 nights"),
+        (0.0096, "this in 1 % of such nights"),
+        (0.21, "this in 21 % of such nights"),
+    ],
 )
-def test_mcnemar_is_said_in_words_first(report: Report, p: float, said: str) -> None:
-    report["paired"]["mcnemar_p"] = p
-    text = sentences.by_chance(report["paired"])
+def test_mcnemar_is_said_in_words_first_of_single_notes(
+    report: Report, p: float, said: str
+) -> None:
+    report["dataset"]["groups"] = report["items"]
+    report["paired"] |= {"p_better": 1 - p / 2, "p_worse": 0.0}
+    text = sentences.by_chance(report)
     assert text.index(said) < text.index("McNemar")
+    assert f"p = {p:.3f}" in text or p < 0.001
+    assert "group" not in text
+    report["paired"] |= {"p_better": 0.0, "p_worse": 1 - p / 2}
+    assert sentences.by_chance(report) == text
+
+
+@given(st.lists(st.integers(-1, 1), min_size=1, max_size=40))
+def test_the_p_of_single_notes_is_that_of_mcnemar(changed: list[int]) -> None:
+    report = copy.deepcopy(REPORT)
+    true, before, after = (
+        ["a"] * len(changed),
+        ["ab"[d > 0] for d in changed],
+        ["ab"[d < 0] for d in changed],
+    )
+    singles = [str(n) for n in range(len(changed))]
+    report["paired"] = found = paired(["a", "b"], true, before, after, singles, draws=2)
+    report["items"] = report["dataset"]["groups"] = len(changed)
+    if found["wins"] + found["losses"]:
+        assert f"McNemar test, {p_value(found['mcnemar_p'])}" in sentences.by_chance(report)
+
+
+def test_notes_that_were_fixed_together_are_one_piece_of_luck(report: Report) -> None:
+    """Ten fixed, all of one group: McNemar, of single notes, would find p = 0.002."""
+    true, before = ["a"] * 40, ["b"] * 10 + ["a"] * 30
+    groups = ["one"] * 10 + [str(n) for n in range(30)]
+    report["paired"] = paired(["a", "b"], true, before, true, groups, draws=2)
+    report["items"], report["dataset"]["groups"] = 40, 31
+    assert report["paired"]["mcnemar_p"] == pytest.approx(0.002, abs=1e-4)
+    text = sentences.by_chance(report)
+    assert "this in 100 % of such nights" in text and "by group, p = 1.000" in text
+    assert "40 test notes are of 31 groups" in text and "design effect 7." in text
+    assert "McNemar" not in text
+
+
+def test_against_the_model_in_use_no_gain_is_no_probability(report: Report) -> None:
+    better = {**report["paired"], "wins": 3, "losses": 2, "p_better": 0.5}
+    assert sentences.better_than_champion(better) == "better with a probability of at least 50 %"
+    worse = {**better, "losses": 3, "p_better": 0.0}
+    assert sentences.better_than_champion(worse) == "no better"
 
 
 def test_no_change_has_no_p(report: Report) -> None:
     report["paired"] |= {"wins": 0, "losses": 0}
-    assert "McNemar" not in sentences.by_chance(report["paired"])
+    assert "McNemar" not in sentences.by_chance(report)
+
+
+@pytest.mark.parametrize(
+    ("items", "groups", "rough"),
+    [(80, 2, True), (80, 19, True), (80, 20, False), (8, 8, False), (8, 7, True)],
+)
+def test_intervals_from_a_few_groups_are_called_rough(
+    report: Report, items: int, groups: int, rough: bool
+) -> None:
+    report["items"], report["dataset"]["groups"] = items, groups
+    said = [how_to_read("accuracy", report), *remarks(report)]
+    assert [("the intervals are rough" in line) for line in said][:2] == [rough, rough]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,16 @@ def test_every_arm_has_its_scores_with_intervals_and_how_surely_it_is_beaten(
     assert _row(before_after(report), name)[1:] == cells
 
 
+@pytest.mark.parametrize("more", [0.0, 0.1])
+def test_an_arm_that_is_not_beaten_is_not_called_better_with_0_percent(
+    report: Report, more: float
+) -> None:
+    words = next(arm for arm in report["arms"] if arm["name"] == "tfidf-lr")
+    words["accuracy"] = report["arms"][-1]["accuracy"] + more
+    words["after_better"] = 0.0
+    assert _row(before_after(report), "tfidf-lr")[3] == "no better"
+
+
 def test_only_after_is_highlighted(report: Report) -> None:
     assert [row.style for row in before_after(report).rows] == [None, None, None, AFTER_STYLE]
 

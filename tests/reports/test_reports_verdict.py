@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from nightschool.reports.contract import Champion, Decision, Paired, Report, arm_of
+from nightschool.reports.contract import Champion, Check, Decision, Paired, Report, arm_of
 from nightschool.reports.verdict import verdict
 
 
@@ -147,6 +147,20 @@ def test_a_gain_that_may_cost_some_kinds_is_said_so(report: Report) -> None:
     report["decision"] = "inconclusive"
     report["checks"][1] |= {"passed": False, "settled": False}
     assert "sorts more notes right, but perhaps some kinds worse: +36 points" in verdict(report)
+
+
+@pytest.mark.parametrize("decision", ["promote", "keep", "inconclusive"])
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_promotion_that_could_not_see_a_loss_of_none_says_so(
+    report: Report, decision: Decision, settled: bool
+) -> None:
+    report["decision"] = decision
+    for reference in ("before", "champion"):
+        report["checks"].append(
+            Check(reference=reference, name="none", passed=True, settled=settled, detail="")
+        )
+    unseen = "The test notes of no kind are too few to tell whether it still finds those."
+    assert verdict(report).count(unseen) == (decision == "promote" and not settled)
 
 
 def test_a_missing_baseline_is_not_needed_for_the_verdict(report: Report) -> None:

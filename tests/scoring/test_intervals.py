@@ -16,6 +16,7 @@ from nightschool.scoring.intervals import (
     resampled,
     share,
     wilson,
+    worth,
 )
 
 
@@ -56,7 +57,8 @@ def test_copies_of_notes_are_worth_no_more_than_the_notes() -> None:
     names = [str(i) for i in range(20)]
     once = share(hits, codes_of(names))
     tripled = share(np.repeat(hits, 3), codes_of([name for name in names for _ in range(3)]))
-    assert tripled == pytest.approx(once, abs=0.01)
+    assert tripled == pytest.approx(once, abs=0.02)
+    assert tripled[0] < once[0] < once[1] < tripled[1]
 
 
 @pytest.mark.parametrize("hit", [True, False])
@@ -90,6 +92,31 @@ def test_the_interval_by_group_covers_as_often_as_it_says_and_the_plain_one_does
         plain += low <= 0.7 <= high
     assert covered >= 365  # 95 % of 400 is 380; below 365 has a probability under 1 in 1000
     assert plain < 340
+
+
+@pytest.mark.parametrize(("groups", "notes"), [(2, 40), (4, 20), (6, 20)])
+def test_the_interval_covers_also_where_the_notes_are_of_a_few_large_groups(
+    groups: int, notes: int
+) -> None:
+    """How alike a group's notes fare is hardly seen from so few groups."""
+    random = np.random.default_rng(3)
+    codes = np.repeat(np.arange(groups), notes)
+    covered = 0
+    for _ in range(400):
+        hits = random.random(len(codes)) < np.repeat(random.beta(2.8, 1.2, groups), notes)
+        low, high = share(hits, codes)
+        covered += low <= 0.7 <= high
+    assert covered >= 365  # 95 % of 400 is 380; below 365 has a probability under 1 in 1000
+
+
+def test_notes_of_a_few_groups_are_worth_as_many_as_korn_and_graubard_say() -> None:
+    residuals = np.repeat([0.4, -0.6, 0.4, -0.2], 5)
+    codes = np.repeat(np.arange(4), 5)
+    effect = design_effect(residuals, codes)
+    expected = 20 / effect * (2.0930 / 3.1824) ** 2  # Student's 97.5 % with 19 and with 3 degrees
+    assert worth(residuals, codes) == pytest.approx(expected, rel=1e-4)
+    assert worth(residuals, np.arange(20)) == 20
+    assert worth(0 * residuals, codes) == pytest.approx(4)
 
 
 def test_the_bootstrap_gives_the_posterior_of_a_mean() -> None:

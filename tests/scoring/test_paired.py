@@ -158,6 +158,29 @@ def test_answers_that_did_not_change_leave_what_so_few_notes_leave_open(right: b
     assert found["delta_ci"][0] < -0.3 and found["delta_ci"][1] > 0.3
 
 
+@given(
+    st.lists(st.tuples(*[st.sampled_from(KINDS)] * 3, st.integers(0, 9)), min_size=1, max_size=30)
+)
+def test_intervals_hold_what_they_are_of(notes: list[tuple[str, str, str, int]]) -> None:
+    true, before, after, group = map(list, zip(*notes, strict=True))
+    found = paired(KINDS, true, before, after, [str(g) for g in group], draws=50)
+    low, high = found["delta_macro_f1_ci"]
+    assert low <= found["delta_macro_f1"] <= high and low < high
+    low, high = found["delta_ci"]
+    assert low <= found["delta_accuracy"] <= high and low < high
+
+
+def test_wrong_answers_that_move_between_kinds_change_macro_f1_alone() -> None:
+    true = ["a"] * 20 + ["b"] * 20 + ["c"] * 20
+    before = ["a"] * 12 + ["b"] * 8 + ["b"] * 20 + ["c"] * 20
+    after = ["a"] * 12 + ["b", "c"] * 4 + ["b"] * 20 + ["c"] * 20
+    found = paired(KINDS, true, before, after, single(60))
+    assert found["wins"] == found["losses"] == 0
+    low, high = found["delta_macro_f1_ci"]
+    assert low <= found["delta_macro_f1"] <= high
+    assert (low, high) != tuple(found["delta_ci"])
+
+
 def test_one_note_is_compared_and_none_are_refused() -> None:
     found = paired(KINDS, ["a"], ["b"], ["a"], ["x"])
     assert (found["wins"], found["p_better"], found["delta_accuracy"]) == (1, 0.5, 1.0)

@@ -20,6 +20,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import Dataset, _fingerprint, write
 from nightschool.notes.readers import Reading
 from nightschool.reports.contract import Report
+from nightschool.scoring.calibration import scaled
 from nightschool.tasks.comparing import make_report
 from nightschool.tasks.looks import ADAPTER, BASE, record_look
 from nightschool.tasks.work import Work, read_and_freeze, write_json
@@ -144,6 +145,10 @@ def test_temperature_and_threshold_come_from_validation_and_go_to_the_model(
     assert after["temperature"] > 1.5  # as sure of each as of 97 %, and right in two of three
     assert report["calibration"]["before"]["temperature"] is None
     assert report["abstention"] is not None
+    # As `classify` says it; before has no validation notes here.
+    (sure,) = scaled(np.array([[0.8, 0.1, 0.1]]), after["temperature"]).max(axis=1)
+    assert [a["after_probability"] for a in report["answers"]] == pytest.approx([sure] * 72)
+    assert sure < 0.75 and {a["before_probability"] for a in report["answers"]} == {0.5}
     model = json.loads((school.model_folder(work.run) / "model.json").read_text("utf-8"))
     assert model == {
         "run": work.run,

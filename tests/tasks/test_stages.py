@@ -37,6 +37,27 @@ def test_made_notes_are_counted_apart_and_get_no_side_for_good(
     assert work.result("prep")["train"] == 27 + len(made)
 
 
+def test_a_test_split_of_few_groups_and_an_empty_validation_are_warned_of(
+    make_school: MakeSchool, tiny_base: Path
+) -> None:
+    """Each kind is two files of ten notes, and a file stands on one side."""
+    school = make_school(base=tiny_base.as_posix(), each=0, notes={"split": "headings"})
+    for kind in ("decision", "lesson"):
+        for file in ("one", "two"):
+            path = school.root / "notes" / kind / f"{file}.md"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sections = (f"## {n}\n\n{kind} {file} {n} {'word ' * n}\n" for n in range(10))
+            path.write_text("\n".join(sections), "utf-8")
+    said: list[str] = []
+    parent = SimpleNamespace(say=lambda kind, message: said.append(message))
+    found = prep(Work(school, 1, load(school.settings_file), cast(Any, parent)))
+    assert (found["test"], found["validation"]) == (20, 0)
+    told = "\n".join(found["warnings"])
+    assert "20 test notes are of 2 groups" in told and "no model can be promoted" in told
+    assert "no validation notes" in told
+    assert not any("show a gain" in line for line in said)
+
+
 def test_where_nothing_can_be_read_the_folder_is_named_and_what_was_skipped(
     make_school: MakeSchool,
 ) -> None:

@@ -125,7 +125,8 @@ def capped(device: Device, settings: TrainSettings) -> Iterator[None]:
 def out_of_memory(error: BaseException) -> bool:
     """Whether a device's memory did not suffice, in whichever library it ran out; if so, the child's
     log gets what it says of that."""
-    words = ("out of memory", "ALLOC_FAILED")
+    # The last two are torch's on a CPU.
+    words = ("out of memory", "ALLOC_FAILED", "can't allocate memory", "not enough memory")
     ran_out = isinstance(error, torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and any(word in str(error) for word in words)
     )

@@ -9,7 +9,7 @@ import torch
 
 from nightschool.config.settings import TrainSettings
 from nightschool.learning import device as device_
-from nightschool.learning.device import capped, pick
+from nightschool.learning.device import capped, out_of_memory, pick
 from nightschool.learning.errors import DeviceBusy
 from nightschool.learning.plan import Room
 
@@ -41,3 +41,12 @@ def test_on_a_cpu_nothing_is_capped() -> None:
     settings = TrainSettings(device="cpu")
     with pytest.raises(torch.OutOfMemoryError), capped(pick(settings), settings):
         raise torch.OutOfMemoryError
+
+
+def test_a_cpu_that_runs_out_of_memory_is_understood() -> None:
+    with pytest.raises(RuntimeError) as error:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert out_of_memory(error.value)
+    windows = "[enforce fail at alloc_cpu.cpp:125] data. DefaultCPUAllocator: not enough memory: "
+    assert out_of_memory(RuntimeError(f"{windows}you tried to allocate 9 bytes."))
+    assert not out_of_memory(RuntimeError("shapes do not fit"))

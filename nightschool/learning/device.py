@@ -35,9 +35,13 @@ class Device:
     @property
     def label(self) -> str:
         """A name that tells one device and its arithmetic from another: part of a fingerprint."""
-        name = (
-            torch.cuda.get_device_name(self.torch) if self.torch.type == "cuda" else self.torch.type
-        )
+        name = self.torch.type
+        if name == "cuda":
+            name = torch.cuda.get_device_name(self.torch)
+        elif name == "cpu":
+            # Kernels for other instructions add in another order.
+            told = torch.cpu.get_capabilities().get("cpu_name", name)
+            name = f"{told} ({torch.backends.cpu.get_cpu_capability()})"
         return f"{name}, {self.precision.name}, {self.threads} threads"
 
 

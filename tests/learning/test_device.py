@@ -50,3 +50,15 @@ def test_a_cpu_that_runs_out_of_memory_is_understood() -> None:
     windows = "[enforce fail at alloc_cpu.cpp:125] data. DefaultCPUAllocator: not enough memory: "
     assert out_of_memory(RuntimeError(f"{windows}you tried to allocate 9 bytes."))
     assert not out_of_memory(RuntimeError("shapes do not fit"))
+
+
+def test_a_cpu_with_another_name_or_other_instructions_is_another_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cpu = pick(TrainSettings(device="cpu", threads=2))
+    labels = {cpu.label}
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "NEON")
+    labels.add(cpu.label)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": "Cortex-A76"})
+    assert cpu.label == "Cortex-A76 (NEON), fp32, 2 threads"
+    assert len({*labels, cpu.label}) == 3

@@ -1,11 +1,10 @@
 """The memory plan: how many tokens a pass, how many layers recomputed, and the bytes that come of it.
 
-Arithmetic on a base's config alone: it needs no torch and loads no weight.
+Arithmetic on a base's config alone: it loads no weight, and needs torch only to read that.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.choice import Choice
 from nightschool.learning.errors import DeviceBusy, LearningError
+from nightschool.learning.hub import read_config
 
 if TYPE_CHECKING:
     from nightschool.learning.encoding import Encoded
@@ -85,8 +85,8 @@ class Shape:
 
     @classmethod
     def read(cls, folder: Path) -> Shape:
-        """From the config.json in a base's folder; see `of`."""
-        return cls.of(json.loads((folder / "config.json").read_text("utf-8")))
+        """From the config.json in a base's folder; see `of` and `read_config`."""
+        return cls.of(read_config(folder))
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Shape:

@@ -68,6 +68,8 @@ class Shape:
     tied: bool
     fused: bool
     """Whether its MLPs run on the fused SwiGLU where a GPU has it."""
+    beside: int
+    """Parameters of a part that sees images, which is loaded although no note goes through it."""
 
     @property
     def linears(self) -> list[tuple[int, int]]:
@@ -92,6 +94,11 @@ class Shape:
     def of(cls, config: Mapping[str, Any]) -> Shape:
         """From a base's config. Raises LearningError where it does not say enough."""
         tied = bool(config.get("tie_word_embeddings", True))
+        sees = config.get("vision_config") or {}
+        width, inner, depth = (
+            int(sees.get(name) or 0)
+            for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
+        )
         config = config.get("text_config") or config
         try:
             heads = int(config["num_attention_heads"])
@@ -106,6 +113,7 @@ class Shape:
                 vocabulary=int(config["vocab_size"]),
                 tied=tied,
                 fused=config.get("hidden_act") == "silu" and config.get("model_type") != "phi3",
+                beside=depth * (4 * width * width + 2 * width * inner),
             )
         except KeyError as error:
             raise LearningError(
@@ -194,7 +202,7 @@ def predict(
     live = max(kept * activations, activations) + going_back
     largest = max(a * b for a, b in shape.linears)
     found = {
-        "weights": round(shape.layers * shape.layer_parameters * each),
+        "weights": round((shape.layers * shape.layer_parameters + shape.beside) * each),
         "embedding": table * (1 if shape.tied else 2),
         "adapter": adapter * (4 if size == 4 else 4 + size),
         "gradients": adapter * 4,

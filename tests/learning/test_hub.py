@@ -65,12 +65,14 @@ def test_a_config_that_leaves_much_to_its_architecture_is_read(tmp_path: Path) -
         "num_hidden_layers": 34, "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
         "sliding_window": 1024,
     }  # fmt: skip
-    config = {"model_type": "gemma3", "text_config": text, "vision_config": {}}
+    sees = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27}
+    config = {"model_type": "gemma3", "text_config": text, "vision_config": sees}
     (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
     assert context_length(tmp_path) == 131_072
     shape = Shape.read(tmp_path)
     assert (shape.layers, shape.heads, shape.kv_heads, shape.head_size) == (34, 8, 4, 256)
     assert shape.vocabulary == 262_208 and shape.tied
+    assert shape.beside == 27 * (4 * 1152 * 1152 + 2 * 1152 * 4304)
 
 
 @pytest.mark.parametrize(

@@ -144,13 +144,15 @@ def fresh(base: PreTrainedModel, settings: TrainSettings) -> tuple[PeftModel, Dr
 
     Raises LearningError where `lora_targets` names layers that the base does not have.
     """
-    layers = decoder_layers(base)
-    linear = {
-        name.rsplit(".", 1)[-1]
-        for layer in layers
-        for name, module in layer.named_modules()
-        if isinstance(module, torch.nn.Linear)
+    layers = decoder_layers(base)[-settings.top_layers :]
+    within = {module for layer in layers for module in layer.modules()}
+    # By their full names: other parts of a base, as one that sees images, may have layers of the same name.
+    names = {
+        name: name.rsplit(".", 1)[-1]
+        for name, module in base.named_modules()
+        if module in within and isinstance(module, torch.nn.Linear)
     }
+    linear = set(names.values())
     targets = set(settings.lora_targets) or linear
     if missing := targets - linear:
         raise LearningError(
@@ -158,13 +160,11 @@ def fresh(base: PreTrainedModel, settings: TrainSettings) -> tuple[PeftModel, Dr
             f"it has {', '.join(sorted(linear))}"
         )
     torch.manual_seed(settings.seed)
-    top = settings.top_layers
     config = LoraConfig(
         r=settings.lora_r,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
-        target_modules=sorted(targets),
-        layers_to_transform=list(range(len(layers)))[-top:] if top else None,
+        target_modules=[name for name, last in names.items() if last in targets],
         task_type="CAUSAL_LM",
     )
     model = get_peft_model(base, config, autocast_adapter_dtype=True)

@@ -35,9 +35,13 @@ class Device:
     @property
     def label(self) -> str:
         """A name that tells one device and its arithmetic from another: part of a fingerprint."""
-        name = (
-            torch.cuda.get_device_name(self.torch) if self.torch.type == "cuda" else self.torch.type
-        )
+        name = self.torch.type
+        if name == "cuda":
+            name = torch.cuda.get_device_name(self.torch)
+        elif name == "cpu":
+            # Kernels for other instructions add in another order.
+            told = torch.cpu.get_capabilities().get("cpu_name", name)
+            name = f"{told} ({torch.backends.cpu.get_cpu_capability()})"
         return f"{name}, {self.precision.name}, {self.threads} threads"
 
 
@@ -125,7 +129,8 @@ def capped(device: Device, settings: TrainSettings) -> Iterator[None]:
 def out_of_memory(error: BaseException) -> bool:
     """Whether a device's memory did not suffice, in whichever library it ran out; if so, the child's
     log gets what it says of that."""
-    words = ("out of memory", "ALLOC_FAILED")
+    # The last two are torch's on a CPU.
+    words = ("out of memory", "ALLOC_FAILED", "can't allocate memory", "not enough memory")
     ran_out = isinstance(error, torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and any(word in str(error) for word in words)
     )

@@ -1,13 +1,14 @@
-"""Where a base model is: on disk, or fetched from the hub once. Loads nothing, so needs no torch."""
+"""Where a base model is: on disk, or fetched from the hub once; and its config. Loads no weights."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from nightschool.config.paths import DEMO_BASE
-from nightschool.learning.errors import LearningError
+from nightschool.learning.errors import LearningError, first_line
 
 # What is fetched of a hub repository: weights as safetensors, and text.
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
@@ -93,8 +94,24 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """A base's config, with what its config.json leaves to the defaults of its architecture.
+
+    Imports torch. Raises LearningError where the architecture is not known.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, StrictDataclassError) as error:
+        raise LearningError(f"{folder}: no usable config.json: {first_line(error)}") from None
+    found: dict[str, Any] = config.to_dict()
+    return found
+
+
 def context_length(folder: Path) -> int | None:
     """The longest sequence in tokens that the base was made for, where its config says so."""
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    length = config.get("max_position_embeddings")
+    config = read_config(folder)
+    length = (config.get("text_config") or config).get("max_position_embeddings")
     return int(length) if length else None

@@ -15,7 +15,9 @@ from nightschool.learning.errors import LearningError
 def decoder_stack(model: PreTrainedModel) -> torch.nn.ModuleList:
     """The stack of decoder layers, lowest first. Raises LearningError where there is none."""
     depth = model.config.get_text_config().num_hidden_layers
-    for module in model.modules():
+    # A base that sees images may have a stack as deep for those.
+    decoder: torch.nn.Module = model.get_decoder()  # type: ignore[no-untyped-call]
+    for module in decoder.modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == depth:
             return module
     raise LearningError(

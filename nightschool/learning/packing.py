@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 from peft import PeftModel
-from transformers import Cache, PreTrainedModel
+from transformers import Cache, PreTrainedConfig, PreTrainedModel
 
 from nightschool.learning import attention
 from nightschool.learning.activations import Kept
@@ -325,8 +325,9 @@ def split_rows(lengths: Sequence[int], budget: int, most: int) -> list[list[int]
     return parts
 
 
-def windows(config: object) -> tuple[tuple[str, int | None], ...]:
+def windows(config: PreTrainedConfig) -> tuple[tuple[str, int | None], ...]:
     """A base's layer types and how far each sees, from its config."""
+    config = config.get_text_config()
     reach = getattr(config, "sliding_window", None)
     types = sorted(set(getattr(config, "layer_types", None) or []))
     if not types:

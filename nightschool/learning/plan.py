@@ -1,11 +1,10 @@
 """The memory plan: how many tokens a pass, how many layers recomputed, and the bytes that come of it.
 
-Arithmetic on a base's config alone: it needs no torch and loads no weight.
+Arithmetic on a base's config alone: it loads no weight, and needs torch only to read that.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.choice import Choice
 from nightschool.learning.errors import DeviceBusy, LearningError
+from nightschool.learning.hub import read_config
 
 if TYPE_CHECKING:
     from nightschool.learning.encoding import Encoded
@@ -68,6 +68,8 @@ class Shape:
     tied: bool
     fused: bool
     """Whether its MLPs run on the fused SwiGLU where a GPU has it."""
+    beside: int
+    """Parameters of a part that sees images, which is loaded although no note goes through it."""
 
     @property
     def linears(self) -> list[tuple[int, int]]:
@@ -85,13 +87,18 @@ class Shape:
 
     @classmethod
     def read(cls, folder: Path) -> Shape:
-        """From the config.json in a base's folder; see `of`."""
-        return cls.of(json.loads((folder / "config.json").read_text("utf-8")))
+        """From the config.json in a base's folder; see `of` and `read_config`."""
+        return cls.of(read_config(folder))
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Shape:
         """From a base's config. Raises LearningError where it does not say enough."""
         tied = bool(config.get("tie_word_embeddings", True))
+        sees = config.get("vision_config") or {}
+        width, inner, depth = (
+            int(sees.get(name) or 0)
+            for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
+        )
         config = config.get("text_config") or config
         try:
             heads = int(config["num_attention_heads"])
@@ -106,6 +113,7 @@ class Shape:
                 vocabulary=int(config["vocab_size"]),
                 tied=tied,
                 fused=config.get("hidden_act") == "silu" and config.get("model_type") != "phi3",
+                beside=depth * (4 * width * width + 2 * width * inner),
             )
         except KeyError as error:
             raise LearningError(
@@ -194,7 +202,7 @@ def predict(
     live = max(kept * activations, activations) + going_back
     largest = max(a * b for a, b in shape.linears)
     found = {
-        "weights": round(shape.layers * shape.layer_parameters * each),
+        "weights": round((shape.layers * shape.layer_parameters + shape.beside) * each),
         "embedding": table * (1 if shape.tied else 2),
         "adapter": adapter * (4 if size == 4 else 4 + size),
         "gradients": adapter * 4,

@@ -160,7 +160,8 @@ def _no_graphs(base: PreTrainedModel, layout: Layout, dropout: adapter.Dropout, 
         return "their shapes differ too much without packs"
     if layout.kernel == "each":
         return "a note at a time has its attention, at places that a graph would fix"
-    rope = getattr(base.config, "rope_parameters", None) or getattr(base.config, "rope_scaling", 0)
+    config = base.config.get_text_config()
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", 0)
     if "dynamic" in str(rope):
         return "its rotary embedding looks at the lengths"
     if dropout.keep < 1 and not dropout.on_device:

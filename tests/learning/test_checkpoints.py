@@ -85,6 +85,9 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
         lambda folder: (folder / "manifest.json").unlink(),
         lambda folder: (folder / "state.json").write_text("{}", encoding="utf-8"),
         lambda folder: (folder / "manifest.json").write_text("[", encoding="utf-8"),
+        lambda folder: (folder / "manifest.json").write_text("[]", encoding="utf-8"),
+        lambda folder: (folder / "manifest.json").write_text("null", encoding="utf-8"),
+        lambda folder: (folder / "manifest.json").write_text("{}", encoding="utf-8"),
     ],
 )
 def test_a_damaged_checkpoint_is_seen_and_the_one_before_it_used(

@@ -9,7 +9,7 @@ import torch
 
 from nightschool.config.settings import TrainSettings
 from nightschool.learning import device as device_
-from nightschool.learning.device import capped, pick
+from nightschool.learning.device import capped, out_of_memory, pick
 from nightschool.learning.errors import DeviceBusy
 from nightschool.learning.plan import Room
 
@@ -41,3 +41,24 @@ def test_on_a_cpu_nothing_is_capped() -> None:
     settings = TrainSettings(device="cpu")
     with pytest.raises(torch.OutOfMemoryError), capped(pick(settings), settings):
         raise torch.OutOfMemoryError
+
+
+def test_a_cpu_that_runs_out_of_memory_is_understood() -> None:
+    with pytest.raises(RuntimeError) as error:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert out_of_memory(error.value)
+    windows = "[enforce fail at alloc_cpu.cpp:125] data. DefaultCPUAllocator: not enough memory: "
+    assert out_of_memory(RuntimeError(f"{windows}you tried to allocate 9 bytes."))
+    assert not out_of_memory(RuntimeError("shapes do not fit"))
+
+
+def test_a_cpu_with_another_name_or_other_instructions_is_another_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cpu = pick(TrainSettings(device="cpu", threads=2))
+    labels = {cpu.label}
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "NEON")
+    labels.add(cpu.label)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": "Cortex-A76"})
+    assert cpu.label == "Cortex-A76 (NEON), fp32, 2 threads"
+    assert len({*labels, cpu.label}) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from nightschool.learning.audit import held
 from nightschool.learning.base import load_base
 from nightschool.learning.device import pick
 from nightschool.learning.errors import LearningError
-from nightschool.learning.hub import locate
-from nightschool.learning.plan import Plan
+from nightschool.learning.hub import context_length, locate
+from nightschool.learning.plan import Plan, Shape
 from nightschool.learning.student import prepare
 from tests.learning.test_audit import task_on
 
@@ -55,3 +56,36 @@ def test_no_training_begins_on_a_base_that_holds_bf16_where_that_is_kept_out(
     base.model.layers[1].mlp.to(dtype=torch.bfloat16)
     with pytest.raises(LearningError, match=r"parts of the base are in bf16 .*layers\.1\.mlp"):
         prepare(base, task_on(tiny_base), Plan(100, 0, {}), device)
+
+
+def test_a_config_that_leaves_much_to_its_architecture_is_read(tmp_path: Path) -> None:
+    # What Gemma 3 4B's says of its text.
+    text = {
+        "model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240,
+        "num_hidden_layers": 34, "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+        "sliding_window": 1024,
+    }  # fmt: skip
+    sees = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27}
+    config = {"model_type": "gemma3", "text_config": text, "vision_config": sees}
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    assert context_length(tmp_path) == 131_072
+    shape = Shape.read(tmp_path)
+    assert (shape.layers, shape.heads, shape.kv_heads, shape.head_size) == (34, 8, 4, 256)
+    assert shape.vocabulary == 262_208 and shape.tied
+    assert shape.beside == 27 * (4 * 1152 * 1152 + 2 * 1152 * 4304)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"model_type": "unheard-of"}, "unheard-of"),
+        ({"model_type": "qwen2", "hidden_size": "many"}, "hidden_size"),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_told(
+    tmp_path: Path, config: dict[str, str], said: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(LearningError, match=rf"no usable config\.json: .*{said}") as error:
+        context_length(tmp_path)
+    assert "\n" not in str(error.value)

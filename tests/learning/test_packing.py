@@ -39,16 +39,27 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "Gemma": {"head_dim": 8},
     "Gemma2": {"head_dim": 8, "sliding_window": 12},
     "Gemma3": {"head_dim": 8, "sliding_window": 12},
+    "Gemma3 with images": {"head_dim": 8, "sliding_window": 12},
     "Phi3": {},
 }
 
 
 def build(family: str, fused: bool = True) -> PreTrainedModel:
     """A tiny random model of a family, in float64; the families' own norms go through float32."""
-    name = "Gemma3Text" if family == "Gemma3" else family
-    config = getattr(transformers, f"{name}Config")(**SMALL, **FAMILIES[family])
+    settings = {**SMALL, **FAMILIES[family]}
     torch.manual_seed(0)
-    model: PreTrainedModel = getattr(transformers, f"{family}ForCausalLM")(config).double().eval()
+    model: PreTrainedModel
+    if family == "Gemma3 with images":
+        sees = {**settings, "image_size": 28, "patch_size": 14}
+        both = transformers.Gemma3Config(
+            text_config=settings, vision_config=sees, mm_tokens_per_image=4
+        )
+        model = transformers.Gemma3ForConditionalGeneration(both)
+    else:
+        name = "Gemma3Text" if family == "Gemma3" else family
+        config = getattr(transformers, f"{name}Config")(**settings)
+        model = getattr(transformers, f"{family}ForCausalLM")(config)
+    model.double().eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     if fused:
@@ -255,6 +266,18 @@ def test_rows_end_with_the_answers_and_positions_start_at_each_row(tiny_base: Pa
         assert batch.mask[number].sum() == length
         assert batch.positions[number, -length:].tolist() == list(range(length))
         assert batch.target[batch.note == number].tolist() == row.answer
+
+
+@pytest.mark.parametrize("top", [0, 2])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_adapter_lies_on_the_decoders_layers_alone(family: str, top: int) -> None:
+    base = build(family)
+    layers = decoder_layers(base)[-top:]
+    wanted = {m for layer in layers for m in layer.modules() if isinstance(m, torch.nn.Linear)}
+    model, _ = adapter.fresh(base, TrainSettings(lora_r=4, layers=f"top:{top}" if top else "all"))
+    found = {m.get_base_layer() for m in model.modules() if isinstance(m, adapter.LoraLayer)}
+    assert found == wanted
+    assert all(layer in list(base.get_decoder().layers) for layer in layers)
 
 
 @pytest.mark.parametrize("spare", [2, 40])

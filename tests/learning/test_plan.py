@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +70,13 @@ def test_graphs_are_the_first_to_go_where_memory_is_short() -> None:
         except LearningError:
             continue
     assert plans[0].graphs == 0 and plans[-1].graphs == GRAPHS[0]
+
+
+def test_a_part_that_sees_images_takes_memory() -> None:
+    plan, _ = choose(need(), room(8))
+    sees = replace(need(), shape=replace(QWEN_3B, beside=400_000_000))
+    more = sees.plan(plan.budget, plan.recomputed, plan.graphs, plan.bytes["context"])
+    assert more.bytes["weights"] - plan.bytes["weights"] == pytest.approx(0.206e9, rel=0.01)
 
 
 def test_too_little_memory_is_said_with_what_is_needed() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
+from nightschool.config.files import write
 from nightschool.config.night import nights
 from nightschool.config.paths import School
 from nightschool.config.settings import NightSettings
@@ -83,6 +83,4 @@ def _read(file: Path) -> float:
 
 
 def _write(file: Path, until: float) -> None:
-    aside = file.with_suffix(".tmp")
-    aside.write_text(json.dumps({"until": until}), encoding="utf-8")
-    os.replace(aside, file)
+    write(file, json.dumps({"until": until}), durable=False)

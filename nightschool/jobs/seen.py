@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from nightschool.config.files import write
 from nightschool.config.paths import School
 from nightschool.config.settings import RetrainSettings
 from nightschool.ledger.ledger import Ledger
@@ -67,9 +67,7 @@ def still_news(school: School, ledger: Ledger) -> Seen:
 
 def write_seen(file: Path, seen: Seen) -> None:
     """Keep it: whole, or as it was."""
-    aside = file.with_suffix(".tmp")
-    aside.write_text(json.dumps(asdict(seen), ensure_ascii=False), encoding="utf-8")
-    os.replace(aside, file)
+    write(file, json.dumps(asdict(seen), ensure_ascii=False), durable=False)
 
 
 def problem_of(seen: Seen) -> str:

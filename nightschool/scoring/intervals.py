@@ -78,7 +78,7 @@ def auroc(area: float, real: float, none: float, level: float = LEVEL) -> tuple[
 
     Its variance is that of Hanley and McNeil 1982 at each area that is tried, so it has a width also
     where all is ranked right, and holds where one side has but a few notes. `real` and `none` are how
-    many independent notes there are on either side; counts may be fractions. (0, 1) where one is 0.
+    many independent notes there are on either side; counts may be fractions.
     """
     z2 = float(norm.ppf((1 + level) / 2)) ** 2
     more = (real + none) / 2 - 1

@@ -100,7 +100,7 @@ def tango(wins: float, losses: float, n: float, level: float = LEVEL) -> tuple[f
 
     It inverts the test of each difference, as Wilson's does: so it stays within -1 and 1, has a width
     also where nothing or everything differs, and covers at the small counts where the bootstrap, whose
-    draws hold no note that was not seen, does not. (-1, 1) without any notes.
+    draws hold no note that was not seen, does not.
     """
     z2 = float(norm.ppf((1 + level) / 2)) ** 2
 

@@ -83,7 +83,7 @@ def _to_measure(school: School, settings: Settings, notes: Sequence[Note]) -> To
         return ToMeasure({}, 0, (), str(error))
     kinds = dict(sorted(Counter(item.kind for item in test).items()))
     groups = len({item.group for item in test})
-    return ToMeasure(kinds, groups, tuple(too_small(kinds, groups)))
+    return ToMeasure(kinds, groups, tuple(too_small(kinds, groups, settings.decide.confidence)))
 
 
 def _news(school: School, notes: Sequence[Note]) -> News | None:

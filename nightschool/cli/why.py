@@ -47,21 +47,24 @@ def why_command(json_: bool) -> None:
 
 
 def _as_json(outlook: Outlook, signals: Signals, night: NightSettings) -> dict[str, Any]:
-    from nightschool.jobs.reasons import remedy
+    from nightschool.jobs.reasons import MEANINGS, Reason, remedy
 
     decision = outlook.decision
+    reason, detail = decision.reason, decision.detail
+    if decision.run and outlook.worker is None:
+        reason, detail = Reason.NO_WORKER, MEANINGS[Reason.NO_WORKER].what
     rows = [
         {"name": name, "value": signal.value, "source": signal.source,
          "age_s": round(signal.age_s, 1), "remark": signal.remark}
         for name, signal in _named(signals)
     ]  # fmt: skip
     return {
-        "run": decision.run,
-        "reason": decision.reason,
+        "run": decision.run and outlook.worker is not None,
+        "reason": reason,
         "signals": rows,
         "next_window": iso(night, outlook.window.opens if outlook.window else None),
-        "detail": decision.detail,
-        "remedy": remedy(decision.reason),
+        "detail": detail,
+        "remedy": remedy(reason),
         "next_check": iso(night, decision.next_check),
         "against": [{"reason": f.reason, "detail": f.detail} for f in decision.findings],
         "worker": outlook.worker is not None,
@@ -82,6 +85,10 @@ def _lines(outlook: Outlook, night: NightSettings) -> Iterator[str]:
     decision, run = outlook.decision, outlook.run
     subject = f"run {run.id}" if run else "nothing"
     verb = "may work" if decision.run else "does not work" if run else "is to be done"
+    if run and outlook.worker is None:
+        yield f"{subject} does not work: no worker is running"
+        yield f"  what would have to change: {MEANINGS[Reason.NO_WORKER].remedy}"
+        subject, verb = "with one it", "may work" if decision.run else "waits"
     yield f"{subject} {verb}: {decision.detail}"
     if outlook.failed:
         number = outlook.failed.id
@@ -102,9 +109,6 @@ def _lines(outlook: Outlook, night: NightSettings) -> Iterator[str]:
         yield f"next window: {clock(opens)} to {closes:%H:%M}"
     if outlook.plan:
         yield f"plan: {outlook.plan.text}"
-    if run and outlook.worker is None:
-        missing = MEANINGS[Reason.NO_WORKER]
-        yield f"but no worker is running: {missing.remedy}"
 
 
 def clock(at: datetime) -> str:

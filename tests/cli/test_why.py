@@ -70,7 +70,7 @@ def test_it_says_what_is_so_what_would_have_to_change_and_with_which_setting(
     invoke(school, "run")
     seen["now"] = signals(idle_s=60.0, on_ac=False)
     told = invoke(school, "why").output
-    assert "run 1 does not work: it runs on battery (80 %)" in told
+    assert "with one it waits: it runs on battery (80 %)" in told
     assert "what would have to change: plug it in (the setting: night.on_battery = true)" in told
     assert "also: the owner is there: idle for 1 min of 10 min" in told
     assert "no worker is running" in told
@@ -89,7 +89,10 @@ def test_a_run_now_tells_which_rules_it_passes_over(
     assert "although the owner is there: idle for 1 min of 10 min" in told
     assert "although the film keeps the screen on" in told
     why = invoke(school, "why").output
-    assert "run 1 may work: its owner asked for it now" in why
+    assert "run 1 does not work: no worker is running" in why
+    assert "with one it may work: its owner asked for it now" in why
+    told = json.loads(invoke(school, "why", "--json").output)
+    assert (told["run"], told["reason"], told["worker"]) == (False, "no_worker", False)
     assert "overridden: the film keeps the screen on" in why
 
 

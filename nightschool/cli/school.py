@@ -45,7 +45,8 @@ def init_command(folder: Path, notes: Path | None, base: str | None, preset: str
     click.echo(f"a new school in {school.root}")
     if notes is None:
         click.echo(f"put your notes into {school.root / 'notes'}, a sub-folder for each kind")
-    click.echo("next: `nightschool doctor`, then `nightschool run --now`")
+    there = "" if school.root == Path.cwd() else "there, "
+    click.echo(f"next: {there}`nightschool doctor`, then `nightschool run --now`")
 
 
 def _written(path: Path, school: School) -> str:

@@ -107,7 +107,8 @@ def find_school(given: Path | None, environment: Mapping[str, str] = os.environ)
     if named is not None:
         root = named.resolve()
         if not (root / SETTINGS_NAME).is_file():
-            raise ConfigError(f"no school in {root}: make one with `nightschool init {named}`")
+            typed = f'"{named}"' if " " in str(named) else named
+            raise ConfigError(f"no school in {root}: make one with `nightschool init {typed}`")
         return School(root)
     here = Path.cwd()
     for folder in (here, *here.parents):

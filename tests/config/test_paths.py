@@ -52,6 +52,11 @@ def test_a_folder_named_like_the_settings_is_no_school(
     assert find_school(None, {}) == School(outer)
 
 
+def test_a_name_with_a_space_is_told_as_it_has_to_be_typed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='init ".*my 学校"`'):
+        find_school(tmp_path / "my 学校", {})
+
+
 @pytest.mark.parametrize("by", ["given", "environment"])
 def test_a_named_folder_without_a_school_is_refused_though_one_is_above(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str

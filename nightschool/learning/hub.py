@@ -79,7 +79,7 @@ def fetch(base: str, root: Path) -> Path:
         cause = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise LearningError(
             f"base model {base!r} is not on disk and could not be fetched ({cause}): go online once "
-            "and retry, or set base in nightschool.toml to a local folder (\"demo\" for the small one that "
+            'and retry, or set base in nightschool.toml to a local folder ("demo" for the small one that '
             "ships along) and `run --new`"
         ) from None
     return _in_16_bits(base, fetched)

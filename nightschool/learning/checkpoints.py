@@ -23,7 +23,7 @@ from nightschool.config import files
 from nightschool.learning.errors import LearningError
 
 KEPT = 2
-_FORMAT = 2
+_FORMAT = 3
 _FILES = ("adapter.safetensors", "best.safetensors", "optimizer.safetensors", "state.json")
 
 

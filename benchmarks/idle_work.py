@@ -26,7 +26,8 @@ CASES = ("nothing queued", "waits for its window", "held back inside its window"
 
 def school(root: Path, case: str) -> Path:
     """A school with a run in that case; a program that always runs holds the last one back."""
-    root.mkdir()
+    root.joinpath("notes", "lesson").mkdir(parents=True)
+    root.joinpath("notes", "lesson", "one.md").write_text("First restore.", encoding="utf-8")
     noon = datetime.now() + timedelta(hours=12 if case == CASES[1] else -1)
     start, end = f"{noon:%H:%M}", f"{noon + timedelta(hours=2):%H:%M}"
     root.joinpath("nightschool.toml").write_text(

@@ -70,6 +70,7 @@ def run(arm: str, given: argparse.Namespace) -> dict[str, Any]:
     from nightschool.config.settings import TrainSettings
     from nightschool.learning import lower
     from nightschool.learning.base import attach, load_base, load_tokenizer
+    from nightschool.learning.choice import Choice
     from nightschool.learning.device import pick
     from nightschool.learning.encoding import Encoder
     from nightschool.learning.plan import Need, Shape, choose, load_of
@@ -108,7 +109,7 @@ def run(arm: str, given: argparse.Namespace) -> dict[str, Any]:
 
     def timed(*parts: Any) -> Any:
         if way == "run":
-            return parts[3], lower.Choice("lower layers", "run in each step", "asked for")
+            return parts[3], Choice("lower layers", "run in each step", "asked for")
         began = time.perf_counter()
         try:
             return leave_out(*parts)
@@ -130,7 +131,8 @@ def run(arm: str, given: argparse.Namespace) -> dict[str, Any]:
     test = sides["test"]
     notes = [encoder.encode(text) for _, text, _, _ in test]
     answers = [best(encoder.kinds, row) for row in score(model, encoder, notes, device)]
-    found = scores(arm, kinds, [kind for _, _, kind, _ in test], answers)
+    true, single = [kind for _, _, kind, _ in test], [row[0] for row in test]
+    found = scores("after", kinds, true, answers, single)
     return {
         "trained": len(task.notes), "tested": len(test), "steps": ended.step,
         "accuracy": round(found["accuracy"], 4),
@@ -141,7 +143,7 @@ def run(arm: str, given: argparse.Namespace) -> dict[str, Any]:
         "peak_rss_mb": round(peak * 1024 / 1e6),
         "lower_layers": [line for line in log.said if line.startswith("lower layers")],
         "validation": [round(loss, 4) for _, loss in ended.validation],
-        "answers": answers, "true": [kind for _, _, kind, _ in test],
+        "answers": answers, "true": true, "kinds": list(kinds), "groups": single,
     }  # fmt: skip
 
 
@@ -157,7 +159,7 @@ def main() -> None:
     if given.here:
         print(json.dumps(run(given.arm[0], given)))
         return
-    from nightschool.scoring.comparison import paired
+    from nightschool.scoring.paired import paired
 
     first: list[str] = []
     where = ["--notes", str(given.notes)] if given.notes else ["--clinc", str(given.clinc)]
@@ -167,9 +169,9 @@ def main() -> None:
             [*command, *where], stdout=subprocess.PIPE, encoding="utf-8", check=True
         )
         found = json.loads(done.stdout.splitlines()[-1])
-        answers, true = found.pop("answers"), found.pop("true")
+        answers, true, kinds, groups = map(found.pop, ("answers", "true", "kinds", "groups"))
         first = first or answers
-        pair = paired(true, first, answers)
+        pair = paired(kinds, true, first, answers, groups)
         line = {"data": where[0][2:], "seed": given.seed, "arm": arm, **found}
         line |= {"fixed": pair["wins"], "broken": pair["losses"], "p": round(pair["mcnemar_p"], 4)}
         print(json.dumps(line), flush=True)

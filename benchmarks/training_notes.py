@@ -124,7 +124,7 @@ def small_base(
     from nightschool.learning.base import attach, load_base, load_tokenizer
     from nightschool.learning.device import pick
     from nightschool.learning.encoding import Encoder
-    from nightschool.learning.plan import Shape, choose, load_of
+    from nightschool.learning.plan import Need, Shape, choose, load_of
     from nightschool.learning.student import prepare
     from nightschool.learning.trainer import train
     from nightschool.scoring.scorer import score
@@ -135,7 +135,8 @@ def small_base(
     identity = {"dataset": dataset.fingerprint, "prompt": encoder.fingerprint, "base": "demo"}
     task = task_of(dataset, encoder, settings, identity)
     load = load_of(task.notes, task.prefix, task.steps())
-    plan, _ = choose(Shape.read(DEMO_BASE), settings, load, device.precision.compute.itemsize, None)
+    need = Need(Shape.read(DEMO_BASE), settings, load, device.precision.compute.itemsize)
+    plan, _ = choose(need, None)
     with tempfile.TemporaryDirectory() as folder:
         student = prepare(load_base(DEMO_BASE, device, settings.quantisation), task, plan, device)
         train(student, task, device, Path(folder), Silent(), lambda: False)

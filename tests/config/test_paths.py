@@ -53,7 +53,7 @@ def test_a_folder_named_like_the_settings_is_no_school(
 
 
 def test_a_name_with_a_space_is_told_as_it_has_to_be_typed(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='init ".*my 学校"`'):
+    with pytest.raises(ConfigError, match=r'init ".*my 学校"`'):
         find_school(tmp_path / "my 学校", {})
 
 

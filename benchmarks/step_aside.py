@@ -6,11 +6,12 @@
 
 Each of `--schools` schools has a worker, the program's own, in a process that reads its signals from
 a file. A trial: training is under way; at a random moment the owner is back, or the plug is pulled;
-seconds until the ledger holds the decision, until the training process is gone and, with a GPU and
-one school, until NVML tells as little memory in use as before. Then all is quiet again, and training
-goes on from its checkpoint. Prints each trial to standard error, then one JSON line with median, 99th
-percentile and maximum over all trials. How long the signals themselves take is measured by
-`benchmarks/signals.py`.
+seconds until the ledger holds the decision, until a checkpoint is on disk, until the training process
+is gone and, with a GPU and one school, until NVML tells as little memory in use as before. Then all
+is quiet again, and training goes on from its checkpoint: seconds until the next step ("again").
+Prints each trial to standard error, then one JSON line with median, 99th percentile and maximum over
+all trials, and how many have left no checkpoint (the process was ended: a step was too long). How
+long the signals themselves take is measured by `benchmarks/signals.py`.
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ def gpu_bytes() -> int:
     """GPU memory in use, by whomever: NVML may number processes otherwise than a container does."""
     import pynvml
 
-    return int(pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0)).used)
+    # NVML does not know what is hidden from CUDA.
+    gpu = pynvml.nvmlDeviceGetHandleByIndex(int(os.environ.get("CUDA_VISIBLE_DEVICES") or 0))
+    return int(pynvml.nvmlDeviceGetMemoryInfo(gpu).used)
 
 
 def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
@@ -124,6 +127,7 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
     command = [sys.executable, __file__, "--serve", str(root)]
     worker = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     dice, found = random.Random(number), []
+    checkpoints = school.run_folder(run) / "checkpoints"
     empty = gpu_bytes() if given.device == "cuda" else 0
     try:
         with Ledger(school.ledger_file) as ledger:
@@ -135,18 +139,22 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
                 return psutil.Process(worker.pid).children(recursive=True)
 
             until(lambda: step() > 0, 300)
-            for _ in range(given.trials // given.schools):
+            for trial in range(given.trials // given.schools):
                 before = step()
-                until(lambda before=before: step() > before)  # type: ignore[misc]
+                again = until(lambda before=before: step() > before)  # type: ignore[misc]
                 time.sleep(dice.uniform(0.0, 2.0))
-                began = time.monotonic()
+                began, clock = time.monotonic(), time.time()
                 tell(root, **dice.choice([{"idle_s": 0.0}, {"on_ac": False}]))
                 line = {"decision": until(lambda: not ledger.control().run_allowed)}
                 until(lambda: not offspring())
                 line["gone"] = time.monotonic() - began
+                if (written := checkpoints.stat().st_mtime) > clock:
+                    line["checkpoint"] = written - clock
                 if given.device == "cuda" and given.schools == 1:
                     until(lambda: gpu_bytes() - empty < 50e6)
                     line["free"] = time.monotonic() - began
+                if trial:
+                    line["again"] = again
                 found.append(line)
                 print(json.dumps(line), file=sys.stderr, flush=True)
                 tell(root)
@@ -174,8 +182,12 @@ def main() -> None:
     with ThreadPoolExecutor(given.schools) as pool:
         every = list(pool.map(lambda number: trials(number, given), range(given.schools)))
     lines = [line for some in every for line in some]
-    print(json.dumps({"trials": len(lines)} | {name: spread([line[name] for line in lines])
-                                               for name in lines[0]}))  # fmt: skip
+    told: dict[str, Any] = {"trials": len(lines)}
+    for name in ("decision", "checkpoint", "gone", "free", "again"):
+        if values := [line[name] for line in lines if name in line]:
+            told[name] = spread(values)
+    told["no_checkpoint"] = sum("checkpoint" not in line for line in lines)
+    print(json.dumps(told))
 
 
 def spread(values: list[float]) -> dict[str, float]:

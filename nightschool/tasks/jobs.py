@@ -13,6 +13,9 @@ from nightschool.tasks.child import Parent
 
 Ending = dict[str, Any]
 
+HEAVY = ("baseline", "train", "evaluate", "classify", "plan")
+"""Stages and jobs that cannot do without transformers and peft."""
+
 
 def stage_job(school: School, run: int, stage: str) -> dict[str, object]:
     return {"job": "stage", "school": str(school.root), "run": run, "stage": stage}
@@ -20,6 +23,10 @@ def stage_job(school: School, run: int, stage: str) -> dict[str, object]:
 
 def perform(job: Mapping[str, Any], parent: Parent) -> Ending:
     """Do a job; returns its ending: `outcome`, `reason`, and `result` where it finished."""
+    if job.get("stage", job["job"]) in HEAVY:
+        from nightschool.learning import libraries
+
+        libraries.load()
     if job["job"] == "stage":
         from nightschool.tasks.stages import run_stage
 

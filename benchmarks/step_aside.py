@@ -7,11 +7,12 @@
 Each of `--schools` schools has a worker, the program's own, in a process that reads its signals from
 a file. A trial: training is under way; at a random moment the owner is back, or the plug is pulled;
 seconds until the ledger holds the decision, until a checkpoint is on disk, until the training process
-is gone and, with a GPU and one school, until NVML tells as little memory in use as before. Then all
-is quiet again, and training goes on from its checkpoint: seconds until the next step ("again").
-Prints each trial to standard error, then one JSON line with median, 99th percentile and maximum over
-all trials, and how many have left no checkpoint (the process was ended: a step was too long). How
-long the signals themselves take is measured by `benchmarks/signals.py`.
+is gone and, with a GPU, until NVML tells as little memory in use as before (with several schools:
+until it no longer names the process). Then all is quiet again, and training goes on from its
+checkpoint: seconds until the next step ("again"). Prints each trial to standard error, then one JSON
+line with median, 99th percentile and maximum over all trials, and how many have left no checkpoint
+(the process was ended: a step was too long). How long the signals themselves take is measured by
+`benchmarks/signals.py`.
 """
 
 from __future__ import annotations
@@ -93,12 +94,24 @@ def until(condition: Callable[[], bool], seconds: float = 120.0) -> float:
 
 
 def gpu_bytes() -> int:
-    """GPU memory in use, by whomever: NVML may number processes otherwise than a container does."""
+    """GPU memory in use, by whomever."""
+    import pynvml
+
+    return int(pynvml.nvmlDeviceGetMemoryInfo(the_gpu()).used)
+
+
+def gpu_processes() -> set[int]:
+    """Those that hold GPU memory, as NVML numbers them: a container may number them otherwise."""
+    import pynvml
+
+    return {process.pid for process in pynvml.nvmlDeviceGetComputeRunningProcesses(the_gpu())}
+
+
+def the_gpu() -> Any:
     import pynvml
 
     # NVML does not know what is hidden from CUDA.
-    gpu = pynvml.nvmlDeviceGetHandleByIndex(int(os.environ.get("CUDA_VISIBLE_DEVICES") or 0))
-    return int(pynvml.nvmlDeviceGetMemoryInfo(gpu).used)
+    return pynvml.nvmlDeviceGetHandleByIndex(int(os.environ.get("CUDA_VISIBLE_DEVICES") or 0))
 
 
 def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
@@ -143,6 +156,8 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
                 before = step()
                 again = until(lambda before=before: step() > before)  # type: ignore[misc]
                 time.sleep(dice.uniform(0.0, 2.0))
+                holding = gpu_processes() if given.device == "cuda" else set()
+                holding &= {process.pid for process in offspring()}
                 began, clock = time.monotonic(), time.time()
                 tell(root, **dice.choice([{"idle_s": 0.0}, {"on_ac": False}]))
                 line = {"decision": until(lambda: not ledger.control().run_allowed)}
@@ -152,6 +167,9 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
                     line["checkpoint"] = written - clock
                 if given.device == "cuda" and given.schools == 1:
                     until(lambda: gpu_bytes() - empty < 50e6)
+                    line["free"] = time.monotonic() - began
+                elif holding:
+                    until(lambda holding=holding: not holding & gpu_processes())  # type: ignore[misc]
                     line["free"] = time.monotonic() - began
                 if trial:
                     line["again"] = again

@@ -25,6 +25,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings, load
 from nightschool.jobs.history import History, read_history
 from nightschool.jobs.policy import Decision, decide
+from nightschool.jobs.reasons import Reason
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Control, Run
@@ -40,6 +41,10 @@ TRAVELS_S = 60.0
 """So often it is decided anew though nothing happened: the time zone may be another one."""
 SLEPT_S = 60.0
 """So late a tick has slept, on Windows, where the monotonic clock goes on in a suspend."""
+
+_ALSO_ASLEEP = frozenset({
+    Reason.PAUSED, Reason.OUTSIDE_WINDOW, Reason.FINISH_BY, Reason.HOURS_USED, Reason.WOKE,
+})  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
@@ -87,8 +92,8 @@ class Watch:
         self._seen: _Seen | None = None
         self._due = 0.0
         self._ticked_at = 0.0
-        self._slept = False
-        """The computer slept, and nothing was decided since: the ledger was out of reach."""
+        self._slept: float | None = None
+        """When the computer fell asleep, by the wall clock, where nothing was decided since."""
         self._woke = False
         self._trouble = ""
 
@@ -127,9 +132,15 @@ class Watch:
 
     def _tick(self) -> None:
         now = self._wall()
-        self._slept = slept = self._has_slept(now) or self._slept
+        before = self._ticked_at
+        slept = self._has_slept(now)
+        if slept and self._slept is None:
+            self._slept = before + EVERY_S
+        slept = self._slept is not None  # also where the ledger was out of reach since
         changed = self._settings_changed()
         ledger = self._ledger = self._ledger or self._open()
+        if self._slept is not None:
+            self._tell_of_sleep(ledger, self._slept)
         version = ledger.version()
         seen = self._seen
         if seen is None or not seen.holds(version, now):
@@ -142,7 +153,7 @@ class Watch:
         self._woke = slept or (self._woke and seen.run is not None and seen.run.state == "running")
         decision = self.decision = self._decide(seen, now)
         self._decided = self.ticked
-        self._slept = False
+        self._slept = None
         run = seen.run
         recorded = (
             seen.control.decision_run,
@@ -154,6 +165,13 @@ class Watch:
             self._seen = None  # it was changed by this connection, which `version` does not tell
         if run and decision.run and run.state == "queued" and not self._queue.huey.pending_count():
             self._queue.look_at(run.id)
+
+    def _tell_of_sleep(self, ledger: Ledger, since: float) -> None:
+        """What was so before a sleep is no reason for it, unless it holds whether or not one sleeps."""
+        run, control = ledger.next_run(), ledger.control()
+        if run and run.id == control.decision_run and control.decision_reason not in _ALSO_ASLEEP:
+            ledger.slept(run.id, since)
+            self._seen = None
 
     def _decide(self, seen: _Seen, now: float) -> Decision:
         def ask(signals: Signals | None, history: History) -> Decision:

@@ -231,6 +231,20 @@ class Ledger(ControlTable):
             self._write_decision(None, False, "no_worker", "")
         return [claim.run for claim in claims]
 
+    def slept(self, run: int, since: float) -> None:
+        """Record that the computer slept from `since` on, which is known only now that it is awake.
+
+        What was decided before was not the reason any more, and what worked on the run did so until then.
+        """
+        with self._transaction() as db:
+            last = self.decisions(1)
+            since = min(max(since, last[0].at if last else since), self._clock())
+            self._write_decision(run, False, "woke", "", since)
+            db.execute(
+                "UPDATE attempts SET ended = ? WHERE run = ? AND started < ? AND ended > ?",
+                (since, run, since, since),
+            )
+
     def claim(self, run: int, worker: str) -> Claim | None:
         """Lease the next stage of a run, or None where there is nothing to do or it is leased."""
         with self._transaction() as db:
@@ -334,11 +348,12 @@ class Ledger(ControlTable):
             self._set_run(claim.run, "failed", reason, kind="error")
 
     def _end(self, claim: Claim, outcome: Outcome, reason: str) -> None:
-        db = self._db
+        db, now = self._db, self._clock()
         db.execute("DELETE FROM leases WHERE attempt = ?", (claim.attempt,))
+        slept = "SELECT min(at) FROM decisions WHERE reason = 'woke' AND at > attempts.started AND at < ?"
         db.execute(
-            "UPDATE attempts SET ended = ?, outcome = ?, reason = ? WHERE id = ?",
-            (self._clock(), outcome, reason, claim.attempt),
+            f"UPDATE attempts SET ended = coalesce(({slept}), ?), outcome = ?, reason = ? WHERE id = ?",
+            (now, now, outcome, reason, claim.attempt),
         )
         db.execute(
             "UPDATE stages SET state = 'waiting', eta_s = NULL WHERE run = ? AND name = ?",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import FRUITLESS, Attempt, PastDecision, Run
 from nightschool.reports.morning import Aside, Night, RunOfNight
-from nightschool.reports.timeline import STAGES, Span, State
+from nightschool.reports.timeline import STAGES, Span, State, in_words
 
 # From one stage or chunk to the next it takes a second or two.
 _AT_ONCE_S = 30.0
@@ -135,11 +135,17 @@ def _held_up(
 
 
 def _by_reason(found: Sequence[Span]) -> tuple[Aside, ...]:
-    """The longest first."""
+    """The longest first. A sleep that was announced and one that was not are the same."""
     asides: dict[str, Aside] = {}
+    before: Span | None = None
     for span in found:
-        so_far = asides.get(span.reason, Aside(span.reason, 0, 0.0))
-        asides[span.reason] = Aside(span.reason, so_far.times + 1, so_far.seconds + span.seconds)
+        reason = "woke" if span.reason == "suspending" else span.reason
+        so_far = asides.get(reason, Aside(reason, 0, 0.0))
+        goes_on = (
+            before and in_words(before.reason) == in_words(reason) and before.end == span.start
+        )
+        asides[reason] = Aside(reason, so_far.times + (not goes_on), so_far.seconds + span.seconds)
+        before = span
     return tuple(sorted(asides.values(), key=lambda one: -one.seconds))
 
 

@@ -22,6 +22,7 @@ from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import LedgerError
 from nightschool.tasks.app import Queue, open_queue
+from nightschool.tasks.night import night_between
 from tests.jobs.nights import at, night, signals
 
 NOON, EVENING = at("12:00"), at("23:30")
@@ -150,7 +151,8 @@ def test_a_device_in_use_is_not_tried_again_at_once(desk: Desk) -> None:
     assert claim
     desk.messages.clear()
     desk.ledger.interrupt(claim, "device_busy", "another nightschool process works on cuda")
-    assert [desk.tick(s) for s in (1, 149, 149, 2)] == ["device_busy"] * 3 + ["in_window"]
+    each = [desk.tick(s) for s in (1, *[50] * 5, 48, 2)]
+    assert each == ["device_busy"] * 7 + ["in_window"]
     assert desk.messages == [run]
 
 
@@ -177,6 +179,44 @@ def test_after_a_sleep_or_a_clock_that_was_set_the_child_is_ended(
     desk.ledger.interrupt(claim, "window_closed", "woke")
     assert desk.tick() == "quiet_time"
     assert [desk.tick(50) for _ in range(7)][-1] == "in_window"
+
+
+def test_a_sleep_is_told_from_its_begin(desk: Desk) -> None:
+    """What was so before it is no reason for it, and nothing worked while the computer slept."""
+    desk.now = at("00:30", 25)
+    run = desk.queue()
+    desk.tick()
+    claim = desk.ledger.claim(run, "worker")
+    assert claim
+    desk.tick(1.0)
+    asleep = desk.now + 1.0
+    desk.tick(1.0, 3600.0)
+    desk.ledger.interrupt(claim, "stopped", "nothing was decided for 3600 s")
+    (worked,) = desk.ledger.attempts_of(run)
+    assert worked.ended == asleep
+    (aside,) = night_between(desk.ledger, at("23:00"), at("07:00", 25)).aside
+    assert (aside.reason, aside.times) == ("woke", 1)
+    assert aside.seconds == pytest.approx(at("07:00", 25) - asleep)
+
+
+@pytest.mark.parametrize("reason", ["owner_active", "suspending", "on_battery", "device_busy"])
+def test_a_night_that_was_slept_through_is_told_as_that(desk: Desk, reason: str) -> None:
+    run = desk.queue()
+    desk.tick()
+    desk.ledger.decide(run, False, reason)
+    assert desk.tick(1.0, 9 * 3600.0) == "outside_window"
+    held_up = night_between(desk.ledger, at("23:00"), at("07:00", 25)).aside
+    assert [one.reason for one in held_up] == ["woke"]
+    assert [one.reason for one in desk.ledger.decisions(2)] == ["outside_window", "woke"]
+
+
+@pytest.mark.parametrize("reason", ["paused", "hours_used", "finish_by"])
+def test_what_holds_whether_or_not_one_sleeps_stays_the_reason(desk: Desk, reason: str) -> None:
+    run = desk.queue()
+    desk.tick()
+    desk.ledger.decide(run, False, reason)
+    desk.tick(1.0, 9 * 3600.0)
+    assert "woke" not in {one.reason for one in desk.ledger.decisions(9)}
 
 
 def test_a_run_that_was_asked_for_now_goes_on_at_once_after_a_sleep(desk: Desk) -> None:

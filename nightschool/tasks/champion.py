@@ -47,6 +47,15 @@ def incumbent(work: Work, test: Sequence[str]) -> Incumbent | None:
     return Incumbent(run, answers, f"{few}: {why}" if why else few)
 
 
+def is_again(work: Work, run: int) -> bool:
+    """Whether this run has trained an earlier run's model again, to the last bit."""
+    own, other = (
+        _read(work.school.run_folder(number) / "train.json").get("adapter_sha256")
+        for number in (work.run, run)
+    )
+    return own is not None and own == other
+
+
 def ask_again(work: Work, test: Sequence[Item]) -> str:
     """Let the model in use answer the test notes that it has not answered, and keep that with this run.
 

@@ -29,7 +29,7 @@ from nightschool.scoring.intervals import design_effect
 from nightschool.scoring.metrics import scores
 from nightschool.scoring.paired import paired
 from nightschool.tasks.certainty import certainty, keep_with_model
-from nightschool.tasks.champion import Incumbent, incumbent
+from nightschool.tasks.champion import Incumbent, incumbent, is_again
 from nightschool.tasks.ladder import ladder
 from nightschool.tasks.looks import ARMS, looks_at_test, record_look
 from nightschool.tasks.provenance import provenance
@@ -139,6 +139,11 @@ def _decision(
     accuracy = {name: arms[name]["accuracy"] for name in cheap}
     check, rivals = against_cheap(asked, cheap, accuracy, rules)
     verdict = decide(judged, check)
+    if champion and is_again(work, champion.run):
+        reason = (
+            f"it is run {champion.run}'s model again, bit for bit, of the same notes and settings"
+        )
+        verdict = replace(verdict, decision="keep", reason=reason, more_notes=None)
     return {
         "decision": verdict.decision,
         "reason": verdict.reason,

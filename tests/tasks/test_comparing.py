@@ -20,6 +20,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import Dataset, _fingerprint, write
 from nightschool.notes.readers import Reading
 from nightschool.reports.contract import Report
+from nightschool.reports.verdict import verdict
 from nightschool.scoring.calibration import scaled
 from nightschool.tasks.comparing import make_report
 from nightschool.tasks.looks import ADAPTER, BASE, record_look
@@ -76,7 +77,7 @@ def record(
         "baseline": stage(dataset, before, 0.5),
         "train": {
             "steps": 3, "seconds": 9.0, "losses": [[1, 1.0]], "validation": [[3, 0.5]], "cut": 0,
-            "adapter_sha256": "a" * 64, "chosen": [], "warnings": [],
+            "adapter_sha256": f"{run:064x}", "chosen": [], "warnings": [],
         },
         "evaluate": stage(dataset, after, 0.8),
     }  # fmt: skip
@@ -225,6 +226,17 @@ def test_a_better_challenger_is_promoted_over_the_model_in_use(school: School) -
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(champion.run)
     assert report_of(record(school))["decision"] == "promote"
+
+
+def test_the_model_in_use_that_was_trained_again_is_no_challenger(school: School) -> None:
+    champion = record(school)
+    with Ledger(school.ledger_file) as ledger:
+        ledger.promote(champion.run)
+    same = champion.result("train")["adapter_sha256"]
+    report = report_of(record(school, train={"adapter_sha256": same}))
+    assert (report["decision"], report["more_notes"]) == ("keep", None)
+    assert report["reason"].startswith("it is run 1's model again, bit for bit")
+    assert "no better than the one in use" in verdict(report)
 
 
 def champion_with(school: School, change: Callable[[dict[str, str]], object]) -> None:

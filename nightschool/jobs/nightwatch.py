@@ -27,6 +27,9 @@ from nightschool.tasks.runner import Runner
 _EVERY_S = 1.0
 _REFRESH_S = 60.0
 _AGAIN_S = 60.0
+# A computer that is about to sleep waits 5 s for a child (logind's InhibitDelayMaxSec) or 2 s (Windows):
+# it is ended before.
+_OF_THE_DELAY = 0.8
 
 _log = logging.getLogger(__name__)
 
@@ -76,8 +79,10 @@ class NightWatch:
         return family(os.getpid())
 
     def _on_suspend(self, suspending: bool) -> None:
-        self._runner.sleep_announced = time.monotonic() if suspending else None
-        if suspending and self._scheduler:
+        self._runner.gone_by = None
+        if suspending and self._scheduler:  # else nothing works yet
+            if delay_s := self._suspend.delay_s:
+                self._runner.gone_by = time.monotonic() + _OF_THE_DELAY * delay_s
             self._scheduler.tick_soon()
 
     def attend(self, scheduler: Scheduler) -> None:

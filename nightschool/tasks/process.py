@@ -24,8 +24,6 @@ Message = Mapping[str, Any]
 # How long a child may take to reach a step's border and write its checkpoint before it is killed:
 # the owner does not wait, and a killed child resumes from its last checkpoint.
 GRACE_S = 8.0
-# A computer that is about to sleep waits no longer than 5 s for it (logind's InhibitDelayMaxSec).
-GRACE_BEFORE_SLEEP_S = 4.0
 
 
 class Child:
@@ -102,13 +100,13 @@ def attend(
     child: Child,
     on_message: Callable[[Message], None],
     should_stop: Callable[[], bool],
-    sleep_announced: Callable[[], float | None] = lambda: None,
+    gone_by: Callable[[], float | None] = lambda: None,
     every_s: float = 0.25,
 ) -> int:
     """See a child to its end: pass its messages on, stop it when asked, kill it where it lingers.
 
-    `sleep_announced` is when, by the monotonic clock, the computer said that it is about to sleep;
-    also where the child was asked to stop for another reason, before. Returns its exit code
+    `gone_by` is when, by the monotonic clock, it has to be gone in any case, since the computer is
+    about to sleep; also where it was asked to stop for another reason, before. Returns its exit code
     (negative on POSIX: the signal that killed it).
     """
     asked: float | None = None
@@ -124,7 +122,7 @@ def attend(
             if asked is None and should_stop():
                 asked = time.monotonic()
                 child.stop()
-            elif asked is not None and looked > _deadline(asked, sleep_announced()):
+            elif asked is not None and looked > _deadline(asked, gone_by()):
                 child.kill()
     finally:
         if child.ended is None:
@@ -132,8 +130,6 @@ def attend(
     return int(child.ended)
 
 
-def _deadline(asked: float, sleep_announced: float | None) -> float:
+def _deadline(asked: float, gone_by: float | None) -> float:
     """When a child that was asked to stop has to be gone, by the monotonic clock."""
-    if sleep_announced is None:
-        return asked + GRACE_S
-    return min(asked + GRACE_S, sleep_announced + GRACE_BEFORE_SLEEP_S)
+    return asked + GRACE_S if gone_by is None else min(asked + GRACE_S, gone_by)

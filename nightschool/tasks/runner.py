@@ -40,8 +40,8 @@ class Runner:
         self._veto = veto
         self.stopping = threading.Event()
         """Set it to end the child at its next step's border."""
-        self.sleep_announced: float | None = None
-        """When the computer said that it is about to sleep, by the monotonic clock; None once it woke."""
+        self.gone_by: float | None = None
+        """When the child has to be gone, by the monotonic clock, since the computer is about to sleep."""
         self.child: int | None = None
         """The process id of the child that works now."""
 
@@ -60,9 +60,7 @@ class Runner:
             try:
                 attempt = _Attempt(self._school, ledger, claim, self._insist)
                 self.child = attempt.child.pid
-                return attempt.perform(
-                    lambda: self._why_not(ledger, run), lambda: self.sleep_announced
-                )
+                return attempt.perform(lambda: self._why_not(ledger, run), lambda: self.gone_by)
             except OSError as error:  # no room for the child's log, or no process to be had
                 outcome = "disk_full" if no_room(error) else "lost"
                 reason = str(error)
@@ -118,7 +116,7 @@ class _Attempt:
             event.message for event in ledger.events(claim.run) if event.kind in _TOLD_ONCE
         }
 
-    def perform(self, why_not: Veto, sleep_announced: Callable[[], float | None]) -> bool:
+    def perform(self, why_not: Veto, gone_by: Callable[[], float | None]) -> bool:
         def should_stop() -> bool:
             try:
                 self._asked = why_not()
@@ -126,7 +124,7 @@ class _Attempt:
                 return False  # the ledger is held for a moment: look again at the next turn
             return self._asked is not None
 
-        code = attend(self.child, self._hear, should_stop, sleep_announced)
+        code = attend(self.child, self._hear, should_stop, gone_by)
         self._insist(self._write_all)
         self._insist(lambda: self._record(code))
         return not self._asked and self._ending.get("outcome") in ("finished", "chunk_done")

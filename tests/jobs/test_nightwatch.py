@@ -41,6 +41,8 @@ class Locks:
 class Sleep:
     """Stands in for the word that the computer is about to sleep."""
 
+    delay_s = 100.0
+
     def __init__(self, on_change: Any) -> None:
         self.on_change, self.suspending, self.released = on_change, False, 0
 
@@ -74,7 +76,7 @@ def watch(
     tmp_path: Any, settings: Any = ALWAYS, child: int | None = 5, on_ac: bool | None = True
 ) -> tuple[NightWatch, Any]:
     """A night watch over a runner with that child, and a scheduler that lets it work."""
-    runner: Any = SimpleNamespace(child=child, sleep_announced=None)
+    runner: Any = SimpleNamespace(child=child, gone_by=None)
     school_settings = Settings(night=settings)
     found = NightWatch(School(tmp_path), school_settings, runner, lambda: signals(on_ac=on_ac))
     found.read()
@@ -135,14 +137,14 @@ def test_before_a_sleep_it_decides_at_once_and_lets_it_come_when_the_child_is_go
     parts.sleep.suspending = True
     parts.sleep.on_change(True)
     assert scheduler.ticks == [1]
-    assert found._runner.sleep_announced == pytest.approx(time.monotonic(), abs=5.0)
+    assert found._runner.gone_by == pytest.approx(time.monotonic() + 80.0, abs=5.0)
     found.attend(scheduler)
     assert parts.sleep.released == 0, "the child has not written its checkpoint yet"
     found._runner.child = None
     found.attend(scheduler)
     assert parts.sleep.released == 1
     parts.sleep.on_change(False)
-    assert found._runner.sleep_announced is None
+    assert found._runner.gone_by is None
 
 
 def test_it_leaves_what_it_read_every_few_seconds_and_at_once_where_the_decision_changed(

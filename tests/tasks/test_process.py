@@ -92,16 +92,12 @@ def test_a_sleep_that_is_announced_while_a_child_stops_leaves_it_less_time(
 ) -> None:
     """The owner pulls the plug, then closes the lid: the computer waits from the lid on."""
     monkeypatch.setattr(process, "GRACE_S", 60.0)
-    monkeypatch.setattr(process, "GRACE_BEFORE_SLEEP_S", 0.3)
     child = Child(probe(tmp_path), tmp_path / "log")
     monkeypatch.setattr(child, "stop", lambda: None)  # it takes its time
     monkeypatch.setattr(child, "next_message", lambda seconds: time.sleep(seconds))
-    announced: list[float] = []
 
-    def sleep_announced() -> float | None:
-        if not announced and time.monotonic() - began > 0.3:
-            announced.append(time.monotonic())
-        return announced[0] if announced else None
+    def gone_by() -> float | None:
+        return began + 0.6 if time.monotonic() - began > 0.3 else None
 
     def kill() -> None:
         killed.append(time.monotonic())
@@ -110,17 +106,17 @@ def test_a_sleep_that_is_announced_while_a_child_stops_leaves_it_less_time(
 
     monkeypatch.setattr(child, "kill", kill)
     began, killed = time.monotonic(), list[float]()
-    attend(child, lambda message: None, lambda: True, sleep_announced, every_s=0.05)
-    assert 0.25 < killed[0] - announced[0] < 2.0
+    attend(child, lambda message: None, lambda: True, gone_by, every_s=0.05)
+    assert 0.55 < killed[0] - began < 2.5
 
 
 @pytest.mark.parametrize(
-    ("announced", "gone_by"), [(None, 108.0), (101.0, 105.0), (98.0, 102.0), (107.0, 108.0)]
+    ("gone_by", "deadline"), [(None, 108.0), (105.0, 105.0), (99.0, 99.0), (111.0, 108.0)]
 )
-def test_a_child_has_8_s_to_end_and_4_s_from_the_word_that_a_sleep_comes(
-    announced: float | None, gone_by: float
+def test_a_child_has_8_s_to_end_and_no_longer_than_till_a_sleep_comes(
+    gone_by: float | None, deadline: float
 ) -> None:
-    assert process._deadline(100.0, announced) == gone_by
+    assert process._deadline(100.0, gone_by) == deadline
 
 
 def test_children_run_offline_in_utf8_and_behind_the_owners_programs(

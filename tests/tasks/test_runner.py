@@ -76,13 +76,13 @@ def test_a_child_that_is_being_stopped_is_told_of_a_sleep_that_comes(
         child: object,
         hear: object,
         should_stop: Callable[[], bool],
-        sleep_announced: Callable[[], float | None],
+        gone_by: Callable[[], float | None],
     ) -> int:
-        told.append(sleep_announced())
+        told.append(gone_by())
         veto.append(("on_battery", "it runs on battery"))
         assert should_stop()
-        work.sleep_announced = 7.0
-        told.append(sleep_announced())
+        work.gone_by = 7.0
+        told.append(gone_by())
         return -9
 
     monkeypatch.setattr(runner, "Child", lambda *_, **__: SimpleNamespace(pid=1))

@@ -111,7 +111,10 @@ def the_gpu() -> Any:
     import pynvml
 
     # NVML does not know what is hidden from CUDA.
-    return pynvml.nvmlDeviceGetHandleByIndex(int(os.environ.get("CUDA_VISIBLE_DEVICES") or 0))
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0] or "0"
+    if visible.isdigit():
+        return pynvml.nvmlDeviceGetHandleByIndex(int(visible))
+    return pynvml.nvmlDeviceGetHandleByUUID(visible)
 
 
 def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
@@ -163,8 +166,10 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
                 line = {"decision": until(lambda: not ledger.control().run_allowed)}
                 until(lambda: not offspring())
                 line["gone"] = time.monotonic() - began
-                if (written := checkpoints.stat().st_mtime) > clock:
-                    line["checkpoint"] = written - clock
+                written = (p.stat() for p in checkpoints.glob("step-*[0-9]"))
+                newest = max((max(s.st_mtime, s.st_ctime) for s in written), default=0.0)
+                if newest > clock:
+                    line["checkpoint"] = newest - clock
                 if given.device == "cuda" and given.schools == 1:
                     until(lambda: gpu_bytes() - empty < 50e6)
                     line["free"] = time.monotonic() - began
@@ -203,7 +208,7 @@ def main() -> None:
     told: dict[str, Any] = {"trials": len(lines)}
     for name in ("decision", "checkpoint", "gone", "free", "again"):
         if values := [line[name] for line in lines if name in line]:
-            told[name] = spread(values)
+            told[name] = {"trials": len(values)} | spread(values)
     told["no_checkpoint"] = sum("checkpoint" not in line for line in lines)
     print(json.dumps(told))
 

@@ -101,7 +101,7 @@ class NightWatch:
             self._refreshed = time.monotonic()
             self._try("the session's environment", self._environment.refresh)
         self._try("looking for new notes", lambda: look_for_notes(self._school, self._night, now))
-        if self._notify:
+        if self._notify and scheduler.tells():
             self._try(
                 "telling of the night",
                 lambda: tell_of_night(self._school, self._night, now, _notify),

@@ -25,7 +25,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings, load
 from nightschool.jobs.history import History, read_history
 from nightschool.jobs.policy import Decision, decide
-from nightschool.jobs.reasons import Reason
+from nightschool.jobs.reasons import MEANINGS, Reason
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Control, Run
@@ -91,7 +91,7 @@ class Watch:
         self._ledger: Ledger | None = None
         self._seen: _Seen | None = None
         self._due = 0.0
-        self._ticked_at = 0.0
+        self._ticked_at = self._told_at = 0.0
         self._slept: float | None = None
         """When the computer fell asleep, by the wall clock, where nothing was decided since."""
         self._woke = False
@@ -104,7 +104,7 @@ class Watch:
         """
         try:
             self._tick()
-            self._trouble = ""
+            self._trouble, self._told_at = "", self._ticked_at
         except Exception as error:
             # The ledger or the queue (a file or a server) is out of reach: the next tick tries again.
             if str(error) != self._trouble:
@@ -124,6 +124,10 @@ class Watch:
             return "stopped", f"nothing was decided for {silent_s:.0f} s: {hangs}"
         return None if decision.run else (decision.reason, decision.detail)
 
+    def tells(self) -> bool:
+        """Whether the ledger holds what is so now: it was told since the computer woke. Any thread may ask."""
+        return 0 <= self._wall() - self._told_at <= OVERDUE_S
+
     def close(self) -> None:
         """Close the ledger; a later tick opens it again."""
         ledger, self._ledger, self._seen, self._due = self._ledger, None, None, 0.0
@@ -139,8 +143,9 @@ class Watch:
         slept = self._slept is not None  # also where the ledger was out of reach since
         changed = self._settings_changed()
         ledger = self._ledger = self._ledger or self._open()
-        if self._slept is not None:
-            self._tell_of_sleep(ledger, self._slept)
+        if slept and self._slept is not None:
+            ledger.slept(self._slept, MEANINGS[Reason.WOKE].what, _ALSO_ASLEEP)
+            self._seen = None
         version = ledger.version()
         seen = self._seen
         if seen is None or not seen.holds(version, now):
@@ -165,13 +170,6 @@ class Watch:
             self._seen = None  # it was changed by this connection, which `version` does not tell
         if run and decision.run and run.state == "queued" and not self._queue.huey.pending_count():
             self._queue.look_at(run.id)
-
-    def _tell_of_sleep(self, ledger: Ledger, since: float) -> None:
-        """What was so before a sleep is no reason for it, unless it holds whether or not one sleeps."""
-        run, control = ledger.next_run(), ledger.control()
-        if run and run.id == control.decision_run and control.decision_reason not in _ALSO_ASLEEP:
-            ledger.slept(run.id, since)
-            self._seen = None
 
     def _decide(self, seen: _Seen, now: float) -> Decision:
         def ask(signals: Signals | None, history: History) -> Decision:
@@ -270,6 +268,10 @@ class Scheduler:
     def veto(self) -> tuple[str, str] | None:
         """See `Watch.veto`."""
         return self._watch.veto()
+
+    def tells(self) -> bool:
+        """See `Watch.tells`."""
+        return self._watch.tells()
 
     def tick_soon(self) -> None:
         """Tick now, as where the computer is about to sleep."""

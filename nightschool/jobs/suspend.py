@@ -100,16 +100,22 @@ class SuspendWatch:
                 # What there is none of cannot have said anything; what was there has been lost.
                 value = None if self._seen else False
                 self._signal = Signal(value, self._source.name, remark=str(reason))
+                self._changed(False)
             except LostSource as reason:
                 self._signal = Signal(None, self._source.name, remark=str(reason))
+                self._changed(False)
             self._heard.set()
             self._closed.wait(RETRY_S)
 
     def _tell(self, suspending: bool) -> None:
-        before, self._suspending = self._suspending, suspending
         self._seen = True
         self._signal = Signal(suspending, self._source.name, remark=self._source.remark)
         self._heard.set()
+        self._changed(suspending)
+
+    def _changed(self, suspending: bool) -> None:
+        """Where nothing is heard any more, what was announced counts no longer."""
+        before, self._suspending = self._suspending, suspending
         if suspending != before:
             try:
                 self._on_change(suspending)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from nightschool.ledger.control import ControlTable
@@ -231,19 +231,27 @@ class Ledger(ControlTable):
             self._write_decision(None, False, "no_worker", "")
         return [claim.run for claim in claims]
 
-    def slept(self, run: int, since: float) -> None:
+    def slept(self, since: float, detail: str, also_asleep: Container[str]) -> None:
         """Record that the computer slept from `since` on, which is known only now that it is awake.
 
-        What was decided before was not the reason any more, and what worked on the run did so until then.
+        What worked did so until then. What was decided before was not the reason any more, but for what
+        holds `also_asleep`; a pause does until its end.
         """
+        now = self._clock()
         with self._transaction() as db:
             last = self.decisions(1)
-            since = min(max(since, last[0].at if last else since), self._clock())
-            self._write_decision(run, False, "woke", "", since)
+            since = min(max(since, last[0].at if last else since), now)
             db.execute(
-                "UPDATE attempts SET ended = ? WHERE run = ? AND started < ? AND ended > ?",
-                (since, run, since, since),
+                "UPDATE attempts SET ended = max(started, ?) WHERE id IN (SELECT attempt FROM leases) "
+                "OR (started < ? AND ended > ? AND ended <= ?)",
+                (since, since, since, now),
             )
+            (control,) = db.execute("SELECT * FROM control").fetchall()
+            reason, until = control["decision_reason"], control["paused_until"]
+            if reason == "paused" and until is not None and until < now:
+                since, reason = max(since, until), ""
+            if control["decision_run"] is not None and reason not in also_asleep:
+                self._write_decision(control["decision_run"], False, "woke", detail, since)
 
     def claim(self, run: int, worker: str) -> Claim | None:
         """Lease the next stage of a run, or None where there is nothing to do or it is leased."""
@@ -348,12 +356,11 @@ class Ledger(ControlTable):
             self._set_run(claim.run, "failed", reason, kind="error")
 
     def _end(self, claim: Claim, outcome: Outcome, reason: str) -> None:
-        db, now = self._db, self._clock()
+        db = self._db
         db.execute("DELETE FROM leases WHERE attempt = ?", (claim.attempt,))
-        slept = "SELECT min(at) FROM decisions WHERE reason = 'woke' AND at > attempts.started AND at < ?"
-        db.execute(
-            f"UPDATE attempts SET ended = coalesce(({slept}), ?), outcome = ?, reason = ? WHERE id = ?",
-            (now, now, outcome, reason, claim.attempt),
+        db.execute(  # what the computer slept through has its end already, see `slept`
+            "UPDATE attempts SET ended = coalesce(ended, ?), outcome = ?, reason = ? WHERE id = ?",
+            (self._clock(), outcome, reason, claim.attempt),
         )
         db.execute(
             "UPDATE stages SET state = 'waiting', eta_s = NULL WHERE run = ? AND name = ?",

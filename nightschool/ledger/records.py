@@ -80,7 +80,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Work on one stage in one go. `ended` and `outcome` are None while it is under way.
+    """Work on one stage in one go. `outcome` is None while it is under way; so is `ended`, but after a sleep.
 
     Where its worker died, `ended` is when it last spoke. `first_step` is how far the attempts
     before it came, `last_step` how far this one, None where it reached no step.

@@ -139,10 +139,9 @@ def _decision(
     accuracy = {name: arms[name]["accuracy"] for name in cheap}
     check, rivals = against_cheap(asked, cheap, accuracy, rules)
     verdict = decide(judged, check)
-    if champion and is_again(work, champion.run):
-        reason = (
-            f"it is run {champion.run}'s model again, bit for bit, of the same notes and settings"
-        )
+    if champion and shown and shown["paired"] and is_again(work, champion.run):
+        again = f"it is run {champion.run}'s model again, bit for bit: it has learnt from the same"
+        reason = f"{again}; {verdict.reason}"
         verdict = replace(verdict, decision="keep", reason=reason, more_notes=None)
     return {
         "decision": verdict.decision,

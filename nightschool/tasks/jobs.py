@@ -13,8 +13,8 @@ from nightschool.tasks.child import Parent
 
 Ending = dict[str, Any]
 
-HEAVY = ("baseline", "train", "evaluate", "classify", "plan")
-"""Stages and jobs that cannot do without transformers and peft."""
+HEAVY = ("baseline", "evaluate", "classify", "plan")
+"""Stages and jobs that begin with the libraries; `train` first sees whether its device is free."""
 
 
 def stage_job(school: School, run: int, stage: str) -> dict[str, object]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import FRUITLESS, Attempt, PastDecision, Run
 from nightschool.reports.morning import Aside, Night, RunOfNight
-from nightschool.reports.timeline import STAGES, Span, State, in_words
+from nightschool.reports.timeline import STAGES, Span, State
 
 # From one stage or chunk to the next it takes a second or two.
 _AT_ONCE_S = 30.0
@@ -22,6 +22,8 @@ _NOT_ITS_TIME = frozenset({
 _BY_THE_CLOCK = frozenset({"outside_window", "finish_by", "hours_used"})
 # These prolong what was before them.
 _AFTERWARDS = frozenset({"quiet_time", "too_many_starts"})
+# A sleep that was announced, and what the clocks told of it.
+_SAME = {"suspending": "woke"}
 
 
 def spans(
@@ -42,7 +44,8 @@ def spans(
             found.append(Span(attempt.stage, began, ended, "aside", attempt.outcome))
         else:
             found.append(Span(attempt.stage, began, ended, "worked"))
-        at, reason = ended, attempt.outcome or ""
+        asleep = "woke" if attempt.ended is not None else ""  # its process is there still
+        at, reason = ended, attempt.outcome or asleep
     if attempts and attempts[-1].ended is not None and reason not in _WENT_ON:
         found += _waits(attempts[-1].stage, at, end, reason, decisions)
     clipped = (replace(s, start=max(s.start, start), end=min(s.end, end)) for s in found)
@@ -52,19 +55,20 @@ def spans(
 def _waits(
     stage: str, start: float, end: float, reason: str, decisions: Sequence[PastDecision]
 ) -> Iterator[Span]:
-    reason = "queued" if reason in _WENT_ON else reason
+    reason = "queued" if reason in _WENT_ON else _SAME.get(reason, reason)
     at = start
     for one in decisions:
+        said = _SAME.get(one.reason, one.reason)
         if one.at >= end:
             break
-        if one.allowed or one.reason in _AFTERWARDS or one.reason == reason:
+        if one.allowed or said in _AFTERWARDS or said == reason:
             continue
         if one.at > at:
             yield Span(stage, at, one.at, _state(reason), reason)
             at = one.at
         elif one.at < start and reason != "queued":
             continue  # why the attempt ended is known better
-        reason = one.reason
+        reason = said
     yield Span(stage, at, end, _state(reason), reason)
 
 
@@ -135,17 +139,11 @@ def _held_up(
 
 
 def _by_reason(found: Sequence[Span]) -> tuple[Aside, ...]:
-    """The longest first. A sleep that was announced and one that was not are the same."""
+    """The longest first."""
     asides: dict[str, Aside] = {}
-    before: Span | None = None
     for span in found:
-        reason = "woke" if span.reason == "suspending" else span.reason
-        so_far = asides.get(reason, Aside(reason, 0, 0.0))
-        goes_on = (
-            before and in_words(before.reason) == in_words(reason) and before.end == span.start
-        )
-        asides[reason] = Aside(reason, so_far.times + (not goes_on), so_far.seconds + span.seconds)
-        before = span
+        so_far = asides.get(span.reason, Aside(span.reason, 0, 0.0))
+        asides[span.reason] = Aside(span.reason, so_far.times + 1, so_far.seconds + span.seconds)
     return tuple(sorted(asides.values(), key=lambda one: -one.seconds))
 
 

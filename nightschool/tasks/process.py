@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import queue
 import subprocess
@@ -106,7 +107,7 @@ def attend(
     """See a child to its end: pass its messages on, stop it when asked, kill it where it lingers.
 
     `gone_by` is when, by the monotonic clock, it has to be gone in any case, since the computer is
-    about to sleep; also where it was asked to stop for another reason, before. Returns its exit code
+    about to sleep; also where nobody asked it to stop, or for another reason, before. Returns its exit code
     (negative on POSIX: the signal that killed it).
     """
     asked: float | None = None
@@ -122,7 +123,7 @@ def attend(
             if asked is None and should_stop():
                 asked = time.monotonic()
                 child.stop()
-            elif asked is not None and looked > _deadline(asked, gone_by()):
+            elif looked > _deadline(asked, gone_by()):
                 child.kill()
     finally:
         if child.ended is None:
@@ -130,6 +131,7 @@ def attend(
     return int(child.ended)
 
 
-def _deadline(asked: float, gone_by: float | None) -> float:
-    """When a child that was asked to stop has to be gone, by the monotonic clock."""
-    return asked + GRACE_S if gone_by is None else min(asked + GRACE_S, gone_by)
+def _deadline(asked: float | None, gone_by: float | None) -> float:
+    """When a child has to be gone, by the monotonic clock, given when it was asked to stop."""
+    stopped = math.inf if asked is None else asked + GRACE_S
+    return stopped if gone_by is None else min(stopped, gone_by)

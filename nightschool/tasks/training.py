@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nightschool.config import files
+from nightschool.learning import libraries
 from nightschool.learning.errors import LearningError
 from nightschool.tasks.seeds import (
     of_seed,
@@ -95,6 +96,7 @@ def _train_seed(work: Work, folder: Path, number: int) -> Ending:
 
 
 def _chunk(work: Work, device: Device, folder: Path, number: int) -> Ending:
+    libraries.load()
     from nightschool.learning.base import memory_gb
     from nightschool.learning.device import cap, out_of_memory, room
     from nightschool.learning.encoding import cuts_in_words

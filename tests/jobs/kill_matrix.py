@@ -93,11 +93,15 @@ def kill_all_over(school: School, kills: int, dice: random.Random) -> Figures:
         quiet = queue(calm)
         with worker(calm):
             until(lambda: state(calm, quiet) == "done", 300)
+        with Ledger(calm.ledger_file) as ledger:
+            each = [(a.stage, (a.ended or 0.0) - a.started) for a in ledger.attempts_of(quiet)]
+        # A stage that is killed begins anew, but for the training: it needs the time for once.
+        longest_s = 1.3 * max(seconds for stage, seconds in each if stage != "train")
         wanted = adapter_sha256(calm.run_folder(quiet) / "adapter")
     while sum(found.kills.values()) < kills:
         run = queue(school)
         while state(school, run) not in ("done", "failed"):
-            _until_killed(school, run, dice, found)
+            _until_killed(school, run, dice, longest_s, found)
         found.runs += 1
         found.lost_runs += state(school, run) != "done"
         with Ledger(school.ledger_file) as ledger:
@@ -110,15 +114,17 @@ def kill_all_over(school: School, kills: int, dice: random.Random) -> Figures:
     return found
 
 
-def _until_killed(school: School, run: int, dice: random.Random, found: Figures) -> None:
-    """Let a worker work for some seconds, and kill it, its child, or both, unless the run ends."""
+def _until_killed(
+    school: School, run: int, dice: random.Random, longest_s: float, found: Figures
+) -> None:
+    """Let a worker work for a while, and kill it, its child, or both, unless the run ends."""
 
     def ended() -> bool:
         return state(school, run) in ("done", "failed")
 
     with worker(school) as process:
         until(lambda: worker_alive(school) is not None or process.poll() is not None)
-        deadline = time.monotonic() + dice.uniform(2.0, 9.0)
+        deadline = time.monotonic() + dice.uniform(2.0, 2.0 + longest_s)
         while time.monotonic() < deadline and not ended():
             time.sleep(0.02)
         if ended():

@@ -83,8 +83,9 @@ def watch(
     decision = Decision(True, Reason.IN_WINDOW, "")
     ticks: list[int] = []
     scheduler = SimpleNamespace(
-        night=settings, decision=decision, ticks=ticks, tick_soon=lambda: ticks.append(1)
-    )
+        night=settings, decision=decision, ticks=ticks, tick_soon=lambda: ticks.append(1),
+        tells=lambda: True,
+    )  # fmt: skip
     return found, scheduler
 
 
@@ -172,6 +173,21 @@ def test_it_leaves_what_it_read_every_few_seconds_and_at_once_where_the_decision
     at += 60  # the clock alone decides: nothing is read
     found.attend(scheduler)
     assert left(file, at) is None
+
+
+def test_a_night_is_told_when_the_ledger_knows_how_it_ended(
+    tmp_path: Any, parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Awake again, it looks before the scheduler has seen that the computer slept."""
+    told: list[int] = []
+    monkeypatch.setattr(nightwatch, "tell_of_night", lambda *_: told.append(1))
+    found, scheduler = watch(tmp_path)
+    scheduler.tells = lambda: False
+    found.attend(scheduler)
+    assert told == []
+    scheduler.tells = lambda: True
+    found.attend(scheduler)
+    assert told == [1]
 
 
 @pytest.mark.parametrize("part", ["window_at", "look_for_notes", "tell_of_night", "leave"])

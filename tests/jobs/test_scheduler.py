@@ -20,7 +20,7 @@ from nightschool.jobs.reasons import Reason
 from nightschool.jobs.scheduler import Scheduler, Watch, start_scheduler
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import LedgerError
+from nightschool.ledger.records import Claim, LedgerError
 from nightschool.tasks.app import Queue, open_queue
 from nightschool.tasks.night import night_between
 from tests.jobs.nights import at, night, signals
@@ -181,22 +181,81 @@ def test_after_a_sleep_or_a_clock_that_was_set_the_child_is_ended(
     assert [desk.tick(50) for _ in range(7)][-1] == "in_window"
 
 
-def test_a_sleep_is_told_from_its_begin(desk: Desk) -> None:
-    """What was so before it is no reason for it, and nothing worked while the computer slept."""
-    desk.now = at("00:30", 25)
+def told_of_night(desk: Desk) -> dict[str, float]:
+    """The minutes of work (at "") and of each reason of a night, as they are told in the morning."""
+    told = night_between(desk.ledger, at("23:00"), at("07:00", 25))
+    assert all(one.times == 1 for one in told.aside)
+    return {"": round(told.worked_s / 60)} | {
+        one.reason: round(one.seconds / 60) for one in told.aside
+    }
+
+
+def work_for_ten_minutes(desk: Desk) -> Claim:
+    desk.now = at("00:29", 25)
     run = desk.queue()
     desk.tick()
     claim = desk.ledger.claim(run, "worker")
     assert claim
+    assert {desk.tick(50.0) for _ in range(12)} == {"in_window"}
+    return claim
+
+
+@pytest.mark.parametrize("process_ends", ["before it is seen", "after", "not yet"])
+def test_work_ends_where_a_sleep_begins(desk: Desk, process_ends: str) -> None:
+    claim = work_for_ten_minutes(desk)
+    desk.now += 8 * 3600.0
+    if process_ends == "before it is seen":
+        desk.ledger.interrupt(claim, "stopped", "nothing was decided for long")
     desk.tick(1.0)
-    asleep = desk.now + 1.0
-    desk.tick(1.0, 3600.0)
-    desk.ledger.interrupt(claim, "stopped", "nothing was decided for 3600 s")
-    (worked,) = desk.ledger.attempts_of(run)
-    assert worked.ended == asleep
-    (aside,) = night_between(desk.ledger, at("23:00"), at("07:00", 25)).aside
-    assert (aside.reason, aside.times) == ("woke", 1)
-    assert aside.seconds == pytest.approx(at("07:00", 25) - asleep)
+    if process_ends == "after":
+        desk.now += 2.0
+        desk.ledger.interrupt(claim, "woke", "the computer slept")
+    assert told_of_night(desk) == {"": 10, "woke": 381}
+
+
+def test_a_sleep_counts_not_among_the_hours_of_a_night(desk: Desk) -> None:
+    claim = work_for_ten_minutes(desk)
+    desk.watch.night = night(max_hours=3)
+    assert desk.tick(1.0, 5 * 3600.0) == "woke"
+    desk.ledger.interrupt(claim, "woke", "the computer slept")
+    assert [desk.tick(50) for _ in range(8)][-1] == "in_window"
+
+
+def test_a_process_that_a_sleep_has_broken_worked_until_the_sleep(desk: Desk) -> None:
+    claim = work_for_ten_minutes(desk)
+    desk.now += 8 * 3600.0
+    desk.ledger.fail(claim, "CUDA error")
+    desk.tick(1.0)
+    assert told_of_night(desk) == {"": 10, "woke": 381}
+
+
+def test_an_announced_sleep_is_one(desk: Desk) -> None:
+    claim = work_for_ten_minutes(desk)
+    desk.ledger.decide(claim.run, False, "suspending")
+    desk.ledger.interrupt(claim, "suspending", "the computer is about to sleep")
+    desk.tick(1.0, 8 * 3600.0)
+    assert told_of_night(desk) == {"": 10, "woke": 381}
+
+
+def test_a_clock_that_is_set_back_leaves_what_was_done_before(desk: Desk) -> None:
+    first = work_for_ten_minutes(desk)
+    desk.ledger.interrupt(first, "chunk_done", "")
+    was = desk.ledger.attempts_of(first.run)
+    second = desk.ledger.claim(first.run, "worker")
+    desk.tick(1.0)
+    desk.tick(1.0, -5 * 60.0)
+    before, now = desk.ledger.attempts_of(first.run)
+    assert [before] == was
+    assert second and now.ended == now.started
+
+
+def test_a_pause_that_ends_in_a_sleep_is_told_until_its_end(desk: Desk) -> None:
+    desk.queue()
+    desk.tick()
+    desk.ledger.pause(at("01:30", 25))
+    assert desk.tick() == "paused"
+    assert desk.tick(1.0, 9 * 3600.0) == "outside_window"
+    assert told_of_night(desk) == {"": 0, "paused": 120, "woke": 330}
 
 
 @pytest.mark.parametrize("reason", ["owner_active", "suspending", "on_battery", "device_busy"])

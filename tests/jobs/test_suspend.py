@@ -158,6 +158,19 @@ def test_a_bus_that_dies_is_unknown_until_it_is_back(
     assert listener.heard == []
 
 
+@needs_bus
+def test_what_was_announced_counts_no_longer_once_the_bus_is_lost(
+    logind: FakeLogind, system_bus: PrivateBus, watches: list[SuspendWatch]
+) -> None:
+    listener = Listener()
+    watches.append(SuspendWatch(listener, LogindSource()))
+    logind.prepare_for_sleep(True)
+    until(lambda: listener.heard == [True])
+    system_bus.stop()
+    until(lambda: listener.heard == [True, False])
+    assert value(watches[0]) is None
+
+
 def test_without_a_system_bus_nothing_is_announced(watches: list[SuspendWatch]) -> None:
     watches.append(SuspendWatch(source=LogindSource()))
     signal = watches[0].signal()

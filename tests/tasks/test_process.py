@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sqlite3
 import subprocess
@@ -111,12 +112,16 @@ def test_a_sleep_that_is_announced_while_a_child_stops_leaves_it_less_time(
 
 
 @pytest.mark.parametrize(
-    ("gone_by", "deadline"), [(None, 108.0), (105.0, 105.0), (99.0, 99.0), (111.0, 108.0)]
-)
+    ("asked", "gone_by", "deadline"),
+    [
+        (100.0, None, 108.0), (100.0, 105.0, 105.0), (100.0, 99.0, 99.0), (100.0, 111.0, 108.0),
+        (None, None, math.inf), (None, 105.0, 105.0),
+    ],
+)  # fmt: skip
 def test_a_child_has_8_s_to_end_and_no_longer_than_till_a_sleep_comes(
-    gone_by: float | None, deadline: float
+    asked: float | None, gone_by: float | None, deadline: float
 ) -> None:
-    assert process._deadline(100.0, gone_by) == deadline
+    assert process._deadline(asked, gone_by) == deadline
 
 
 def test_children_run_offline_in_utf8_and_behind_the_owners_programs(

@@ -169,6 +169,7 @@ def test_what_was_announced_counts_no_longer_once_the_bus_is_lost(
     system_bus.stop()
     until(lambda: listener.heard == [True, False])
     assert value(watches[0]) is None
+    system_bus.start()
 
 
 def test_without_a_system_bus_nothing_is_announced(watches: list[SuspendWatch]) -> None:

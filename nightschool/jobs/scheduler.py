@@ -42,6 +42,7 @@ TRAVELS_S = 60.0
 SLEPT_S = 60.0
 """So late a tick has slept, on Windows, where the monotonic clock goes on in a suspend."""
 
+# What is so whether or not the computer sleeps, and so stays the reason.
 _ALSO_ASLEEP = frozenset({
     Reason.PAUSED, Reason.OUTSIDE_WINDOW, Reason.FINISH_BY, Reason.HOURS_USED, Reason.WOKE,
 })  # fmt: skip
@@ -93,7 +94,8 @@ class Watch:
         self._due = 0.0
         self._ticked_at = self._told_at = 0.0
         self._slept: float | None = None
-        """When the computer fell asleep, by the wall clock, where nothing was decided since."""
+        """When the computer fell asleep, by the wall clock, if nothing was decided since: the ledger was
+        out of reach."""
         self._woke = False
         self._trouble = ""
 
@@ -136,14 +138,13 @@ class Watch:
 
     def _tick(self) -> None:
         now = self._wall()
-        before = self._ticked_at
-        slept = self._has_slept(now)
-        if slept and self._slept is None:
-            self._slept = before + EVERY_S
-        slept = self._slept is not None  # also where the ledger was out of reach since
+        until = self._ticked_at + EVERY_S
+        if self._has_slept(now) and self._slept is None:
+            self._slept = until
+        slept = self._slept is not None
         changed = self._settings_changed()
         ledger = self._ledger = self._ledger or self._open()
-        if slept and self._slept is not None:
+        if self._slept is not None:
             ledger.slept(self._slept, MEANINGS[Reason.WOKE].what, _ALSO_ASLEEP)
             self._seen = None
         version = ledger.version()

@@ -14,8 +14,8 @@ def load() -> None:
 
     Every chunk pays for that once. On two CPU cores it takes 6.2 s like this, 8.9 s as it comes: 1 s
     for looking for garbage among modules that stay, 2 s for the compiler behind `torch.compile`, which
-    bitsandbytes asks for as it is imported. But for Apple's GPUs, what it would compile stands in where
-    a kernel of its own does not take a shape, and does the same uncompiled.
+    bitsandbytes asks for as it is imported. What it would compile is used by Apple's GPUs, and elsewhere
+    where its kernels do not take a shape; there it does the same uncompiled.
     """
     collecting = gc.isenabled()
     gc.disable()

@@ -1,6 +1,6 @@
 """SIGKILL of worker, child, or both at random moments, all over whole runs, against a calm run.
 
-python -m tests.jobs.kill_matrix --kills 100      # some twelve minutes; prints the figures as JSON
+python -m tests.jobs.kill_matrix --kills 100      # some 25 minutes; prints the figures as JSON
 """
 
 from __future__ import annotations

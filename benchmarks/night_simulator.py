@@ -2,7 +2,7 @@
 
     python benchmarks/night_simulator.py [--days 365] [--seeds 1]
 
-Needs neither a GPU nor a model; about 80 s for each year. The real policy, scheduler and ledger live
+Needs neither a GPU nor a model; 80 to 300 s for each year. The real policy, scheduler and ledger live
 through a script: an owner who works by day, three weeks in ninety at night, and looks at the screen
 now and then; plugs that are pulled, sleeps of 12 hours, hot rooms, idle and power detectors that flip
 every few seconds, another school on the same GPU, clocks that are set wrong by a day either way. A

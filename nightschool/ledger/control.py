@@ -55,6 +55,11 @@ class ControlTable(Store):
             (self._clock() if at is None else at, run, int(allowed), reason, detail),
         )
 
+    def _in_order(self, at: float) -> float:
+        """When to record a decision that is known only now and was so from `at` on: not before the last."""
+        last = self.decisions(1)
+        return min(max(at, last[0].at if last else at), self._clock())
+
     def decisions(self, newest: int) -> list[PastDecision]:
         """So many of the newest decisions, the newest first; one is there for each change."""
         rows = self._rows(

@@ -226,8 +226,7 @@ class Ledger(ControlTable):
                 self._end(claim, "lost", _WORKER_DIED)
             last = self.decisions(1)
             if heard is not None and last and last[0].reason != "no_worker":
-                gone = min(max(heard, last[0].at), self._clock())
-                self._write_decision(None, False, "no_worker", "", gone)
+                self._write_decision(None, False, "no_worker", "", self._in_order(heard))
             self._write_decision(None, False, "no_worker", "")
         return [claim.run for claim in claims]
 
@@ -239,14 +238,13 @@ class Ledger(ControlTable):
         """
         now = self._clock()
         with self._transaction() as db:
-            last = self.decisions(1)
-            since = min(max(since, last[0].at if last else since), now)
+            since = self._in_order(since)
             db.execute(
                 "UPDATE attempts SET ended = max(started, ?) WHERE id IN (SELECT attempt FROM leases) "
                 "OR (started < ? AND ended > ? AND ended <= ?)",
                 (since, since, since, now),
             )
-            (control,) = db.execute("SELECT * FROM control").fetchall()
+            (control,) = self._rows("SELECT * FROM control")
             reason, until = control["decision_reason"], control["paused_until"]
             if reason == "paused" and until is not None and until < now:
                 since, reason = max(since, until), ""

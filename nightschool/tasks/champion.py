@@ -49,11 +49,8 @@ def incumbent(work: Work, test: Sequence[str]) -> Incumbent | None:
 
 def is_again(work: Work, run: int) -> bool:
     """Whether this run has trained an earlier run's model again, to the last bit."""
-    own, other = (
-        _read(work.school.run_folder(number) / "train.json").get("adapter_sha256")
-        for number in (work.run, run)
-    )
-    return own is not None and own == other
+    other = _read(work.school.run_folder(run) / "train.json").get("adapter_sha256")
+    return bool(other == work.result("train")["adapter_sha256"])
 
 
 def ask_again(work: Work, test: Sequence[Item]) -> str:

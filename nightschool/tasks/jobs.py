@@ -9,6 +9,7 @@ from typing import Any
 
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
+from nightschool.learning import libraries
 from nightschool.tasks.child import Parent
 
 Ending = dict[str, Any]
@@ -24,8 +25,6 @@ def stage_job(school: School, run: int, stage: str) -> dict[str, object]:
 def perform(job: Mapping[str, Any], parent: Parent) -> Ending:
     """Do a job; returns its ending: `outcome`, `reason`, and `result` where it finished."""
     if job.get("stage", job["job"]) in HEAVY:
-        from nightschool.learning import libraries
-
         libraries.load()
     if job["job"] == "stage":
         from nightschool.tasks.stages import run_stage

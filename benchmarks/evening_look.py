@@ -36,9 +36,9 @@ def place(work: Path, count: int, folders: int) -> School:
     if school.ledger_file.exists():
         return school
     from nightschool.notes.dataset import Dataset, Item, _fingerprint, write
-    from nightschool.notes.news import labelled
+    from nightschool.notes.new_notes import labelled
     from nightschool.notes.readers import read_school
-    from nightschool.tasks.work import write_json
+    from nightschool.stages.context import write_json
 
     for number, (text, kind, _) in enumerate(made_notes(count)):
         folder = school.root / "notes" / (kind or "inbox") / f"{number % max(1, folders // 5):04d}"
@@ -81,8 +81,8 @@ def measure(arm: str, school: School) -> dict[str, Any]:
         fingerprint(school.root / "notes", school.labels_file)
         seconds = time.perf_counter() - began
         return {"seconds": seconds, "peak_mb": peak_mb(resource.RUSAGE_SELF)}
-    from nightschool.jobs.retrain import look
-    from nightschool.jobs.seen import read_seen
+    from nightschool.jobs.note_check import read_seen
+    from nightschool.jobs.retraining import look
 
     if arm == "changed":
         (note,) = sorted((school.root / "notes/none/0000").iterdir())[:1]

@@ -57,10 +57,10 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     from nightschool.learning.base import load_base
     from nightschool.learning.device import pick, room
     from nightschool.learning.encoding import Encoded
-    from nightschool.learning.plan import Need, Shape, choose, load_of
-    from nightschool.learning.student import place_of, prepare
-    from nightschool.learning.task import Task
+    from nightschool.learning.memory_plan import Need, Shape, choose, load_of
+    from nightschool.learning.prepared_model import place_of, prepare
     from nightschool.learning.trainer import train
+    from nightschool.learning.training_task import TrainingTask
 
     given = dict(WAYS[way])
     kernel = given.pop("_kernel", "")
@@ -70,7 +70,7 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     if kill_after:
         settings = settings.model_copy(update={"checkpoint_minutes": 60.0})
     rows = [Encoded(prompt, answer, 0, False) for prompt, answer in examples(417)]
-    task = Task(
+    task = TrainingTask(
         notes=rows[:NOTES], ids=[f"{n:04}" for n in range(NOTES)],
         sources=[str(n) for n in range(NOTES)], validation=rows[NOTES : NOTES + VALIDATION],
         prefix=rows[0].prompt[:PROMPT], suffix=[], padding=2, settings=settings,
@@ -85,9 +85,9 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     told = Silent(kill_after)
     place = place_of(folder / "activations", task, plan, device, told.say, lambda: False)
     model = load_base(base, device, "nf4", base.parent / "quantised")
-    student = prepare(model, task, plan, device, place)
+    prepared = prepare(model, task, plan, device, place)
     ended = train(
-        student, task, device, folder, told,
+        prepared, task, device, folder, told,
         lambda: bool(stop_after) and told.steps >= stop_after,
     )  # fmt: skip
     (folder / "losses.json").write_text(json.dumps([ended.losses, ended.validation]), "utf-8")

@@ -22,10 +22,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nightschool.scoring.decision import Questions, Rules, judge
-from nightschool.scoring.intervals import codes_of
-from nightschool.scoring.macro_f1 import f1_counts, macro_f1
-from nightschool.scoring.metrics import scores
-from nightschool.scoring.paired import differences, mcnemar, paired, sign_flip
+from nightschool.stats.intervals import codes_of
+from nightschool.stats.macro_f1 import f1_counts, macro_f1
+from nightschool.stats.metrics import scores
+from nightschool.stats.paired import differences, mcnemar, paired, sign_flip
 
 KINDS = ("decision", "knowledge", "lesson", "value", "none")
 SHARES = np.array([0.2, 0.3, 0.2, 0.1, 0.2])

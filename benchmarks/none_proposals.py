@@ -26,7 +26,7 @@ FIRST, DRAWS = 20, 5
 
 def orders(texts: Sequence[str], kinds: Sequence[str], pool: Sequence[str]) -> dict[str, list[int]]:
     """The pool by each criterion, what is likeliest of no kind first."""
-    from nightschool.scoring.proposals import doubt_and_distance, order
+    from nightschool.scoring.none_proposals import doubt_and_distance, order
 
     doubt, distance, _ = doubt_and_distance(texts, kinds, pool, "none")
     return {

@@ -42,7 +42,7 @@ def nightschool(work: Path, *words: str) -> str:
 
 def shares(answers: list[tuple[str, str]]) -> dict[str, Any]:
     """In-scope accuracy, recall and false alarms of "none" of (true, answered) pairs."""
-    from nightschool.scoring.intervals import wilson
+    from nightschool.stats.intervals import wilson
 
     def share(hits: list[bool]) -> list[float]:
         return [

@@ -135,7 +135,7 @@ def measure(arm: str, path: Path, work: Path) -> dict[str, Any]:
     bare = peak_mb()
     began = time.perf_counter()
     if arm == "inventory":
-        from nightschool.tasks.survey import survey
+        from nightschool.stages.survey import survey
 
         inventory = survey(School(work), settings)
         return {"seconds": time.perf_counter() - began, "notes": inventory.total}

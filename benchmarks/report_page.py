@@ -25,7 +25,7 @@ def measure(file: Path) -> dict[str, object]:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     began = time.perf_counter()
-    from nightschool.reports.reading import read
+    from nightschool.reports.report_file import read
     from nightschool.reports.writer import write
 
     imported, used = time.perf_counter(), time.process_time()

@@ -115,7 +115,7 @@ def by_generating(
 
 
 def by_packs(model: Any, asked: Prompted, notes: Sequence[Encoded], device: Device) -> Rows:
-    from nightschool.learning.plan import Shape, cheapest
+    from nightschool.learning.memory_plan import Shape, cheapest
 
     budget = cheapest(Shape.of(model.config.to_dict()), len(asked.prefix))
     budget = budget if device.torch.type == "cpu" else max(budget, 4096)

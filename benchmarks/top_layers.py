@@ -68,17 +68,17 @@ def run(arm: str, given: argparse.Namespace) -> dict[str, Any]:
     from nightschool.config.paths import DEMO_BASE
     from nightschool.config.presets import PRESETS
     from nightschool.config.settings import TrainSettings
-    from nightschool.learning import lower
+    from nightschool.learning import frozen_layers
+    from nightschool.learning.auto_choice import AutoChoice
     from nightschool.learning.base import attach, load_base, load_tokenizer
-    from nightschool.learning.choice import Choice
     from nightschool.learning.device import pick
     from nightschool.learning.encoding import Encoder
-    from nightschool.learning.plan import Need, Shape, choose, load_of
-    from nightschool.learning.student import place_of, prepare
-    from nightschool.learning.task import Task
+    from nightschool.learning.memory_plan import Need, Shape, choose, load_of
+    from nightschool.learning.prepared_model import place_of, prepare
     from nightschool.learning.trainer import train
-    from nightschool.scoring.metrics import scores
+    from nightschool.learning.training_task import TrainingTask
     from nightschool.scoring.scorer import best, score
+    from nightschool.stats.metrics import scores
 
     named, _, way = arm.partition(" ")
     layers, _, epochs = named.partition("@")
@@ -95,7 +95,7 @@ def run(arm: str, given: argparse.Namespace) -> dict[str, Any]:
     def encoded(side: str) -> list[Any]:
         return [encoder.encode(text, kind) for _, text, kind, _ in sides[side]]
 
-    task = Task(
+    task = TrainingTask(
         notes=encoded("train"), ids=[row[0] for row in sides["train"]],
         sources=[row[0] for row in sides["train"]], validation=encoded("validation"),
         prefix=encoder.prefix, padding=encoder.padding, settings=settings,
@@ -105,26 +105,26 @@ def run(arm: str, given: argparse.Namespace) -> dict[str, Any]:
     load = load_of(task.notes, task.prefix, task.steps())
     plan, _ = choose(Need(shape, settings, load, device.precision.compute.itemsize), None)
     keeping = [0.0]
-    leave_out = lower.leave_out
+    leave_out = frozen_layers.leave_out
 
     def timed(*parts: Any) -> Any:
         if way == "run":
-            return parts[3], Choice("lower layers", "run in each step", "asked for")
+            return parts[3], AutoChoice("lower layers", "run in each step", "asked for")
         began = time.perf_counter()
         try:
             return leave_out(*parts)
         finally:
             keeping[0] = time.perf_counter() - began
 
-    lower.leave_out = timed  # type: ignore[assignment]
+    frozen_layers.leave_out = timed  # type: ignore[assignment]
     log = Log()
     with tempfile.TemporaryDirectory() as folder:
         base = load_base(DEMO_BASE, device, settings.quantisation)
         began = time.perf_counter()
         kept = Path(folder, "activations")
         place = place_of(kept, task, plan, device, log.say, lambda: False)
-        student = prepare(base, task, plan, device, place)
-        ended = train(student, task, device, Path(folder), log, lambda: False)
+        prepared = prepare(base, task, plan, device, place)
+        ended = train(prepared, task, device, Path(folder), log, lambda: False)
         seconds = time.perf_counter() - began
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         model = attach(load_base(DEMO_BASE, device, settings.quantisation), Path(folder, "adapter"))
@@ -159,7 +159,7 @@ def main() -> None:
     if given.here:
         print(json.dumps(run(given.arm[0], given)))
         return
-    from nightschool.scoring.paired import paired
+    from nightschool.stats.paired import paired
 
     first: list[str] = []
     where = ["--notes", str(given.notes)] if given.notes else ["--clinc", str(given.clinc)]

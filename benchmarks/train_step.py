@@ -89,15 +89,15 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     from nightschool.learning.base import load_base
     from nightschool.learning.device import cap, pick, room
     from nightschool.learning.encoding import Encoded
-    from nightschool.learning.lower import Place
-    from nightschool.learning.plan import Need, Plan, Shape, choose, load_of
-    from nightschool.learning.student import prepare
-    from nightschool.learning.task import Task
+    from nightschool.learning.frozen_layers import Place
+    from nightschool.learning.memory_plan import MemoryPlan, Need, Shape, choose, load_of
+    from nightschool.learning.prepared_model import prepare
     from nightschool.learning.trainer import take_step
+    from nightschool.learning.training_task import TrainingTask
 
     settings = TrainSettings.model_validate({"memory_gb": memory_gb, **OURS.get(arm, {})})
     rows = [Encoded(prompt, answer, 0, False) for prompt, answer in examples(mean)]
-    task = Task(
+    task = TrainingTask(
         notes=rows, ids=[f"{n:04}" for n in range(len(rows))], sources=[], validation=[],
         prefix=rows[0].prompt[:PROMPT], suffix=[], padding=2, settings=settings, identity={},
     )  # fmt: skip
@@ -112,18 +112,18 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     torch.cuda.synchronize()
     loading = time.perf_counter() - began
     if arm.startswith("rows-"):
-        plan = Plan(10**9, 36, {})
+        plan = MemoryPlan(10**9, 36, {})
         _rows_of(int(arm.removeprefix("rows-")))
     if arm in EXTRA:
         EXTRA[arm](model)
     began = time.perf_counter()
     kept = Place(base.parent / "activations", {}, lambda kind, text: None, lambda: False)
-    student = prepare(model, task, plan, device, kept)
+    prepared = prepare(model, task, plan, device, kept)
     torch.cuda.synchronize()
     preparing = time.perf_counter() - began
 
     def step(number: int) -> None:
-        take_step(student, task, number, lambda: False)
+        take_step(prepared, task, number, lambda: False)
 
     began = time.perf_counter()
     for number in range(1, WARM_UP + TIMED + 1):  # makes the graphs
@@ -154,8 +154,8 @@ def used_gb() -> float:
 
 def _rows_of(count: int) -> None:
     """Let the trainer take padded rows of so many notes, in their order, instead of packs."""
-    from nightschool.learning import student
-    from nightschool.learning.packing import Layout
+    from nightschool.learning import prepared_model
+    from nightschool.learning.fast.packing import Layout
 
     class Rows(Layout):
         def split(self, notes: Any, budget: int) -> list[list[int]]:
@@ -164,7 +164,7 @@ def _rows_of(count: int) -> None:
     def rows(model: Any, prefix: Any, padding: int, *_: Any) -> tuple[Layout, str]:
         return Rows(tuple(prefix), padding, model.device, model.dtype, "rows"), "the benchmark's"
 
-    student.layout_for = rows  # type: ignore[assignment]
+    prepared_model.layout_for = rows  # type: ignore[assignment]
 
 
 def with_liger(model: Any) -> None:
@@ -181,7 +181,7 @@ def with_compile(model: Any) -> None:
     """torch.compile of each decoder layer; the adapter's own layers and the attention stay apart."""
     import torch
 
-    from nightschool.learning import adapter, attention
+    from nightschool.learning.fast import adapter, attention
 
     adapter._forward = torch.compiler.disable(adapter._forward)
     attention._Attention.apply = torch.compiler.disable(attention._Attention.apply)  # type: ignore[method-assign]
@@ -191,14 +191,14 @@ def with_compile(model: Any) -> None:
 
 def without_graphs(model: Any) -> None:
     """Launch kernel by kernel."""
-    from nightschool.learning import student
+    from nightschool.learning import prepared_model
 
-    student._no_graphs = lambda *_: "the benchmark"  # type: ignore[assignment]
+    prepared_model._no_graphs = lambda *_: "the benchmark"  # type: ignore[assignment]
 
 
 def with_their_nf4(model: Any) -> None:
     """bitsandbytes' dequantisation: several kernels a weight."""
-    from nightschool.learning import kernels
+    from nightschool.learning.fast import kernels
 
     kernels.dequantise = lambda weight, state: None  # type: ignore[assignment]
 

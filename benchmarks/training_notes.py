@@ -57,8 +57,8 @@ def values_of(text: str) -> dict[str, Any]:
 def dealt(folder: Path, fold: int, few: dict[str, int]) -> Any:
     """The dataset of a fold, without anything made."""
     from nightschool.notes.dataset import Dataset, Item
+    from nightschool.notes.decoding import content_id
     from nightschool.notes.readers import read_notes
-    from nightschool.notes.text import content_id
 
     notes = {content_id(note.text): note for note in read_notes(folder).notes if note.kind}
     of: dict[str, list[str]] = defaultdict(list)
@@ -80,9 +80,9 @@ def run(arm: str, fold: int, given: argparse.Namespace) -> dict[str, Any]:
     """Train an arm on a fold and score its test notes in both textures."""
     from nightschool.config.presets import PRESETS
     from nightschool.config.settings import TrainSettings
-    from nightschool.notes.made import with_made
-    from nightschool.notes.none import none_kind
-    from nightschool.notes.texture import roughen
+    from nightschool.notes.augmentation import with_made
+    from nightschool.notes.none_of_the_above import none_kind
+    from nightschool.notes.roughening import roughen
 
     values = PRESETS["cpu-demo"]["train"] | {"chunk_minutes": 600.0, "checkpoint_minutes": 60.0}
     settings = TrainSettings(**(values | values_of(given.with_) | values_of(arm)))
@@ -105,7 +105,7 @@ def run(arm: str, fold: int, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def cheap(dataset: Any, _: Any, textures: dict[str, list[str]]) -> dict[str, list[list[float]]]:
-    from nightschool.scoring.cheap import classifier, text_features
+    from nightschool.scoring.cheap_baselines import classifier, text_features
 
     training = [item for item in dataset.items if item.side == "train"]
     features = text_features([item.text for item in training])
@@ -124,22 +124,22 @@ def small_base(
     from nightschool.learning.base import attach, load_base, load_tokenizer
     from nightschool.learning.device import pick
     from nightschool.learning.encoding import Encoder
-    from nightschool.learning.plan import Need, Shape, choose, load_of
-    from nightschool.learning.student import prepare
+    from nightschool.learning.memory_plan import Need, Shape, choose, load_of
+    from nightschool.learning.prepared_model import prepare
     from nightschool.learning.trainer import train
     from nightschool.scoring.scorer import score
-    from nightschool.tasks.training import task_of
+    from nightschool.stages.train import training_task_of
 
     device = pick(settings)
     encoder = Encoder(load_tokenizer(DEMO_BASE), dataset.kinds, {}, "", settings.max_tokens)
     identity = {"dataset": dataset.fingerprint, "prompt": encoder.fingerprint, "base": "demo"}
-    task = task_of(dataset, encoder, settings, identity)
+    task = training_task_of(dataset, encoder, settings, identity)
     load = load_of(task.notes, task.prefix, task.steps())
     need = Need(Shape.read(DEMO_BASE), settings, load, device.precision.compute.itemsize)
     plan, _ = choose(need, None)
     with tempfile.TemporaryDirectory() as folder:
-        student = prepare(load_base(DEMO_BASE, device, settings.quantisation), task, plan, device)
-        train(student, task, device, Path(folder), Silent(), lambda: False)
+        prepared = prepare(load_base(DEMO_BASE, device, settings.quantisation), task, plan, device)
+        train(prepared, task, device, Path(folder), Silent(), lambda: False)
         model = attach(load_base(DEMO_BASE, device, settings.quantisation), Path(folder, "adapter"))
     return {
         texture: score(model, encoder, [encoder.encode(text) for text in texts], device)

@@ -21,8 +21,8 @@ from pathlib import Path
 from statistics import mean
 
 from nightschool.notes.readers import Note, read_notes
-from nightschool.scoring.suspects import SHOWN, find_suspects
-from nightschool.scoring.texture import compare_texture
+from nightschool.scoring.label_errors import SHOWN, find_suspects
+from nightschool.scoring.style_shift import compare_texture
 
 
 def spoil(notes: list[Note], share: float, rng: random.Random) -> tuple[list[Note], set[str]]:

@@ -8,8 +8,8 @@ from typing import Any, cast
 from nightschool.config.paths import School
 from nightschool.config.settings import load
 from nightschool.ledger.ledger import Ledger
-from nightschool.tasks.stages import prep
-from nightschool.tasks.work import Work, write_json
+from nightschool.stages.context import StageContext, write_json
+from nightschool.stages.prep import prep
 
 
 def prepare(school: School, run: int | None = None, *, done: bool = True) -> int:
@@ -19,7 +19,7 @@ def prepare(school: School, run: int | None = None, *, done: bool = True) -> int
         if run is None:
             run = ledger.add_run(settings.model_dump(), "compare", "now").id
         parent = SimpleNamespace(say=lambda kind, message: None)
-        work = Work(school, run, settings, cast(Any, parent))
+        work = StageContext(school, run, settings, cast(Any, parent))
         write_json(work.folder / "prep.json", prep(work))
         while claim := ledger.claim(run, "worker"):
             ledger.finish(claim, {"reason": "inconclusive: too few notes"})

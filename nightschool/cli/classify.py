@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from nightschool.cli.context import as_json, current_school, print_json
+from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.settings import NotesSettings, load
 from nightschool.ledger.ledger import Ledger
+from nightschool.notes.decoding import Undecodable
 from nightschool.notes.readers import Note, parse_note, read_notes
-from nightschool.notes.text import Undecodable
-from nightschool.reports.wording import percent
+from nightschool.reports.text.wording import percent
 
 _SUFFIXES = (".md", ".markdown", ".txt", ".jsonl", ".csv")
 
@@ -25,7 +25,7 @@ _SUFFIXES = (".md", ".markdown", ".txt", ".jsonl", ".csv")
 @as_json
 def classify_command(what: tuple[str, ...], run: int | None, json_: bool) -> None:
     """Sort notes with the model in use: a text, files or folders of notes, or standard input (-)."""
-    from nightschool.tasks.asking import ask_to_classify
+    from nightschool.tasks.child_queries import ask_to_classify
 
     school = current_school()
     settings = load(school.settings_file)

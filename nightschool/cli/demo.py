@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from nightschool.cli.context import as_json
+from nightschool.cli.options import as_json
 
 
 @click.command("demo")
@@ -27,8 +27,8 @@ def demo_command(folder: Path | None, json_: bool) -> int:
     """
     from rich.console import Console
 
-    from nightschool.cli.live import Follower
-    from nightschool.cli.results import report_path, show_report
+    from nightschool.cli.follow import Follower
+    from nightschool.cli.report import report_path, show_report
     from nightschool.demo.tour import make_school, queue_run, tour
     from nightschool.ledger.ledger import Ledger
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nightschool.cli.context import as_json, current_school, print_json
+from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.paths import School
 from nightschool.config.settings import load
-from nightschool.reports.wording import percent
+from nightschool.reports.text.wording import percent
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nightschool.tasks.labelling import Question, Tour
+    from nightschool.stages.label_questions import Question, Tour
 
 _COMMANDS = {"s": "skip", "u": "undo", "x": "leave out", "v": "whole note", "q": "quit"}
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -55,7 +55,7 @@ def label_command(only: tuple[str, ...], most: int, json_: bool) -> None:
         )
     if not json_:
         click.echo("looking for notes to ask about ...", err=True)
-    from nightschool.tasks.labelling import WHYS, make_tour
+    from nightschool.stages.label_questions import WHYS, make_tour
 
     wanted = [why for why in WHYS if not only or why in only]
     tour = make_tour(school, settings, wanted, most)
@@ -95,7 +95,7 @@ def _walk(tour: Tour, school: School) -> int:
     """Ask until all is answered or the owner quits; returns how many answers were kept."""
     from rich.console import Console
 
-    from nightschool.tasks.labelling import answer, withdraw
+    from nightschool.stages.label_questions import answer, withdraw
 
     console = Console(highlight=False)
     kinds = dict(zip(_KEYS, tour.kinds, strict=False))

@@ -11,35 +11,35 @@ from typing import NoReturn
 
 import click
 
-from nightschool.config.errors import ConfigError
+from nightschool.config.errors import NightschoolError
 from nightschool.config.files import NOT_YOURS, denied, no_room
 
 # name -> the module in this package that holds it; in the order of the help page
 COMMANDS = {
-    "init": "school",
-    "doctor": "school",
+    "init": "init",
+    "doctor": "init",
     "notes": "notes",
     "label": "label",
     "plan": "plan",
-    "run": "runs",
-    "prep": "runs",
-    "baseline": "runs",
-    "train": "runs",
-    "evaluate": "runs",
-    "compare": "runs",
+    "run": "run",
+    "prep": "run",
+    "baseline": "run",
+    "train": "run",
+    "evaluate": "run",
+    "compare": "run",
     "work": "work",
     "service": "service",
-    "status": "watch",
+    "status": "status",
     "why": "why",
-    "log": "watch",
-    "pause": "control",
-    "resume": "control",
-    "cancel": "control",
-    "retry": "control",
-    "report": "results",
-    "models": "results",
-    "promote": "results",
-    "rollback": "results",
+    "log": "status",
+    "pause": "pause",
+    "resume": "pause",
+    "cancel": "pause",
+    "retry": "pause",
+    "report": "report",
+    "models": "report",
+    "promote": "report",
+    "rollback": "report",
     "classify": "classify",
     "demo": "demo",
 }
@@ -143,22 +143,9 @@ def main() -> NoReturn:
 
 
 def _explained(error: Exception) -> tuple[int, str]:
-    if isinstance(error, ConfigError):
-        return 2, str(error)
-    # Told by name: importing the rooms that raise these would slow every command down.
-    name = type(error).__name__
-    if name in ("LedgerDenied", "RefusedRequest", "RequestError"):
-        return 2, str(error)
-    if name in (
-        "LedgerError",
-        "NotesError",
-        "ServiceError",
-        "WorkerEnded",
-        "WorkerRunning",
-        "ChildError",
-        "UnreadableReport",
-    ):
-        return 1, str(error)
+    """The exit code and the one line that a failure prints."""
+    if isinstance(error, NightschoolError):
+        return error.exit_code, str(error)
     if isinstance(error, OSError) and no_room(error):
         file = f"{error.filename} cannot be written: " if error.filename else ""
         return 1, f"{file}{error.strerror}"
@@ -166,4 +153,4 @@ def _explained(error: Exception) -> tuple[int, str]:
         there = os.path.exists(error.filename) and not os.access(error.filename, os.R_OK)
         what = f"cannot be {'read' if there else 'written'}: {error.strerror}"
         return 2, f"{error.filename} {what}; {NOT_YOURS}"
-    return 1, f"unexpected {name}: {error} (--debug shows where)"
+    return 1, f"unexpected {type(error).__name__}: {error} (--debug shows where)"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nightschool.cli.context import as_json, current_school, print_json
+from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.settings import load
 
 if TYPE_CHECKING:
-    from nightschool.tasks.survey import Tell
+    from nightschool.stages.survey import Tell
 
 
 @click.command("notes")
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 def notes_command(html: bool, json_: bool) -> None:
     """Take stock of the notes: kinds, lengths in tokens, languages, copies, likely wrong labels, and whether
     the labelled ones look like the others. Nothing is changed."""
-    from nightschool.tasks.survey import survey
+    from nightschool.stages.survey import survey
 
     school = current_school()
     settings = load(school.settings_file)
     with _progress() as tell:
         inventory = survey(school, settings, tell)
     if html:
-        from nightschool.reports.inventory import write
+        from nightschool.reports.inventory_page import write
 
         try:
             write(inventory, school.inventory_file)
@@ -42,7 +42,7 @@ def notes_command(html: bool, json_: bool) -> None:
     if not html:
         from rich.console import Console
 
-        from nightschool.cli.tables import show_inventory
+        from nightschool.cli.terminal_tables import show_inventory
 
         show_inventory(inventory, Console())
         return

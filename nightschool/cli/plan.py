@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from nightschool.cli.context import as_json, current_school, print_json
+from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.settings import load
 
 
@@ -19,7 +19,7 @@ def plan_command(json_: bool) -> None:
     Nothing is queued and no weights are loaded. The time is known once a run on this device, with
     this base, has timed its steps.
     """
-    from nightschool.tasks.asking import ask_to_plan
+    from nightschool.tasks.child_queries import ask_to_plan
 
     school = current_school()
     found = ask_to_plan(school, load(school.settings_file))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nightschool.cli.context import as_json, current_school, print_json
+from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.errors import ConfigError
 from nightschool.config.settings import load
 
 if TYPE_CHECKING:
-    from nightschool.jobs.service.service import Installed
+    from nightschool.jobs.service.installation import Installed
 
 
 @click.group("service")
@@ -29,9 +29,10 @@ def install_command(yes: bool, show: bool, removable: bool) -> None:
 
     The file is shown before it is installed. Installing twice changes nothing.
     """
-    from nightschool.jobs.service import service
-    from nightschool.jobs.service.kinds import kinds_here, usable_kind
-    from nightschool.jobs.service.work import ServiceError, check_start, work_of
+    from nightschool.config.errors import ServiceError
+    from nightschool.jobs.service import installation
+    from nightschool.jobs.service.backends import kinds_here, usable_kind
+    from nightschool.jobs.service.worker_command import check_start, work_of
 
     school = current_school()
     load(school.settings_file)
@@ -45,9 +46,9 @@ def install_command(yes: bool, show: bool, removable: bool) -> None:
     if show:
         click.echo(kind.text(work), nl=False)
         return
-    service.check(kind, work, removable)
-    file = service.file_of(kind, work.name)
-    state = service.file_state(kind, work)
+    installation.check(kind, work, removable)
+    file = installation.file_of(kind, work.name)
+    state = installation.file_state(kind, work)
     if state != "same":
         other = ", in place of another that is there" if state == "changed" else ""
         click.echo(f"{kind.title} {file}{other}:\n\n{kind.text(work)}")
@@ -55,7 +56,7 @@ def install_command(yes: bool, show: bool, removable: bool) -> None:
             click.echo("nothing was installed")
             return
         check_start(work)
-    service.install(kind, work)
+    installation.install(kind, work)
     said = {
         "new": "installed",
         "changed": "installed anew: the file has changed",
@@ -68,18 +69,18 @@ def install_command(yes: bool, show: bool, removable: bool) -> None:
 @service_command.command("uninstall")
 @click.argument("name", required=False)
 def uninstall_command(name: str | None) -> None:
-    """End the worker of this school's service, and remove the service.
+    """End the worker of this school's installation, and remove the service.
 
     NAME, as `service status` shows it, removes that of another school, also of one that is gone.
     """
-    from nightschool.jobs.service import service
+    from nightschool.jobs.service import installation
 
     wanted = name or _name_here()
-    found = [one for one in service.installed() if one.name == wanted]
+    found = [one for one in installation.installed() if one.name == wanted]
     if name and not found:
         raise click.UsageError(f"no service {name} is installed: `nightschool service status`")
     for one in found:
-        service.uninstall(one)
+        installation.uninstall(one)
         click.echo(f"removed {one.file}")
         pid = one.worker()
         if pid is not None:
@@ -94,9 +95,9 @@ def uninstall_command(name: str | None) -> None:
 @as_json
 def status_command(json_: bool) -> None:
     """Show the services of your schools: installed, running, stale, and where their log is."""
-    from nightschool.jobs.service import service
+    from nightschool.jobs.service import installation
 
-    services = service.installed()
+    services = installation.installed()
     try:
         here = _name_here()
     except ConfigError:
@@ -114,9 +115,9 @@ def status_command(json_: bool) -> None:
 
 
 def _name_here() -> str:
-    from nightschool.jobs.service.work import Work
+    from nightschool.jobs.service.worker_command import WorkerCommand
 
-    return Work(current_school().root, Path()).name
+    return WorkerCommand(current_school().root, Path()).name
 
 
 def _row(one: Installed, here: str) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nightschool.cli.context import as_json, current_school, print_json
+from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.durations import spoken
 
 if TYPE_CHECKING:
     from nightschool.config.night_settings import NightSettings
-    from nightschool.jobs.outlook import Outlook
+    from nightschool.jobs.forecast import Outlook
     from nightschool.jobs.signals.signal import Signal, Signals
 
 
@@ -28,8 +28,8 @@ def why_command(json_: bool) -> None:
     shown with its source and its age.
     """
     from nightschool.config.settings import load
-    from nightschool.jobs.outlook import look_ahead, read_signals
-    from nightschool.jobs.seen import problem_of, read_seen
+    from nightschool.jobs.forecast import look_ahead, read_signals
+    from nightschool.jobs.note_check import problem_of, read_seen
 
     school = current_school()
     night = load(school.settings_file).night

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nightschool.cli.context import current_school
+from nightschool.cli.options import current_school
 
 
 @click.command("work")

@@ -1,5 +1,95 @@
-"""What is wrong with a school's settings or its place."""
+"""Every error that the program raises on purpose: what is wrong, what to do, and the exit code.
+
+`cli.main` prints these as one line and exits with their code; anything else is a bug.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
 
 
-class ConfigError(Exception):
-    """One line: what is wrong, where, and what to do. The command line exits with 2."""
+class NightschoolError(Exception):
+    """An expected failure. `str(error)` is one line: `message`, then `hint` where there is one."""
+
+    exit_code: ClassVar[int] = 1
+    """1: the work failed; 2: wrong usage or settings."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        """`message` says what is wrong and where; `hint` says what to do."""
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+class ConfigError(NightschoolError):
+    """The settings or the school's folder are wrong."""
+
+    exit_code = 2
+
+
+class RequestError(NightschoolError):
+    """The request does not fit the current state, such as a run that does not exist."""
+
+    exit_code = 2
+
+
+class NotesError(NightschoolError):
+    """The notes cannot be used."""
+
+
+class NotesUnavailable(NotesError):
+    """No note can be reached, as on a drive that is not connected; a later attempt may succeed."""
+
+
+class LearningError(NightschoolError):
+    """A stage cannot train or score; another attempt would fail in the same way."""
+
+
+class DeviceBusy(NightschoolError):
+    """Another process trains on the device; a later attempt may succeed."""
+
+
+class LedgerError(NightschoolError):
+    """The ledger cannot be read or written."""
+
+
+class LedgerBusy(LedgerError):
+    """Another process holds the ledger for longer than the lock timeout."""
+
+
+class LedgerDenied(LedgerError):
+    """This user may not write the ledger."""
+
+    exit_code = 2
+
+
+class ReportError(NightschoolError):
+    """A report file is damaged or from a newer version."""
+
+
+class ChildError(NightschoolError):
+    """A child process could not answer a query."""
+
+
+class ServiceError(NightschoolError):
+    """The service that starts the worker at login cannot be installed, found or removed."""
+
+
+class WorkerRunning(NightschoolError):
+    """Another worker already runs for this school."""
+
+
+class WorkerEnded(NightschoolError):
+    """The demo's worker ended before its run was done."""
+
+
+class Stopped(Exception):
+    """A stop was requested; the interrupted work is repeated later."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a library's error message, at most 200 characters; its type where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

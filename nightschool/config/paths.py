@@ -69,7 +69,7 @@ class School:
         return self.state / "datasets"
 
     @property
-    def sides_file(self) -> Path:
+    def split_assignments_file(self) -> Path:
         return self.datasets / "sides.json"
 
     @property

@@ -13,20 +13,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from nightschool.config.errors import WorkerEnded
 from nightschool.config.paths import School
 from nightschool.config.settings import load, template
 from nightschool.jobs.requests import request_run
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Timing
 
 NOTES = Path(__file__).parent / "notes"
 # The shares of the training steps at which the owner comes back, and the worker is killed.
 PAUSE_AT, KILL_AT = 0.35, 0.7
 _POLL_S = 0.1
 Worker = subprocess.Popen[bytes]
-
-
-class WorkerEnded(Exception):
-    """The demo cannot go on; one line that says where to look."""
 
 
 def make_school(folder: Path) -> School:
@@ -41,7 +39,7 @@ def make_school(folder: Path) -> School:
 def queue_run(school: School) -> int:
     """Queue the whole way; returns the run."""
     with Ledger(school.ledger_file) as ledger:
-        return request_run(ledger, school, load(school.settings_file), "now", new=True)[0].id
+        return request_run(ledger, school, load(school.settings_file), Timing.NOW, new=True)[0].id
 
 
 def tour(school: School, run: int, poll: Callable[[], object], say: Callable[[str], None]) -> None:

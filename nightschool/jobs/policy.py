@@ -35,7 +35,7 @@ _LATE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PolicyFinding:
     """What one rule has against work now."""
 
     reason: Reason
@@ -53,7 +53,7 @@ class Decision:
     reason: Reason
     detail: str
     next_check: float | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[PolicyFinding, ...] = ()
     """All that speaks against it, in order. Where it goes on all the same (`--now`), these are
     the rules that its owner overrides."""
 
@@ -98,7 +98,7 @@ def decide(
     stop = stops(night, window) if window else None
     case = _Case(run.settings if run else {}, control, night, now, history, window, stop)
     if run is None:
-        nothing = Finding(Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
+        nothing = PolicyFinding(Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
         findings = tuple(found for found in (nothing, _paused(case)) if found)
         return Decision(False, nothing.reason, nothing.detail, None, findings)
     safety = [found for rule in (_paused, _woke, _device, _notes) if (found := rule(case))]
@@ -131,41 +131,41 @@ def stops(night: NightSettings, window: Window) -> float:
 # The owner and the clock
 
 
-def _paused(case: _Case) -> Finding | None:
+def _paused(case: _Case) -> PolicyFinding | None:
     if not case.control.paused:
         return None
     until = case.control.paused_until
     end = f"until {case.clock(until)}" if until else "until `nightschool resume`"
-    return Finding(Reason.PAUSED, f"paused by its owner {end}", until)
+    return PolicyFinding(Reason.PAUSED, f"paused by its owner {end}", until)
 
 
-def _woke(case: _Case) -> Finding | None:
+def _woke(case: _Case) -> PolicyFinding | None:
     if not case.history.woke:
         return None
-    return Finding(Reason.WOKE, MEANINGS[Reason.WOKE].what, case.now)
+    return PolicyFinding(Reason.WOKE, MEANINGS[Reason.WOKE].what, case.now)
 
 
-def _device(case: _Case) -> Finding | None:
+def _device(case: _Case) -> PolicyFinding | None:
     return _again(case, Reason.DEVICE_BUSY, "the device, or its memory, is in use")
 
 
-def _notes(case: _Case) -> Finding | None:
+def _notes(case: _Case) -> PolicyFinding | None:
     folder = case.asked.get("notes", {}).get("folder", "")
     return _again(
         case, Reason.NOTES_GONE, f'the notes (notes.folder = "{folder}") are out of reach'
     )
 
 
-def _again(case: _Case, reason: Reason, what: str) -> Finding | None:
+def _again(case: _Case, reason: Reason, what: str) -> PolicyFinding | None:
     """What the newest attempt found in its way is looked at anew after a while."""
     how, at = case.history.ended or ("", 0.0)
     if how != reason or not 0 <= case.now - at < AGAIN_S:  # < 0: the clock was set back
         return None
     again = at + AGAIN_S
-    return Finding(reason, f"{what}; it is tried again at {case.clock(again)}", again)
+    return PolicyFinding(reason, f"{what}; it is tried again at {case.clock(again)}", again)
 
 
-def _window(case: _Case) -> Finding | None:
+def _window(case: _Case) -> PolicyFinding | None:
     window, night = case.window, case.night
     if case.stop and case.now < case.stop:
         return None
@@ -174,19 +174,19 @@ def _window(case: _Case) -> Finding | None:
     check = coming.opens if coming else None
     if window and window.closes < window.end:
         detail = f"all has to be over by {case.clock(window.closes)} (night.finish_by); {opens}"
-        return Finding(Reason.FINISH_BY, detail, check)
+        return PolicyFinding(Reason.FINISH_BY, detail, check)
     closes = f"the window closes at {case.clock(window.closes)}; " if window else ""
-    return Finding(Reason.OUTSIDE_WINDOW, closes + opens, check)
+    return PolicyFinding(Reason.OUTSIDE_WINDOW, closes + opens, check)
 
 
-def _hours(case: _Case) -> Finding | None:
+def _hours(case: _Case) -> PolicyFinding | None:
     if _hours_left(case) > 0:
         return None
     evening = case.window.evening if case.window else None
     coming = next((w for w in windows(case.night, case.now) if w.evening != evening), None)
     opens = f"; the next one opens {case.clock(coming.opens)}" if coming else ""
     detail = f"the night has had its {case.night.max_hours:g} hours (night.max_hours){opens}"
-    return Finding(Reason.HOURS_USED, detail, coming.opens if coming else None)
+    return PolicyFinding(Reason.HOURS_USED, detail, coming.opens if coming else None)
 
 
 def _hours_left(case: _Case) -> float:
@@ -201,43 +201,43 @@ def _hours_left(case: _Case) -> float:
 # What the computer and its owner are doing
 
 
-def _suspending(case: _Case, signals: Signals) -> Finding | None:
+def _suspending(case: _Case, signals: Signals) -> PolicyFinding | None:
     if not signals.suspending.value:
         return None
-    return Finding(Reason.SUSPENDING, MEANINGS[Reason.SUSPENDING].what)
+    return PolicyFinding(Reason.SUSPENDING, MEANINGS[Reason.SUSPENDING].what)
 
 
-def _disk(case: _Case, signals: Signals) -> Finding | None:
+def _disk(case: _Case, signals: Signals) -> PolicyFinding | None:
     free, least = signals.disk_free.value, case.night.min_disk_gb
     if free is None or free >= least * 1e9:
         return _again(case, Reason.DISK_FULL, "there was no room on the disk")
-    return Finding(
+    return PolicyFinding(
         Reason.DISK_FULL, f"{free / 1e9:.1f} of {least:g} GB are free (night.min_disk_gb)"
     )
 
 
-def _heat(case: _Case, signals: Signals) -> Finding | None:
+def _heat(case: _Case, signals: Signals) -> PolicyFinding | None:
     heat, most = signals.gpu_temperature.value, case.night.max_temperature
     if not case.uses_gpu or heat is None or not most:
         return None
     if heat > most:
-        return Finding(Reason.TOO_HOT, f"the GPU has {heat:.0f} °C, over {most:g} °C")
+        return PolicyFinding(Reason.TOO_HOT, f"the GPU has {heat:.0f} °C, over {most:g} °C")
     cool = case.night.resume_temperature
     if case.history.hot and heat > cool:
-        return Finding(Reason.TOO_HOT, f"the GPU cools down: {heat:.0f} °C, to {cool:g} °C")
+        return PolicyFinding(Reason.TOO_HOT, f"the GPU cools down: {heat:.0f} °C, to {cool:g} °C")
     return None
 
 
-def _power(case: _Case, signals: Signals) -> Finding | None:
+def _power(case: _Case, signals: Signals) -> PolicyFinding | None:
     night, on_ac, battery = case.night, signals.on_ac, signals.battery
     if on_ac.value:
         return None
     if on_ac.value is False and not night.on_battery:
         charge = "" if battery.value is None else f" ({battery.value:.0f} %)"
-        return Finding(Reason.ON_BATTERY, f"it runs on battery{charge}")
+        return PolicyFinding(Reason.ON_BATTERY, f"it runs on battery{charge}")
     if battery.value is not None and battery.value < night.min_battery:
         detail = f"the battery has {battery.value:.0f} of {night.min_battery:g} %"
-        return Finding(Reason.BATTERY_LOW, detail)
+        return PolicyFinding(Reason.BATTERY_LOW, detail)
     if not night.on_battery:
         what = "whether it is plugged in is unknown"
         return _unknown(Reason.POWER_UNKNOWN, what, on_ac, night.if_power_unknown)
@@ -247,7 +247,7 @@ def _power(case: _Case, signals: Signals) -> Finding | None:
     return None
 
 
-def _idle(case: _Case, signals: Signals) -> Finding | None:
+def _idle(case: _Case, signals: Signals) -> PolicyFinding | None:
     idle, needed = signals.idle_s, case.night.idle_minutes * 60
     if not needed:
         return None
@@ -257,56 +257,58 @@ def _idle(case: _Case, signals: Signals) -> Finding | None:
     if idle.value >= needed:
         return None
     detail = f"the owner is there: idle for {spoken(idle.value)} of {spoken(needed)}"
-    return Finding(Reason.OWNER_ACTIVE, detail, case.now + needed - idle.value)
+    return PolicyFinding(Reason.OWNER_ACTIVE, detail, case.now + needed - idle.value)
 
 
-def _screen(case: _Case, signals: Signals) -> Finding | None:
+def _screen(case: _Case, signals: Signals) -> PolicyFinding | None:
     who, night = signals.presenting, case.night
     if who.value is None:
         what = "whether a program keeps the screen on is unknown"
         return _unknown(Reason.PRESENTING_UNKNOWN, what, who, night.if_presenting_unknown)
     if not who.value or night.if_presenting == "train":
         return None
-    return Finding(Reason.PRESENTING, f"{who.value} keeps the screen on")
+    return PolicyFinding(Reason.PRESENTING, f"{who.value} keeps the screen on")
 
 
-def _exclusive(case: _Case, signals: Signals) -> Finding | None:
+def _exclusive(case: _Case, signals: Signals) -> PolicyFinding | None:
     programs, names = signals.programs, case.night.exclusive
     if not names or programs.value == ():
         return None
     if programs.value is None:
         what = f"whether {' or '.join(names)} runs is unknown"
         return _unknown(Reason.EXCLUSIVE_PROGRAM, what, programs, "wait")
-    return Finding(Reason.EXCLUSIVE_PROGRAM, f"{_listed(programs.value)} (night.exclusive)")
+    return PolicyFinding(Reason.EXCLUSIVE_PROGRAM, f"{_listed(programs.value)} (night.exclusive)")
 
 
-def _gpu(case: _Case, signals: Signals) -> Finding | None:
+def _gpu(case: _Case, signals: Signals) -> PolicyFinding | None:
     programs, load = signals.gpu_programs, signals.gpu_load.value
     if not case.uses_gpu or case.night.gpu == "shared":
         return None
     if programs.value:
-        return Finding(Reason.GPU_BUSY, f"{_listed(programs.value)} on the GPU")
+        return PolicyFinding(Reason.GPU_BUSY, f"{_listed(programs.value)} on the GPU")
     if load is not None and load > BUSY_GPU_PERCENT:
-        return Finding(Reason.GPU_BUSY, f"other programs use {load:.0f} % of the GPU")
+        return PolicyFinding(Reason.GPU_BUSY, f"other programs use {load:.0f} % of the GPU")
     if programs.value is None:
         what = "who uses the GPU is unknown"
         return _unknown(Reason.GPU_UNKNOWN, what, programs, case.night.if_gpu_unknown)
     return None
 
 
-def _processor(case: _Case, signals: Signals) -> Finding | None:
+def _processor(case: _Case, signals: Signals) -> PolicyFinding | None:
     load, most = signals.cpu_load.value, case.night.max_cpu_load
     if load is None or most >= 100 or load <= most:
         return None
-    return Finding(
+    return PolicyFinding(
         Reason.CPU_BUSY, f"other programs use {load:.0f} % of the processor, over {most:g} %"
     )
 
 
-def _unknown(reason: Reason, what: str, signal: Signal[object], setting: str) -> Finding | None:
+def _unknown(
+    reason: Reason, what: str, signal: Signal[object], setting: str
+) -> PolicyFinding | None:
     if setting == "train":
         return None
-    return Finding(reason, f"{what} ({signal.source}: {signal.remark})")
+    return PolicyFinding(reason, f"{what} ({signal.source}: {signal.remark})")
 
 
 def _listed(programs: tuple[str, ...]) -> str:
@@ -316,7 +318,7 @@ def _listed(programs: tuple[str, ...]) -> str:
 # What happened before
 
 
-def _quiet(case: _Case, signals: Signals) -> Finding | None:
+def _quiet(case: _Case, signals: Signals) -> PolicyFinding | None:
     history, needed = case.history, case.night.quiet_minutes * 60
     if history.running or history.disturbed is None:
         return None
@@ -331,10 +333,10 @@ def _quiet(case: _Case, signals: Signals) -> Finding | None:
             return None
     what = history.disturbed.value.replace("_", " ")
     detail = f"quiet for {spoken(over)} of {spoken(needed)} (it was stopped: {what})"
-    return Finding(Reason.QUIET_TIME, detail, since + needed)
+    return PolicyFinding(Reason.QUIET_TIME, detail, since + needed)
 
 
-def _starts(case: _Case) -> Finding | None:
+def _starts(case: _Case) -> PolicyFinding | None:
     most, now = case.night.starts_per_hour, case.now
     recent = [at for at in case.history.starts if now - 3600 < at <= now]
     if case.history.running or len(recent) < most:
@@ -342,12 +344,16 @@ def _starts(case: _Case) -> Finding | None:
     detail = (
         f"it went on {len(recent)} times within an hour, at most {most} (night.starts_per_hour)"
     )
-    return Finding(Reason.TOO_MANY_STARTS, detail, recent[-most] + 3600)
+    return PolicyFinding(Reason.TOO_MANY_STARTS, detail, recent[-most] + 3600)
 
 
-_CLOCK_RULES: tuple[Callable[[_Case], Finding | None], ...] = (_window, _hours)
-_SAFETY_RULES: tuple[Callable[[_Case, Signals], Finding | None], ...] = (_suspending, _disk, _heat)
-_SIGNAL_RULES: tuple[Callable[[_Case, Signals], Finding | None], ...] = (
+_CLOCK_RULES: tuple[Callable[[_Case], PolicyFinding | None], ...] = (_window, _hours)
+_SAFETY_RULES: tuple[Callable[[_Case, Signals], PolicyFinding | None], ...] = (
+    _suspending,
+    _disk,
+    _heat,
+)
+_SIGNAL_RULES: tuple[Callable[[_Case, Signals], PolicyFinding | None], ...] = (
     _power,
     _idle,
     _screen,

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 
+from nightschool.config.errors import RequestError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import STAGES, Run, Timing
+from nightschool.ledger.records import STAGES, Run, RunState, Timing
 from nightschool.notes.readers import notes_path, unreadable
 
 DEFAULT_QUICK = "45m"
 _LONGEST_S = 366 * 86400.0
-
-
-class RequestError(Exception):
-    """One line: what cannot be done, and what to do instead."""
 
 
 def quick_settings(settings: Settings, minutes: float) -> Settings:
@@ -37,10 +34,10 @@ def request_run(
     run and whether it is new. Raises RequestError where a new one would find no notes.
     """
     newest = ledger.newest_run()
-    if newest and not new and newest.state in ("queued", "running", "waiting"):
+    if newest and not new and newest.state in (RunState.QUEUED, RunState.RUNNING, RunState.WAITING):
         return ledger.want(newest.id, STAGES[-1], timing or newest.timing), False
     _need_notes(school, settings)
-    return ledger.add_run(settings.model_dump(), STAGES[-1], timing or "tonight"), True
+    return ledger.add_run(settings.model_dump(), STAGES[-1], timing or Timing.TONIGHT), True
 
 
 def request_stage(
@@ -54,7 +51,7 @@ def request_stage(
     newest = ledger.newest_run()
     if newest is None or new:
         _need_notes(school, settings)
-        return ledger.add_run(settings.model_dump(), stage, "now"), False
+        return ledger.add_run(settings.model_dump(), stage, Timing.NOW), False
     if ledger.stage(newest.id, stage).state == "done":
         return newest, True
     if newest.state in ("failed", "cancelled"):
@@ -62,7 +59,7 @@ def request_stage(
             f"run {newest.id} is {newest.state} ({newest.reason}): `nightschool retry {newest.id}`, "
             f"or `nightschool {stage} --new` for a new run"
         )
-    return ledger.want(newest.id, stage, "now"), False
+    return ledger.want(newest.id, stage, Timing.NOW), False
 
 
 def _need_notes(school: School, settings: Settings) -> None:

@@ -15,7 +15,7 @@ _ROUND_S = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class NightForecast:
     """Times are seconds since the epoch. Nobody knows the owner's night: it holds if nothing stops it."""
 
     starts: float | None
@@ -29,7 +29,7 @@ class Plan:
 
 def plan(
     night: NightSettings, work_s: float | None, now: float, history: History, since: float = 0.0
-) -> Plan:
+) -> NightForecast:
     """When a run that waits for the night works, with so many seconds of work left (None: unknown).
 
     It is paused until `since`.
@@ -53,7 +53,9 @@ def plan(
             break
         left -= free
     nights = len({window.evening for window in used})
-    return Plan(starts, done, nights, _text(night, work_s, now, history, starts, done, nights))
+    return NightForecast(
+        starts, done, nights, _text(night, work_s, now, history, starts, done, nights)
+    )
 
 
 def _hours_left(night: NightSettings, window: Window, now: float, history: History) -> float:

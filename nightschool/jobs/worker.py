@@ -16,14 +16,14 @@ from types import FrameType
 import filelock
 from huey.consumer import Consumer
 
+from nightschool.config.errors import LedgerError, WorkerRunning
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.jobs.nightwatch import NightWatch
+from nightschool.jobs.night_watch import NightWatch
 from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.scheduler import Scheduler, start_scheduler
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import LedgerError
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.runner import Runner, insist
 
@@ -31,10 +31,6 @@ from nightschool.tasks.runner import Runner, insist
 _PATIENCE_S = 60.0
 # So exactly it is known when a worker died that waited.
 _SIGN_S = 60.0
-
-
-class WorkerRunning(Exception):
-    """A worker holds this school already; one line for the user."""
 
 
 class _Consumer(Consumer):  # type: ignore[misc]

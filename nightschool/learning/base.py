@@ -20,11 +20,11 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import logging as transformers_logging
 
+from nightschool.config.errors import LearningError, first_line
 from nightschool.learning import quantised
-from nightschool.learning.adapter import quicken
 from nightschool.learning.device import Device
-from nightschool.learning.errors import LearningError, first_line
-from nightschool.learning.layers import fuse_norms, fuse_swiglu
+from nightschool.learning.fast.adapter import quicken
+from nightschool.learning.fast.layers import fuse_norms, fuse_swiglu
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

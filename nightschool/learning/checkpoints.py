@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nightschool.config import files
-from nightschool.learning.errors import LearningError
+from nightschool.config.errors import LearningError
 
 KEPT = 2
 _FORMAT = 3

@@ -12,11 +12,11 @@ from pathlib import Path
 import filelock
 import torch
 
+from nightschool.config.errors import DeviceBusy, LearningError
 from nightschool.config.paths import School, locks_folder
 from nightschool.config.settings import TrainSettings
-from nightschool.learning.choice import Choice
-from nightschool.learning.errors import DeviceBusy, LearningError
-from nightschool.learning.plan import Room, context_bytes
+from nightschool.learning.auto_choice import AutoChoice
+from nightschool.learning.memory_plan import Room, context_bytes
 from nightschool.learning.precision import Precision, choose, cpu_has_bf16
 
 # Left to the desktop: windows, a browser's video.
@@ -30,7 +30,7 @@ class Device:
     torch: torch.device
     precision: Precision
     threads: int
-    choices: tuple[Choice, ...]
+    choices: tuple[AutoChoice, ...]
 
     @property
     def label(self) -> str:
@@ -71,9 +71,9 @@ def pick(settings: TrainSettings, began: str = "") -> Device:
     # A debugging aid that costs time. (setattr: torch's own stubs do not know it.)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
     choices = [
-        Choice("device", kind, why),
-        Choice("precision", precision.name, precision.reason),
-        Choice(
+        AutoChoice("device", kind, why),
+        AutoChoice("precision", precision.name, precision.reason),
+        AutoChoice(
             "threads", str(threads), "train.threads" if settings.threads else f"{cores} CPU cores"
         ),
     ]

@@ -12,9 +12,9 @@ from string import ascii_lowercase, ascii_uppercase, digits
 
 from transformers import PreTrainedTokenizerBase
 
-from nightschool.learning.choice import Choice
-from nightschool.learning.cutting import Border, fit, tokens
-from nightschool.learning.errors import LearningError
+from nightschool.config.errors import LearningError
+from nightschool.learning.auto_choice import AutoChoice
+from nightschool.learning.truncation import Border, fit, tokens
 from nightschool.notes.prompts import Prompt, instruct_prompt, plain_prompt
 
 _MARK = "\u2063NOTE\u2063"
@@ -90,7 +90,7 @@ class Encoder:
         shown = ", ".join(
             f"{kind} = {word!r}" for kind, word in zip(self.kinds, words, strict=True)
         )
-        self.choices = (Choice("answers", shown, why),)
+        self.choices = (AutoChoice("answers", shown, why),)
 
     @property
     def fingerprint(self) -> str:

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nightschool.config.errors import LearningError, first_line
 from nightschool.config.paths import DEMO_BASE
-from nightschool.learning.errors import LearningError, first_line
 
 # What is fetched of a hub repository: weights as safetensors, and text.
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from nightschool.learning.errors import LearningError
+from nightschool.config.errors import LearningError
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
+from nightschool.config.errors import LearningError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.device import pick
-from nightschool.learning.errors import LearningError
 from nightschool.learning.hub import locate
 
 

@@ -24,10 +24,10 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
+from nightschool.config.errors import LearningError, first_line
 from nightschool.config.files import replace, sync_tree
 from nightschool.learning.checkpoints import file_sha256
 from nightschool.learning.device import Device
-from nightschool.learning.errors import LearningError, first_line
 from nightschool.learning.hub import fingerprint
 
 KEPT = 2

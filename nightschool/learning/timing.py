@@ -10,22 +10,22 @@ import torch
 
 from nightschool.learning.device import Device, out_of_memory
 from nightschool.learning.encoding import Encoded, shortened
-from nightschool.learning.pace import Amount, Course, Lap, Shorter, Timed, rungs
-from nightschool.learning.packing import Layout
-from nightschool.learning.plan import validation_budget
-from nightschool.learning.student import Student
-from nightschool.learning.task import Task, epoch_order
+from nightschool.learning.fast.packing import Layout
+from nightschool.learning.memory_plan import validation_budget
+from nightschool.learning.prepared_model import PreparedModel
+from nightschool.learning.time_model import Amount, Course, Lap, Shorter, Timed, rungs
 from nightschool.learning.trainer import accumulate, clear
+from nightschool.learning.training_task import TrainingTask, epoch_order
 
 
-def packs_of(task: Task) -> Layout:
+def packs_of(task: TrainingTask) -> Layout:
     """The layout that a base most likely takes, to count with before it is loaded."""
     cpu = torch.device("cpu")
     return Layout(tuple(task.prefix), task.padding, cpu, torch.float32, "segments")
 
 
 def course_of(
-    task: Task, layout: Layout, budget: int, restart_s: float = 0.0, epoch: int = 0
+    task: TrainingTask, layout: Layout, budget: int, restart_s: float = 0.0, epoch: int = 0
 ) -> Course:
     """What a task asks for: the steps of an epoch, and its validation."""
     size = task.settings.effective_batch
@@ -52,7 +52,9 @@ def _amount(notes: Sequence[Encoded], layout: Layout, budget: int) -> Amount:
     return Amount(len(packs), tokens)
 
 
-def shorter(task: Task, layout: Layout, budget: int, restart_s: float = 0.0) -> list[Shorter]:
+def shorter(
+    task: TrainingTask, layout: Layout, budget: int, restart_s: float = 0.0
+) -> list[Shorter]:
     """What each lower train.max_tokens would ask for and cut, the highest first."""
     texts = texts_of(task)
     return [
@@ -66,18 +68,18 @@ def shorter(task: Task, layout: Layout, budget: int, restart_s: float = 0.0) -> 
     ]
 
 
-def texts_of(task: Task) -> list[int]:
+def texts_of(task: TrainingTask) -> list[int]:
     """The tokens of each training note itself, as far as it is read."""
     around = len(task.prefix) + len(task.suffix)
     return [len(note.prompt) - around for note in task.notes]
 
 
-def _cut(task: Task, most: int) -> Task:
+def _cut(task: TrainingTask, most: int) -> TrainingTask:
     prefix, suffix = len(task.prefix), len(task.suffix)
     return replace(task, notes=[shortened(note, prefix, suffix, most) for note in task.notes])
 
 
-def part_of(task: Task, lap: Lap) -> Task:
+def part_of(task: TrainingTask, lap: Lap) -> TrainingTask:
     """What a lap keeps of a task: epochs, the beginning of each training note, some of the notes.
 
     These are the first of the first epoch's hash order. The notes that are watched or measured with
@@ -103,7 +105,10 @@ def part_of(task: Task, lap: Lap) -> Task:
 
 
 def time_steps(
-    student: Student, task: Task, device: Device, should_stop: Callable[[], bool] = lambda: False
+    prepared: PreparedModel,
+    task: TrainingTask,
+    device: Device,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Timed] | None:
     """Time the gradients of three steps, the smallest, the median and the largest of an epoch.
 
@@ -112,7 +117,7 @@ def time_steps(
     first pass does (kernels chosen, memory claimed). None where the device's memory
     does not suffice for it. Raises Stopped where `should_stop` between two passes.
     """
-    steps = course_of(task, student.layout, student.budget).steps
+    steps = course_of(task, prepared.layout, prepared.budget).steps
     order = sorted(range(len(steps)), key=lambda index: (steps[index].tokens, index))
     chosen = (order[0], order[len(order) // 2], order[-1])
 
@@ -120,11 +125,11 @@ def time_steps(
         _wait(device.torch)
         began = time.perf_counter()
         try:
-            accumulate(student, task, index + 1, should_stop)
+            accumulate(prepared, task, index + 1, should_stop)
             _wait(device.torch)
             return time.perf_counter() - began
         finally:
-            clear(student)
+            clear(prepared)
 
     try:
         for index in reversed(chosen):

@@ -1,6 +1,6 @@
 """The trainer, read top to bottom: go on from a checkpoint, step, validate, checkpoint, stop when asked.
 
-`task.py` says what is trained in which order, `student.py` gets base and adapter ready for it.
+`task.py` says what is trained in which order, `prepared.py` gets base and adapter ready for it.
 
 One optimizer step takes `effective_batch` notes in one or a few packs. The loss of a note is the
 mean cross-entropy of its answer's tokens, the loss of a step the mean over its notes; rare kinds are
@@ -24,21 +24,22 @@ from typing import Literal, Protocol
 
 import torch
 
+from nightschool.config.errors import LearningError, Stopped
 from nightschool.config.files import sync_tree
-from nightschool.learning import activations, adapter, checkpoints
+from nightschool.learning import activations, checkpoints
 from nightschool.learning.checkpoints import Checkpoint
 from nightschool.learning.device import Device, out_of_memory
-from nightschool.learning.errors import LearningError, Stopped
-from nightschool.learning.plan import validation_budget
-from nightschool.learning.stopping import best_step, should_end
-from nightschool.learning.student import Student, computed_with, restore, summed_loss
-from nightschool.learning.task import Task, rate
+from nightschool.learning.early_stopping import best_step, should_end
+from nightschool.learning.fast import adapter
+from nightschool.learning.memory_plan import validation_budget
+from nightschool.learning.prepared_model import PreparedModel, computed_with, restore, summed_loss
+from nightschool.learning.training_task import TrainingTask, rate
 
 Ended = Literal["finished", "chunk_done", "stopped", "out_of_memory"]
 
 # Steps in a row that are not finite, and end a run: one may be a fluke of a batch.
 _PATIENCE = 3
-# A scaler looks for a scale that gradients do not overflow with, from 2^11 (see `student`) down to 1.
+# A scaler looks for a scale that gradients do not overflow with, from 2^11 (see `prepared`) down to 1.
 _SCALER_PATIENCE = 12
 
 
@@ -51,7 +52,7 @@ class Reporter(Protocol):
 
 
 @dataclass(slots=True)
-class Trained:
+class ChunkResult:
     """How a chunk ended, and the whole history of the run so far."""
 
     ended: Ended
@@ -63,14 +64,14 @@ class Trained:
 
 
 def train(
-    student: Student,
-    task: Task,
+    prepared: PreparedModel,
+    task: TrainingTask,
     device: Device,
     folder: Path,
     reporter: Reporter,
     should_stop: Callable[[], bool],
-) -> Trained:
-    """Train a prepared student for one chunk, from the newest checkpoint in `folder/checkpoints`
+) -> ChunkResult:
+    """Train a prepared prepared for one chunk, from the newest checkpoint in `folder/checkpoints`
     if there is one.
 
     Ends at a step border with a checkpoint: when all steps are done, or the validation loss has not
@@ -80,38 +81,38 @@ def train(
     stays not finite or the disk is full.
     """
     settings = task.settings
-    for choice in student.choices:
+    for choice in prepared.choices:
         reporter.say("choice", f"{choice.name} = {choice.value} ({choice.reason})")
 
     identity = {
         **task.identity,
         "recipe": settings.model_dump_json(exclude=_NO_NUMBERS),
-        **computed_with(student.budget, device),
-        "optimizer": type(student.optimizer).__name__,
-        "batches": student.layout.way,
-        "passes": f"graphs of {student.graphs.sizes} tokens" if student.graphs else "eager",
+        **computed_with(prepared.budget, device),
+        "optimizer": type(prepared.optimizer).__name__,
+        "batches": prepared.layout.way,
+        "passes": f"graphs of {prepared.graphs.sizes} tokens" if prepared.graphs else "eager",
     }
     if settings.top_layers:
-        identity["lower layers"] = student.layout.begins
+        identity["lower layers"] = prepared.layout.begins
     # On the CPU: the device has no memory planned for a second copy of these.
     start, damaged = checkpoints.newest(folder / "checkpoints", torch.device("cpu"))
     for line in damaged:
         before = f"step {start.step}" if start else "the beginning"
         reporter.say("warning", f"{line}; it is put aside, and training goes on from {before}")
-    progress = Trained("finished", 0)
+    progress = ChunkResult("finished", 0)
     best: Mapping[str, torch.Tensor] = {}
     if start is not None:
         for line in _changed(start.fingerprint, identity):
             reporter.say("warning", line)
-        adapter.load(student.model, start.adapter)
-        student.weights.refresh()
+        adapter.load(prepared.model, start.adapter)
+        prepared.weights.refresh()
         if start.fingerprint["optimizer"] == identity["optimizer"]:
-            restore(student.optimizer, start.optimizer)
+            restore(prepared.optimizer, start.optimizer)
         else:
             reporter.say("warning", "the optimizer's averages begin anew")
         if start.scaler:
-            student.scaler.load_state_dict(dict(start.scaler))
-        progress, best = Trained("finished", start.step, **start.history), start.best
+            prepared.scaler.load_state_dict(dict(start.scaler))
+        progress, best = ChunkResult("finished", start.step, **start.history), start.best
         reporter.say("state", f"goes on after step {start.step} of {task.total_steps}")
 
     def checkpoint() -> None:
@@ -119,10 +120,10 @@ def train(
             Checkpoint(
                 step=progress.step,
                 fingerprint=identity,
-                adapter=adapter.tensors(student.model),
+                adapter=adapter.tensors(prepared.model),
                 best=best,
-                optimizer=student.optimizer.state_dict(),
-                scaler=student.scaler.state_dict(),
+                optimizer=prepared.optimizer.state_dict(),
+                scaler=prepared.scaler.state_dict(),
                 history={
                     "losses": progress.losses,
                     "validation": progress.validation,
@@ -139,10 +140,10 @@ def train(
         while True:
             # Of the last step, or of that before this chunk, which was stopped on the way.
             if _is_due(task, progress):
-                measured = _validate(student, task, should_stop)
+                measured = _validate(prepared, task, should_stop)
                 progress.validation.append([progress.step, measured])
                 if settings.patience and best_step(progress.validation) == progress.step:
-                    tensors = adapter.tensors(student.model)
+                    tensors = adapter.tensors(prepared.model)
                     best = {name: weight.to("cpu", copy=True) for name, weight in tensors.items()}
             if progress.step == total or should_end(progress.validation, settings.patience):
                 break
@@ -152,10 +153,10 @@ def train(
                 progress.ended = "chunk_done"
                 break
             step = progress.step + 1
-            loss = take_step(student, task, step, should_stop)
+            loss = take_step(prepared, task, step, should_stop)
             progress.step = step
             if loss is None:
-                _skip(progress, task, student, reporter)
+                _skip(progress, task, prepared, reporter)
             else:
                 progress.losses.append([step, loss])
             pace = (time.monotonic() - began) / (step - first)
@@ -175,27 +176,27 @@ def train(
         checkpoint()
     if progress.ended == "finished":
         if best:
-            _take_best(student, progress, total, best, reporter)
-        student.model.save_pretrained(str(folder / "adapter"))
+            _take_best(prepared, progress, total, best, reporter)
+        prepared.model.save_pretrained(str(folder / "adapter"))
         sync_tree(folder / "adapter")
-        if student.kept:
-            activations.drop(student.kept)
+        if prepared.kept:
+            activations.drop(prepared.kept)
     return progress
 
 
 def _take_best(
-    student: Student, progress: Trained, total: int, best: Mapping[str, torch.Tensor],
+    prepared: PreparedModel, progress: ChunkResult, total: int, best: Mapping[str, torch.Tensor],
     reporter: Reporter,
 ) -> None:  # fmt: skip
     """Put the adapter of the best validation in place of the last step's."""
-    adapter.load(student.model, best)
+    adapter.load(prepared.model, best)
     step = best_step(progress.validation)
     early = f" (it ended after step {progress.step} of {total})" if progress.step < total else ""
     reporter.say("state", f"the adapter of step {step} is kept: its validation loss is best{early}")
 
 
 def take_step(
-    student: Student, task: Task, step: int, should_stop: Callable[[], bool]
+    prepared: PreparedModel, task: TrainingTask, step: int, should_stop: Callable[[], bool]
 ) -> float | None:
     """One optimizer step (1-based); returns its loss in nats, or None where that or a gradient is not finite.
 
@@ -203,24 +204,24 @@ def take_step(
     as it was before the step.
     """
     settings = task.settings
-    for group in student.optimizer.param_groups:
+    for group in prepared.optimizer.param_groups:
         group["lr"] = settings.learning_rate * rate(step, task.total_steps, settings)
     try:
-        total = float(accumulate(student, task, step, should_stop))
-        student.scaler.unscale_(student.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_([student.weights.parameter], settings.max_grad_norm)
+        total = float(accumulate(prepared, task, step, should_stop))
+        prepared.scaler.unscale_(prepared.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_([prepared.weights.parameter], settings.max_grad_norm)
         finite = math.isfinite(total) and bool(norm.isfinite())
         if finite:
-            student.scaler.step(student.optimizer)
-            student.weights.refresh()
-        student.scaler.update()  # after gradients that overflowed it lowers the scale
+            prepared.scaler.step(prepared.optimizer)
+            prepared.weights.refresh()
+        prepared.scaler.update()  # after gradients that overflowed it lowers the scale
         return total if finite else None
     finally:
-        clear(student)
+        clear(prepared)
 
 
 def accumulate(
-    student: Student, task: Task, step: int, should_stop: Callable[[], bool]
+    prepared: PreparedModel, task: TrainingTask, step: int, should_stop: Callable[[], bool]
 ) -> torch.Tensor:
     """Add the gradients of a step (1-based), pass by pass, to the adapter's; returns its loss, shape ().
 
@@ -228,21 +229,21 @@ def accumulate(
     """
     rows = [task.notes[index] for index in task.indices(step)]
     losses = []
-    for number, part in enumerate(student.layout.split(rows, student.budget)):
+    for number, part in enumerate(prepared.layout.split(rows, prepared.budget)):
         if should_stop():
             raise Stopped
-        student.dropout.seed = (task.settings.seed * 1_000_003 + step) * 1024 + number
-        losses.append(student.run([rows[index] for index in part], 1 / len(rows)))
+        prepared.dropout.seed = (task.settings.seed * 1_000_003 + step) * 1024 + number
+        losses.append(prepared.run([rows[index] for index in part], 1 / len(rows)))
     return torch.stack(losses).sum()
 
 
-def clear(student: Student) -> None:
+def clear(prepared: PreparedModel) -> None:
     """Drop what `accumulate` left: the gradients, and the dropout's seed."""
-    student.dropout.seed = None
-    student.weights.gradient.zero_()
+    prepared.dropout.seed = None
+    prepared.weights.gradient.zero_()
 
 
-def _is_due(task: Task, progress: Trained) -> bool:
+def _is_due(task: TrainingTask, progress: ChunkResult) -> bool:
     """Whether the validation after the last step is still to be done."""
     step = progress.step
     border = step > 0 and (step % task.steps_per_epoch == 0 or step == task.total_steps)
@@ -251,27 +252,31 @@ def _is_due(task: Task, progress: Trained) -> bool:
 
 
 @torch.no_grad()
-def _validate(student: Student, task: Task, should_stop: Callable[[], bool]) -> float:
+def _validate(
+    prepared: PreparedModel, task: TrainingTask, should_stop: Callable[[], bool]
+) -> float:
     """The mean loss over the validation notes, in nats: the loss that is trained on.
 
     Raises Stopped between two passes.
     """
-    notes, layout = task.validation, student.layout
+    notes, layout = task.validation, prepared.layout
     losses = []
-    for part in layout.split(notes, validation_budget(student.budget)):
+    for part in layout.split(notes, validation_budget(prepared.budget)):
         if should_stop():
             raise Stopped
         batch = layout.batch([notes[index] for index in part])
-        losses.append(summed_loss(student.model, batch, student.offsets))
+        losses.append(summed_loss(prepared.model, batch, prepared.offsets))
     mean = float(torch.stack(losses).sum()) / len(notes)
     if not math.isfinite(mean):
         raise LearningError(f"the validation loss is {mean}: set train.precision, then `run --new`")
     return mean
 
 
-def _skip(progress: Trained, task: Task, student: Student, reporter: Reporter) -> None:
+def _skip(
+    progress: ChunkResult, task: TrainingTask, prepared: PreparedModel, reporter: Reporter
+) -> None:
     """Record that the last step was not finite. Raises LearningError where such follow each other."""
-    step, scaled = progress.step, student.scaler.is_enabled()
+    step, scaled = progress.step, prepared.scaler.is_enabled()
     most = _SCALER_PATIENCE if scaled else _PATIENCE
     progress.skipped.append(step)
     names = ", ".join(task.sources[index] for index in task.indices(step))

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Container, Mapping
 from typing import Any
 
+from nightschool.config.errors import RequestError
 from nightschool.ledger.control import ControlTable
 from nightschool.ledger.records import (
     FRUITLESS,
@@ -17,12 +18,11 @@ from nightschool.ledger.records import (
     Attempt,
     Claim,
     Event,
-    Look,
     Outcome,
-    RefusedRequest,
     Run,
     RunState,
     Stage,
+    TestExposure,
     Timing,
     attempt_of,
     run_of,
@@ -53,7 +53,7 @@ class Ledger(ControlTable):
         with self._transaction() as db:
             if self.next_run() is not None:
                 return None
-            run = self._write_run(settings, STAGES[-1], "tonight")
+            run = self._write_run(settings, STAGES[-1], Timing.TONIGHT)
             reason = f"queued by itself: {why}"
             db.execute("UPDATE runs SET reason = ? WHERE id = ?", (reason, run))
             self._write_event(run, None, "state", reason)
@@ -86,7 +86,7 @@ class Ledger(ControlTable):
     def run(self, run: int) -> Run:
         rows = self._rows("SELECT * FROM runs WHERE id = ?", run)
         if not rows:
-            raise RefusedRequest(f"there is no run {run}: `nightschool status` lists them")
+            raise RequestError(f"there is no run {run}: `nightschool status` lists them")
         return run_of(rows[0])
 
     def newest_run(self) -> Run | None:
@@ -167,7 +167,7 @@ class Ledger(ControlTable):
             higher = max(row["goal"], goal, key=STAGES.index)
             db.execute("UPDATE runs SET goal = ?, timing = ? WHERE id = ?", (higher, timing, run))
             if row["state"] == "waiting" and self._next_stage(run, higher):
-                self._set_run(run, "queued", "")
+                self._set_run(run, RunState.QUEUED, "")
         return self.run(run)
 
     def cancel(self, run: int) -> Run:
@@ -175,8 +175,8 @@ class Ledger(ControlTable):
         with self._transaction():
             state = self.run(run).state
             if state in ("done", "cancelled"):
-                raise RefusedRequest(f"run {run} is {state} already: there is nothing to cancel")
-            self._set_run(run, "cancelled", "by its owner")
+                raise RequestError(f"run {run} is {state} already: there is nothing to cancel")
+            self._set_run(run, RunState.CANCELLED, "by its owner")
         return self.run(run)
 
     def retry(self, run: int) -> Run:
@@ -184,7 +184,7 @@ class Ledger(ControlTable):
         with self._transaction() as db:
             current = self.run(run)
             if current.state not in ("failed", "cancelled"):
-                raise RefusedRequest(
+                raise RequestError(
                     f"run {run} is {current.state}: only a failed or cancelled run can be retried"
                 )
             db.execute(
@@ -195,7 +195,7 @@ class Ledger(ControlTable):
                 (run, *_LOSSES),
             )
             if self._next_stage(run, current.goal):
-                self._set_run(run, "queued", "")
+                self._set_run(run, RunState.QUEUED, "")
                 # A child that has not noticed that it was cancelled goes on.
                 db.execute(
                     "UPDATE runs SET state = 'running' WHERE id = ? AND id IN (SELECT run FROM leases)",
@@ -204,7 +204,7 @@ class Ledger(ControlTable):
             else:
                 self._set_run(
                     run,
-                    "done" if current.goal == STAGES[-1] else "waiting",
+                    RunState.DONE if current.goal == STAGES[-1] else RunState.WAITING,
                     "nothing is left to do",
                 )
         return self.run(run)
@@ -275,7 +275,7 @@ class Ledger(ControlTable):
                 "UPDATE stages SET state = 'running' WHERE run = ? AND name = ?",
                 (run, stage["name"]),
             )
-            self._set_run(run, "running", "", event=False)
+            self._set_run(run, RunState.RUNNING, "", event=False)
         return Claim(run, str(stage["name"]), attempt)
 
     def progress(
@@ -312,12 +312,12 @@ class Ledger(ControlTable):
             if run.state == "cancelled":
                 return
             if claim.stage == STAGES[-1]:
-                self._set_run(claim.run, "done", str(result.get("reason", "")))
+                self._set_run(claim.run, RunState.DONE, str(result.get("reason", "")))
                 if promote:
                     self._write_promotion(claim.run, "comparison")
             elif self._next_stage(claim.run, run.goal) is None:
                 self._set_run(
-                    claim.run, "waiting", f"{run.goal} is done; no later stage was asked for"
+                    claim.run, RunState.WAITING, f"{run.goal} is done; no later stage was asked for"
                 )
 
     def interrupt(self, claim: Claim, outcome: Outcome, reason: str) -> None:
@@ -351,7 +351,7 @@ class Ledger(ControlTable):
             (claim.run, claim.stage),
         )
         if self.run(claim.run).state != "cancelled":
-            self._set_run(claim.run, "failed", reason, kind="error")
+            self._set_run(claim.run, RunState.FAILED, reason, kind="error")
 
     def _end(self, claim: Claim, outcome: Outcome, reason: str) -> None:
         db = self._db
@@ -425,7 +425,7 @@ class Ledger(ControlTable):
 
     # Looks at the test notes
 
-    def look(self, run: int, what: str, dataset: str, test: str) -> None:
+    def record_exposure(self, run: int, what: str, dataset: str, test: str) -> None:
         """Record that `what` answered the test notes of a dataset; once for each run and answerer."""
         with self._transaction() as db:
             db.execute(
@@ -433,10 +433,10 @@ class Ledger(ControlTable):
                 (self._clock(), run, what, dataset, test),
             )
 
-    def looks(self) -> list[Look]:
+    def exposures(self) -> list[TestExposure]:
         """Every look at test notes, oldest first."""
         rows = self._rows("SELECT at, run, what, dataset, test FROM looks ORDER BY id")
-        return [Look(*row) for row in rows]
+        return [TestExposure(*row) for row in rows]
 
     # Models
 
@@ -456,7 +456,7 @@ class Ledger(ControlTable):
         """Take the newest promotion back; returns the run in use after it, or None."""
         promotions = self.promotions()
         if not promotions:
-            raise RefusedRequest("no model was promoted yet: there is nothing to roll back")
+            raise RequestError("no model was promoted yet: there is nothing to roll back")
         with self._transaction() as db:
             db.execute("DELETE FROM promotions WHERE id = (SELECT max(id) FROM promotions)")
             self._write_event(promotions[-1], None, "state", f"run {promotions[-1]} rolled back")

@@ -6,34 +6,56 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
-STAGES = ("prep", "baseline", "train", "evaluate", "compare")
 
-RunState = Literal["queued", "running", "waiting", "done", "failed", "cancelled"]
-Timing = Literal["now", "tonight"]
+class StageName(StrEnum):
+    """The stages of a run, in order."""
+
+    PREP = "prep"
+    BASELINE = "baseline"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    COMPARE = "compare"
+
+
+STAGES = tuple(StageName)
+
+
+class RunState(StrEnum):
+    """Where a run stands. WAITING: its goal is reached, and a later stage may still be requested."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StageState(StrEnum):
+    """Where a stage stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Timing(StrEnum):
+    """When a run may work: at once, or in the windows of the night."""
+
+    NOW = "now"
+    TONIGHT = "tonight"
+
+
 # How an attempt ended: finished, chunk_done, paused, stopped, cancelled, failed, FRUITLESS, or why the
 # policy stopped it (jobs.reasons). `lost`: its process or its worker died without a word; `killed`: its
 # process was, from outside.
 Outcome = str
 FRUITLESS = ("device_busy", "notes_gone")
 """What the attempt needs was not to be had: it is tried again, and counts neither as work nor as a start."""
-
-
-class LedgerError(Exception):
-    """One line: what is wrong with the ledger or the request, and what to do."""
-
-
-class LedgerHeld(LedgerError):
-    """Another process holds the ledger for longer than one waits."""
-
-
-class LedgerDenied(LedgerError):
-    """This user may not write the ledger."""
-
-
-class RefusedRequest(LedgerError):
-    """What was asked for does not fit what is there, such as a run that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +65,7 @@ class Run:
     id: int
     created: float
     state: RunState
-    goal: str
+    goal: StageName
     timing: Timing
     reason: str
     settings: Mapping[str, Any]
@@ -59,8 +81,8 @@ class Stage:
     """One stage of a run; `result` is what it recorded when it finished."""
 
     run: int
-    name: str
-    state: Literal["waiting", "running", "done", "failed"]
+    name: StageName
+    state: StageState
     step: int
     total_steps: int
     loss: float | None
@@ -109,7 +131,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TestExposure:
     """Test notes were answered, and the result could be seen; `test` is their fingerprint."""
 
     at: float
@@ -144,15 +166,15 @@ class PastDecision:
 def run_of(row: sqlite3.Row) -> Run:
     """A row of `runs`."""
     return Run(
-        id=row["id"], created=row["created"], state=row["state"], goal=row["goal"],
-        timing=row["timing"], reason=row["reason"], settings=json.loads(row["settings"]),
+        id=row["id"], created=row["created"], state=RunState(row["state"]), goal=StageName(row["goal"]),
+        timing=Timing(row["timing"]), reason=row["reason"], settings=json.loads(row["settings"]),
     )  # fmt: skip
 
 
 def stage_of(row: sqlite3.Row) -> Stage:
     """A row of `stages`."""
     return Stage(
-        run=row["run"], name=row["name"], state=row["state"], step=row["step"],
+        run=row["run"], name=StageName(row["name"]), state=StageState(row["state"]), step=row["step"],
         total_steps=row["total_steps"], loss=row["loss"], eta_s=row["eta_s"],
         finished=row["finished"], result=json.loads(row["result"]) if row["result"] else None,
     )  # fmt: skip

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from nightschool.config.errors import LedgerBusy, LedgerDenied, LedgerError
 from nightschool.config.files import NOT_YOURS, denied, forbidden
-from nightschool.ledger.records import LedgerDenied, LedgerError, LedgerHeld
 from nightschool.ledger.schema import NewerLedger, migrate
 
 LOCKED_AFTER_S = 5.0
@@ -53,7 +53,7 @@ class Store:
             ) from None
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
-                raise LedgerHeld(
+                raise LedgerBusy(
                     f"{self._file} is held by another process for more than {LOCKED_AFTER_S:.0f} s: "
                     "close the program that has it open, then try again"
                 ) from None

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nightschool.config import files
+from nightschool.config.errors import NotesError
+from nightschool.notes.decoding import content_id, listed
 from nightschool.notes.duplicates import near_duplicates
-from nightschool.notes.errors import NotesError
 from nightschool.notes.kinds import each_kind_first
 from nightschool.notes.readers import Note
-from nightschool.notes.sides import Sides
+from nightschool.notes.split_assignments import SplitAssignments
 from nightschool.notes.splits import LEAST, deal, group_notes
-from nightschool.notes.text import content_id, listed
 
 _TOLD = 8
 """Kinds that are warned of one by one."""
@@ -65,7 +65,7 @@ def freeze(
     test: float,
     validation: float,
     seed: int,
-    sides: Sides | None = None,
+    sides: SplitAssignments | None = None,
     same_source: bool = True,
 ) -> Dataset:
     """Deal the labelled notes to the sides, group by group; the order of `notes` is irrelevant.
@@ -75,7 +75,7 @@ def freeze(
     `splits.deal`. Raises NotesError where nothing is labelled, or there is only one kind, or
     nothing to train on or to measure with.
     """
-    sides = sides or Sides()
+    sides = sides or SplitAssignments()
     copies: dict[str, list[Note]] = defaultdict(list)
     for note in notes:
         if note.kind is not None:

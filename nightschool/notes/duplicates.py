@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightschool.notes.components import Components
-from nightschool.notes.text import normalise
+from nightschool.notes.decoding import normalise
 
 # Of 568 real notes, edited copies share 0.82 and more, and what only follows the same template 0.54 and
 # less. In English as in Japanese, a note of 120 characters and more that loses a fifth, or has a tenth

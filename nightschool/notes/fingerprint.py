@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from nightschool.notes.errors import NotesError
+from nightschool.config.errors import NotesError
 from nightschool.notes.readers import NOTE_SUFFIXES, is_link, unreadable
 
 

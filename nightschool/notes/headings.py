@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from nightschool.notes.text import one_line
+from nightschool.notes.decoding import one_line
 
 _LONGEST = 80
 # Headings with #; what looks like one within a code block is none.

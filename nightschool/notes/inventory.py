@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from nightschool.notes.decoding import content_id
 from nightschool.notes.kinds import each_kind_first
 from nightschool.notes.languages import language
-from nightschool.notes.news import News
-from nightschool.notes.readers import Note, Reading
-from nightschool.notes.text import content_id
+from nightschool.notes.new_notes import News
+from nightschool.notes.readers import LoadedNotes, Note
 
 # Below this, a kind's scores have intervals too wide to tell one model from another.
 THIN = 20
@@ -154,7 +154,7 @@ class Inventory:
 
 
 def take(
-    reading: Reading,
+    reading: LoadedNotes,
     *,
     tokens: Sequence[int] | None = None,
     why: str = "",

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nightschool.notes.errors import NotesError
-from nightschool.notes.text import one_line
+from nightschool.config.errors import NotesError
+from nightschool.notes.decoding import one_line
 
 # Obsidian's: # at a word's start, then letters, digits, _, - and /, not digits alone. Code is passed over.
 _MARKS = re.compile(

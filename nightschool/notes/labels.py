@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nightschool.config import files
-from nightschool.notes.errors import NotesError
+from nightschool.config.errors import NotesError
+from nightschool.notes.decoding import content_id, encodable
 from nightschool.notes.kinds import kind_name, same_kind
-from nightschool.notes.readers import Reading
+from nightschool.notes.readers import LoadedNotes
 from nightschool.notes.tables import parsed
-from nightschool.notes.text import content_id, encodable
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def write_labels(file: Path, labels: Iterable[Label]) -> None:
     files.write(file, "".join(lines))
 
 
-def with_labels(reading: Reading, labels: Mapping[str, Label]) -> Reading:
+def with_labels(reading: LoadedNotes, labels: Mapping[str, Label]) -> LoadedNotes:
     """What was read, with the answers in place of the kinds that were given; what is left out is gone.
 
     Raises NotesError where an answer's kind differs from one of the notes' in case or width alone.

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from nightschool.config.errors import NotesError, NotesUnavailable
 from nightschool.config.paths import LABELS_NAME, SETTINGS_NAME
 from nightschool.config.settings import NotesSettings, Settings
 from nightschool.notes import front_matter, tables
-from nightschool.notes.errors import NotesError, NotesGone
+from nightschool.notes.decoding import Undecodable, decode, encodable, harmless, open_lines
 from nightschool.notes.headings import sections
 from nightschool.notes.kinds import (
     Claims,
@@ -22,7 +23,6 @@ from nightschool.notes.kinds import (
     settle,
     unnamed,
 )
-from nightschool.notes.text import Undecodable, decode, encodable, harmless, open_lines
 
 _PROSE = (".md", ".markdown", ".txt")
 _TABLES = (".jsonl", ".csv")
@@ -59,7 +59,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LoadedNotes:
     """All that was found, in the order of the sources."""
 
     notes: tuple[Note, ...]
@@ -116,7 +116,7 @@ def notes_path(root: Path, settings: Settings) -> Path:
     return root / Path(settings.notes.folder).expanduser()
 
 
-def read_school(root: Path, settings: Settings, progress: Progress | None = None) -> Reading:
+def read_school(root: Path, settings: Settings, progress: Progress | None = None) -> LoadedNotes:
     """Read the notes of the school in `root` as its settings say; see `read_notes`."""
     path = notes_path(root, settings)
     return read_notes(path, settings.notes, kinds=tuple(settings.kinds), progress=progress)
@@ -129,12 +129,12 @@ def read_notes(
     kinds: Sequence[str] = (),
     labelled: bool = True,
     progress: Progress | None = None,
-) -> Reading:
+) -> LoadedNotes:
     """Read a folder of notes, or a single .jsonl or .csv file.
 
     `kinds.settle` says what kind a note has; `kinds` are those that the settings list. What cannot be
     read is skipped with its reason. Raises NotesError where a table is broken (naming the line),
-    columns are missing, or two kinds differ in case or width alone, NotesGone where there is nothing at
+    columns are missing, or two kinds differ in case or width alone, NotesUnavailable where there is nothing at
     `path` (any more).
     Without `labelled`, notes to be sorted are read: no kinds are asked for, and any single file is fine.
     Memory: the notes' texts, and one file or row at a time (whole tables that are not UTF-8).
@@ -147,7 +147,7 @@ def read_notes(
             raise NotesError(f"{path}: notes are a folder, a .jsonl or a .csv file")
         files = [_File(str(path), harmless(path.name), path.stat().st_size)]
     else:
-        raise NotesGone(
+        raise NotesUnavailable(
             f"there are no notes at {path}: is its drive connected? Else set notes.folder in nightschool.toml"
         )
     found.total = sum(file.size for file in files)
@@ -156,10 +156,10 @@ def read_notes(
         found.read += file.size
         found.tell()
     if found.skipped and not path.exists():
-        raise NotesGone(f"{path} vanished while it was read: is its drive connected?")
+        raise NotesUnavailable(f"{path} vanished while it was read: is its drive connected?")
     if labelled:
         _settle(found, kinds)
-    return Reading(tuple(found.notes), tuple(found.skipped), tuple(found.warnings))
+    return LoadedNotes(tuple(found.notes), tuple(found.skipped), tuple(found.warnings))
 
 
 def parse_note(raw: bytes, source: str) -> Note:
@@ -207,7 +207,7 @@ def _walk(root: Path, found: _Found) -> Iterator[_File]:
     try:
         open_folders = [_entries(str(root), "")]
     except OSError as error:
-        raise NotesGone(f"{root} {unreadable(error)}") from None
+        raise NotesUnavailable(f"{root} {unreadable(error)}") from None
     while open_folders:
         entry, source = next(open_folders[-1], (None, ""))
         if entry is None:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nightschool.notes.components import Components
+from nightschool.notes.decoding import normalise
 from nightschool.notes.readers import Note
-from nightschool.notes.text import normalise
 
 # With fewer notes, a kind is not measured.
 LEAST = 3

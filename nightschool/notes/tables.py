@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import TextIO
 
-from nightschool.notes.errors import NotesError
-from nightschool.notes.text import harmless
+from nightschool.config.errors import NotesError
+from nightschool.notes.decoding import harmless
 
 # A note may be longer than csv's own limit; notes.max_bytes is the one that counts.
 csv.field_size_limit(2**31 - 1)

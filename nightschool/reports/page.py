@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from nightschool.config.durations import spoken
-from nightschool.reports import sentences, wording
-from nightschool.reports.captions import alt_text, how_to_read, mix_ups, stretches
-from nightschool.reports.confusion import NAMED_KINDS
-from nightschool.reports.contract import CHEAP_ARMS, KindScores, Report, arm_of
-from nightschool.reports.drawing import DPI
+from nightschool.reports.charts.confusion import NAMED_KINDS
+from nightschool.reports.charts.drawing import DPI
 from nightschool.reports.template import fill
-from nightschool.reports.verdict import verdict_sentences
+from nightschool.reports.text import explanations, wording
+from nightschool.reports.text.captions import alt_text, how_to_read, mix_ups, stretches
+from nightschool.reports.text.verdict import verdict_sentences
+from nightschool.stats.results import CHEAP_ARMS, KindScores, Report, arm_of
 
 LONGEST_EXCERPT = 400
 SHOWN_CHANGES = 8
@@ -38,10 +38,10 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Path]]) -> str:
         charts={name: _shown(name, report, schemes) for name, schemes in charts.items()},
         cheap=CHEAP_ARMS,
         any_better=any(arm["after_better"] is not None for arm in report["arms"]),
-        by_chance=sentences.by_chance(report),
-        after_better=sentences.after_better,
-        better_than_champion=sentences.better_than_champion,
-        checks=sentences.checks_by_reference(report),
+        by_chance=explanations.by_chance(report),
+        after_better=explanations.after_better,
+        better_than_champion=explanations.better_than_champion,
+        checks=explanations.checks_by_reference(report),
         kind_rows=_kind_rows(report),
         shown_kinds=SHOWN_KINDS,
         smallest_n=wording.SMALLEST_N,
@@ -53,11 +53,11 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Path]]) -> str:
         broke=[change for change in changes if change["before"] == change["kind"]],
         probabilities=any(change["after_probability"] is not None for change in changes),
         shown=SHOWN_CHANGES,
-        seeds_apart=sentences.seeds_apart(report["seeds"]),
+        seeds_apart=explanations.seeds_apart(report["seeds"]),
         corrected=any(one["scaled"] for one in calibration.values()),
-        temperature=sentences.temperature(report),
-        abstention_words=sentences.abstention(report),
-        looks=sentences.looks(report["looks"]),
+        temperature=explanations.temperature(report),
+        abstention_words=explanations.abstention(report),
+        looks=explanations.looks(report["looks"]),
         stretches=stretches(report) if "night" in charts else [],
     )
 
@@ -72,8 +72,8 @@ def excerpt(text: str) -> str:
 
 _FILTERS: dict[str, Callable[..., str]] = {
     "interval": wording.interval,
-    "change": sentences.change,
-    "changes": sentences.change_interval,
+    "change": explanations.change,
+    "changes": explanations.change_interval,
     "duration": spoken,
     "moment": wording.local_moment,
     "zone": wording.local_zone,

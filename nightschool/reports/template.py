@@ -7,8 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from nightschool.reports import wording
-from nightschool.reports.palette import DARK, LIGHT
+from nightschool.reports.charts.palette import DARK, LIGHT
+from nightschool.reports.text import wording
 
 
 def fill(template: str, filters: dict[str, Callable[..., str]], **values: Any) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from nightschool.reports.contract import Report
+from nightschool.stats.results import Report
 
 STAGES = ("prep", "baseline", "train", "evaluate", "compare")
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from nightschool.config import files
-from nightschool.reports.charts import draw
-from nightschool.reports.contract import Report
+from nightschool.reports.charts.draw import draw
 from nightschool.reports.page import render
+from nightschool.stats.results import Report
 
 
 def write(report: Report, folder: Path) -> Path:

@@ -23,19 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from nightschool.notes.enough import blind
-from nightschool.reports.contract import (
-    ArmName,
-    Check,
-    CheckName,
-    Decision,
-    Paired,
-    Reference,
-)
-from nightschool.reports.wording import SMALLEST_N, counted, fine_percent, hundredths
-from nightschool.scoring.intervals import DRAWS, LEVEL, Codes, codes_of
-from nightschool.scoring.paired import differences, paired, sign_flip
-from nightschool.scoring.power import notes_to_bound, notes_to_tell
+from nightschool.notes.test_set_size import blind
+from nightschool.reports.text.wording import SMALLEST_N, counted, fine_percent, hundredths
+from nightschool.stats.intervals import DRAWS, LEVEL, Codes, codes_of
+from nightschool.stats.paired import differences, paired, sign_flip
+from nightschool.stats.power import notes_to_bound, notes_to_tell
+from nightschool.stats.results import ArmName, Check, CheckName, Decision, Paired, Reference
 
 
 @dataclass(frozen=True, slots=True)

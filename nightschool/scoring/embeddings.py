@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
 
-from nightschool.learning.errors import LearningError, Stopped, first_line
-from nightschool.learning.packing import split_rows
+from nightschool.config.errors import LearningError, Stopped, first_line
+from nightschool.learning.fast.packing import split_rows
 
 Pooling = Literal["mean", "cls", "last"]
 

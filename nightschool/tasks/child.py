@@ -68,21 +68,27 @@ def main() -> None:
     parent = Parent()
     job = parent.job()
     # Imported only now: it takes seconds, and an orphan should not wait for it.
-    from nightschool.config.errors import ConfigError
-    from nightschool.learning.errors import DeviceBusy, LearningError, Stopped
-    from nightschool.ledger.records import LedgerError, LedgerHeld
-    from nightschool.notes.errors import NotesError, NotesGone
-    from nightschool.tasks import jobs
+    from nightschool.config.errors import (
+        ConfigError,
+        DeviceBusy,
+        LearningError,
+        LedgerBusy,
+        LedgerError,
+        NotesError,
+        NotesUnavailable,
+        Stopped,
+    )
+    from nightschool.stages import queries
 
     try:
-        ending = jobs.perform(job, parent)
+        ending = queries.perform(job, parent)
     except Stopped:
         ending = {"outcome": "stopped", "reason": "stopped half-way; it is done again"}
     except DeviceBusy as error:
         ending = {"outcome": "device_busy", "reason": str(error)}
-    except NotesGone as error:
+    except NotesUnavailable as error:
         ending = {"outcome": "notes_gone", "reason": str(error)}
-    except LedgerHeld as error:
+    except LedgerBusy as error:
         ending = {"outcome": "lost", "reason": str(error)}  # done again, but not for ever
     except (LearningError, NotesError, ConfigError, LedgerError) as error:
         ending = {"outcome": _outcome(error), "reason": str(error)}

@@ -9,11 +9,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from nightschool.config.errors import LedgerError, RequestError
 from nightschool.config.files import no_room
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Claim, LedgerError, Outcome
-from nightschool.tasks.jobs import stage_job
+from nightschool.ledger.records import Claim, Outcome
+from nightschool.stages.queries import stage_job
 from nightschool.tasks.process import Child, Message, attend
 
 # Between two progress records: enough for a live display, few enough writes.
@@ -50,7 +51,7 @@ class Runner:
         with Ledger(self._school.ledger_file) as ledger:
             try:
                 claim = None if self._why_not(ledger, run) else ledger.claim(run, self._worker)
-            except LedgerError as error:
+            except (LedgerError, RequestError) as error:
                 _log.warning(
                     "%s", error
                 )  # held by another program: the scheduler sends another message

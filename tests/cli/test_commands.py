@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nightschool.cli.main import _SUMMARIES, COMMANDS, _explained, cli
+from nightschool.config.errors import LedgerDenied
 from nightschool.config.paths import School
 from nightschool.config.settings import load
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import LedgerDenied
 from tests.conftest import MakeSchool
 from tests.jobs.nights import ALL_DAY
 
@@ -125,7 +125,7 @@ def test_status_tells_the_pause_and_the_worker_whether_there_are_runs_or_not(
     invoke(school, "pause")
     told = invoke(school, "status").output
     assert "paused until `nightschool resume`\nno worker is running" in told
-    monkeypatch.setattr("nightschool.jobs.outlook.worker_alive", lambda school: 7)
+    monkeypatch.setattr("nightschool.jobs.forecast.worker_alive", lambda school: 7)
     told = invoke(school, "status").output
     assert "paused until `nightschool resume`\na worker is running (process 7)\n" in told
 
@@ -413,7 +413,7 @@ def test_the_plan_is_printed_before_any_run(make_school: MakeSchool) -> None:
     shown = invoke(school, "plan").output
     for said in ("precision = fp32 (", "36 read", "weights", "not measured yet"):
         assert said in shown
-    assert not school.sides_file.exists()  # planning deals no note for good
+    assert not school.split_assignments_file.exists()  # planning deals no note for good
 
 
 @pytest.mark.parametrize(

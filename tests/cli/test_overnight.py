@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from nightschool.cli.main import cli
 from nightschool.config.paths import School
 from nightschool.config.settings import load
-from nightschool.jobs.retrain import look
-from nightschool.jobs.seen import Seen, write_seen
+from nightschool.jobs.note_check import Seen, write_seen
+from nightschool.jobs.retraining import look
 from nightschool.ledger.ledger import Ledger
 from tests.conftest import MakeSchool
 from tests.prepared import prepare

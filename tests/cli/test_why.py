@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from nightschool.jobs import outlook
-from nightschool.jobs.seen import Seen, write_seen
-from nightschool.jobs.signals.left import leave
+from nightschool.jobs import forecast
+from nightschool.jobs.note_check import Seen, write_seen
 from nightschool.jobs.signals.signal import Signals
+from nightschool.jobs.signals.snapshot import leave
 from nightschool.ledger.ledger import Ledger
 from tests.cli.test_commands import invoke
 from tests.conftest import MakeSchool
@@ -25,7 +25,7 @@ from tests.jobs.nights import ALL_DAY, signals
 def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Signals]:
     """What the computer seems to do; all is calm but for what a test puts there."""
     found = {"now": signals()}
-    monkeypatch.setattr(outlook, "read_signals", lambda school, night: found["now"])
+    monkeypatch.setattr(forecast, "read_signals", lambda school, night: found["now"])
     return found
 
 
@@ -144,7 +144,7 @@ def test_it_shows_what_the_worker_sees_with_its_age(
         return {row["name"]: row for row in rows}
 
     assert told()["suspending"]["value"] is None, "no worker is there"
-    monkeypatch.setattr(outlook, "worker_alive", lambda school: 7)
+    monkeypatch.setattr(forecast, "worker_alive", lambda school: 7)
     idle = told()["idle"]
     assert (idle["value"], idle["source"]) == (4321.0, "test")
     assert 3 <= idle["age_s"] < 10

@@ -93,7 +93,7 @@ def test_everything_that_is_written_lies_in_the_schools_state() -> None:
         school.queue_file,
         school.work_lock,
         school.datasets,
-        school.sides_file,
+        school.split_assignments_file,
         school.models,
         school.run_folder(3),
         school.model_folder(3),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.jobs import suspend
-from nightschool.jobs.signals import bus, reading, wayland, x11
+from nightschool.jobs.desktop import suspend
+from nightschool.jobs.signals import bus, polling, wayland, x11
 from tests.jobs.bus import PrivateBus, running_bus
 
 
@@ -18,9 +18,9 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
     A test of such a limit sets its own.
     """
-    for module in (bus, reading, wayland, x11):
+    for module in (bus, polling, wayland, x11):
         monkeypatch.setattr(module, "LIMIT_S", 20.0)
-    monkeypatch.setattr(reading, "PATIENCE_S", 20.0)
+    monkeypatch.setattr(polling, "PATIENCE_S", 20.0)
     monkeypatch.setattr(suspend, "FIRST_WORD_S", 20.0)
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from nightschool.config.errors import RequestError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.jobs.requests import RequestError, duration_s, request_run, request_stage
+from nightschool.jobs.requests import duration_s, request_run, request_stage
 from nightschool.ledger.ledger import Ledger
 
 SETTINGS = Settings()

@@ -14,15 +14,16 @@ from zoneinfo import ZoneInfo
 import apscheduler.schedulers.base as aps_base
 import pytest
 
+from nightschool.config.errors import LedgerError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs.reasons import Reason
 from nightschool.jobs.scheduler import Scheduler, Watch, start_scheduler
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Claim, LedgerError
+from nightschool.ledger.records import Claim
+from nightschool.reports.night_summary import night_between
 from nightschool.tasks.app import Queue, open_queue
-from nightschool.tasks.night import night_between
 from tests.jobs.nights import at, night, signals
 
 NOON, EVENING = at("12:00"), at("23:30")

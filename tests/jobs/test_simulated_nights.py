@@ -128,7 +128,7 @@ def test_a_child_that_stops_without_a_cause_is_caught(
         return (
             real(case, signals)
             if case.now % 1200 > 60
-            else policy.Finding(Reason.CPU_BUSY, "moody")
+            else policy.PolicyFinding(Reason.CPU_BUSY, "moody")
         )
 
     rules = (*_without(policy._SIGNAL_RULES, "_processor"), moody)

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from nightschool.config import files
+from nightschool.config.errors import LearningError
 from nightschool.learning.checkpoints import (
     KEPT,
     Checkpoint,
@@ -21,7 +22,6 @@ from nightschool.learning.checkpoints import (
     save,
     unflatten,
 )
-from nightschool.learning.errors import LearningError
 
 CPU = torch.device("cpu")
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from nightschool.config.errors import DeviceBusy
 from nightschool.config.settings import TrainSettings
 from nightschool.learning import device as device_
 from nightschool.learning.device import capped, out_of_memory, pick
-from nightschool.learning.errors import DeviceBusy
-from nightschool.learning.plan import Room
+from nightschool.learning.memory_plan import Room
 
 
 @pytest.mark.parametrize(

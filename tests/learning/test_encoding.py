@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from nightschool.config.errors import LearningError
 from nightschool.learning.base import load_tokenizer
 from nightschool.learning.encoding import Encoder, cuts_in_words
-from nightschool.learning.errors import LearningError
 
 DEMO = Path(__file__).parents[2] / "nightschool/demo/base"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nightschool.learning.errors import LearningError
+from nightschool.config.errors import LearningError
 from nightschool.learning.precision import choose
 
 

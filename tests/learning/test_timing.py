@@ -7,20 +7,21 @@ from pathlib import Path
 import pytest
 import torch
 
+from nightschool.config.errors import Stopped
 from nightschool.config.settings import TrainSettings
-from nightschool.learning import adapter, timing, trainer
+from nightschool.learning import timing, trainer
 from nightschool.learning.base import load_base, load_tokenizer
 from nightschool.learning.device import Device, pick
 from nightschool.learning.encoding import Encoder
-from nightschool.learning.errors import Stopped
-from nightschool.learning.pace import Amount, Lap
-from nightschool.learning.plan import Plan
-from nightschool.learning.student import Student, prepare
-from nightschool.learning.task import Task, epoch_order
+from nightschool.learning.fast import adapter
+from nightschool.learning.memory_plan import MemoryPlan
+from nightschool.learning.prepared_model import PreparedModel, prepare
+from nightschool.learning.time_model import Amount, Lap
 from nightschool.learning.timing import course_of, packs_of, part_of, shorter, texts_of, time_steps
+from nightschool.learning.training_task import TrainingTask, epoch_order
 from tests.conftest import KINDS, OPENINGS, THINGS
 
-PLAN = Plan(budget=150, recomputed=1, bytes={})
+PLAN = MemoryPlan(budget=150, recomputed=1, bytes={})
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def device() -> Device:
 
 
 @pytest.fixture(scope="module")
-def task(tiny_base: Path) -> Task:
+def task(tiny_base: Path) -> TrainingTask:
     """27 notes in 4 steps, the last of 3; the texts are 12 to 180 tokens long."""
     encoder = Encoder(load_tokenizer(tiny_base), KINDS, {}, "", 180)
     texts = [
@@ -38,7 +39,7 @@ def task(tiny_base: Path) -> Task:
         for kind in KINDS
     ]
     notes = [encoder.encode(text, kind) for text, kind in texts]
-    return Task(
+    return TrainingTask(
         notes=notes[:-3],
         ids=[f"{number:04}" for number in range(len(notes) - 3)],
         sources=[f"note-{number}.md" for number in range(len(notes) - 3)],
@@ -54,23 +55,23 @@ def task(tiny_base: Path) -> Task:
 
 
 @pytest.fixture
-def student(tiny_base: Path, device: Device, task: Task) -> Student:
+def prepared(tiny_base: Path, device: Device, task: TrainingTask) -> PreparedModel:
     return prepare(load_base(tiny_base, device, "nf4"), task, PLAN, device)
 
 
-def test_a_course_counts_what_the_trainer_does(task: Task, student: Student) -> None:
-    course = course_of(task, student.layout, student.budget, epoch=1)
+def test_a_course_counts_what_the_trainer_does(task: TrainingTask, prepared: PreparedModel) -> None:
+    course = course_of(task, prepared.layout, prepared.budget, epoch=1)
     assert course.total_steps == task.total_steps
     for step, amount in enumerate(course.steps, start=1 + task.steps_per_epoch):
         rows = [task.notes[index] for index in task.indices(step)]
         packs = [
-            student.layout.batch([rows[index] for index in part])
-            for part in student.layout.split(rows, student.budget)
+            prepared.layout.batch([rows[index] for index in part])
+            for part in prepared.layout.split(rows, prepared.budget)
         ]
         assert amount == Amount(len(packs), sum(pack.tokens for pack in packs))
 
 
-def test_rows_count_their_padding(task: Task) -> None:
+def test_rows_count_their_padding(task: TrainingTask) -> None:
     layout = replace(packs_of(task), way="rows")
     amount = course_of(task, layout, 10_000).steps[0]
     rows = [task.notes[index] for index in task.indices(1)]
@@ -78,36 +79,36 @@ def test_rows_count_their_padding(task: Task) -> None:
 
 
 def test_timing_changes_no_bit(
-    task: Task, student: Student, device: Device, tiny_base: Path
+    task: TrainingTask, prepared: PreparedModel, device: Device, tiny_base: Path
 ) -> None:
-    before = {name: value.clone() for name, value in adapter.tensors(student.model).items()}
-    assert time_steps(student, task, device)
-    after = adapter.tensors(student.model)
+    before = {name: value.clone() for name, value in adapter.tensors(prepared.model).items()}
+    assert time_steps(prepared, task, device)
+    after = adapter.tensors(prepared.model)
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert not student.weights.gradient.any()
-    assert student.optimizer.state_dict()["state"] == {}
-    assert student.dropout.seed is None
-    # And the first real step is that of a student that was never timed.
+    assert not prepared.weights.gradient.any()
+    assert prepared.optimizer.state_dict()["state"] == {}
+    assert prepared.dropout.seed is None
+    # And the first real step is that of a prepared that was never timed.
     other = prepare(load_base(tiny_base, device, "nf4"), task, PLAN, device)
-    losses = [trainer.take_step(s, task, 1, lambda: False) for s in (student, other)]
+    losses = [trainer.take_step(s, task, 1, lambda: False) for s in (prepared, other)]
     assert losses[0] == losses[1]
     fresh = adapter.tensors(other.model)
     assert all(torch.equal(fresh[name], value) for name, value in after.items())
 
 
 def test_the_smallest_the_median_and_the_largest_step_are_timed(
-    task: Task, student: Student, device: Device, monkeypatch: pytest.MonkeyPatch
+    task: TrainingTask, prepared: PreparedModel, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[int] = []
 
-    def accumulate(student: Student, task: Task, step: int, *_: object) -> None:
+    def accumulate(prepared: PreparedModel, task: TrainingTask, step: int, *_: object) -> None:
         done.append(step)
 
     clock = iter([0.0, 9.0, 10.0, 19.0, 20.0, 29.0, 30.0, 31.0, 40.0, 42.0, 50.0, 53.0])
     monkeypatch.setattr(timing, "accumulate", accumulate)
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-    steps = course_of(task, student.layout, student.budget).steps
-    timed = time_steps(student, task, device)
+    steps = course_of(task, prepared.layout, prepared.budget).steps
+    timed = time_steps(prepared, task, device)
     assert timed is not None
     assert [step.seconds for step in timed] == [1.0, 2.0, 3.0]  # 9 when each was first done
     sizes = sorted(step.tokens for step in steps)
@@ -116,25 +117,25 @@ def test_the_smallest_the_median_and_the_largest_step_are_timed(
 
 
 def test_timing_hears_the_wish_to_stop_and_leaves_nothing(
-    task: Task, student: Student, device: Device
+    task: TrainingTask, prepared: PreparedModel, device: Device
 ) -> None:
     asked = iter([False, True])  # after the first pass of the largest step
     with pytest.raises(Stopped):
-        time_steps(student, task, device, lambda: next(asked))
-    assert not student.weights.gradient.any()
+        time_steps(prepared, task, device, lambda: next(asked))
+    assert not prepared.weights.gradient.any()
 
 
 def test_too_little_memory_for_the_largest_step_is_told(
-    task: Task, student: Student, device: Device, monkeypatch: pytest.MonkeyPatch
+    task: TrainingTask, prepared: PreparedModel, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def accumulate(*_: object) -> None:
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(timing, "accumulate", accumulate)
-    assert time_steps(student, task, device) is None
+    assert time_steps(prepared, task, device) is None
 
 
-def test_shorter_text_asks_for_less_and_says_what_it_cuts(task: Task) -> None:
+def test_shorter_text_asks_for_less_and_says_what_it_cuts(task: TrainingTask) -> None:
     layout, texts = packs_of(task), texts_of(task)
     whole = sum(step.tokens for step in course_of(task, layout, 150).steps)
     found = shorter(task, layout, 150)
@@ -150,7 +151,9 @@ def test_shorter_text_asks_for_less_and_says_what_it_cuts(task: Task) -> None:
         )
 
 
-def test_a_part_keeps_the_first_notes_of_the_order_and_the_beginning_of_each(task: Task) -> None:
+def test_a_part_keeps_the_first_notes_of_the_order_and_the_beginning_of_each(
+    task: TrainingTask,
+) -> None:
     part = part_of(task, Lap(epochs=1.0, max_tokens=64, steps=2, fits=True))
     kept = {task.ids[index] for index in epoch_order(task.ids, 0, 0)[:16]}
     assert set(part.ids) == kept and len(part.ids) == len(part.notes) == len(part.sources) == 16
@@ -165,7 +168,7 @@ def test_a_part_keeps_the_first_notes_of_the_order_and_the_beginning_of_each(tas
         assert note.cut == (whole.cut or len(note.prompt) < len(whole.prompt))
 
 
-def test_another_part_is_another_dataset_to_a_checkpoint(task: Task) -> None:
+def test_another_part_is_another_dataset_to_a_checkpoint(task: TrainingTask) -> None:
     laps = [Lap(1.0, 64, 2, True), Lap(1.0, 64, 1, True), Lap(1.0, None, 2, True)]
     assert len({part_of(task, lap).identity["dataset"] for lap in laps}) == 3
     whole = part_of(task, Lap(task.settings.epochs, None, None, True))

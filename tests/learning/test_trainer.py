@@ -12,25 +12,25 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from nightschool.config.errors import LearningError
 from nightschool.config.settings import TrainSettings
 from nightschool.learning import checkpoints, trainer
-from nightschool.learning import student as student_
-from nightschool.learning.adapter import tensors
-from nightschool.learning.balance import Balance
+from nightschool.learning import prepared_model as student_
 from nightschool.learning.base import attach, load_base, load_tokenizer
+from nightschool.learning.class_balance import Balance
 from nightschool.learning.device import Device, pick
 from nightschool.learning.encoding import Encoder
-from nightschool.learning.errors import LearningError
-from nightschool.learning.packing import layout_for
-from nightschool.learning.plan import Plan
+from nightschool.learning.fast.adapter import tensors
+from nightschool.learning.fast.packing import layout_for
+from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.precision import choose
-from nightschool.learning.student import Student, prepare
-from nightschool.learning.task import Task, epoch_order, rate
-from nightschool.learning.trainer import Trained, adapter_sha256, train
+from nightschool.learning.prepared_model import PreparedModel, prepare
+from nightschool.learning.trainer import ChunkResult, adapter_sha256, train
+from nightschool.learning.training_task import TrainingTask, epoch_order, rate
 from tests.conftest import KINDS, OPENINGS, THINGS
 
 # Two to four packs a step, the lower of two layers recomputed.
-PLAN = Plan(budget=100, recomputed=1, bytes={})
+PLAN = MemoryPlan(budget=100, recomputed=1, bytes={})
 
 
 class Told:
@@ -53,12 +53,12 @@ def device() -> Device:
 
 
 @pytest.fixture(scope="module")
-def task(tiny_base: Path) -> Task:
+def task(tiny_base: Path) -> TrainingTask:
     encoder = Encoder(load_tokenizer(tiny_base), KINDS, {}, "", 64)
     texts = [(OPENINGS[kind].format(thing), kind) for kind in KINDS for thing in THINGS]
     notes = [encoder.encode(text, kind) for text, kind in texts]
     balance = Balance.of("logit_adjustment", notes[:-4], encoder.first_tokens)
-    return Task(
+    return TrainingTask(
         notes=notes[:-4],
         ids=[f"{number:04}" for number in range(len(notes) - 4)],
         sources=[f"note-{number}.md" for number in range(len(notes) - 4)],
@@ -74,18 +74,20 @@ def task(tiny_base: Path) -> Task:
     )  # fmt: skip
 
 
-Chunk = Callable[..., tuple[Trained, Told]]
+Chunk = Callable[..., tuple[ChunkResult, Told]]
 
 
 @pytest.fixture
 def chunk(tiny_base: Path, device: Device) -> Chunk:
     """Trains one chunk in a fresh model, as a fresh process would."""
 
-    def run(task: Task, folder: Path, stop_after: float = math.inf) -> tuple[Trained, Told]:
+    def run(
+        task: TrainingTask, folder: Path, stop_after: float = math.inf
+    ) -> tuple[ChunkResult, Told]:
         told = Told()
         model = load_base(tiny_base, device, task.settings.quantisation)
-        student = prepare(model, task, PLAN, device)
-        ended = train(student, task, device, folder, told, lambda: len(told.steps) >= stop_after)
+        prepared = prepare(model, task, PLAN, device)
+        ended = train(prepared, task, device, folder, told, lambda: len(told.steps) >= stop_after)
         return ended, told
 
     return run
@@ -93,7 +95,7 @@ def chunk(tiny_base: Path, device: Device) -> Chunk:
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adamw_8bit"])
 def test_an_interrupted_run_ends_with_the_same_bits(
-    task: Task, chunk: Chunk, tmp_path: Path, optimizer: str
+    task: TrainingTask, chunk: Chunk, tmp_path: Path, optimizer: str
 ) -> None:
     settings = task.settings.model_copy(update={"optimizer": optimizer})
     task = replace(task, settings=settings)
@@ -109,7 +111,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(
 
 
 def test_a_kill_between_checkpoints_costs_the_steps_since_the_last_and_no_bit(
-    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: TrainingTask, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chunk(task, tmp_path / "whole")
     rare = replace(task, settings=task.settings.model_copy(update={"checkpoint_minutes": 60.0}))
@@ -128,7 +130,7 @@ def test_a_kill_between_checkpoints_costs_the_steps_since_the_last_and_no_bit(
 
 
 def test_a_stop_within_a_step_costs_that_step_and_no_bit(
-    task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
+    task: TrainingTask, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
 ) -> None:
     chunk(task, tmp_path / "whole")
     told = Told()
@@ -140,15 +142,15 @@ def test_a_stop_within_a_step_costs_that_step_and_no_bit(
         return passes == 3  # after the loop's own question and the first pass
 
     model = load_base(tiny_base, device, task.settings.quantisation)
-    student = prepare(model, task, PLAN, device)
-    ended = train(student, task, device, tmp_path / "part", told, within_the_third_step)
+    prepared = prepare(model, task, PLAN, device)
+    ended = train(prepared, task, device, tmp_path / "part", told, within_the_third_step)
     assert (ended.ended, told.steps) == ("stopped", [1, 2])
     chunk(task, tmp_path / "part")
     assert adapter_sha256(tmp_path / "part/adapter") == adapter_sha256(tmp_path / "whole/adapter")
 
 
 def test_a_stop_within_a_validation_costs_no_step_and_no_bit(
-    task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
+    task: TrainingTask, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
 ) -> None:
     task = replace(task, validation=task.notes * 3)  # several passes
     whole, _ = chunk(task, tmp_path / "whole")
@@ -161,8 +163,8 @@ def test_a_stop_within_a_validation_costs_no_step_and_no_bit(
 
     rare = replace(task, settings=task.settings.model_copy(update={"checkpoint_minutes": 60.0}))
     model = load_base(tiny_base, device, task.settings.quantisation)
-    student = prepare(model, rare, PLAN, device)
-    ended = train(student, rare, device, tmp_path / "part", told, within_the_first_validation)
+    prepared = prepare(model, rare, PLAN, device)
+    ended = train(prepared, rare, device, tmp_path / "part", told, within_the_first_validation)
     assert (ended.ended, ended.step, ended.validation) == ("stopped", task.steps_per_epoch, [])
     part, told = chunk(rare, tmp_path / "part")
     assert told.steps[0] == task.steps_per_epoch + 1
@@ -171,7 +173,7 @@ def test_a_stop_within_a_validation_costs_no_step_and_no_bit(
 
 
 def test_training_learns_and_peft_loads_the_adapter(
-    task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
+    task: TrainingTask, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
 ) -> None:
     more = replace(task, settings=task.settings.model_copy(update={"epochs": 6.0}))
     ended, _ = chunk(more, tmp_path)
@@ -179,15 +181,15 @@ def test_training_learns_and_peft_loads_the_adapter(
     assert last < first - 0.5
     assert [step for step, _ in ended.validation] == [4, 8, 12, 16, 20, 24]
     model = load_base(tiny_base, device, "nf4")
-    student = prepare(model, more, PLAN, device)
-    student.model = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
-    student.layout, _ = layout_for(student.model, more.prefix, more.padding, more.longest)
+    prepared = prepare(model, more, PLAN, device)
+    prepared.model = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
+    prepared.layout, _ = layout_for(prepared.model, more.prefix, more.padding, more.longest)
     best = min(loss for _, loss in ended.validation)
-    assert trainer._validate(student, more, lambda: False) == pytest.approx(best, abs=1e-5)
+    assert trainer._validate(prepared, more, lambda: False) == pytest.approx(best, abs=1e-5)
 
 
 def test_a_run_on_the_cpu_leaves_the_gpu_alone(
-    task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device,
+    task: TrainingTask, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """It holds no lock of the GPU, whose memory others need. peft looks for one by itself."""
@@ -204,18 +206,18 @@ def test_a_run_on_the_cpu_leaves_the_gpu_alone(
 
 
 def test_training_ends_early_and_keeps_the_adapter_of_the_best_validation(
-    task: Task, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device,
+    task: TrainingTask, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     more = replace(task, settings=task.settings.model_copy(update={"epochs": 9.0, "patience": 2}))
     losses = {4: 5.0, 8: 3.0, 12: 4.0, 16: 3.5}
     at_step_8 = {}
 
-    def validate(student: Student, *_: object) -> float:
+    def validate(prepared: PreparedModel, *_: object) -> float:
         step = next(step for step in losses if step not in seen)
         seen.append(step)
         if step == 8:
-            at_step_8.update({k: v.clone() for k, v in tensors(student.model).items()})
+            at_step_8.update({k: v.clone() for k, v in tensors(prepared.model).items()})
         return losses[step]
 
     seen: list[int] = []
@@ -234,7 +236,9 @@ def _peft_name(saved: str) -> str:
     return saved.replace(".weight", ".default.weight")
 
 
-def test_a_chunk_ends_when_its_time_is_over(task: Task, chunk: Chunk, tmp_path: Path) -> None:
+def test_a_chunk_ends_when_its_time_is_over(
+    task: TrainingTask, chunk: Chunk, tmp_path: Path
+) -> None:
     short = replace(task, settings=task.settings.model_copy(update={"chunk_minutes": 0.0}))
     ended, told = chunk(short, tmp_path)
     assert (ended.ended, told.steps) == ("chunk_done", [1])
@@ -242,7 +246,7 @@ def test_a_chunk_ends_when_its_time_is_over(task: Task, chunk: Chunk, tmp_path: 
 
 @pytest.mark.parametrize("key", ["dataset", "prompt", "base"])
 def test_a_checkpoint_of_something_else_is_refused(
-    task: Task, chunk: Chunk, tmp_path: Path, key: str
+    task: TrainingTask, chunk: Chunk, tmp_path: Path, key: str
 ) -> None:
     chunk(task, tmp_path, 1)
     with pytest.raises(LearningError, match=f"made with another {key}"):
@@ -250,7 +254,7 @@ def test_a_checkpoint_of_something_else_is_refused(
 
 
 def test_other_versions_are_said_and_the_run_goes_on(
-    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: TrainingTask, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chunk(task, tmp_path, 1)
     monkeypatch.setattr(student_, "_versions", lambda: {"torch": "9.9"})
@@ -261,7 +265,7 @@ def test_other_versions_are_said_and_the_run_goes_on(
 
 
 def test_another_optimizer_begins_its_averages_anew_and_the_run_goes_on(
-    task: Task, chunk: Chunk, tmp_path: Path
+    task: TrainingTask, chunk: Chunk, tmp_path: Path
 ) -> None:
     """As paged_adamw_8bit is AdamW where there is no CUDA."""
     chunk(
@@ -281,7 +285,9 @@ def test_another_optimizer_begins_its_averages_anew_and_the_run_goes_on(
     assert "begin anew" in warnings[1]
 
 
-def test_another_setting_is_refused_and_named(task: Task, chunk: Chunk, tmp_path: Path) -> None:
+def test_another_setting_is_refused_and_named(
+    task: TrainingTask, chunk: Chunk, tmp_path: Path
+) -> None:
     chunk(task, tmp_path, 1)
     other = replace(task, settings=task.settings.model_copy(update={"lora_r": 8}))
     with pytest.raises(LearningError, match=r"with train\.lora_r = 4, and this run has 8"):
@@ -296,19 +302,21 @@ def test_a_setting_that_the_checkpoints_version_did_not_have_is_no_other_recipe(
 def _without_finite_loss(monkeypatch: pytest.MonkeyPatch, steps: set[int]) -> None:
     take_step = trainer.take_step
 
-    def step(student: Student, task: Task, number: int, *others: object) -> float | None:
+    def step(
+        prepared: PreparedModel, task: TrainingTask, number: int, *others: object
+    ) -> float | None:
         if number not in steps:
-            return take_step(student, task, number, *others)  # type: ignore[arg-type]
+            return take_step(prepared, task, number, *others)  # type: ignore[arg-type]
         with pytest.MonkeyPatch.context() as patched:
             summed_loss = student_.summed_loss
             patched.setattr(student_, "summed_loss", lambda *a: summed_loss(*a) * math.nan)
-            return take_step(student, task, number, *others)  # type: ignore[arg-type]
+            return take_step(prepared, task, number, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(trainer, "take_step", step)
 
 
 def test_a_step_without_a_finite_loss_is_skipped_and_told(
-    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: TrainingTask, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _without_finite_loss(monkeypatch, {3, 5, 6})
     ended, told = chunk(task, tmp_path)
@@ -320,31 +328,31 @@ def test_a_step_without_a_finite_loss_is_skipped_and_told(
 
 
 def test_gradients_that_no_scale_makes_finite_end_the_run(
-    task: Task, tmp_path: Path, tiny_base: Path
+    task: TrainingTask, tmp_path: Path, tiny_base: Path
 ) -> None:
     turing = Device(torch.device("cpu"), choose("cuda", (7, 5)), 1, ())
     more = replace(task, settings=task.settings.model_copy(update={"epochs": 4.0}))
-    student = prepare(load_base(tiny_base, turing, "none"), more, PLAN, turing)
-    run, before = student.run, student.weights.parameter.detach().clone()
+    prepared = prepare(load_base(tiny_base, turing, "none"), more, PLAN, turing)
+    run, before = prepared.run, prepared.weights.parameter.detach().clone()
 
     def overflows(*arguments: Any) -> torch.Tensor:
         loss = run(*arguments)
-        student.weights.gradient[0] = math.inf
+        prepared.weights.gradient[0] = math.inf
         return loss
 
-    student.run = overflows
+    prepared.run = overflows
     told = Told()
     with pytest.raises(
         LearningError, match=r"loss or a gradient is not finite in 12 steps in a row"
     ):
-        train(student, more, turing, tmp_path, told, lambda: False)
-    assert torch.equal(student.weights.parameter, before)
-    assert student.scaler.get_scale() == 0.5  # 2^11, halved twelve times
+        train(prepared, more, turing, tmp_path, told, lambda: False)
+    assert torch.equal(prepared.weights.parameter, before)
+    assert prepared.scaler.get_scale() == 0.5  # 2^11, halved twelve times
     assert "a gradient of step 1 is not finite: skipped" in told.said[-11][1]
 
 
 def test_three_steps_without_a_finite_loss_end_the_run_and_name_the_notes(
-    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: TrainingTask, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _without_finite_loss(monkeypatch, {2, 3, 4})
     with pytest.raises(LearningError, match=r"3 steps in a row .*step 4.*note-") as error:
@@ -354,7 +362,12 @@ def test_three_steps_without_a_finite_loss_end_the_run_and_name_the_notes(
 
 @pytest.mark.parametrize(("where", "done"), [("take_step", 3), ("_validate", 4)])
 def test_what_was_half_done_when_memory_ran_out_is_done_again(
-    task: Task, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, done: int
+    task: TrainingTask,
+    chunk: Chunk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    done: int,
 ) -> None:
     chunk(task, tmp_path / "whole")
     own, calls = getattr(trainer, where), []
@@ -374,7 +387,9 @@ def test_what_was_half_done_when_memory_ran_out_is_done_again(
     assert adapter_sha256(tmp_path / "parts/adapter") == adapter_sha256(tmp_path / "whole/adapter")
 
 
-def test_layers_that_the_base_lacks_are_named(task: Task, chunk: Chunk, tmp_path: Path) -> None:
+def test_layers_that_the_base_lacks_are_named(
+    task: TrainingTask, chunk: Chunk, tmp_path: Path
+) -> None:
     settings = task.settings.model_copy(update={"lora_targets": ["q_proj", "qkv"]})
     with pytest.raises(LearningError, match=r"no layer qkv; it has .*q_proj"):
         chunk(replace(task, settings=settings), tmp_path)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from nightschool.config.errors import LedgerDenied, LedgerError, RequestError
 from nightschool.ledger import store as store_module
 from nightschool.ledger.ledger import MOST_LOSSES, Ledger
-from nightschool.ledger.records import STAGES, Claim, LedgerDenied, LedgerError, Timing
+from nightschool.ledger.records import STAGES, Claim, Timing
 from nightschool.ledger.schema import MIGRATIONS
 
 
@@ -202,7 +203,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
 ) -> None:
     run = add(ledger)
     assert callable(request_)
-    with pytest.raises(LedgerError, match=message) as error:
+    with pytest.raises(RequestError, match=message) as error:
         request_(ledger, run)
     assert "\n" not in str(error.value)
 
@@ -277,8 +278,8 @@ def test_a_look_at_the_test_notes_is_recorded_once_for_each_run_and_answerer(
 ) -> None:
     one, two = add(ledger), add(ledger)
     for run, what in ((one, "base"), (one, "adapter"), (one, "adapter"), (two, "adapter")):
-        ledger.look(run, what, "d1", "t1")
-    looks = ledger.looks()
+        ledger.record_exposure(run, what, "d1", "t1")
+    looks = ledger.exposures()
     assert [(look.run, look.what) for look in looks] == [
         (one, "base"), (one, "adapter"), (two, "adapter"),
     ]  # fmt: skip
@@ -295,8 +296,8 @@ def test_an_older_ledger_gets_the_newer_tables_and_keeps_its_runs(tmp_path: Path
         )
     with Ledger(tmp_path / "old.db") as ledger:
         assert [run.id for run in ledger.runs()] == [1]
-        assert ledger.looks() == []
-        ledger.look(1, "base", "d", "t")
+        assert ledger.exposures() == []
+        ledger.record_exposure(1, "base", "d", "t")
 
 
 def test_a_ledger_that_another_process_holds_is_one_line(

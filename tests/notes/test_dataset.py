@@ -14,11 +14,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nightschool.config import files
+from nightschool.config.errors import NotesError
 from nightschool.notes.dataset import Dataset, Item, freeze, load, write
-from nightschool.notes.errors import NotesError
+from nightschool.notes.decoding import content_id
 from nightschool.notes.readers import Note
-from nightschool.notes.sides import SIDES, Sides, read_sides, write_sides
-from nightschool.notes.text import content_id
+from nightschool.notes.split_assignments import (
+    SPLITS,
+    SplitAssignments,
+    read_split_assignments,
+    write_split_assignments,
+)
 
 
 def _notes(**counts: int) -> list[Note]:
@@ -30,7 +35,7 @@ def _notes(**counts: int) -> list[Note]:
 
 
 def _freeze(notes: list[Note], sides: dict[str, str] | None = None, seed: int = 0) -> Dataset:
-    return freeze(notes, test=0.2, validation=0.1, seed=seed, sides=Sides(sides or {}))
+    return freeze(notes, test=0.2, validation=0.1, seed=seed, sides=SplitAssignments(sides or {}))
 
 
 def _sides(dataset: Dataset) -> dict[str, str]:
@@ -65,7 +70,9 @@ def _try(
     notes: list[Note], test: float, validation: float, sides: dict[str, str] | None = None
 ) -> Dataset | None:
     try:
-        return freeze(notes, test=test, validation=validation, seed=3, sides=Sides(sides or {}))
+        return freeze(
+            notes, test=test, validation=validation, seed=3, sides=SplitAssignments(sides or {})
+        )
     except NotesError:
         return None
 
@@ -84,7 +91,7 @@ def test_every_item_is_on_one_side_and_has_one_kind(
     usable = {id_: of.pop() for id_, of in kinds.items() if len(of) == 1}
     assert {item.id: item.kind for item in dataset.items} == usable
     assert len(dataset.items) == len(usable)
-    assert all(item.side in SIDES and content_id(item.text) == item.id for item in dataset.items)
+    assert all(item.side in SPLITS and content_id(item.text) == item.id for item in dataset.items)
     assert [item.id for item in dataset.items] == sorted(usable)
 
 
@@ -138,12 +145,12 @@ def test_new_notes_bring_a_kind_to_train_and_test_whatever_is_known_already(
 ) -> None:
     notes = _notes(a=len(known) + new, b=5)
     sides = {content_id(f"a number {n}"): side for n, side in enumerate(known)}
-    dataset = freeze(notes, test=test, validation=validation, seed=0, sides=Sides(sides))
+    dataset = freeze(notes, test=test, validation=validation, seed=0, sides=SplitAssignments(sides))
     counts = _counts(dataset)["a"]
     if counts.total() >= 3:
         assert counts["train"] >= 1 and counts["test"] >= 1
     dealt = _sides(dataset)
-    assert all(dealt[id_] == side for id_, side in sides.items() if side in SIDES)
+    assert all(dealt[id_] == side for id_, side in sides.items() if side in SPLITS)
 
 
 # Single behaviours
@@ -165,10 +172,12 @@ def test_another_seed_deals_new_notes_differently_and_known_ones_alike() -> None
 def test_a_note_that_leaves_and_returns_keeps_its_side(tmp_path: Path) -> None:
     notes = _notes(a=30, b=30)
     first = _freeze(notes)
-    write_sides(tmp_path / "sides.json", first.items)
-    fewer = _freeze(notes[10:], dict(read_sides(tmp_path / "sides.json").known))
-    write_sides(tmp_path / "sides.json", fewer.items)
-    again = _sides(_freeze(notes + _notes(c=9), dict(read_sides(tmp_path / "sides.json").known)))
+    write_split_assignments(tmp_path / "sides.json", first.items)
+    fewer = _freeze(notes[10:], dict(read_split_assignments(tmp_path / "sides.json").known))
+    write_split_assignments(tmp_path / "sides.json", fewer.items)
+    again = _sides(
+        _freeze(notes + _notes(c=9), dict(read_split_assignments(tmp_path / "sides.json").known))
+    )
     assert {id_: again[id_] for id_ in _sides(first)} == _sides(first)
 
 
@@ -449,4 +458,4 @@ def test_kinds_may_be_called_as_the_sides_are(tmp_path: Path) -> None:
     for item in dataset.items:
         assert item.source.startswith(item.kind)
     counts = Counter((item.kind, item.side) for item in dataset.items)
-    assert all(counts[kind, "test"] == 2 and counts[kind, "train"] == 7 for kind in SIDES)
+    assert all(counts[kind, "test"] == 2 and counts[kind, "train"] == 7 for kind in SPLITS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.notes.errors import NotesError
+from nightschool.config.errors import NotesError
 from nightschool.notes.fingerprint import fingerprint
 
 

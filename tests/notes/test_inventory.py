@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightschool.notes.inventory import THIN, Cut, KindCount, alike, copies, share_over, take
-from nightschool.notes.readers import Note, Reading, Skipped
+from nightschool.notes.readers import LoadedNotes, Note, Skipped
 
 
-def _reading(*notes: Note) -> Reading:
-    return Reading(notes, (), ())
+def _reading(*notes: Note) -> LoadedNotes:
+    return LoadedNotes(notes, (), ())
 
 
 def test_kinds_are_counted_with_lengths_and_languages() -> None:
@@ -118,13 +118,13 @@ def test_a_copy_without_a_kind_contradicts_nothing() -> None:
 
 def test_skipped_files_are_counted_by_their_reason_and_warnings_kept() -> None:
     skipped = (Skipped("1", "binary file"), Skipped("2", "empty"), Skipped("3", "empty"))
-    inventory = take(Reading((), skipped, ("a warning",)))
+    inventory = take(LoadedNotes((), skipped, ("a warning",)))
     assert inventory.skipped == {"empty": 2, "binary file": 1}
     assert inventory.warnings == ("a warning",)
 
 
 def test_an_inventory_of_nothing_is_all_zero_and_json() -> None:
-    inventory = take(Reading((), (), ()), tokens=[])
+    inventory = take(LoadedNotes((), (), ()), tokens=[])
     assert (inventory.total, inventory.kinds, inventory.thin) == (0, {}, ())
     assert inventory.lengths.cuts == (Cut(1024, 0, 0),)
     assert json.loads(json.dumps(inventory.as_dict()))["total"] == 0

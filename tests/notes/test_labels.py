@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.errors import NotesError
+from nightschool.config.errors import NotesError
+from nightschool.notes.decoding import content_id
 from nightschool.notes.kinds import kind_name
 from nightschool.notes.labels import Label, read_labels, with_labels, write_labels
-from nightschool.notes.readers import Note, Reading, read_notes
-from nightschool.notes.text import content_id
+from nightschool.notes.readers import LoadedNotes, Note, read_notes
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 kinds = texts.map(lambda text: kind_name(f"a{text}"))
@@ -24,8 +24,8 @@ some_labels = st.builds(
 )
 
 
-def reading(*notes: Note) -> Reading:
-    return Reading(notes, (), ())
+def reading(*notes: Note) -> LoadedNotes:
+    return LoadedNotes(notes, (), ())
 
 
 def label(text: str, kind: str | None) -> dict[str, Label]:

@@ -12,12 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nightschool
+from nightschool.config.errors import NotesError
 from nightschool.notes.dataset import Dataset, freeze, load, write
+from nightschool.notes.decoding import content_id
 from nightschool.notes.duplicates import near_duplicates
-from nightschool.notes.errors import NotesError
 from nightschool.notes.readers import Note, read_notes
-from nightschool.notes.sides import Sides, read_sides, write_sides
-from nightschool.notes.text import content_id
+from nightschool.notes.split_assignments import (
+    SplitAssignments,
+    read_split_assignments,
+    write_split_assignments,
+)
 
 # Notes that resemble one another: windows of 30 words into one of four texts. Near-duplicates are those
 # whose starts lie up to 4 words apart; so 0 and 8 are none, until 4 comes and joins them.
@@ -35,7 +39,7 @@ def _window(text: int, start: int) -> str:
 LOOSE = [Note(f"{kind} number {n}", kind, f"{kind}/{n}.md") for kind in "ab" for n in range(6)]
 
 
-def _freeze(notes: list[Note], sides: Sides | None = None, test: float = 0.2) -> Dataset:
+def _freeze(notes: list[Note], sides: SplitAssignments | None = None, test: float = 0.2) -> Dataset:
     return freeze(notes, test=test, validation=0.1, seed=0, sides=sides)
 
 
@@ -90,7 +94,7 @@ def _of_one_kind(notes: list[Note]) -> list[Note]:
 def test_whatever_comes_and_goes_nothing_leaks_and_nothing_moves(
     history: list[list[Note]], test: float, random: Random
 ) -> None:
-    sides = Sides().after(_freeze(LOOSE).items)
+    sides = SplitAssignments().after(_freeze(LOOSE).items)
     for notes in map(_of_one_kind, history):
         dataset = _freeze([*LOOSE, *notes], sides, test)
         dealt, groups = _sides(dataset), {item.id: item.group for item in dataset.items}
@@ -121,7 +125,7 @@ def test_a_note_that_moves_and_is_edited_keeps_its_side(
         words = note.text.split(" ")
         words[word] = "edited"
         edited.append(Note(" ".join(words), "a", "elsewhere/2.md"))
-    second = _freeze([*LOOSE, *edited], Sides().after(first.items))
+    second = _freeze([*LOOSE, *edited], SplitAssignments().after(first.items))
     before = {item.text: item.side for item in first.items}
     after = {item.text: item.side for item in second.items}
     assert [after[note.text] for note in edited] == [before[note.text] for note in notes]
@@ -136,9 +140,13 @@ def test_real_notes_that_are_copied_and_edited_for_weeks_never_leak(tmp_path: Pa
     joined = 0
     for week in range(6):
         dataset = freeze(
-            notes, test=0.2, validation=0.1, seed=0, sides=read_sides(tmp_path / "sides.json")
+            notes,
+            test=0.2,
+            validation=0.1,
+            seed=0,
+            sides=read_split_assignments(tmp_path / "sides.json"),
         )
-        write_sides(tmp_path / "sides.json", dataset.items)
+        write_split_assignments(tmp_path / "sides.json", dataset.items)
         for group in near_duplicates([item.text for item in dataset.items]):
             assert len({dataset.items[number].side for number in group}) == 1
             joined += 1
@@ -158,16 +166,16 @@ def test_a_note_that_joins_a_train_note_to_a_test_note_is_left_out_with_the_trai
     bridge = Note(_window(0, 4), "a", "bridge.md")
     train, test = content_id(ends[0].text), content_id(ends[1].text)
     known = _sides(_freeze(LOOSE)) | {train: "train", test: "test"}
-    apart = _freeze([*LOOSE, *ends], Sides(known))
+    apart = _freeze([*LOOSE, *ends], SplitAssignments(known))
     assert _sides(apart) == known and apart.warnings == ()
-    joined = _freeze([*LOOSE, *ends, bridge], Sides(known))
+    joined = _freeze([*LOOSE, *ends, bridge], SplitAssignments(known))
     assert _sides(joined) == {id_: side for id_, side in known.items() if id_ != train}
     assert sorted(joined.warnings) == [
         "2 notes left out: nearly the same text as notes on another side, or of one file or source "
         "with them: bridge.md, one.md"
     ]
     # When the note that joined them is gone, all is as before.
-    assert _freeze([*LOOSE, *ends], Sides(known).after(joined.items)) == apart
+    assert _freeze([*LOOSE, *ends], SplitAssignments(known).after(joined.items)) == apart
 
 
 def test_near_duplicates_under_two_kinds_stand_on_one_side(tmp_path: Path) -> None:
@@ -206,7 +214,7 @@ def test_notes_that_are_all_near_duplicates_are_refused_with_the_reason() -> Non
 
 def test_a_kind_without_a_note_to_train_on_is_named() -> None:
     only = Note("c number 0", "c", "c.md")
-    dataset = _freeze([*LOOSE, only], Sides({content_id(only.text): "test"}))
+    dataset = _freeze([*LOOSE, only], SplitAssignments({content_id(only.text): "test"}))
     assert dataset.warnings == ('kind "c" has no note left to train on: add some',)
 
 

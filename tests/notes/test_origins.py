@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from nightschool.config.errors import NotesError
 from nightschool.config.settings import NotesSettings
-from nightschool.notes.errors import NotesError
 from nightschool.notes.readers import read_notes
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from nightschool.config.errors import NotesError, NotesUnavailable
 from nightschool.config.settings import NotesSettings
-from nightschool.notes.errors import NotesError, NotesGone
-from nightschool.notes.readers import Note, Reading, Skipped, read_notes
+from nightschool.notes.readers import LoadedNotes, Note, Skipped, read_notes
 
 Put = Callable[..., Path]
 
@@ -37,11 +37,11 @@ def put(folder: Path) -> Put:
     return write
 
 
-def _kinds(reading: Reading) -> dict[str, str | None]:
+def _kinds(reading: LoadedNotes) -> dict[str, str | None]:
     return {note.source: note.kind for note in reading.notes}
 
 
-def _skipped(reading: Reading) -> dict[str, str]:
+def _skipped(reading: LoadedNotes) -> dict[str, str]:
     return {skipped.source: skipped.reason for skipped in reading.skipped}
 
 
@@ -286,11 +286,11 @@ def test_encodings_may_be_mixed_in_a_folder(folder: Path, put: Put) -> None:
 
 
 def test_an_empty_folder_gives_nothing(folder: Path) -> None:
-    assert read_notes(folder) == Reading((), (), ())
+    assert read_notes(folder) == LoadedNotes((), (), ())
 
 
 def test_a_missing_path_names_the_setting(tmp_path: Path) -> None:
-    with pytest.raises(NotesGone) as caught:
+    with pytest.raises(NotesUnavailable) as caught:
         read_notes(tmp_path / "gone")
     assert str(caught.value) == (
         f"there are no notes at {tmp_path / 'gone'}: is its drive connected? "
@@ -690,7 +690,9 @@ def test_notes_that_vanish_while_they_are_read_are_an_error(folder: Path, put: P
         if folder.exists():
             shutil.rmtree(folder)
 
-    with pytest.raises(NotesGone, match="vanished while it was read: is its drive connected"):
+    with pytest.raises(
+        NotesUnavailable, match="vanished while it was read: is its drive connected"
+    ):
         read_notes(folder, progress=unplug)
 
 

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nightschool.notes.readers import Note
-from nightschool.notes.sides import SIDES
+from nightschool.notes.split_assignments import SPLITS
 from nightschool.notes.splits import LEAST, Split, deal, group_notes, number_groups
 
 
@@ -85,7 +85,7 @@ def test_groups_hang_together_through_near_duplicates_files_and_copies() -> None
 IDS = [f"{number:02}" for number in range(40)]
 given_groups = st.lists(st.tuples(st.integers(0, 12), st.sampled_from("ab")), max_size=40)
 given_claims = st.dictionaries(
-    st.sampled_from(IDS), st.sets(st.sampled_from(SIDES), min_size=1, max_size=2), max_size=20
+    st.sampled_from(IDS), st.sets(st.sampled_from(SPLITS), min_size=1, max_size=2), max_size=20
 )
 shares = st.floats(0.05, 0.4)
 
@@ -116,7 +116,7 @@ def test_no_group_stands_on_two_sides(
     stands = defaultdict(set)
     for id_, side in split.sides.items():
         stands[groups[id_]].add(side)
-    assert all(len(sides) == 1 and sides <= set(SIDES) for sides in stands.values())
+    assert all(len(sides) == 1 and sides <= set(SPLITS) for sides in stands.values())
 
 
 @given(given_groups, given_claims, shares, shares)

@@ -4,10 +4,10 @@ import copy
 from pathlib import Path
 
 import pytest
-from reports_example import REPORT
 
-from nightschool.reports.contract import Report
 from nightschool.reports.writer import write
+from nightschool.stats.results import Report
+from tests.reports.reports_example import REPORT
 
 
 @pytest.fixture

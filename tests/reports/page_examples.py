@@ -2,9 +2,8 @@
 
 import copy
 
-from reports_example import CHECKS, F1_INTERVALS, REPORT
-
-from nightschool.reports.contract import Arm, Check, KindScores, Report, arm_of
+from nightschool.stats.results import Arm, Check, KindScores, Report, arm_of
+from tests.reports.reports_example import CHECKS, F1_INTERVALS, REPORT
 
 TIMELINE = [
     ("2026-11-23T13:40:00+00:00", "run 3 queued up to compare"),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from nightschool.reports.contract import (
+from nightschool.stats.results import (
     Answer,
     Arm,
     ArmName,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightschool.reports.contract import Check, CheckName, Paired
 from nightschool.scoring.decision import Judgement, Questions, Rules, against_cheap, decide, judge
+from nightschool.stats.results import Check, CheckName, Paired
 
 KINDS = ("a", "b", "none")
 RULES = Rules()

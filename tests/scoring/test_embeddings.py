@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from nightschool.learning.errors import LearningError, Stopped
+from nightschool.config.errors import LearningError, Stopped
 from nightschool.scoring.embeddings import embed
 
 CPU = torch.device("cpu")

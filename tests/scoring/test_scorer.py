@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from nightschool.config.errors import LearningError, Stopped
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.base import load_base, load_tokenizer
 from nightschool.learning.device import pick
 from nightschool.learning.encoding import Encoder
-from nightschool.learning.errors import LearningError, Stopped
-from nightschool.learning.packing import Batch, Layout
+from nightschool.learning.fast.packing import Batch, Layout
 from nightschool.scoring import scorer
 from nightschool.scoring.scorer import read, score
 from tests.conftest import KINDS

@@ -15,8 +15,8 @@ import pytest
 
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
+from nightschool.stages.queries import stage_job
 from nightschool.tasks import process
-from nightschool.tasks.jobs import stage_job
 from nightschool.tasks.process import Child, Message, attend
 
 PROBE = {"job": "probe", "settings": {"base": "demo", "preset": "cpu-demo"}}

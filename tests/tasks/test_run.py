@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from nightschool.config.errors import ChildError
 from nightschool.config.paths import School
 from nightschool.config.settings import load
 from nightschool.jobs.requests import quick_settings, request_run
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES
-from nightschool.reports.contract import Paired, Report
-from nightschool.tasks.asking import ChildError, ask_to_classify, ask_to_plan
+from nightschool.stats.results import Paired, Report
+from nightschool.tasks.child_queries import ask_to_classify, ask_to_plan
 from nightschool.tasks.runner import Runner
 from tests.chat_server import chat_server, says
 from tests.conftest import KINDS, MakeSchool, new_school

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from nightschool.config.errors import LedgerError
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import LedgerError
 from nightschool.tasks import runner
 
 

@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from nightschool.jobs.service.work import Work, note, noted
+from nightschool.jobs.service.worker_command import WorkerCommand, note, noted
 
 # The desktop starts it once: what starts it again when it fails is this loop.
 _LOOP = 'while [ -x "$0" ] && ! nice -n 10 "$0" "$@"; do sleep 60; done'
@@ -27,7 +27,7 @@ class Autostart:
     def folder(self) -> Path:
         return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "autostart"
 
-    def text(self, work: Work) -> str:
+    def text(self, work: WorkerCommand) -> str:
         command = work.command("--log", str(work.log))
         words = ["env", *(f"{k}={v}" for k, v in work.environment), "sh", "-c", _LOOP, *command]
         return f"""\
@@ -57,7 +57,7 @@ NoDisplay=true
         return None
 
     def log(self, name: str, school: Path) -> str:
-        return str(Work(school, Path()).log)
+        return str(WorkerCommand(school, Path()).log)
 
     def remark(self) -> str:
         return "it starts at your next login; until then: `nightschool work`"

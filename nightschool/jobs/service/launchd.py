@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from xml.parsers.expat import ExpatError
 
-from nightschool.jobs.service.work import ServiceError, Work, call, must
+from nightschool.config.errors import ServiceError
+from nightschool.jobs.service.worker_command import WorkerCommand, call, must
 
 
 class LaunchAgent:
@@ -25,7 +26,7 @@ class LaunchAgent:
     def folder(self) -> Path:
         return Path.home() / "Library" / "LaunchAgents"
 
-    def text(self, work: Work) -> str:
+    def text(self, work: WorkerCommand) -> str:
         """The property list.
 
         launchd has no growing delay: after a failure it waits for `ThrottleInterval` seconds.
@@ -82,7 +83,7 @@ class LaunchAgent:
         return done.returncode == 0 and "state = running" in done.stdout
 
     def log(self, name: str, school: Path) -> str:
-        return str(Work(school, Path()).log)
+        return str(WorkerCommand(school, Path()).log)
 
     def remark(self) -> str:
         return "it stops when you log out"

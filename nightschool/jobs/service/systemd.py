@@ -9,7 +9,8 @@ import getpass
 import os
 from pathlib import Path
 
-from nightschool.jobs.service.work import ServiceError, Work, call, must, note, noted
+from nightschool.config.errors import ServiceError
+from nightschool.jobs.service.worker_command import WorkerCommand, call, must, note, noted
 
 
 class SystemdUser:
@@ -24,7 +25,7 @@ class SystemdUser:
         config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
         return Path(config) / "systemd" / "user"
 
-    def text(self, work: Work) -> str:
+    def text(self, work: WorkerCommand) -> str:
         """The unit.
 
         Restarts wait for a minute; from systemd 254 on, up to a quarter of an hour (older ones skip
@@ -107,7 +108,7 @@ def manager_answer() -> str:
     return (done.stderr.strip().splitlines() or ["no answer"])[-1]
 
 
-def _shell(work: Work) -> list[str]:
+def _shell(work: WorkerCommand) -> list[str]:
     """What goes before an interpreter whose name systemd would refuse: it takes no quotes there."""
     awkward = set("'\"\\") & set(str(work.python))
     return ["/bin/sh", "-c", 'exec "$0" "$@"'] if awkward else []

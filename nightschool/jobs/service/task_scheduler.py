@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-from nightschool.jobs.service.work import Work, call, must
+from nightschool.jobs.service.worker_command import WorkerCommand, call, must
 
 NAMESPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 _RUNNING = "267009"  # SCHED_S_TASK_RUNNING (0x41301): the status' name is translated, this is not
@@ -32,7 +32,7 @@ class TaskScheduler:
 
         return Path(platformdirs.user_data_dir("nightschool", False)) / "tasks"
 
-    def text(self, work: Work) -> str:
+    def text(self, work: WorkerCommand) -> str:
         """The task.
 
         `RestartOnFailure` does not count a process that ended with an error, so the trigger
@@ -40,7 +40,9 @@ class TaskScheduler:
         idleness are the worker's to judge, so the scheduler's own conditions are switched off.
         Priority 7 is below normal, for the disk, too. `pythonw.exe` opens no window.
         """
-        command = Work(work.school, _windowless(work.python)).command("--log", str(work.log))
+        command = WorkerCommand(work.school, _windowless(work.python)).command(
+            "--log", str(work.log)
+        )
         user = _owner()
         return _document(
             {
@@ -114,7 +116,7 @@ class TaskScheduler:
         )
 
     def log(self, name: str, school: Path) -> str:
-        return str(Work(school, Path()).log)
+        return str(WorkerCommand(school, Path()).log)
 
     def remark(self) -> str:
         return "it stops when you log off"

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from jeepney import DBusAddress, HeaderFields, MessageFlag, MessageType, new_method_call
 
-from nightschool.jobs.dbus import NoGreeting, open_bus
+from nightschool.jobs.desktop.dbus import NoGreeting, open_bus
 from nightschool.jobs.signals.signal import AbsentError, SourceError
 
 LIMIT_S = 0.5

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from nightschool.jobs.signals.reading import Pids, uptime_s
+from nightschool.jobs.signals.polling import Pids, uptime_s
 from nightschool.jobs.signals.signal import Signal, unknown
 
 NAMES = ("gpu_programs", "gpu_load", "gpu_temperature", "gpu_throttled")

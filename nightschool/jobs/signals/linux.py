@@ -6,14 +6,14 @@ import os
 
 import psutil
 
-from nightschool.jobs.dbus import session_address
+from nightschool.jobs.desktop.dbus import session_address
 from nightschool.jobs.signals import logind, wayland, x11
 from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.linux_idle import Idle
 from nightschool.jobs.signals.linux_lid import read_lid
 from nightschool.jobs.signals.linux_power import read_power
 from nightschool.jobs.signals.linux_presenting import Presenting
-from nightschool.jobs.signals.reading import Found, Pids, Reading
+from nightschool.jobs.signals.polling import Found, Pids, Reading
 from nightschool.jobs.signals.session import by_login_records, nearest
 from nightschool.jobs.signals.signal import Signal, SourceError
 

@@ -6,15 +6,15 @@ import os
 import time
 from collections.abc import Callable
 
+from nightschool.jobs.desktop.sockets import own_uid
 from nightschool.jobs.signals import logind, wayland, x11
 from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.idle import smallest
-from nightschool.jobs.signals.kept import Kept
-from nightschool.jobs.signals.logind import Session
-from nightschool.jobs.signals.reading import uptime_s
+from nightschool.jobs.signals.logind import LogindSession
+from nightschool.jobs.signals.polling import uptime_s
+from nightschool.jobs.signals.reconnecting import Reconnecting
 from nightschool.jobs.signals.signal import AbsentError, Signal, SourceError, unknown
 from nightschool.jobs.signals.terminals import read_terminals
-from nightschool.jobs.sockets import own_uid
 
 MUTTER = "org.gnome.Mutter.IdleMonitor"
 SCREEN_SAVER = "org.freedesktop.ScreenSaver"
@@ -30,8 +30,8 @@ class Idle:
     def __init__(self, session: Bus, system: Bus) -> None:
         self._session = session
         self._system = system
-        self._wayland = Kept(_open_wayland)
-        self._display = Kept(x11.open_display)
+        self._wayland = Reconnecting(_open_wayland)
+        self._display = Reconnecting(x11.open_display)
 
     def read(self) -> Signal[float]:
         """Seconds since the last input."""
@@ -41,13 +41,13 @@ class Idle:
         found += [by_hint(other, time.time()) for other in others]
         return smallest(found, uptime_s())
 
-    def _people(self) -> tuple[list[Session] | None, str]:
+    def _people(self) -> tuple[list[LogindSession] | None, str]:
         try:
             return logind.sessions(self._system), ""
         except SourceError as error:
             return None, str(error)
 
-    def _desktop(self, people: list[Session] | None, remark: str) -> Signal[float]:
+    def _desktop(self, people: list[LogindSession] | None, remark: str) -> Signal[float]:
         """The desktop's word; where there is no desktop, a signal whose source says so."""
         ways: dict[str, Callable[[], float]] = {
             "Mutter": self._by_mutter,
@@ -91,7 +91,7 @@ class Idle:
         return float(self._session.call(*asked)[0]) / 1000
 
 
-def by_hint(session: Session, now: float) -> Signal[float]:
+def by_hint(session: LogindSession, now: float) -> Signal[float]:
     """What logind was told of a desktop session. A desktop tells it some minutes late, or never.
 
     Without a hint it may have been used at any time since the last one.
@@ -105,7 +105,7 @@ def by_hint(session: Session, now: float) -> Signal[float]:
     )
 
 
-def _ours(session: Session) -> bool:
+def _ours(session: LogindSession) -> bool:
     return session.uid == own_uid()
 
 
@@ -116,7 +116,7 @@ def _open_wayland() -> wayland.IdleNotifier:
     return wayland.IdleNotifier(path)
 
 
-def _desktop_expected(people: list[Session] | None) -> bool:
+def _desktop_expected(people: list[LogindSession] | None) -> bool:
     """Whether there may be a desktop that does not answer: its socket, or what logind does not deny."""
     named = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
     return bool(named or people is None) and bool(x11.displays() or wayland.is_there())

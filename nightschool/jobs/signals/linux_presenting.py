@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from nightschool.jobs.signals import logind, wayland, x11
 from nightschool.jobs.signals.bus import Bus
-from nightschool.jobs.signals.kept import Kept
-from nightschool.jobs.signals.reading import Pids
+from nightschool.jobs.signals.polling import Pids
+from nightschool.jobs.signals.reconnecting import Reconnecting
 from nightschool.jobs.signals.signal import AbsentError, Signal, SourceError, unknown
 
 OURS = ("nightschool", "wakepy")  # wakepy takes the desktops' locks under its own name
@@ -25,7 +25,7 @@ class Presenting:
         self._session = session
         self._system = system
         self._own_pids = own_pids
-        self._display = Kept(x11.open_display)
+        self._display = Reconnecting(x11.open_display)
 
     def read(self) -> Signal[str]:
         """Who it is, "" for nobody; unknown where one that is there does not answer.

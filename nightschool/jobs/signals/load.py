@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from nightschool.jobs.signals.reading import Pids, uptime_s
+from nightschool.jobs.signals.polling import Pids, uptime_s
 from nightschool.jobs.signals.signal import Signal, unknown
 
 WINDOW_S = 10.0

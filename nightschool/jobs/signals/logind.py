@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nightschool.jobs.logind import MANAGER
+from nightschool.jobs.desktop.inhibitor_locks import MANAGER
 from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.signal import SourceError
 
@@ -17,7 +17,7 @@ _MANAGER = (PEER, MANAGER.object_path, MANAGER.interface)
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class LogindSession:
     """A login of a person. Times are seconds of CLOCK_REALTIME, 0 where it was never told."""
 
     uid: int
@@ -36,7 +36,7 @@ class Session:
         return "ssh" if self.remote else "local"
 
 
-def sessions(system: Bus) -> list[Session]:
+def sessions(system: Bus) -> list[LogindSession]:
     """The sessions of people, without greeters, services and those that close. Raises SourceError."""
     found = []
     for _, uid, user, _, path in system.call(*_MANAGER, "ListSessions", "a(susso)")[0]:
@@ -52,14 +52,14 @@ def sessions(system: Bus) -> list[Session]:
     return found
 
 
-def decoded(uid: int, user: str, told: dict[str, Any]) -> Session | None:
+def decoded(uid: int, user: str, told: dict[str, Any]) -> LogindSession | None:
     """A person's session from its properties; None for one that is none."""
     if (
         told.get("Class") not in ("user", "user-early", "user-light")
         or told.get("State") == "closing"
     ):
         return None
-    return Session(
+    return LogindSession(
         uid=uid,
         user=user,
         remote=told.get("Remote") is True,

@@ -13,7 +13,7 @@ from collections.abc import Collection
 import psutil
 
 from nightschool.jobs.signals.idle import smallest
-from nightschool.jobs.signals.reading import Found, Pids, Reading, uptime_s
+from nightschool.jobs.signals.polling import Found, Pids, Reading, uptime_s
 from nightschool.jobs.signals.session import by_login_records
 from nightschool.jobs.signals.signal import Signal, SourceError, unknown
 from nightschool.jobs.signals.terminals import read_terminals

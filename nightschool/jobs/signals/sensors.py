@@ -10,7 +10,7 @@ from typing import Any
 from nightschool.jobs.signals.gpu import NAMES as GPU_NAMES
 from nightschool.jobs.signals.gpu import Gpu
 from nightschool.jobs.signals.load import CpuLoad, disk_free, running
-from nightschool.jobs.signals.reading import Pids, Reading
+from nightschool.jobs.signals.polling import Pids, Reading
 from nightschool.jobs.signals.signal import Signal, Signals, unknown
 
 

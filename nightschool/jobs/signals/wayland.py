@@ -11,9 +11,9 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from nightschool.jobs.signals.reading import uptime_s
+from nightschool.jobs.desktop.sockets import runtime_folder, unix_socket
+from nightschool.jobs.signals.polling import uptime_s
 from nightschool.jobs.signals.signal import SourceError
-from nightschool.jobs.sockets import runtime_folder, unix_socket
 
 LIMIT_S = 0.5
 QUIET_MS = 5_000

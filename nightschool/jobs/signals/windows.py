@@ -29,7 +29,7 @@ def tick_idle_s(now_ms: int, last_ms: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class WindowsSession:
     """A session as WTSINFOW tells of it. `idle_s` is None where Windows keeps no time of its input."""
 
     number: int
@@ -38,15 +38,15 @@ class Session:
     idle_s: float | None
 
 
-def session(info: bytes) -> Session:
+def session(info: bytes) -> WindowsSession:
     """Decode a WTSINFOW of 216 bytes, whose times count 100 ns."""
     state, number, user, _, _, last_input, _, now = _WTSINFO.unpack_from(info)
     name = user.decode("utf-16-le", errors="replace").split("\0")[0]
     idle_s = (now - last_input) / 1e7 if 0 < last_input <= now else None
-    return Session(number, name, state == _ACTIVE, idle_s)
+    return WindowsSession(number, name, state == _ACTIVE, idle_s)
 
 
-def idle(own_number: int, own_idle_s: float, sessions: list[Session]) -> list[Signal[float]]:
+def idle(own_number: int, own_idle_s: float, sessions: list[WindowsSession]) -> list[Signal[float]]:
     """Our session's idle time, and that of every other in use."""
     if own_number == 0:
         return [
@@ -101,7 +101,7 @@ if sys.platform == "win32":
     from ctypes import wintypes
 
     from nightschool.jobs.signals.idle import smallest
-    from nightschool.jobs.signals.reading import Found, Pids, Reading, uptime_s
+    from nightschool.jobs.signals.polling import Found, Pids, Reading, uptime_s
 
     _SESSION_INFO = 24  # WTSSessionInfo
     _REMOTE_SESSION = 0x1000  # SM_REMOTESESSION
@@ -140,7 +140,7 @@ if sys.platform == "win32":
         _checked(ctypes.windll.user32.GetLastInputInfo(ctypes.byref(last)))
         return tick_idle_s(ctypes.windll.kernel32.GetTickCount(), last.tick)
 
-    def _others(own_number: int) -> list[Session]:
+    def _others(own_number: int) -> list[WindowsSession]:
         """The other sessions in use; the services' is never among them."""
         entries, count = ctypes.POINTER(_SessionEntry)(), wintypes.DWORD()
         wts = ctypes.windll.wtsapi32
@@ -152,12 +152,12 @@ if sys.platform == "win32":
             wts.WTSFreeMemory(entries)
         return [_queried(number) for number in numbers if number != own_number]
 
-    def _queried(number: int) -> Session:
+    def _queried(number: int) -> WindowsSession:
         data, size = ctypes.c_void_p(), wintypes.DWORD()
         wts = ctypes.windll.wtsapi32
         asked = (None, number, _SESSION_INFO, ctypes.byref(data), ctypes.byref(size))
         if not wts.WTSQuerySessionInformationW(*asked):
-            return Session(number, "another user", active=True, idle_s=None)
+            return WindowsSession(number, "another user", active=True, idle_s=None)
         try:
             return session(ctypes.string_at(data, size.value))
         finally:

@@ -12,9 +12,9 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from nightschool.jobs.desktop.sockets import unix_socket
 from nightschool.jobs.signals import wayland
 from nightschool.jobs.signals.signal import SourceError
-from nightschool.jobs.sockets import unix_socket
 
 LIMIT_S = 0.5
 SOCKETS = Path("/tmp/.X11-unix")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.jobs.service.work import PASSED_ON, Work
+from nightschool.jobs.service.worker_command import PASSED_ON, WorkerCommand
 from tests.jobs.service.fake_tools import AWKWARD, FakeTools
 
 
@@ -31,9 +31,9 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
 
 
 @pytest.fixture
-def awkward(tmp_path: Path) -> Work:
+def awkward(tmp_path: Path) -> WorkerCommand:
     """A worker whose school and environment hold whatever a path may hold."""
     school = tmp_path / AWKWARD
     school.mkdir()
     (school / "nightschool.toml").touch()
-    return Work(school, Path(sys.executable), (("HF_HOME", f"/models/{AWKWARD}"),))
+    return WorkerCommand(school, Path(sys.executable), (("HF_HOME", f"/models/{AWKWARD}"),))

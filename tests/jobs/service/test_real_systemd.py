@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nightschool.config.paths import School
-from nightschool.jobs.service.work import Work
+from nightschool.jobs.service.worker_command import WorkerCommand
 from tests.conftest import new_school
 from tests.jobs.service.fake_tools import AWKWARD
 
@@ -107,7 +107,7 @@ print(json.dumps({
 
 def test_systemd_runs_restarts_and_forgets_the_worker(tmp_path: Path, home: Path) -> None:
     school = new_school(tmp_path / AWKWARD, each=0)
-    name = Work(School(school.root).root, Path()).name
+    name = WorkerCommand(School(school.root).root, Path()).name
     (tmp_path / "group.sh").write_text(_GROUP, encoding="utf-8")
     (tmp_path / "manager.sh").write_text(_MANAGER, encoding="utf-8")
     (tmp_path / "story.py").write_text(_STORY, encoding="utf-8")
@@ -125,7 +125,7 @@ def test_systemd_runs_restarts_and_forgets_the_worker(tmp_path: Path, home: Path
         pytest.skip(f"namespaces cannot be used here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    assert told["command"] == Work(school.root, Path(sys.executable)).command()
+    assert told["command"] == WorkerCommand(school.root, Path(sys.executable)).command()
     assert told["status"][0]["running"] is True and told["status"][0]["stale"] == []
     first = told["first"]
     assert (first["UnitFileState"], first["Nice"], first["KillMode"]) == ("enabled", "10", "mixed")

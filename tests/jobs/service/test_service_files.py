@@ -14,19 +14,20 @@ from pathlib import Path
 
 import pytest
 
+from nightschool.config.errors import ServiceError
 from nightschool.jobs.service.autostart import Autostart
-from nightschool.jobs.service.kinds import Kind
+from nightschool.jobs.service.backends import Kind
 from nightschool.jobs.service.launchd import LaunchAgent
 from nightschool.jobs.service.systemd import SystemdUser
 from nightschool.jobs.service.task_scheduler import NAMESPACE, TaskScheduler
-from nightschool.jobs.service.work import ServiceError, Work, work_of
+from nightschool.jobs.service.worker_command import WorkerCommand, work_of
 from tests.jobs.service.fake_tools import AWKWARD
 
 KINDS: list[Kind] = [SystemdUser(), Autostart(), LaunchAgent(), TaskScheduler()]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
-def test_the_command_is_found_again_in_each_file(kind: Kind, awkward: Work) -> None:
+def test_the_command_is_found_again_in_each_file(kind: Kind, awkward: WorkerCommand) -> None:
     command = kind.command(kind.text(awkward))
     assert command[:5] == [sys.executable, "-X", "utf8", "-m", "nightschool"]
     assert command[5:8] == ["--school", str(awkward.school), "work"]
@@ -41,7 +42,7 @@ def test_another_file_has_no_command(kind: Kind, text: str) -> None:
 
 def test_names_are_readable_and_of_one_school_alone() -> None:
     schools = [Path("/a/学校"), Path("/b/学校"), Path("/a/Mé's Notes (2)"), Path("/a/" + "x" * 200)]
-    names = [Work(school, Path()).name for school in schools]
+    names = [WorkerCommand(school, Path()).name for school in schools]
     assert len(set(names)) == 4
     assert names[0].startswith("nightschool-school-")
     assert names[2].startswith("nightschool-me-s-notes-2-")
@@ -75,12 +76,12 @@ def verified(unit: Path, runtime: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
 @pytest.mark.parametrize("folder", ["venv", "my 学校 100% %h ${HOME} `id` &<x>\u3000#", AWKWARD])
 def test_systemd_reads_the_unit_without_a_complaint(
-    awkward: Work, tmp_path: Path, folder: str
+    awkward: WorkerCommand, tmp_path: Path, folder: str
 ) -> None:
     python = tmp_path / folder / "python"
     python.parent.mkdir(exist_ok=True)
     python.symlink_to(sys.executable)
-    work = Work(awkward.school, python, awkward.environment)
+    work = WorkerCommand(awkward.school, python, awkward.environment)
     unit = tmp_path / f"{work.name}.service"
     unit.write_text(SystemdUser().text(work), encoding="utf-8")
     done = verified(unit, tmp_path / "run")
@@ -93,7 +94,7 @@ def test_systemd_reads_the_unit_without_a_complaint(
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
-def test_systemd_finds_the_school_under_its_awkward_path(awkward: Work) -> None:
+def test_systemd_finds_the_school_under_its_awkward_path(awkward: WorkerCommand) -> None:
     condition = next(
         line for line in SystemdUser().text(awkward).splitlines() if "ConditionPathExists" in line
     )
@@ -108,7 +109,7 @@ def test_systemd_finds_the_school_under_its_awkward_path(awkward: Work) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("gio"), reason="no gio here")
-def test_a_desktop_starts_the_very_command(awkward: Work, tmp_path: Path) -> None:
+def test_a_desktop_starts_the_very_command(awkward: WorkerCommand, tmp_path: Path) -> None:
     """GLib's own launcher reads the file; the interpreter is a script that tells its arguments."""
     told = tmp_path / "told.json"
     python = awkward.school / "python"
@@ -121,7 +122,7 @@ def test_a_desktop_starts_the_very_command(awkward: Work, tmp_path: Path) -> Non
     )
     python.write_text(f"#!{sys.executable}\n{code}", encoding="utf-8")
     python.chmod(0o755)
-    work = Work(awkward.school, python, awkward.environment)
+    work = WorkerCommand(awkward.school, python, awkward.environment)
     file = tmp_path / "x.desktop"
     file.write_text(Autostart().text(work), encoding="utf-8")
     before = os.nice(0)
@@ -139,7 +140,7 @@ def test_a_desktop_starts_the_very_command(awkward: Work, tmp_path: Path) -> Non
 # --- launchd ------------------------------------------------------------------------------------
 
 
-def test_the_agent_has_the_keys_that_launchd_needs(awkward: Work) -> None:
+def test_the_agent_has_the_keys_that_launchd_needs(awkward: WorkerCommand) -> None:
     agent = plistlib.loads(LaunchAgent().text(awkward).encode("utf-8"))
     assert agent["Label"] == awkward.name
     assert agent["ProgramArguments"] == awkward.command()
@@ -189,7 +190,7 @@ def check_against_schema(element: ET.Element, path: str) -> None:
         check_against_schema(child, f"{path}/{name}")
 
 
-def test_the_task_follows_the_schema(awkward: Work, tmp_path: Path) -> None:
+def test_the_task_follows_the_schema(awkward: WorkerCommand, tmp_path: Path) -> None:
     kind = TaskScheduler()
     file = tmp_path / "task.xml"
     file.write_text(kind.text(awkward), encoding=kind.encoding)
@@ -210,8 +211,8 @@ def test_the_task_follows_the_schema(awkward: Work, tmp_path: Path) -> None:
 def test_a_task_opens_no_window(tmp_path: Path) -> None:
     python = tmp_path / "python.exe"
     python.touch()
-    text = TaskScheduler().text(Work(tmp_path, python))
+    text = TaskScheduler().text(WorkerCommand(tmp_path, python))
     assert f"<Command>{python}</Command>" in text
     quiet = tmp_path / "pythonw.exe"
     quiet.touch()
-    assert f"<Command>{quiet}</Command>" in TaskScheduler().text(Work(tmp_path, python))
+    assert f"<Command>{quiet}</Command>" in TaskScheduler().text(WorkerCommand(tmp_path, python))

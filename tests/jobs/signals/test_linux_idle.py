@@ -13,7 +13,7 @@ from nightschool.jobs.signals import bus as bus_module
 from nightschool.jobs.signals import linux_idle, logind, x11
 from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.linux_idle import MUTTER, SCREEN_SAVER, Idle, by_hint
-from nightschool.jobs.signals.logind import Session
+from nightschool.jobs.signals.logind import LogindSession
 from nightschool.jobs.signals.signal import Signal
 from tests.jobs.signals.compositor import Compositor
 from tests.jobs.signals.peers import Peer, log_in
@@ -169,5 +169,5 @@ def test_a_desktop_that_answers_nonsense_is_unknown_or_passed_over(
 
 
 def test_a_hint_that_is_off_means_at_any_time_since() -> None:
-    who = Session(1, "ana", False, "", True, True, idle=False, idle_since=100.0)
+    who = LogindSession(1, "ana", False, "", True, True, idle=False, idle_since=100.0)
     assert by_hint(who, now=5000.0).value == 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightschool.jobs.signals import windows
-from nightschool.jobs.signals.windows import Session
+from nightschool.jobs.signals.windows import WindowsSession
 
 ticks = st.integers(0, 2**32 - 1)
 
@@ -36,22 +36,24 @@ NOW = 133_700_000_000_000_000
 
 def test_a_session_is_decoded() -> None:
     info = wtsinfo(0, 3, "夜間", NOW - 90 * 10_000_000, NOW)
-    assert windows.session(info) == Session(3, "夜間", active=True, idle_s=90.0)
-    assert windows.session(wtsinfo(4, 1, "", 0, NOW)) == Session(1, "", active=False, idle_s=None)
+    assert windows.session(info) == WindowsSession(3, "夜間", active=True, idle_s=90.0)
+    assert windows.session(wtsinfo(4, 1, "", 0, NOW)) == WindowsSession(
+        1, "", active=False, idle_s=None
+    )
 
 
 def test_only_others_in_use_count_beside_us() -> None:
     others = [
-        Session(1, "ana", True, None),  # our own
-        Session(2, "bob", False, 5.0),  # disconnected
-        Session(0, "", True, None),  # services
-        Session(3, "cleo", True, 40.0),
+        WindowsSession(1, "ana", True, None),  # our own
+        WindowsSession(2, "bob", False, 5.0),  # disconnected
+        WindowsSession(0, "", True, None),  # services
+        WindowsSession(3, "cleo", True, 40.0),
     ]
     assert [signal.value for signal in windows.idle(1, 300.0, others)] == [300.0, 40.0]
 
 
 def test_another_user_without_a_time_is_unknown() -> None:
-    assert windows.idle(1, 300.0, [Session(2, "bob", True, None)])[1].value is None
+    assert windows.idle(1, 300.0, [WindowsSession(2, "bob", True, None)])[1].value is None
 
 
 def test_a_service_sees_no_input() -> None:

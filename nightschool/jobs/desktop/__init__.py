@@ -1,0 +1,1 @@
+"""The desktop session: message buses, sleep, inhibitor locks and notifications."""

@@ -1,0 +1,1 @@
+"""The packed engine: one sequence per step, fused kernels and CUDA graphs."""

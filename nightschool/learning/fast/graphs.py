@@ -1,0 +1,113 @@
+"""A pass, forward and backward, as a CUDA graph: launched whole instead of kernel by kernel.
+
+A pass of a 3B base is thousands of short kernels, and a laptop's CPU takes longer to launch them
+than its GPU to run them. A graph is launched at once, but for one shape alone: so packs are filled
+up with blank notes to one of a few sizes, chosen from the sizes that the run has.
+CUDA graphs: Gray 2019, developer.nvidia.com/blog/cuda-graphs; torch.cuda.CUDAGraph.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+
+from nightschool.config.errors import Stopped
+from nightschool.learning.encoding import Encoded
+from nightschool.learning.fast.packing import Batch, Frame, Layout
+
+
+def sizes(packs: Sequence[int], most: int) -> list[int]:
+    """Sizes in tokens that packs of these sizes are filled up to, ascending: quantiles of theirs."""
+    ordered = sorted(packs)
+    chosen = {ordered[-(-len(ordered) * (i + 1) // most) - 1] for i in range(most)}
+    return sorted({-(-size // 8) * 8 for size in chosen})
+
+
+class Replay:
+    """Runs passes by replaying graphs, one for each size.
+
+    The numbers of a pass are the same whenever its graph was made: nothing is ever taken from the
+    eager pass that warms up.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        backward: Callable[[Batch], torch.Tensor],
+        packs: Sequence[Sequence[Encoded]],
+        most: int,
+        clear: Callable[[], object],
+        claim: Callable[[int], object],
+    ) -> None:
+        """`backward` does a pass and returns its loss, `clear` drops the gradients that it added.
+
+        `packs` are all that it will have to run, in `most` sizes; `claim` takes the memory of a pass
+        of so many tokens in the blocks that it will need.
+        """
+        self._backward, self._clear, self._claim = backward, clear, claim
+        self._layout, self._host = layout, replace(layout, device=torch.device("cpu"))
+        self._notes = max(map(len, packs)) + 1
+        self._asked = max(sum(max(1, len(note.answer)) for note in pack) for pack in packs)
+        self.sizes = sizes([self._needed(pack) for pack in packs], most)
+        """Tokens that packs are filled up to, ascending."""
+        self._pool = torch.cuda.graph_pool_handle()
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Batch, torch.Tensor]] = {}
+
+    def run(self, notes: Sequence[Encoded], share: float) -> torch.Tensor:
+        """Add a pack's gradients, times `share`, to the adapter's; returns its loss times `share`."""
+        if not self._graphs:
+            self.make()
+        size = self._size(self._needed(notes))
+        graph, batch, loss = self._graph(size)
+        batch.copy_(self._host.batch(notes, share, self._frame(size)))
+        graph.replay()
+        return loss.clone()
+
+    def make(self, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """Make the graphs, the largest first: the others then find room in what it took.
+
+        Raises Stopped as soon as `should_stop`.
+        """
+        self._warm_up()
+        for size in reversed(self.sizes):
+            if should_stop():
+                raise Stopped
+            self._graph(size)
+
+    def _needed(self, notes: Sequence[Encoded]) -> int:
+        """The least size that a pack fits into, with a token for each note that it lacks."""
+        return self._layout.tokens(notes) + self._notes - len(notes)
+
+    def _size(self, needed: int) -> int:
+        """The size for a pack: not of what came before, or a resumed run would round otherwise."""
+        place = bisect_left(self.sizes, needed)
+        return self.sizes[place] if place < len(self.sizes) else -(-needed // 64) * 64
+
+    def _frame(self, size: int) -> Frame:
+        return Frame(size, self._notes, self._asked)
+
+    def _warm_up(self) -> None:
+        """One eager pass: what libraries set up when they are first used cannot be captured."""
+        current = torch.cuda.current_stream()
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            self._backward(self._layout.batch([], 0.0, self._frame(self.sizes[0])))
+            self._clear()
+        current.wait_stream(self._stream)
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+
+    def _graph(self, size: int) -> tuple[torch.cuda.CUDAGraph, Batch, torch.Tensor]:
+        if size not in self._graphs:
+            batch = self._layout.batch([], 0.0, self._frame(size))
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+                if not self._graphs:
+                    self._claim(size)
+                loss = self._backward(batch)
+            self._graphs[size] = graph, batch, loss
+        return self._graphs[size]

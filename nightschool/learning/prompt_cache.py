@@ -1,0 +1,83 @@
+"""The prompt computed once: its keys and values, which every note that is scored looks back at.
+
+Without it each pack of `packing.py` begins with the prompt and computes it again: with 150 tokens of
+prompt before notes of 120, scoring takes 1.2 times as long on a CPU (`benchmarks/scoring.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import Cache, DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
+
+from nightschool.config.errors import first_line
+from nightschool.learning.fast.attention import Segments
+from nightschool.learning.fast.packing import Layout, probe, slack
+
+
+class _Before(DynamicLayer):  # type: ignore[no-untyped-call]
+    """A layer's keys and values of the prompt: put before every batch's own, never added to."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.keys, self.values = keys, values
+        self.is_initialized = True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        keys, values = (
+            torch.cat([before.expand(len(own), -1, -1, -1), own], dim=-2)
+            for before, own in ((self.keys, key_states), (self.values, value_states))
+        )
+        return keys, values
+
+
+@torch.no_grad()
+def keep_prompt(model: PreTrainedModel | PeftModel, layout: Layout) -> tuple[Layout, str]:
+    """The layout whose batches look back at the prompt instead of beginning with it, and "".
+
+    Found by trying: where a base's logits change by that (more than float rounding), or it keeps
+    something else than keys and values, the layout as it was, and why.
+    """
+    if not layout.prefix:
+        return layout, "there is no prompt before the note"
+    # Of unlike lengths, so that rows are padded.
+    notes = [probe(layout, 11, 3), probe(layout, 5, 9)]
+    wanted = torch.cat([layout.batch([note]).logits(model).float() for note in notes])
+    try:
+        kept = replace(layout, prompt=_computed(model, layout))
+        got = kept.batch(notes).logits(model).float()
+    except torch.OutOfMemoryError:
+        raise
+    except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
+        return layout, first_line(error)
+    if not float((got - wanted).abs().max()) <= slack(layout, wanted):
+        return layout, "a note's logits change when the prompt is computed apart"
+    return kept, ""
+
+
+def _computed(model: PreTrainedModel | PeftModel, layout: Layout) -> Cache:
+    count = len(layout.prefix)
+    inputs: dict[str, Any] = {
+        "input_ids": torch.tensor([layout.prefix], device=layout.device),
+        "position_ids": torch.arange(count, device=layout.device)[None],
+        # Not made from the config: that would keep no more than a window of some layers.
+        "past_key_values": DynamicCache(),
+        "use_cache": True,
+        "logits_to_keep": 1,
+    }
+    if layout.way == "segments":
+        inputs["segments"] = Segments.of(count, [], layout.device, layout.kernel)
+    model(**inputs)
+    found = inputs["past_key_values"].layers
+    if not found or any(layer.get_seq_length() != count for layer in found):
+        raise ValueError("the base keeps no keys and values of the prompt")
+    return Cache(layers=[_Before(layer.keys, layer.values) for layer in found])

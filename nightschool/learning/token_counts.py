@@ -1,0 +1,42 @@
+"""How many tokens a text has for a base model, without torch: by its tokenizer.json alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from nightschool.config.errors import LearningError
+from nightschool.learning.hub import locate
+
+_BATCH = 500
+
+
+def token_counter(base: str, root: Path) -> Callable[[Sequence[str]], Iterator[int]]:
+    """What counts the tokens of texts, as training will see them: without the white space around
+    them, and with the names of special tokens read as letters.
+
+    Raises LearningError with the reason where the base is not on disk or has no tokenizer.json.
+    """
+    folder = locate(base, root)
+    if folder is None:
+        raise LearningError(f"the base {base} is not on disk yet")
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        raise LearningError(f"the base {base} has no tokenizer.json")
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the tokenizers library raises nothing narrower
+        raise LearningError(f"{file} cannot be read ({error})") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+
+    def count(texts: Sequence[str]) -> Iterator[int]:
+        for start in range(0, len(texts), _BATCH):
+            batch = [text.strip() for text in texts[start : start + _BATCH]]
+            for encoded in tokenizer.encode_batch_fast(batch, add_special_tokens=False):
+                yield len(encoded)
+
+    return count

@@ -1,0 +1,87 @@
+"""What a run trains: its notes, in which order, at which learning rate; a function of the step alone."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nightschool.config.settings import TrainSettings
+from nightschool.learning.auto_choice import AutoChoice
+from nightschool.learning.encoding import Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """What to train on what: fixed for the whole run."""
+
+    notes: Sequence[Encoded]
+    ids: Sequence[str]
+    """The notes' content ids: their order in each epoch is derived from these."""
+    sources: Sequence[str]
+    """Where the notes are from, for messages."""
+    validation: Sequence[Encoded]
+    prefix: Sequence[int]
+    """Token ids of the prompt that all notes begin with."""
+    padding: int
+    settings: TrainSettings
+    identity: Mapping[str, str]
+    """Fingerprints of dataset, prompt and base."""
+    suffix: Sequence[int] = ()
+    """Token ids of the prompt after the note, which all notes share too."""
+    offsets: Mapping[int, float] = field(default_factory=dict)
+    """What the loss adds to the logits where an answer begins: token id -> nats; see `balance.py`."""
+    choices: Sequence[AutoChoice] = ()
+    """What was chosen in making it."""
+
+    @property
+    def longest(self) -> int:
+        """The most tokens that a note has with its prompt and answer."""
+        return max(len(note.prompt) + len(note.answer) for note in [*self.notes, *self.validation])
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.notes) / self.settings.effective_batch)
+
+    @property
+    def total_steps(self) -> int:
+        return max(1, round(self.steps_per_epoch * self.settings.epochs))
+
+    def indices(self, step: int) -> list[int]:
+        """The indices of a step's notes (the step is 1-based)."""
+        epoch, place = divmod(step - 1, self.steps_per_epoch)
+        size = self.settings.effective_batch
+        order = epoch_order(self.ids, self.settings.seed, epoch)
+        return order[place * size : (place + 1) * size]
+
+    def steps(self, least: int = 0) -> Iterator[list[int]]:
+        """The indices of each step's notes: of all steps, and of `least` if these are fewer."""
+        size, count = self.settings.effective_batch, max(least, self.total_steps)
+        for first in range(0, count, self.steps_per_epoch):
+            order = epoch_order(self.ids, self.settings.seed, first // self.steps_per_epoch)
+            for place in range(min(self.steps_per_epoch, count - first)):
+                yield order[place * size : (place + 1) * size]
+
+
+def rate(step: int, total: int, settings: TrainSettings) -> float:
+    """The learning rate of a step (1-based) as a share of the peak: linear warm-up, then the schedule."""
+    warmup = max(1, round(settings.warmup * total))
+    if step <= warmup:
+        return step / warmup
+    done = (step - warmup) / (total - warmup + 1)
+    if settings.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    return 1 - done if settings.schedule == "linear" else 1.0
+
+
+def epoch_order(ids: Sequence[str], seed: int, epoch: int) -> list[int]:
+    """The notes' order in an epoch: by a hash, so the same on every machine and version."""
+    return list(_order(tuple(ids), seed, epoch))
+
+
+@functools.lru_cache(maxsize=2)
+def _order(ids: tuple[str, ...], seed: int, epoch: int) -> Sequence[int]:
+    keys = [hashlib.sha256(f"{seed}:{epoch}:{id_}".encode()).digest() for id_ in ids]
+    return sorted(range(len(ids)), key=keys.__getitem__)

@@ -1,0 +1,44 @@
+"""The report's charts as PNGs, each for a light and a dark page."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from nightschool.reports.charts.accuracy_chart import ladder
+from nightschool.reports.charts.confusion import confusion
+from nightschool.reports.charts.curves import loss, reliability, risk_coverage
+from nightschool.reports.charts.drawing import save
+from nightschool.reports.charts.night_chart import night
+from nightschool.reports.charts.palette import SCHEMES, Palette
+from nightschool.stats.results import Report
+
+DRAWERS: dict[str, Callable[[Report, Palette], Figure | None]] = {
+    "accuracy": ladder,
+    "confusion-before": partial(confusion, "before"),
+    "confusion-after": partial(confusion, "after"),
+    "loss": loss,
+    "reliability": reliability,
+    "risk-coverage": risk_coverage,
+    "night": night,
+}
+
+
+def draw(report: Report, folder: Path) -> dict[str, dict[str, Path]]:
+    """Write the PNGs into `folder`; returns {chart: {"light": path, "dark": path}}.
+
+    A chart without data is left out, and its file from an earlier report is removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    charts: dict[str, dict[str, Path]] = {}
+    for name, drawer in DRAWERS.items():
+        for scheme, palette in SCHEMES.items():
+            path = folder / f"{name}-{scheme}.png"
+            figure = drawer(report, palette)
+            if figure is None:
+                path.unlink(missing_ok=True)
+            else:
+                save(figure, path)
+                charts.setdefault(name, {})[scheme] = path
+    return charts

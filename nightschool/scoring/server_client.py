@@ -1,0 +1,188 @@
+"""An OpenAI-compatible server (Ollama, llama.cpp, ...) that answers one note at a time.
+
+Notes go to this computer alone, unless the settings say otherwise: before anything is sent, the
+address that was reached is looked at, and a redirect is never followed. Proxies are not used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from nightschool.config.settings import ServerSettings, is_loopback
+from nightschool.notes.decoding import encodable, one_line
+
+Trouble = Literal["timeout", "error"]
+
+# Enough for a model that thinks before it answers.
+_MOST_TOKENS = 1024
+_MOST_BYTES = 4_000_000
+# Answers that mean "not yet": the model is being loaded, or others are served.
+_LATER = (429, 503)
+_AGAIN_S = 0.5
+
+
+class ServerError(Exception):
+    """Why a note has no answer, in a few words, which may be the server's own."""
+
+    def __init__(self, trouble: Trouble, message: str) -> None:
+        super().__init__("".join(filter(str.isprintable, message)))
+        self.trouble = trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to ask, and as whom."""
+
+    settings: ServerSettings
+    key: str = ""
+    """Sent as a bearer token where it is not empty."""
+
+    @property
+    def host(self) -> str:
+        return str(urlsplit(self.settings.url).hostname)
+
+    def ask(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """The model's reply to a chat of messages (role, content). Raises ServerError."""
+        body = {
+            "model": self.settings.model,
+            "messages": list(messages),
+            "temperature": 0,
+            "max_tokens": _MOST_TOKENS,
+            "stream": False,
+        }
+        return _content(self._patiently("POST", "/chat/completions", json.dumps(body).encode()))
+
+    def models(self) -> list[str]:
+        """The names of the models that the server offers. Raises ServerError."""
+        found = _parsed(self._patiently("GET", "/models", None))
+        rows = found.get("data") if isinstance(found, dict) else None
+        if not isinstance(rows, list):
+            raise ServerError("error", "its list of models is of another form")
+        return [one_line(str(row.get("id", ""))) for row in rows if isinstance(row, dict)]
+
+    def _patiently(self, method: str, path: str, body: bytes | None) -> bytes:
+        """The body of an answer, asked for again while the server says "not yet"."""
+        deadline = time.monotonic() + self.settings.timeout_s
+        while True:
+            status, content = self._exchange(method, path, body, deadline)
+            if status == 200:
+                return content
+            if status not in _LATER or time.monotonic() + _AGAIN_S > deadline:
+                raise ServerError("error", f"HTTP {status}{_why(content)}")
+            time.sleep(_AGAIN_S)
+
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, deadline: float
+    ) -> tuple[int, bytes]:
+        """One request; all of it ends by `deadline` (of `time.monotonic`)."""
+        url = urlsplit(self.settings.url)
+        left = max(0.01, deadline - time.monotonic())
+        connection = _connection(url, left)
+        over = threading.Event()
+        reached: list[socket.socket] = []
+
+        def end() -> None:
+            over.set()
+            for sock in reached:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+        # The socket's own timeout begins anew with every byte.
+        watch = threading.Timer(left, end)
+        watch.daemon = True
+        watch.start()
+        try:
+            connection.connect()
+            reached.append(connection.sock)
+            self._see_where_it_is(connection.sock)
+            headers = {"Content-Type": "application/json", "Accept": "application/json"}
+            if self.key:
+                headers["Authorization"] = f"Bearer {self.key}"
+            connection.request(method, _base_path(url) + path, body, headers)
+            response = connection.getresponse()
+            if 300 <= response.status < 400:
+                to = urlsplit(response.getheader("Location") or "").hostname or "elsewhere"
+                raise ServerError("error", f"it redirects to {to}, which is not followed")
+            content = response.read(_MOST_BYTES + 1)
+            if over.is_set():
+                raise TimeoutError
+            if len(content) > _MOST_BYTES:
+                raise ServerError("error", f"an answer of more than {_MOST_BYTES:,} bytes")
+            return response.status, content
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if over.is_set() or isinstance(error, TimeoutError):
+                wait = f"no answer within {self.settings.timeout_s:g} s"
+                raise ServerError("timeout", wait) from None
+            raise ServerError("error", _said(error)) from None
+        finally:
+            watch.cancel()
+            connection.close()
+
+    def _see_where_it_is(self, sock: socket.socket) -> None:
+        """A name may lead anywhere: only the address that was reached counts."""
+        if not self.settings.allow_remote:
+            address = str(sock.getpeername()[0])
+            if not is_loopback(address):
+                raise ServerError("error", f"{self.host} is {address}, not this computer")
+
+
+def _connection(url: SplitResult, timeout_s: float) -> http.client.HTTPConnection:
+    host = str(url.hostname)
+    if url.scheme == "https":
+        return http.client.HTTPSConnection(
+            host, url.port or 443, timeout=timeout_s, context=ssl.create_default_context()
+        )
+    return http.client.HTTPConnection(host, url.port or 80, timeout=timeout_s)
+
+
+def _base_path(url: SplitResult) -> str:
+    """The path that the protocol's own begin with: "/v1" where the settings name none."""
+    path = url.path.rstrip("/").removesuffix("/chat/completions")
+    return path or "/v1"
+
+
+def _content(body: bytes) -> str:
+    """The text in an answer of the chat-completions protocol."""
+    try:
+        content = _parsed(body)["choices"][0]["message"]["content"]
+    except (KeyError, IndexError, TypeError):
+        raise ServerError("error", "an answer of another form than chat completions") from None
+    if isinstance(content, list):
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return encodable(content) if isinstance(content, str) else ""
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise ServerError("error", "broken JSON") from None
+
+
+def _why(body: bytes) -> str:
+    """What an error's body says, if it is short text: ": model not found"."""
+    try:
+        error = json.loads(body.decode("utf-8"))["error"]
+        message = error["message"] if isinstance(error, dict) else error
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return ""
+    return f": {str(message).strip().splitlines()[0][:120]}" if str(message).strip() else ""
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused (is the server running?)"
+    if isinstance(error, socket.gaierror):
+        return "there is no host of that name"
+    text = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return text.splitlines()[0][:120]

@@ -1,0 +1,114 @@
+"""Sort notes with a promoted adapter, in a child process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nightschool.config.errors import LearningError
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings, recorded
+from nightschool.learning.base import attach, load_base, load_tokenizer
+from nightschool.learning.device import Device, capped, lock, pick
+from nightschool.learning.encoding import Encoder
+from nightschool.learning.hub import fingerprint, locate
+from nightschool.notes.none_of_the_above import none_kind
+from nightschool.scoring.scorer import best, score
+from nightschool.stages.parent import Parent
+from nightschool.stats.calibration import scaled
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A run's model, ready to answer, and what its card says of it. It holds its device while it is kept."""
+
+    card: Mapping[str, Any]
+    settings: Settings
+    device: Device
+    encoder: Encoder
+    model: Any
+    """A peft PeftModel."""
+    held: BaseFileLock | None
+
+
+def load_model(school: School, run: int, say: Callable[[str, str], None]) -> LoadedModel:
+    """The model that a run published, on its own base and with its own prompt.
+
+    Raises LearningError where it or its base is gone, DeviceBusy where another process trains, or programs hold
+    the memory of its GPU.
+    """
+    folder = school.model_folder(run)
+    try:
+        card = json.loads((folder / "model.json").read_text("utf-8"))
+    except OSError:
+        raise LearningError(
+            f"the model of run {run} is gone from {folder}: train again, or roll back"
+        ) from None
+    settings = recorded(card["settings"])
+    base = locate(settings.base, school.root)
+    if base is None:
+        raise LearningError(
+            f"base model {settings.base!r} is not on disk: `nightschool doctor` says more"
+        )
+    if fingerprint(base) != card["base_fingerprint"]:
+        raise LearningError(
+            f"{base} is not the base that run {run} was trained on: put it back, or train again"
+        )
+    device = pick(settings.train)
+    # A second model beside one in training would not fit.
+    held = lock(school, device) if device.torch.type != "cpu" else None
+    encoder = Encoder(
+        load_tokenizer(base),
+        card["kinds"],
+        settings.kinds,
+        settings.prompt.instructions,
+        settings.train.max_tokens,
+    )
+    with capped(device, settings.train):
+        frozen = load_base(base, device, settings.train.quantisation, school.quantised, say)
+        model = attach(frozen, folder / "adapter")
+    return LoadedModel(card, settings, device, encoder, model, held)
+
+
+def classify(
+    school: School, run: int, notes: Sequence[Mapping[str, str]], abstain: bool, parent: Parent
+) -> dict[str, Any]:
+    """Score notes (`source`, `text`) with the model of a run; sends one `classified` message each.
+
+    Probabilities are those with the temperature that the model's validation notes gave, where its
+    comparison found one. With `abstain`, a note whose likeliest kind is less probable than the
+    model's threshold gets the kind none.
+    """
+    used = load_model(school, run, parent.say)
+    card, encoder = used.card, used.encoder
+    if abstain and "threshold" not in card:
+        raise LearningError(
+            f"classify.abstain is on, and run {run} has no threshold (it was compared by an earlier "
+            "version, or not at all): `nightschool run --new` finds one, or set classify.abstain = false"
+        )
+    encoded = [encoder.encode(note["text"]) for note in notes]
+    rows = score(used.model, encoder, encoded, used.device)
+    if temperature := card.get("temperature"):
+        rows = scaled(np.array(rows), temperature).tolist()
+    threshold = card["threshold"] if abstain else 0.0
+    unsorted = none_kind(encoder.kinds, used.settings.notes.none) or "none"
+    for note, seen, row in zip(notes, encoded, rows, strict=True):
+        likeliest = best(encoder.kinds, row)
+        unsure = max(row) < threshold
+        parent.send(
+            "classified",
+            source=note["source"],
+            kind=unsorted if unsure else likeliest,
+            likeliest=likeliest,
+            probability=max(row),
+            unseen=seen.left_out / max(1, seen.characters),
+            probabilities=dict(zip(encoder.kinds, row, strict=True)),
+        )
+    return {"outcome": "finished", "result": {"run": run}}

@@ -1,0 +1,246 @@
+"""The report of a run, put together from what its stages recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from nightschool.config.errors import LearningError
+from nightschool.notes.dataset import Dataset, Item
+from nightschool.notes.none_of_the_above import none_kind
+from nightschool.scoring.decision import Judgement, Questions, Rules, against_cheap, decide, judge
+from nightschool.stages.champion import Incumbent, incumbent, is_again
+from nightschool.stages.comparison_arms import ladder
+from nightschool.stages.confidence import certainty, keep_with_model
+from nightschool.stages.provenance import provenance
+from nightschool.stages.seeds import validation_loss
+from nightschool.stages.test_exposure import ARMS, exposures_of_test, record_exposure
+from nightschool.stats.calibration import scaled
+from nightschool.stats.intervals import design_effect
+from nightschool.stats.metrics import scores
+from nightschool.stats.paired import paired
+from nightschool.stats.results import (
+    CHEAP_ARMS,
+    FORMAT,
+    Answer,
+    Arm,
+    ArmName,
+    Calibration,
+    Champion,
+    Paired,
+    Report,
+    Seed,
+)
+
+if TYPE_CHECKING:
+    from nightschool.stages.context import StageContext
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """The test notes, and what the base (before) and the adapter (after) answered."""
+
+    dataset: Dataset
+    test: Sequence[Item]
+    asked: Questions
+    stages: Mapping[str, Mapping[str, Any]]
+    """The results of baseline and evaluate, as `before` and `after`."""
+    answers: Mapping[str, list[str]]
+
+
+def make_report(context: StageContext) -> Report:
+    """Compare before and after on the test notes, beside the other arms and the model in use.
+
+    Puts what the validation notes gave (temperature, threshold) beside the adapter, for `classify`.
+    """
+    measured = _gather(context)
+    dataset, asked = measured.dataset, measured.asked
+    others = ladder(context, dataset)
+    record_exposure(context, dataset, ARMS)
+    arms, pairs = _arms(measured, others.answers)
+    right = np.array([a == t for a, t in zip(measured.answers["after"], asked.true, strict=True)])
+    certainties = _certainties(context, measured)
+    answers = _answers(measured, certainties["calibration"])
+    worth = len(right) / design_effect(right - right.mean(), asked.codes)
+    report = {
+        "format": FORMAT,
+        "run": context.run,
+        "items": len(measured.test),
+        "arm_notes": others.notes,
+        "arms": list(arms.values()),
+        "paired": pairs["before"],
+        **_decision(context, measured, arms, pairs),
+        **certainties,
+        "looks": exposures_of_test(context, dataset, float(right.mean()), worth),
+        "seeds": _seeds(context, measured),
+        "answers": answers,
+        "changes": [
+            {**answer, "text": item.text}
+            for answer, item in zip(answers, measured.test, strict=True)
+            if (answer["before"] == item.kind) != (answer["after"] == item.kind)
+        ],
+        **provenance(context, dataset, asked.groups),
+    }
+    return cast(Report, report)
+
+
+def _gather(context: StageContext) -> _Measured:
+    dataset = context.dataset()
+    stages = {"before": context.result("baseline"), "after": context.result("evaluate")}
+    if stages["before"]["prompt"] != stages["after"]["prompt"]:
+        raise LearningError("before and after saw different prompts: queue a new run")
+    test = dataset.of("test")
+    asked = Questions(
+        dataset.kinds,
+        [item.kind for item in test],
+        [item.group for item in test],
+        none_kind(dataset.kinds, context.settings.notes.none),
+    )
+    answers = {name: [stage["answers"][item.id] for item in test] for name, stage in stages.items()}
+    return _Measured(dataset, test, asked, stages, answers)
+
+
+def _arms(
+    measured: _Measured, others: Mapping[ArmName, list[str]]
+) -> tuple[dict[ArmName, Arm], dict[ArmName, Paired]]:
+    """Every arm's scores, and the night's model against each of the others."""
+    asked, after = measured.asked, measured.answers["after"]
+    answers: dict[ArmName, list[str]] = {
+        **others, "before": measured.answers["before"], "after": after,
+    }  # fmt: skip
+    arms: dict[ArmName, Arm] = {}
+    pairs: dict[ArmName, Paired] = {}
+    for name, given in answers.items():
+        arms[name] = scores(name, asked.kinds, asked.true, given, asked.groups)
+        if name != "after":
+            pairs[name] = paired(asked.kinds, asked.true, given, after, asked.groups)
+            arms[name]["after_better"] = pairs[name]["p_better"]
+    return arms, pairs
+
+
+def _decision(
+    context: StageContext,
+    measured: _Measured,
+    arms: Mapping[ArmName, Arm],
+    pairs: Mapping[ArmName, Paired],
+) -> dict[str, Any]:
+    """The report's keys `decision` to `champion`."""
+    asked, after = measured.asked, measured.answers["after"]
+    rules = Rules(context.settings.decide.confidence, context.settings.decide.margin)
+    judged = [judge("before", asked, measured.answers["before"], after, rules)]
+    champion, shown = incumbent(context, [item.id for item in measured.test]), None
+    if champion:
+        judgement, shown = _against(champion, measured, rules)
+        judged += [judgement] if judgement else []
+    cheap = {name: pairs[name] for name in CHEAP_ARMS if name in pairs}
+    accuracy = {name: arms[name]["accuracy"] for name in cheap}
+    check, rivals = against_cheap(asked, cheap, accuracy, rules)
+    verdict = decide(judged, check)
+    if champion and shown and shown["paired"] and is_again(context, champion.run):
+        again = f"it is run {champion.run}'s model again, bit for bit: it has learnt from the same"
+        reason = f"{again}; {verdict.reason}"
+        verdict = replace(verdict, decision="keep", reason=reason, more_notes=None)
+    return {
+        "decision": verdict.decision,
+        "reason": verdict.reason,
+        "checks": list(verdict.checks),
+        "more_notes": verdict.more_notes,
+        "rivals": [rival.name for rival in rivals],
+        "champion": shown,
+    }
+
+
+def _against(
+    champion: Incumbent, measured: _Measured, rules: Rules
+) -> tuple[Judgement | None, Champion]:
+    """The night's model against the one in use, on the test notes that this has answered.
+
+    On fewer than half of them they are not compared.
+    """
+    shown = Champion(run=champion.run, accuracy=None, paired=None, why_not=champion.why_not)
+    both = [n for n, item in enumerate(measured.test) if item.id in champion.answers]
+    if 2 * len(both) < len(measured.test):
+        return None, shown
+    asked = measured.asked
+    same = replace(
+        asked, true=[asked.true[n] for n in both], groups=[asked.groups[n] for n in both]
+    )
+    old = [champion.answers[measured.test[n].id] for n in both]
+    new = [measured.answers["after"][n] for n in both]
+    judgement = judge("champion", same, old, new, rules)
+    right = sum(a == t for a, t in zip(old, same.true, strict=True))
+    shown["accuracy"], shown["paired"] = right / len(both), judgement.paired
+    return judgement, shown
+
+
+def _certainties(context: StageContext, measured: _Measured) -> dict[str, Any]:
+    """The report's keys `calibration` to `abstention`."""
+    found = {
+        name: certainty(stage, measured.dataset, measured.asked.codes, context.settings)
+        for name, stage in measured.stages.items()
+        if "probabilities" in stage
+    }
+    if "after" in found:
+        keep_with_model(context, found["after"])
+    return {
+        "calibration": {name: one.calibration for name, one in found.items()},
+        "risk_coverage": {name: one.risk_coverage for name, one in found.items()},
+        "out_of_scope": {name: one.out_of_scope for name, one in found.items() if one.out_of_scope},
+        "abstention": found["after"].abstention if "after" in found else None,
+    }
+
+
+def _seeds(context: StageContext, measured: _Measured) -> list[Seed]:
+    """What each seed's model answered, in the order in which they were trained."""
+    trained, evaluated = context.result("train"), measured.stages["after"]
+    settings, asked = context.settings.train, measured.asked
+    one = {
+        "seed": settings.seed,
+        "validation_loss": validation_loss(trained, settings),
+        "adapter_sha256": trained["adapter_sha256"],
+    }
+    of_seed = {found["seed"]: found["answers"] for found in evaluated.get("seeds", [])}
+    rows = []
+    for training in trained.get("seeds", [one]):
+        answers = of_seed.get(training["seed"], evaluated["answers"])
+        given = [answers[item.id] for item in measured.test]
+        arm = scores("after", asked.kinds, asked.true, given, asked.groups)
+        rows.append(
+            Seed(
+                seed=training["seed"],
+                used=training["seed"] == trained.get("seed", settings.seed),
+                accuracy=arm["accuracy"],
+                macro_f1=arm["macro_f1"],
+                validation_loss=training["validation_loss"],
+                adapter_sha256=training["adapter_sha256"],
+            )
+        )
+    return rows
+
+
+def _answers(measured: _Measured, calibrated: Mapping[str, Calibration]) -> list[Answer]:
+    rows = {name: _sure(measured, name, calibrated.get(name)) for name in measured.stages}
+    return [
+        Answer(
+            source=item.source,
+            kind=item.kind,
+            before=measured.answers["before"][number],
+            after=measured.answers["after"][number],
+            before_probability=rows["before"][number],
+            after_probability=rows["after"][number],
+        )
+        for number, item in enumerate(measured.test)
+    ]
+
+
+def _sure(measured: _Measured, name: str, calibrated: Calibration | None) -> Sequence[float | None]:
+    """How probable each test note's answer is, with the temperature that `classify` uses, too."""
+    if calibrated is None:
+        return [None] * len(measured.test)
+    recorded = measured.stages[name]["probabilities"]
+    rows = np.array([recorded[item.id] for item in measured.test])
+    heat = calibrated["temperature"]
+    return cast(list[float], (rows if heat is None else scaled(rows, heat)).max(axis=1).tolist())

@@ -1,0 +1,24 @@
+"""The parent process as a stage sees it: where progress goes to, and where the request to stop comes from."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Parent(Protocol):
+    """The interface that `tasks.channel` implements over a pipe, and tests in memory."""
+
+    born: float
+    """When the child process started, by the monotonic clock."""
+
+    def should_stop(self) -> bool:
+        """Whether the parent has asked for a stop at the next step border."""
+
+    def progress(self, step: int, total: int, loss: float | None, eta_s: float | None) -> None:
+        """Report how far the stage is; `loss` in nats, `eta_s` in seconds."""
+
+    def say(self, kind: str, message: str) -> None:
+        """Add a line to the run's log."""
+
+    def send(self, event: str, **content: object) -> None:
+        """Send any other message."""

@@ -1,0 +1,332 @@
+"""The time plan of a run: three timed steps, what fits, and the time left while it trains."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nightschool.config.durations import spoken
+from nightschool.config.night import left_s, length_s
+from nightschool.config.paths import School
+from nightschool.learning.auto_choice import AutoChoice
+from nightschool.learning.memory_plan import MemoryPlan, Shape
+from nightschool.learning.time_model import (
+    Body,
+    Course,
+    Lap,
+    Pace,
+    Shorter,
+    Timed,
+    WayOut,
+    fit,
+    key,
+    lap,
+    said,
+    sample,
+    several,
+    ways_out,
+)
+from nightschool.ledger.ledger import Ledger
+from nightschool.stages.context import StageContext, kept_as, write_json
+
+if TYPE_CHECKING:
+    from nightschool.learning.device import Device
+    from nightschool.learning.prepared_model import PreparedModel
+    from nightschool.learning.training_task import TrainingTask
+
+# What comes after training, for `run --quick`: scoring again, with the adapter's arithmetic on top,
+# and the report (bootstrap, charts), which took 6 to 8 s on two cores.
+_SCORED_AGAIN = 1.25
+_COMPARE_S = 10.0
+# Steps that are kept of earlier runs on one device, with one base and plan.
+_KEPT = 24
+
+
+@dataclass(frozen=True, slots=True)
+class TimePlan:
+    """What a run trains and how long that takes, decided before its first step and then fixed."""
+
+    task: TrainingTask
+    """The one that was given, or the part of it that `--quick` has just chosen."""
+    pace: Pace
+    restart_s: float
+    chosen: list[dict[str, str]]
+    timed: list[Timed]
+    """The steps that were timed just now; empty in later chunks."""
+
+
+def kept_part(context: StageContext, task: TrainingTask) -> TrainingTask:
+    """What a run trains: all of it, or the part that it chose at its first chunk."""
+    from nightschool.learning.timing import part_of
+
+    kept = context.kept_plan().get("time", {}).get("lap")
+    return part_of(task, kept_as(Lap, kept)) if kept else task
+
+
+def time_plan(
+    context: StageContext,
+    prepared: PreparedModel,
+    task: TrainingTask,
+    plan: MemoryPlan,
+    device: Device,
+) -> TimePlan | None:
+    """The run's time plan: made at its first chunk and told, kept for the others.
+
+    `task` is the `kept_part`. None where the device's memory does not suffice for the largest step.
+    """
+    timed: list[Timed] = []
+    if "time" not in context.kept_plan():
+        just_now = _decide(context, prepared, task, plan, device)
+        if just_now is None:
+            return None
+        timed, task = just_now, kept_part(context, task)
+    kept = context.kept_plan()["time"]
+    return TimePlan(task, kept_as(Pace, kept["pace"]), kept["restart_s"], kept["chosen"], timed)
+
+
+def _decide(
+    context: StageContext,
+    prepared: PreparedModel,
+    task: TrainingTask,
+    plan: MemoryPlan,
+    device: Device,
+) -> list[Timed] | None:
+    from nightschool.learning.timing import course_of, part_of, shorter, time_steps
+
+    restart_s = time.monotonic() - context.parent.born
+    timed = time_steps(prepared, task, device, context.parent.should_stop)
+    if timed is None:
+        return None
+    pace = fit(timed, recall(context.school, _key(task, plan, device)))
+    course = course_of(task, prepared.layout, plan.budget, restart_s)
+    shorter_text = shorter(task, prepared.layout, plan.budget, restart_s)
+    part: Lap | None = None
+    chosen: list[dict[str, str]] = []
+    if limit_s := task.settings.quick_minutes * 60:
+        part, chosen = _quick(context, task, pace, course, shorter_text, limit_s)
+    if part:
+        kept = part_of(task, part)
+        course = course_of(kept, prepared.layout, plan.budget, restart_s)
+        shorter_text = shorter(kept, prepared.layout, plan.budget, restart_s)
+    context.parent.say("state", said(course, pace, task.settings.seeds))
+    body = body_of(Shape.read(context.base_folder()), task.settings.top_layers, plan)
+    _warn(context, pace, course, shorter_text, body)
+    context.keep_plan(
+        time={
+            "pace": asdict(pace),
+            "restart_s": restart_s,
+            "lap": asdict(part) if part else None,
+            "chosen": chosen,
+        }
+    )
+    return timed
+
+
+def _quick(
+    context: StageContext,
+    task: TrainingTask,
+    pace: Pace,
+    course: Course,
+    shorter_text: Sequence[Shorter],
+    limit_s: float,
+) -> tuple[Lap | None, list[dict[str, str]]]:
+    """What of a training fits into what is left of `run --quick`, and the choices in words.
+
+    None where all of it does.
+    """
+    seeds = task.settings.seeds
+    with Ledger(context.school.ledger_file) as ledger:
+        used = ledger.seconds(context.run)
+        after = seeds * _SCORED_AGAIN * ledger.seconds(context.run, "baseline") + _COMPARE_S
+    left = max(0.0, limit_s - used - after) / seeds
+    found = lap(left, pace, course, shorter_text)
+    whole = (found.epochs, found.max_tokens, found.steps) == (course.epochs, None, None)
+    if not whole:  # a part is trained by a process of its own, which has to start
+        found = lap(max(0.0, left - course.restart_s), pace, course, shorter_text)
+    each = f" with each of {seeds} seeds" if seeds > 1 else ""
+    reason = (
+        f"--quick: of {spoken(limit_s)}, {spoken(left)} are left to train in{each}; "
+        f"the whole training would take {course.estimate(pace)}"
+    )
+    choices = [AutoChoice("epochs", f"{found.epochs:g} of {course.epochs:g}", reason)]
+    if found.max_tokens is not None:
+        cost = next(rung.cost for rung in shorter_text if rung.max_tokens == found.max_tokens)
+        choices.append(AutoChoice("training text", f"{found.max_tokens} tokens a note", cost))
+    if found.steps is not None:
+        notes = min(len(task.notes), found.steps * task.settings.effective_batch)
+        share = f"{notes} of {len(task.notes)}"
+        choices.append(AutoChoice("training notes", share, "the first in the order of a hash"))
+    if not found.fits:
+        context.parent.say(
+            "warning", f"even one step may take longer than the {spoken(left)} that are left"
+        )
+    return None if whole else found, context.chose(*choices)
+
+
+def _warn(
+    context: StageContext, pace: Pace, course: Course, shorter_text: Sequence[Shorter], body: Body
+) -> None:
+    """Say where a run that waits for the night takes longer than what is left of it."""
+    with Ledger(context.school.ledger_file) as ledger:
+        if ledger.run(context.run).timing != "tonight":
+            return
+    night, seeds = context.settings.night, context.settings.train.seeds
+    window = left_s(night, time.time())
+    if several(course, seeds).seconds(pace) <= window:
+        return
+    found = ways(window, pace, course, shorter_text, body, seeds)
+    for line in advice(several(course, seeds), pace, window, length_s(night), found):
+        context.parent.say("warning", line)
+
+
+def ways(
+    window_s: float,
+    pace: Pace,
+    course: Course,
+    shorter_text: Sequence[Shorter],
+    body: Body,
+    seeds: int,
+) -> list[WayOut]:
+    """`ways_out` for a run of several seeds, each of which takes `course`: first of all fewer of them."""
+    if seeds == 1:
+        return ways_out(window_s, pace, course, shorter_text, body)
+    fewer = min(seeds - 1, int(window_s / course.seconds(pace)))
+    if fewer < 1:
+        return []
+    spread = "no spread is seen" if fewer == 1 else "the spread is less well known"
+    return [WayOut(f"train.seeds = {fewer}", fewer * course.seconds(pace), spread)]
+
+
+def advice(
+    course: Course, pace: Pace, window_s: float, night_s: float, found: Sequence[WayOut]
+) -> list[str]:
+    """Lines for an owner whose training takes longer than the `window_s` that a night has (left)."""
+    nights = 1 + math.ceil((course.seconds(pace) - window_s) / night_s)
+    lines = [
+        f"training takes {course.estimate(pace)}, and the night's window has {spoken(window_s)}: "
+        f"left as it is, it goes on the next night, {nights} nights in all"
+    ]
+    if not found:
+        return [
+            *lines,
+            "no single change makes it fit: combine max_tokens, epochs, layers, base and seeds",
+        ]
+    return [*lines, *(f"a way out: {way}" for way in found)]
+
+
+def body_of(shape: Shape, top_layers: int, plan: MemoryPlan) -> Body:
+    """What of a base and a plan decides how other layers or another base compare."""
+    trained = min(top_layers or shape.layers, shape.layers)
+    weights = float(shape.layers * shape.layer_parameters)
+    return Body(shape.layers, trained, plan.recomputed, weights)
+
+
+# What earlier runs measured
+
+
+def recall(school: School, name: str) -> list[Timed]:
+    """The steps that earlier runs timed under a key; none where the file is not there or broken."""
+    try:
+        kept = json.loads(school.pace_file.read_text("utf-8"))[name]["timed"]
+        timed = [Timed(*map(float, step)) for step in kept]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [step for step in timed if step.seconds > 0 and step.passes > 0 and step.tokens > 0]
+
+
+def remember(school: School, name: str, timed: Sequence[Timed]) -> None:
+    """Keep timed steps under a key; where they are few, with those that stand there already.
+
+    Where that cannot be written it is let be: no run is worth less for it.
+    """
+    try:
+        kept: Mapping[str, Any] = dict(json.loads(school.pace_file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        kept = {}
+    newest = sample(timed, _KEPT)
+    both = [*newest, *sample(recall(school, name), _KEPT - len(newest))]
+    steps = [[step.passes, step.tokens, round(step.seconds, 6)] for step in both]
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    with contextlib.suppress(OSError):
+        write_json(school.pace_file, {**kept, name: {"at": at, "timed": steps}})
+
+
+def _key(task: TrainingTask, plan: MemoryPlan, device: Device) -> str:
+    base = task.identity["base"]
+    return key(device.label, base, task.settings.layers, plan.budget, plan.recomputed)
+
+
+class Clock:
+    """The trainer's reporter: times the steps, and tells the time left by the fitted pace."""
+
+    def __init__(
+        self,
+        context: StageContext,
+        prepared: PreparedModel,
+        plan: MemoryPlan,
+        times: TimePlan,
+        device: Device,
+        seed: int = 0,
+    ) -> None:
+        """`seed` is how many of the run's seeds are trained already: all their steps are counted."""
+        self._context, self._student, self._times = context, prepared, times
+        self._key = _key(times.task, plan, device)
+        self._seed, self._seeds = seed, context.settings.train.seeds
+        self._epoch = -1
+        self._course: Course | None = None
+        self._last: float | None = None
+        self._timed: list[Timed] = []
+        self._took = self._told = 0.0  # sums over `_timed`: seconds, and those that the pace says
+
+    def say(self, kind: str, message: str) -> None:
+        self._context.parent.say(kind, message)
+
+    def progress(self, step: int, total: int, loss: float | None, eta_s: float | None) -> None:
+        """A step is done; `eta_s`, the trainer's guess from the mean of its steps, is replaced."""
+        now, last = time.perf_counter(), self._last
+        self._last = now
+        course = self._course_at(step)
+        place = (step - 1) % len(course.steps)
+        validated = step == total or place == len(course.steps) - 1
+        if last is not None and not validated:
+            amount = course.steps[place]
+            self._timed.append(Timed(amount.passes, amount.tokens, now - last))
+            self._took += now - last
+            self._told += self._times.pace.seconds(amount)
+        pace = self._times.pace
+        left = course.seconds(pace, step)
+        left += (self._seeds - 1 - self._seed) * course.seconds(pace)
+        self._context.parent.progress(
+            self._seed * total + step, self._seeds * total, loss, self._slower(course) * left
+        )
+
+    def _course_at(self, step: int) -> Course:
+        """What the whole training asks for, its epochs taken to be like that of the step."""
+        from nightschool.learning.timing import course_of
+
+        task, prepared = self._times.task, self._student
+        epoch = (step - 1) // task.steps_per_epoch
+        if self._course is None or epoch != self._epoch:
+            self._epoch = epoch
+            self._course = course_of(
+                task, prepared.layout, prepared.budget, self._times.restart_s, epoch
+            )
+        return self._course
+
+    def _slower(self, course: Course) -> float:
+        """What the steps took to what the pace says of them; three steps count for the pace itself."""
+        pace = self._times.pace
+        begin = 3 * sum(map(pace.seconds, course.steps)) / len(course.steps)
+        return (begin + self._took) / (begin + self._told)
+
+    def remember(self) -> None:
+        """Keep what was timed for later runs; the steps timed at the start where there is no more."""
+        timed = self._timed if len(self._timed) >= 3 else self._times.timed
+        if timed:
+            remember(self._context.school, self._key, timed)

@@ -1,0 +1,1 @@
+"""Statistics of test results, and the types that hold them."""

@@ -1,0 +1,108 @@
+"""New answers against earlier ones on the same notes: what was fixed, what was broken, how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom, binomtest, norm
+
+from nightschool.stats.intervals import DRAWS, LEVEL, Codes, border, codes_of, design_effect, worth
+from nightschool.stats.macro_f1 import gain
+from nightschool.stats.results import Paired
+
+
+def paired(
+    kinds: Sequence[str],
+    true: Sequence[str],
+    before: Sequence[str],
+    after: Sequence[str],
+    groups: Sequence[str],
+    draws: int = DRAWS,
+) -> Paired:
+    """Compare two arms note by note, `groups` naming the group of near-copies of each note.
+
+    `p_better` and `p_worse`: 1 less `sign_flip`. `delta_ci`: `tango`, for as many notes as the groups
+    are worth. `delta_macro_f1_ci`: `macro_f1.gain`; where no draw differs, as with equal answers, it is
+    that of accuracy. Raises ValueError where there are no notes.
+    """
+    if not true:
+        raise ValueError("there are no notes to compare on")
+    codes = codes_of(groups)
+    difference = differences(true, before, after)
+    wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
+    n, delta = len(difference), float(difference.mean())
+    notes = worth(difference - delta, codes)
+    macro, macro_interval = gain(kinds, true, before, after, codes, draws)
+    interval = tango(wins * notes / n, losses * notes / n, notes)
+    return Paired(
+        wins=wins,
+        losses=losses,
+        mcnemar_p=mcnemar(wins, losses),
+        p_better=1 - sign_flip(difference, codes),
+        p_worse=1 - sign_flip(-difference, codes),
+        design_effect=design_effect(difference - delta, codes),
+        delta_accuracy=delta,
+        delta_ci=list(interval),
+        delta_macro_f1=macro,
+        delta_macro_f1_ci=list(
+            macro_interval if macro_interval[0] < macro_interval[1] else interval
+        ),
+    )
+
+
+def differences(
+    true: Sequence[str], before: Sequence[str], after: Sequence[str]
+) -> NDArray[np.int64]:
+    """1 where a note was fixed, -1 where it was broken, else 0; shape (notes,)."""
+    return np.array(
+        [int(b == t) - int(a == t) for t, a, b in zip(true, before, after, strict=True)],
+        dtype=np.int64,
+    )
+
+
+def mcnemar(wins: int, losses: int) -> float:
+    """The exact two-sided p of McNemar (1947): how often chance alone splits notes so unevenly."""
+    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+
+
+def sign_flip(difference: NDArray[np.int64], codes: Codes) -> float:
+    """The exact one-sided p: how often equal models would show at least such a gain.
+
+    Were the two models equal, each group's net gain could as well have been a loss of that size
+    (Fisher 1935): all ways to flip the groups' signs are counted, by convolution. The p holds
+    however much a group's notes go together. Where every note is a group of its own it is the
+    one-sided exact McNemar test, and 1 - p is the posterior probability that more than half of the
+    notes where the two differ are gains, under the prior Beta(0, 1), the most sceptical of it.
+    """
+    nets = np.bincount(codes, difference).astype(np.int64)
+    sizes, counts = np.unique(np.abs(nets[nets != 0]), return_counts=True)
+    chances = np.ones(1)  # of each sum, from the least (all groups lose) to the greatest
+    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+        ways = np.zeros(2 * size * count + 1)
+        ways[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        chances = np.convolve(chances, ways)
+    least = -int((sizes * counts).sum())
+    return min(1.0, float(chances[int(nets.sum()) - least :].sum()))
+
+
+def tango(wins: float, losses: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """The score interval of a difference of paired proportions (Tango 1998); counts may be fractions.
+
+    It inverts the test of each difference, as Wilson's does: so it stays within -1 and 1, has a width
+    also where nothing or everything differs, and covers at the small counts where the bootstrap, whose
+    draws hold no note that was not seen, does not.
+    """
+    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+
+    def compatible(delta: float) -> bool:
+        # The share of losses that is likeliest under `delta`, from Tango's quadratic.
+        b = (2 * n - wins + losses) * delta - wins - losses
+        c = -losses * delta * (1 - delta)
+        lost = (np.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)
+        variance = n * (2 * lost + delta * (1 - delta))
+        return bool((wins - losses - n * delta) ** 2 <= z2 * variance)
+
+    estimate = (wins - losses) / n
+    return border(compatible, estimate, -1.0), border(compatible, estimate, 1.0)

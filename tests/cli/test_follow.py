@@ -1,0 +1,33 @@
+"""The bar that shows how far a run is."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from nightschool.cli.follow import Follower
+from nightschool.config.settings import load
+from nightschool.jobs.requests import request_run
+from nightschool.ledger.ledger import Ledger
+from tests.conftest import MakeSchool
+
+
+def test_each_stage_counts_its_own_steps(make_school: MakeSchool) -> None:
+    school = make_school()
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with Ledger(school.ledger_file) as ledger:
+        run, _ = request_run(ledger, school, load(school.settings_file), "now", new=False)
+        with Follower(school, run.id, console) as follower:
+            [bar] = follower._bar.tasks
+            claim = ledger.claim(run.id, "a worker")
+            assert claim
+            ledger.progress(claim, 3, 9, None, None)
+            follower.poll()
+            assert (bar.completed, bar.total) == (3, 9)
+            ledger.finish(claim, {})
+            follower.poll()
+            assert bar.total is None
+            assert ledger.claim(run.id, "a worker")
+            follower.poll()
+            assert (bar.completed, bar.total) == (0, None)

@@ -1,0 +1,270 @@
+"""Installing, removing and finding again, with each kind's own tools in between."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import filelock
+import pytest
+
+from nightschool.config.errors import ServiceError
+from nightschool.config.paths import School
+from nightschool.jobs.service import backends, installation
+from nightschool.jobs.service.autostart import Autostart
+from nightschool.jobs.service.backends import Kind, usable_kind
+from nightschool.jobs.service.drives import removable_drive
+from nightschool.jobs.service.launchd import LaunchAgent
+from nightschool.jobs.service.systemd import SystemdUser
+from nightschool.jobs.service.task_scheduler import TaskScheduler
+from nightschool.jobs.service.worker_command import WorkerCommand, check_start
+from tests.jobs.service.fake_tools import FakeTools
+
+RUNNING: list[Kind] = [SystemdUser(), LaunchAgent(), TaskScheduler()]
+
+
+def only(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "kinds_here", lambda: [kind])
+
+
+@pytest.mark.parametrize("kind", RUNNING, ids=lambda kind: kind.title)
+def test_a_service_is_installed_found_and_removed(
+    kind: Kind, awkward: WorkerCommand, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(kind, monkeypatch)
+    assert installation.install(kind, awkward) == "new"
+    [found] = installation.installed()
+    assert (found.name, found.school) == (awkward.name, awkward.school)
+    assert found.stale() == [] and found.running() is True and found.log()
+    assert installation.install(kind, awkward) == "same"
+    changed = WorkerCommand(awkward.school, awkward.python, (("HF_HOME", "/elsewhere"),))
+    if not isinstance(kind, TaskScheduler):  # Windows keeps such things for all programs
+        assert installation.install(kind, changed) == "changed"
+    assert installation.installed()[0].running() is True
+    installation.uninstall(found)
+    assert installation.installed() == [] and found.running() is False
+    assert list(kind.folder.iterdir()) == []
+    installation.uninstall(found)  # twice is no error
+
+
+def test_systemd_is_asked_for_what_the_unit_needs(awkward: WorkerCommand, tools: FakeTools) -> None:
+    kind, unit = SystemdUser(), f"{awkward.name}.service"
+    installation.install(kind, awkward)
+    asked = [" ".join(words) for words in tools.calls("systemctl")]
+    assert asked == [
+        "--user daemon-reload", f"--user enable {unit}", f"--user is-active {unit}",
+        f"--user restart {unit}",
+    ]  # fmt: skip
+    installation.install(kind, awkward)
+    assert ["--user", "restart", unit] not in tools.calls("systemctl"), "it was not disturbed"
+    installation.install(kind, WorkerCommand(awkward.school, awkward.python))
+    assert tools.calls("systemctl")[-1] == ["--user", "restart", unit]
+    installation.uninstall(installation.installed()[0])
+    assert ["--user", "disable", "--now", unit] in tools.calls("systemctl")
+    assert not tools.has(f"enabled-{unit}") and not tools.has(f"active-{unit}")
+
+
+def test_a_unit_is_removed_where_systemd_does_not_answer(
+    awkward: WorkerCommand, tools: FakeTools
+) -> None:
+    kind = SystemdUser()
+    installation.install(kind, awkward)
+    link = kind.folder / "default.target.wants" / f"{awkward.name}.service"
+    link.parent.mkdir()
+    link.symlink_to(installation.file_of(kind, awkward.name))
+    tools.break_("systemctl", "Failed to connect to bus: No medium found")
+    [found] = installation.installed()
+    assert found.running() is None
+    installation.uninstall(found)
+    assert not link.is_symlink() and not found.file.exists()
+
+
+def test_launchd_gets_a_changed_agent_anew(
+    awkward: WorkerCommand, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = LaunchAgent()
+    only(kind, monkeypatch)
+    installation.install(kind, awkward)
+    installation.install(kind, WorkerCommand(awkward.school, awkward.python))
+    verbs = [words[0] for words in tools.calls("launchctl") if words[0] != "print"]
+    assert verbs == ["enable", "bootstrap", "bootout", "enable", "bootstrap"]
+    domain = f"gui/{os.getuid()}"
+    installation.install(kind, WorkerCommand(awkward.school, awkward.python))
+    assert ["kickstart", f"{domain}/{awkward.name}"] in tools.calls("launchctl")
+
+
+def test_windows_gets_the_file_and_is_asked_to_run_it(
+    awkward: WorkerCommand, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = TaskScheduler()
+    only(kind, monkeypatch)
+    installation.install(kind, awkward)
+    file = str(installation.file_of(kind, awkward.name))
+    assert tools.calls("schtasks") == [
+        ["/Create", "/TN", awkward.name, "/XML", file, "/F"],
+        ["/Run", "/TN", awkward.name],
+    ]
+
+
+def test_what_the_tool_says_is_passed_on(awkward: WorkerCommand, tools: FakeTools) -> None:
+    tools.break_("systemctl", "first\nFailed to enable unit: it is masked")
+    with pytest.raises(ServiceError, match="daemon-reload` failed: Failed to enable unit: it is"):
+        installation.install(SystemdUser(), awkward)
+
+
+def test_a_missing_tool_is_named(
+    awkward: WorkerCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ServiceError, match="`systemctl` is not on this computer"):
+        installation.install(SystemdUser(), awkward)
+
+
+def test_an_autostart_file_gives_way_to_systemd(awkward: WorkerCommand, tools: FakeTools) -> None:
+    installation.install(Autostart(), awkward)
+    installation.install(SystemdUser(), awkward)
+    assert [found.kind.title for found in installation.installed()] == [SystemdUser.title]
+
+
+def test_a_school_that_moved_and_a_python_that_is_gone_are_stale(
+    awkward: WorkerCommand, tools: FakeTools, tmp_path: Path
+) -> None:
+    installation.install(SystemdUser(), WorkerCommand(awkward.school, tmp_path / "gone" / "python"))
+    assert "its Python is gone" in installation.installed()[0].stale()[0]
+    installation.install(SystemdUser(), awkward)
+    awkward.school.rename(tmp_path / "moved")
+    assert "there is no school in" in installation.installed()[0].stale()[0]
+
+
+@pytest.mark.parametrize("damage", [b"", b"[Unit]\nX-Nightschool-Command=[", b"\xff\xff\xff"])
+def test_a_damaged_file_is_stale_and_written_anew(
+    awkward: WorkerCommand, tools: FakeTools, damage: bytes
+) -> None:
+    installation.install(SystemdUser(), awkward)
+    [found] = installation.installed()
+    found.file.write_bytes(damage)
+    [found] = installation.installed()
+    assert found.stale() == ["its file was changed by hand or damaged"]
+    assert installation.install(SystemdUser(), awkward) == "changed"
+    assert installation.installed()[0].stale() == []
+
+
+def test_another_worker_of_the_school_comes_first(awkward: WorkerCommand, tools: FakeTools) -> None:
+    kind = SystemdUser()
+    installation.check(kind, awkward, False)
+    with filelock.FileLock(School(awkward.school).work_lock):
+        with pytest.raises(ServiceError, match=r"a worker that you started .* end it with Ctrl-C"):
+            installation.check(kind, awkward, False)
+        tools.put(f"active-{awkward.name}.service")  # it is the service's own
+        installation.check(kind, awkward, False)
+
+
+def test_a_config_folder_that_cannot_be_written_is_named(
+    awkward: WorkerCommand, tools: FakeTools, home: Path
+) -> None:
+    (home / ".config").write_text("a file, not a folder")
+    with pytest.raises(ServiceError, match=r"\.service cannot be written \(.*\)"):
+        installation.install(SystemdUser(), awkward)
+
+
+def test_a_school_that_cannot_be_written_is_named(awkward: WorkerCommand, tools: FakeTools) -> None:
+    (awkward.school / ".nightschool").write_text("a file, not a folder")
+    with pytest.raises(ServiceError, match=r"cannot be written to \(.*\)"):
+        installation.check(SystemdUser(), awkward, False)
+
+
+def test_a_removable_drive_is_a_question_of_its_own(
+    awkward: WorkerCommand, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "removable_drive", lambda folder: "sda1")
+    with pytest.raises(ServiceError, match=r"removable drive \(sda1\).*--removable"):
+        installation.check(SystemdUser(), awkward, False)
+    installation.check(SystemdUser(), awkward, True)
+
+
+def test_an_interpreter_without_nightschool_is_noticed(
+    awkward: WorkerCommand, tmp_path: Path
+) -> None:
+    check_start(WorkerCommand(awkward.school, Path(sys.executable)))
+    lonely = tmp_path / "python"
+    lonely.write_text("#!/bin/sh\necho No module named nightschool >&2; exit 1\n")
+    lonely.chmod(0o755)
+    with pytest.raises(ServiceError, match="finds no nightschool outside of this folder"):
+        check_start(WorkerCommand(awkward.school, lonely))
+
+
+# --- which kind ---------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd and autostart are Linux'")
+class TestOnLinux:
+    def test_systemd_is_used_where_its_user_manager_answers(self, tools: FakeTools) -> None:
+        assert isinstance(usable_kind(), SystemdUser)
+
+    def test_a_desktop_without_systemd_gets_an_autostart_file(
+        self, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tools.break_("systemctl", "Failed to connect to bus: No medium found")
+        monkeypatch.setenv("XDG_CURRENT_DESKTOP", "XFCE")
+        assert isinstance(usable_kind(), Autostart)
+
+    def test_neither_is_one_line_that_says_what_to_do(
+        self, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tools.break_("systemctl", "Failed to connect to bus: No medium found")
+        with pytest.raises(ServiceError, match=r"\(Failed to connect to bus.*tmux") as refused:
+            usable_kind()
+        assert "\n" not in str(refused.value) and "wsl.conf" not in str(refused.value)
+        monkeypatch.setattr(backends, "_in_wsl", lambda: True)
+        with pytest.raises(ServiceError, match=r"systemd=true.*wsl\.conf"):
+            usable_kind()
+
+    def test_sudo_is_refused(self, tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SUDO_USER", "hanako")
+        monkeypatch.setenv("USER", "root")
+        with pytest.raises(ServiceError, match="without sudo"):
+            usable_kind()
+
+    def test_lingering_is_explained(self, tools: FakeTools) -> None:
+        assert "loginctl enable-linger" in SystemdUser().remark()
+        tools.put("lingering")
+        assert "lingering is on" in SystemdUser().remark()
+
+
+# --- removable drives ---------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sysfs is Linux'")
+@pytest.mark.parametrize(
+    ("device", "flag", "under", "expected"),
+    [
+        ("pci0000:00/nvme0/nvme0n1/nvme0n1p2", "0", None, None),
+        ("pci0000:00/mmc_host/mmcblk0/mmcblk0p1", "1", None, "mmcblk0p1"),
+        ("pci0000:00/usb2/2-1/block/sda/sda1", "0", None, "sda1"),
+        ("virtual/block/dm-0", "0", "pci0000:00/usb2/2-1/block/sdb/sdb1", "sdb1"),
+        ("virtual/block/dm-1", "0", "pci0000:00/nvme0/nvme0n1/nvme0n1p3", None),
+    ],
+    ids=["ssd", "card", "usb", "encrypted usb", "encrypted ssd"],
+)
+def test_a_removable_drive_is_known(
+    tmp_path: Path, device: str, flag: str, under: str | None, expected: str | None
+) -> None:
+    sysfs = tmp_path / "sys"
+    folder = sysfs / "devices" / device
+    folder.mkdir(parents=True)
+    (folder.parent / "removable").write_text(flag)
+    if under:
+        (sysfs / "devices" / under).mkdir(parents=True)
+        (folder / "slaves").mkdir()
+        (folder / "slaves" / Path(under).name).symlink_to(sysfs / "devices" / under)
+    number = os.stat(tmp_path).st_dev
+    link = sysfs / "dev" / "block" / f"{os.major(number)}:{os.minor(number)}"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(folder)
+    assert removable_drive(tmp_path, sysfs) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sysfs is Linux'")
+def test_a_file_system_without_a_drive_is_not_removable(tmp_path: Path) -> None:
+    assert removable_drive(tmp_path, tmp_path / "no sysfs") is None

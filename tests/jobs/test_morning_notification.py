@@ -1,0 +1,245 @@
+"""The owner is told once, in the morning_notification, of a night in which something was done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nightschool.config.night import is_near, nights
+from nightschool.config.night_settings import WEEKDAYS
+from nightschool.config.paths import School
+from nightschool.config.settings import NightSettings
+from nightschool.jobs import morning_notification
+from nightschool.jobs.morning_notification import newest_nights, tell_of_night
+from nightschool.ledger.ledger import Ledger
+
+M, H = 60.0, 3600.0
+NIGHT = NightSettings()  # 23:00 to 07:00
+
+
+def at(clock: str, day: int = 25) -> float:
+    hour, minute = map(int, clock.split(":"))
+    return time.mktime((2026, 11, day, hour, minute, 0, 0, 0, -1))
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> Iterator[School]:
+    morning_notification._told.clear()
+    yield School(tmp_path / "my 学校")
+    morning_notification._told.clear()
+
+
+def work(school: School, start: float, end: float, outcome: str = "outside_window") -> None:
+    """A run trains from one moment to another."""
+    now = start
+    with Ledger(school.ledger_file, clock=lambda: now) as ledger:
+        run = ledger.next_run() or ledger.add_run({}, "compare", "tonight")
+        while (claim := ledger.claim(run.id, "worker")) and claim.stage != "train":
+            ledger.finish(claim, {"accuracy": 0.4})
+        assert claim
+        now = end
+        ledger.progress(claim, 412, 648, 0.5, 60.0)
+        if outcome == "failed":
+            ledger.fail(claim, "the disk is full")
+        else:
+            ledger.interrupt(claim, outcome, "")
+
+
+class Desktop:
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, str]] = []
+
+    def __call__(self, title: str, text: str) -> str | None:
+        self.shown.append((title, text))
+        return None
+
+
+def ticks(
+    school: School, first: float, last: float, every: float = 5 * M, night: NightSettings = NIGHT
+) -> list[float]:
+    """When a notification was shown between two moments."""
+    told = []
+    while first <= last:
+        desktop = Desktop()
+        tell_of_night(school, night, first, desktop)
+        told += [first] * len(desktop.shown)
+        first += every
+    return told
+
+
+def test_it_is_told_once_after_the_window_has_closed(school: School) -> None:
+    work(school, at("23:30", 24), at("03:00"))
+    assert ticks(school, at("22:00", 24), at("22:55")) == [at("07:05")]
+
+
+def test_a_worker_that_starts_anew_does_not_tell_it_again(school: School) -> None:
+    work(school, at("23:30", 24), at("03:00"))
+    assert ticks(school, at("07:01"), at("07:01")) == [at("07:01")]
+    morning_notification._told.clear()
+    assert ticks(school, at("07:02"), at("22:00")) == []
+    work(school, at("23:30"), at("02:00", 26))
+    assert ticks(school, at("22:00"), at("12:00", 26)) == [at("07:05", 26)]
+
+
+def test_a_computer_that_slept_through_the_morning_tells_it_at_noon_but_not_next_evening(
+    school: School,
+) -> None:
+    work(school, at("23:30", 24), at("03:00"))
+    assert ticks(school, at("12:00"), at("12:30")) == [at("12:00")]
+    school.told_file.unlink()
+    morning_notification._told.clear()
+    assert ticks(school, at("20:00"), at("22:50")) == []
+
+
+def test_of_a_night_without_a_run_nothing_is_told(school: School) -> None:
+    assert ticks(school, at("22:00", 24), at("22:00")) == []
+    work(school, at("12:00"), at("13:00"), "failed")  # by day, while its owner watches
+    morning_notification._told.clear()
+    assert ticks(school, at("14:00"), at("12:00", 26)) == []
+
+
+def decide(school: School, *decided: tuple[float, str]) -> None:
+    """A run waits for the night, and the worker decides."""
+    now = decided[0][0]
+    with Ledger(school.ledger_file, clock=lambda: now) as ledger:
+        run = ledger.add_run({}, "compare", "tonight")
+        for now, reason in decided:  # noqa: B007
+            ledger.decide(run.id, False, reason)
+
+
+def test_of_a_night_in_which_nothing_ran_it_is_told_why(school: School) -> None:
+    decide(
+        school,
+        (at("20:00", 24), "outside_window"),
+        (at("23:00", 24) + 1, "owner_active"),
+        (at("01:00"), "idle_unknown"),
+        (at("06:59") + 50, "outside_window"),
+    )
+    desktop = Desktop()
+    for clock in ("07:05", "07:10"):
+        tell_of_night(school, NIGHT, at(clock), desktop)
+    line = "last night: nothing was done: idle unknown 6 h, owner there 2 h"
+    assert desktop.shown == [("nightschool did nothing last night", line)]
+    with Ledger(school.ledger_file) as ledger:
+        ((name, found),) = newest_nights(ledger, NIGHT, at("12:00"))
+    assert (name, found.aside[0].reason) == ("last night", "idle_unknown")
+
+
+def test_a_night_that_its_owner_paused_is_no_news(school: School) -> None:
+    decide(school, (at("20:00", 24), "paused"))
+    assert ticks(school, at("07:05"), at("07:10")) == []
+    assert named(school, NIGHT, at("07:10")) == [("last night", 0.0)]
+
+
+def test_the_text_says_what_was_done_and_what_is_next(school: School) -> None:
+    work(school, at("23:30", 24), at("02:40"), "owner_active")
+    work(school, at("02:46"), at("03:00"), "on_battery")
+    work(school, at("03:12"), at("03:12") + 1, "window_closed")
+    desktop = Desktop()
+    tell_of_night(school, NIGHT, at("07:05"), desktop)
+    ((title, text),) = desktop.shown
+    assert title == "nightschool trained 3 h 24 min"
+    assert text.split("\n") == [
+        "last night: trained 3 h 24 min (412 of 648 steps), stepped aside 2 times "
+        "(on battery 12 min, owner there 6 min)",
+        "run 1 goes on at step 412 of 648; it stopped last: outside the window",
+    ]
+
+
+def test_a_run_that_failed_says_so_first(school: School) -> None:
+    work(school, at("23:30", 24), at("01:00"), "failed")
+    desktop = Desktop()
+    tell_of_night(school, NIGHT, at("07:05"), desktop)
+    ((title, text),) = desktop.shown
+    assert title == "nightschool: run 1 failed"
+    assert text.endswith("run 1 failed: the disk is full")
+
+
+def test_a_desktop_that_shows_nothing_is_logged_and_not_asked_again(
+    school: School, caplog: pytest.LogCaptureFixture
+) -> None:
+    work(school, at("23:30", 24), at("01:00"))
+    caplog.set_level("INFO")
+    for _ in range(2):
+        tell_of_night(school, NIGHT, at("07:05"), lambda title, text: "no desktop here")
+    assert caplog.messages == ["no notification: no desktop here"]
+
+
+def test_where_nothing_can_be_kept_it_is_told_later_and_once(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path, until: float) -> None:
+        raise OSError(28, "No space left on device")
+
+    work(school, at("23:30", 24), at("01:00"))
+    with monkeypatch.context() as patched:
+        patched.setattr(morning_notification, "_write", full)
+        with pytest.raises(OSError, match="No space left"):
+            ticks(school, at("07:05"), at("07:06"))
+    assert len(ticks(school, at("07:20"), at("09:00"))) == 1
+
+
+def named(school: School, night: NightSettings, now: float) -> list[tuple[str, float]]:
+    with Ledger(school.ledger_file) as ledger:
+        return [(name, found.worked_s / H) for name, found in newest_nights(ledger, night, now)]
+
+
+def test_the_newest_night_is_the_one_under_way_or_the_last(school: School) -> None:
+    work(school, at("23:30", 24), at("01:00"))
+    assert named(school, NIGHT, at("02:00")) == [("tonight so far", 1.5)]
+    assert named(school, NIGHT, at("22:59")) == [("last night", 1.5)]
+    assert named(school, NIGHT, at("23:01")) == [("tonight so far", 0.0)]
+
+
+JOINED = NightSettings.model_validate(
+    {"days": {day: ["22:00-07:00", "07:00-22:00"] for day in WEEKDAYS}}
+)
+ALL_DAY_LONG = NightSettings.model_validate({"days": dict.fromkeys(WEEKDAYS, "00:00-24:00")})
+
+
+@pytest.mark.parametrize(("night", "told"), [(JOINED, "07:05"), (ALL_DAY_LONG, "00:05")])
+def test_where_windows_join_a_night_is_told_when_the_evening_changes(
+    school: School, night: NightSettings, told: str
+) -> None:
+    for day in (22, 23, 24):
+        work(school, at("01:00", day), at("02:00", day))
+    found = ticks(school, at("06:00", 22), at("06:00", 25), night=night)
+    days = (22, 23, 24) if night is JOINED else (23, 24, 25)
+    assert found == [at(told, day) for day in days]
+
+
+def test_the_last_night_is_told_beside_the_next_while_it_is_news(school: School) -> None:
+    work(school, at("02:00"), at("03:00"))
+    assert named(school, JOINED, at("07:00")) == [("last night", 1.0)]
+    work(school, at("08:00"), at("08:30"))
+    both = [("last night", 1.0), ("tonight so far", 0.5)]
+    assert named(school, JOINED, at("09:00")) == both
+    assert named(school, JOINED, at("19:01")) == both[1:]
+
+
+def test_all_windows_of_a_day_are_one_night(school: School) -> None:
+    night = NightSettings.model_validate(
+        {"days": {"friday": "22:00-09:00", "saturday": ["13:00-15:00", "22:00-09:00"]}}
+    )
+    work(school, at("23:00", 27), at("01:00", 28))
+    work(school, at("13:00", 28), at("14:00", 28))
+    for clock in ("13:30", "15:01"):
+        assert named(school, night, at(clock, 28))[0] == ("last night", 2.0)
+    assert named(school, night, at("15:01", 28))[1] == ("tonight so far", 1.0)
+    found = ticks(school, at("22:00", 27), at("20:00", 29), night=night)
+    assert found == [at("09:05", 28), at("09:05", 29)]
+
+
+def test_a_night_is_found_from_within_and_from_after() -> None:
+    def newest(now: float) -> tuple[float, float]:
+        window = nights(NIGHT, now)[-1]
+        return window.opens, window.closes
+
+    for now in (at("23:00", 24), at("03:00"), at("07:00"), at("22:59")):
+        assert newest(now) == (at("23:00", 24), at("07:00"))
+    assert newest(at("23:00")) == (at("23:00"), at("07:00", 26))
+    near = [is_near(NIGHT, at(clock), 30 * M) for clock in ("22:29", "22:30", "06:59", "07:00")]
+    assert near == [False, True, True, False]

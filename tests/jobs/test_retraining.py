@@ -1,0 +1,307 @@
+"""When a run is queued by itself, and that it is queued once: with a real ledger and a real child."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nightschool.config.paths import School
+from nightschool.config.settings import RetrainSettings, load
+from nightschool.jobs import retraining as retrain_module
+from nightschool.jobs.note_check import Asked, hint, read_seen, still_news, write_seen
+from nightschool.jobs.retraining import EVERY_S, look, look_for_notes, why_retrain
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Run
+from nightschool.notes.new_notes import News
+from tests.conftest import KINDS, MakeSchool
+from tests.prepared import prepare
+
+OFF = RetrainSettings()
+FROM_20 = RetrainSettings(min_new=20)
+WEEKLY = RetrainSettings(every="weekly")
+DAY = 86400.0
+
+
+def news(new: int, *grown: str) -> News:
+    return News(4, 100, 100 + new, new, grown)
+
+
+@pytest.mark.parametrize(
+    ("found", "settings", "days", "asked", "why"),
+    [
+        (news(500, "lesson"), OFF, 900, None, ""),
+        (news(19), FROM_20, 900, None, ""),
+        (news(20), FROM_20, 0, None, "20 new labelled notes since run 4"),
+        (news(1, "lesson"), FROM_20, 0, None,
+         '1 new labelled note since run 4, and enough now of "lesson"'),
+        (news(1), WEEKLY, 6.9, None, ""),
+        (news(1), WEEKLY, 7, None, "1 new labelled note since run 4, weekly (retrain.every)"),
+        (news(0), WEEKLY, 70, None, ""),
+        (news(0), FROM_20, 70, None, ""),
+        # A clock that stood in another year when the last run was queued.
+        (news(1), WEEKLY, -365, None, "1 new labelled note since run 4, weekly (retrain.every)"),
+        (news(1), WEEKLY, -0.1, None, ""),
+        # A run was asked for for these notes, and did not get as far as reading them.
+        (news(25, "a"), FROM_20, 9, Asked(4, 4, 25, ("a",)), ""),
+        (news(44, "a"), FROM_20, 9, Asked(4, 4, 25, ("a",)), ""),
+        (news(45, "a"), FROM_20, 9, Asked(4, 4, 25, ("a",)),
+         '45 new labelled notes since run 4, and enough now of "a"'),
+        (news(26, "a", "b"), FROM_20, 9, Asked(4, 4, 25, ("a",)),
+         '26 new labelled notes since run 4, and enough now of "a", "b"'),
+        (news(25), WEEKLY, 9, Asked(4, 4, 25, ()), ""),
+        (news(26), WEEKLY, 9, Asked(4, 4, 25, ()),
+         "26 new labelled notes since run 4, weekly (retrain.every)"),
+    ],
+)  # fmt: skip
+def test_when_a_run_is_queued_by_itself(
+    found: News, settings: RetrainSettings, days: float, asked: Asked | None, why: str
+) -> None:
+    assert why_retrain(found, settings, days * DAY, asked) == why
+
+
+@pytest.fixture
+def school(make_school: MakeSchool) -> School:
+    """Run 1 is done, and learnt from 36 notes; four more queue another."""
+    school = make_school(retrain={"min_new": 4})
+    assert prepare(school) == 1
+    return school
+
+
+def write_more(school: School, first: int, count: int = 4) -> None:
+    """New notes, one of each kind in turn."""
+    for number in range(first, first + count):
+        text = " ".join(f"{1000 * number + word:x}!" for word in range(9))
+        file = school.root / f"notes/{KINDS[number % len(KINDS)]}/new-{number}.md"
+        file.write_text(text, encoding="utf-8")
+
+
+def end(school: School, run: int, *, prep: bool) -> None:
+    """A run fails: before its notes are frozen, or after."""
+    with Ledger(school.ledger_file) as ledger:
+        if prep:
+            prepare(school, run, done=False)
+        claim = ledger.claim(run, "worker")
+        assert claim
+        ledger.fail(claim, "no room on the disk")
+
+
+def runs(school: School) -> list[Run]:
+    with Ledger(school.ledger_file) as ledger:
+        return ledger.runs()
+
+
+def said(school: School) -> str:
+    with Ledger(school.ledger_file) as ledger:
+        return hint(still_news(school, ledger), load(school.settings_file).retrain)
+
+
+def test_a_run_is_queued_once_with_its_reason_and_not_while_it_is_open(school: School) -> None:
+    assert look(school, time.time()) is None
+    write_more(school, 0, 3)
+    assert look(school, time.time()) is None
+    assert said(school) == (
+        "3 new labelled notes since run 1; a run is queued by itself: 4 (retrain.min_new)"
+    )
+    write_more(school, 3, 1)
+    queued = look(school, time.time())
+    assert queued and (queued.id, queued.timing, queued.goal) == (2, "tonight", "compare")
+    assert queued.reason == "queued by itself: 4 new labelled notes since run 1"
+    with Ledger(school.ledger_file) as ledger:
+        assert queued.reason in [event.message for event in ledger.events(2)]
+    write_more(school, 4, 8)
+    assert look(school, time.time()) is None
+    assert len(runs(school)) == 2 and said(school) == ""
+    prepare(school, 2)
+    assert look(school, time.time()) is None
+
+
+@pytest.mark.parametrize("prep", [False, True])
+def test_after_a_run_that_failed_more_notes_have_to_come(school: School, prep: bool) -> None:
+    write_more(school, 0)
+    assert look(school, time.time())
+    end(school, 2, prep=prep)
+    assert look(school, time.time()) is None
+    write_more(school, 4, 3)
+    assert look(school, time.time()) is None
+    write_more(school, 7, 1)
+    queued = look(school, time.time())
+    assert queued and queued.id == 3
+    assert queued.reason.endswith("4 new labelled notes since run 2" if prep else "since run 1")
+
+
+def test_a_run_that_was_cancelled_before_it_began_is_not_queued_again(school: School) -> None:
+    write_more(school, 0)
+    assert look(school, time.time())
+    with Ledger(school.ledger_file) as ledger:
+        ledger.cancel(2)
+    assert look(school, time.time()) is None
+    assert len(runs(school)) == 2
+
+
+def test_a_worker_that_dies_before_it_queues_does_so_after_its_restart(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(self: Ledger, settings: object, why: str) -> None:
+        raise KeyboardInterrupt
+
+    write_more(school, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "queue_by_itself", die)
+        with pytest.raises(KeyboardInterrupt):
+            look(school, time.time())
+    assert read_seen(school.seen_file).asked and len(runs(school)) == 1
+    assert look(school, time.time())
+
+
+def test_unchanged_notes_are_not_read_again(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_more(school, 0, 2)
+    look(school, 1_800_000_000.0)
+    before = read_seen(school.seen_file)
+    shutil.rmtree(school.datasets)  # a reading would need it
+    look(school, 1_800_003_600.0)
+    assert read_seen(school.seen_file) == replace(before, at=1_800_003_600.0)
+    write_more(school, 2, 1)
+    look(school, 1_800_007_200.0)
+    assert "what run 1 read is not known any more" in said(school)
+
+
+def test_notes_that_vanish_are_a_problem_and_no_reason(school: School) -> None:
+    write_more(school, 0, 2)
+    look(school, 1.0)
+    notes = school.root / "notes"
+    notes.rename(school.root / "away")
+    assert look(school, 2.0) is None
+    looked = time.strftime("%a %d %b %H:%M", time.localtime(2.0))
+    assert f"looking at the notes ({looked}): there are no notes at" in said(school)
+    assert read_seen(school.seen_file).news == News(1, 36, 38, 2, ())
+    notes.mkdir()  # as where a drive is mounted
+    assert look(school, 3.0) is None
+    assert "only 0 labelled notes are there, where run 1 read 36: is a drive missing?" in said(
+        school
+    )
+    notes.rmdir()
+    (school.root / "away").rename(notes)
+    write_more(school, 2, 2)
+    assert look(school, 4.0)
+
+
+def test_answers_of_the_owner_count(school: School) -> None:
+    from nightschool.notes.decoding import content_id
+    from nightschool.notes.labels import Label, write_labels
+    from nightschool.notes.readers import read_notes
+
+    notes = read_notes(school.root / "notes").notes
+    none = [note for note in notes if note.kind == "none"][:4]
+    write_labels(school.labels_file, [Label(content_id(note.text), "lesson") for note in none])
+    queued = look(school, time.time())
+    assert queued and "4 new labelled notes since run 1" in queued.reason
+
+
+def test_without_a_run_nothing_is_queued(make_school: MakeSchool) -> None:
+    school = make_school(retrain={"min_new": 1})
+    assert look(school, time.time()) is None
+    assert (runs(school), said(school)) == ([], "")
+
+
+def test_off_by_default_with_a_hint_from_ten_notes_on(make_school: MakeSchool) -> None:
+    school = make_school()
+    prepare(school)
+    write_more(school, 0, 9)
+    assert look(school, time.time()) is None
+    assert said(school) == ""
+    write_more(school, 9, 1)
+    assert look(school, time.time()) is None
+    assert said(school) == (
+        "10 new labelled notes since run 1: `nightschool run --tonight`, or set retrain.min_new"
+    )
+
+
+def test_settings_that_cannot_be_read_are_a_problem_that_is_kept(school: School) -> None:
+    school.settings_file.write_text("[retrain]\nmin_new = -1\n", encoding="utf-8")
+    assert look(school, time.time()) is None
+    assert "line 2" in read_seen(school.seen_file).problem
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"at": 1}', '{"news": {}, "asked": null}'])
+def test_a_damaged_record_is_as_none(school: School, text: str) -> None:
+    school.seen_file.write_text(text, encoding="utf-8")
+    write_more(school, 0)
+    assert look(school, time.time())
+
+
+def test_a_record_comes_back_as_it_was(school: School) -> None:
+    look(school, 1.0)
+    seen = replace(read_seen(school.seen_file), asked=Asked(1, 1, 3, ("a", "b")), problem="何か")
+    write_seen(school.seen_file, seen)
+    assert read_seen(school.seen_file) == seen
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no named pipes in folders")
+def test_a_drive_that_never_answers_is_given_up(school: School) -> None:
+    """A named pipe in place of the answers: whoever opens it waits for ever."""
+    os.mkfifo(school.labels_file)
+    begun = time.monotonic()
+    assert look(school, time.time(), limit_s=2.0) is None
+    assert time.monotonic() - begun < 20
+    assert said(school).endswith("): no answer in 2 s")
+
+
+# The hook
+
+
+class Looked:
+    """Counts looks, and waits for their threads."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.at: list[float] = []
+        monkeypatch.setattr(retrain_module, "_looks", {})
+        monkeypatch.setattr(retrain_module, "look", lambda school, now: self.at.append(now))
+
+    def tick(self, school: School, now: float) -> None:
+        look_for_notes(school, load(school.settings_file).night, now)
+        for one in retrain_module._looks.values():
+            one.thread.join(10)
+
+
+def test_it_looks_from_the_evening_on_and_once_an_hour(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = Looked(monkeypatch)
+    noon = time.mktime((2026, 11, 24, 12, 0, 0, 0, 0, -1))
+    for minute in range(0, 24 * 60, 5):
+        looked.tick(school, noon + 60 * minute)
+    hours = [time.strftime("%H:%M", time.localtime(at)) for at in looked.at]
+    assert hours == ["22:30", "23:30", *(f"0{hour}:30" for hour in range(7))]
+
+
+def test_a_clock_that_is_put_back_does_not_stop_it(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = Looked(monkeypatch)
+    night = time.mktime((2026, 11, 24, 23, 30, 0, 0, 0, -1))
+    for now in (night, night + 1, night - 365 * DAY, night - 365 * DAY + EVERY_S):
+        looked.tick(school, now)
+    assert looked.at == [night, night - 365 * DAY, night - 365 * DAY + EVERY_S]
+
+
+def test_a_school_that_cannot_be_written_is_told_and_nothing_breaks(
+    school: School, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read_only(file: Path, seen: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(retrain_module, "_looks", {})
+    monkeypatch.setattr(retrain_module, "write_seen", read_only)
+    night = time.mktime((2026, 11, 24, 23, 30, 0, 0, 0, -1))
+    write_more(school, 0)
+    look_for_notes(school, load(school.settings_file).night, night)
+    retrain_module._looks[school].thread.join(60)
+    assert "the notes could not be looked at: [Errno 30] Read-only file system" in caplog.text
+    assert len(runs(school)) == 1

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nightschool.notes.inventory import THIN
+from nightschool.notes.new_notes import compare, labelled
+from nightschool.notes.readers import Note
+
+contents = st.dictionaries(st.text("ab", max_size=4), st.sampled_from(["x", "y"]), max_size=40)
+
+
+def test_labelled_notes_count_by_content_and_only_where_their_kind_is_clear() -> None:
+    notes = [
+        Note("one", "a", "a/1.md"),
+        Note("ONE ", "a", "a/copy.md"),
+        Note("two", "a", "a/2.md"),
+        Note("two", "b", "b/2.md"),
+        Note("two", "a", "c/2.md"),
+        Note("three", None, "inbox/3.md"),
+    ]
+    assert list(labelled(notes).values()) == ["a"]
+
+
+@given(contents, contents)
+def test_only_what_came_or_changed_its_kind_is_new(
+    before: dict[str, str], now: dict[str, str]
+) -> None:
+    news = compare(3, before, now)
+    assert news.new == len(now.items() - before.items())
+    assert (news.run, news.before, news.now) == (3, len(before), len(now))
+    assert compare(3, before, before).new == compare(3, now, {}).new == 0
+
+
+def test_a_kind_has_grown_once_it_is_thin_no_longer() -> None:
+    def kinds(**counts: int) -> dict[str, str]:
+        return {f"{kind} {n}": kind for kind, count in counts.items() for n in range(count)}
+
+    before = kinds(thin=THIN - 1, enough=THIN, less=THIN)
+    now = kinds(thin=THIN, enough=THIN + 9, less=THIN - 1, young=THIN - 1, born=THIN)
+    assert compare(1, before, now).grown == ("born", "thin")

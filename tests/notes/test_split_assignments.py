@@ -1,0 +1,150 @@
+"""A side is for good: it is kept in a file, and an edited note is known by what it was."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nightschool.config.errors import NotesError
+from nightschool.notes import split_assignments as module
+from nightschool.notes.dataset import Item
+from nightschool.notes.decoding import content_id
+from nightschool.notes.duplicates import VERSION, signatures
+from nightschool.notes.split_assignments import (
+    SplitAssignments,
+    read_split_assignments,
+    write_split_assignments,
+)
+
+TEXT = "Order the spare battery for the old laptop before the autumn trip, and ask for the receipt."
+
+
+def _items(**texts: str) -> list[Item]:
+    """Items with these texts; the side is the name's first part."""
+    return [
+        Item(content_id(text), text, "kind", name.split("_")[0], f"{name}.md")
+        for name, text in texts.items()
+    ]
+
+
+def _claims(sides: SplitAssignments, *texts: str) -> list[set[str]]:
+    present = {content_id(text): text for text in texts}
+    claims = sides.claims(list(present), sides.sign(present))
+    return [claims.get(id_, set()) for id_ in present]
+
+
+# What a note claims
+
+
+def test_an_edited_note_claims_the_side_of_what_it_was() -> None:
+    sides = SplitAssignments().after(_items(test=TEXT, train="call Bob"))
+    assert _claims(sides, TEXT + " Today!", "call Bob", "call Rob") == [{"test"}, {"train"}, set()]
+
+
+def test_a_note_that_is_present_speaks_for_itself_alone() -> None:
+    sides = SplitAssignments().after(_items(test=TEXT))
+    assert _claims(sides, TEXT + " Today!", TEXT) == [set(), {"test"}]
+
+
+def test_a_note_that_resembles_two_former_ones_claims_both_sides() -> None:
+    sides = SplitAssignments().after(_items(test=TEXT, train=TEXT + " Today!"))
+    assert _claims(sides, TEXT + " Now!") == [{"train", "test"}]
+
+
+def test_a_side_that_is_none_claims_nothing() -> None:
+    sides = SplitAssignments().after(_items(moon=TEXT))
+    assert _claims(sides, TEXT) == [set()]
+    assert _claims(sides, TEXT + " Now!") == [set()]
+
+
+def test_known_signatures_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = SplitAssignments().after(_items(test=TEXT))
+    seen: list[str] = []
+    monkeypatch.setattr(module, "signatures", lambda texts: seen.extend(texts) or signatures(texts))
+    signed = sides.sign({"new": "other", content_id(TEXT): TEXT})
+    assert seen == ["other"]
+    assert (signed == signatures(["other", TEXT])).all()
+
+
+def test_the_contents_seen_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REMEMBERED", 2)
+    first = SplitAssignments().after(_items(train_1="one", train_2="two"))
+    second = first.after(_items(train_1="one", test="three"))
+    assert set(second.signed) == {content_id("one"), content_id("three")}
+    assert set(second.known) == {content_id("one"), content_id("two"), content_id("three")}
+
+
+# The file
+
+
+def test_sides_that_were_never_written_are_none(tmp_path: Path) -> None:
+    assert read_split_assignments(tmp_path / "sides.json") == SplitAssignments()
+
+
+def test_writing_sides_adds_to_those_known(tmp_path: Path) -> None:
+    file = tmp_path / "not yet" / "sides.json"
+    first, second = _items(train="one", test="二"), _items(test="二", validation="three")
+    write_split_assignments(file, first)
+    assert read_split_assignments(file) == SplitAssignments().after(first)
+    write_split_assignments(file, second)
+    assert read_split_assignments(file) == SplitAssignments().after(first).after(second)
+    assert [path.name for path in file.parent.iterdir()] == ["sides.json"]
+
+
+def test_the_text_of_a_note_does_not_stand_in_the_file(tmp_path: Path) -> None:
+    write_split_assignments(tmp_path / "sides.json", _items(train=TEXT))
+    written = (tmp_path / "sides.json").read_text("utf-8").casefold()
+    assert not any(word in written for word in TEXT.casefold().split() if len(word) > 3)
+
+
+def test_a_file_of_the_earlier_version_is_read_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "sides.json"
+    file.write_text(json.dumps({content_id(TEXT): "test", "b": "train"}), encoding="utf-8")
+    assert read_split_assignments(file) == SplitAssignments(
+        {content_id(TEXT): "test", "b": "train"}
+    )
+    write_split_assignments(file, _items(test=TEXT))
+    assert read_split_assignments(file).known == {content_id(TEXT): "test", "b": "train"}
+    assert set(read_split_assignments(file).signed) == {content_id(TEXT)}
+
+
+def test_signatures_of_another_version_are_dropped_and_the_sides_kept(tmp_path: Path) -> None:
+    file = tmp_path / "sides.json"
+    file.write_text(
+        json.dumps({"sides": {"a": "test"}, "signatures": {"other-1": {"a": "AAAA"}}}), "utf-8"
+    )
+    assert read_split_assignments(file) == SplitAssignments({"a": "test"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b'{"a": "tr',
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"a": 1}',
+        b'{"sides": []}',
+        b'{"sides": {"a": null}}',
+        b'{"sides": {}, "signatures": []}',
+        json.dumps({"sides": {}, "signatures": {VERSION: {"a": "AAAA"}}}).encode(),
+        json.dumps({"sides": {}, "signatures": {VERSION: {"a": "?"}}}).encode(),
+        json.dumps({"sides": {}, "signatures": {VERSION: {"a": 1}}}).encode(),
+    ],
+)
+def test_damaged_sides_are_named_and_not_written_over(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "sides.json"
+    file.write_bytes(content)
+    acts: list[Callable[[], object]] = [
+        lambda: read_split_assignments(file),
+        lambda: write_split_assignments(file, _items(train="a")),
+    ]
+    for act in acts:
+        with pytest.raises(NotesError) as caught:
+            act()
+        assert str(caught.value).startswith(f"{file} is damaged (")
+        assert str(caught.value).endswith("restore it, or delete it to deal all notes anew")
+        assert "\n" not in str(caught.value)
+    assert file.read_bytes() == content

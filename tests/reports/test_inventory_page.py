@@ -1,0 +1,236 @@
+"""The inventory in words and as a page."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from nightschool.notes.inventory import (
+    Auc,
+    Feature,
+    Inventory,
+    Suspect,
+    Suspects,
+    Texture,
+    ToMeasure,
+    take,
+)
+from nightschool.notes.readers import LoadedNotes, Note, Skipped
+from nightschool.notes.style_features import FEATURES
+from nightschool.reports.inventory_page import _TIDY, findings, render, some, texture_details, write
+
+MADE_UP = '<script>alert("x")</script>'
+
+
+def _inventory(*notes: Note, tokens: list[int] | None = None, **more: object) -> Inventory:
+    reading = LoadedNotes(notes, (Skipped("x", "empty"),), (f"{MADE_UP} warns",))
+    taken = take(
+        reading,
+        tokens=tokens,
+        limit=100,
+        languages=["en"] * len(notes),
+        near=more.pop("near", None),
+    )
+    return replace(taken, **more)
+
+
+@pytest.fixture
+def full() -> Inventory:
+    """An inventory in which everything stands out."""
+    notes = [Note(f"note {n}", "lesson" if n % 2 else MADE_UP, f"a/{n}.md") for n in range(50)]
+    notes += [Note("note 1", "lesson", "copy.md"), Note("note 2", "lesson", "wrong.md")]
+    notes += [Note(f"loose {n}", None, f"{n}.md") for n in range(30)]
+    suspect = Suspect(f"{MADE_UP}.md", "lesson", MADE_UP, 0.1, 0.8, f"{MADE_UP} text")
+    return _inventory(
+        *notes,
+        tokens=[*range(10, 10 + 81), 400],
+        near=[[5, 7]],
+        suspects=Suspects(52, 1, (suspect,), "a remark"),
+        texture=Texture(
+            52,
+            30,
+            Auc(0.93, 0.9, 0.95),
+            Auc(0.5, 0.4, 0.6),
+            (
+                Feature("lines that are headings", 0.12, 0.004),
+                Feature("length of a line", 740.4, 9.26),
+            ),
+            "",
+        ),
+    )
+
+
+def test_what_stands_out_is_said_in_sentences(full: Inventory) -> None:
+    assert findings(full) == [
+        "Alike, but under different kinds: 1 group of notes. Decide on one kind for each.",
+        "2 notes repeat another word for word: one of each counts.",
+        "2 notes are nearly the same as others, in 1 group.",
+        "train.max_tokens = 100 cuts 1 % of the notes and loses 6.7 % of all text.",
+        "The cheap model, fitted on the others, doubts the kind of 1 of 52 notes: look at those below.",
+        "By their form alone, notes with a kind are told from notes without one in 93 of 100 pairs, "
+        "where chance gives 50 (AUC 0.93, 95 % interval 0.90 to 0.95): they look like two different "
+        "sources. Label some of "
+        "the latter, so that the model learns from what it will sort, or set train.roughen = 0.5.",
+    ]
+    assert full.texture and texture_details(full.texture) == [
+        "lines that are headings 12 % against 1 %",
+        "length of a line 740 against 9.3",
+        "by their words: AUC 0.50, 95 % interval 0.40 to 0.60",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("auc", "said"),
+    [
+        (Auc(0.55, 0.49, 0.6), "cannot be told apart"),
+        (Auc(0.65, 0.41, 0.83), "Too few notes to tell"),
+        (Auc(0.6, 0.55, 0.65), "they look much alike."),
+        (Auc(0.7, 0.6, 0.8), "they differ somewhat. Label some"),
+        (Auc(0.999, 0.99, 1.0), "in nearly all pairs"),
+    ],
+)
+def test_a_gap_is_called_by_its_size(full: Inventory, auc: Auc, said: str) -> None:
+    assert full.texture
+    assert said in findings(replace(full, texture=replace(full.texture, form=auc)))[-1]
+
+
+@pytest.mark.parametrize(
+    ("features", "advised"),
+    [
+        ([("lines that are headings", 0.3, 0.0), ("capitals (in 100 characters)", 4, 1)], True),
+        ([("lines that begin with a small letter", 0.1, 0.9)], True),
+        ([("lines that are headings", 0.0, 0.3), ("lines that end a sentence", 0.1, 0.9)], False),
+        ([("lines that begin with a small letter", 0.9, 0.1)], False),
+        ([("length in characters", 900, 100)], False),
+    ],
+)
+def test_roughening_is_advised_only_where_the_labelled_notes_are_the_tidier_ones(
+    full: Inventory, features: list[tuple[str, float, float]], advised: bool
+) -> None:
+    assert full.texture
+    texture = replace(full.texture, features=tuple(Feature(*feature) for feature in features))
+    said = findings(replace(full, texture=texture))[-1]
+    assert "Label some of the latter" in said and ("train.roughen" in said) == advised
+
+
+def test_what_is_tidy_is_a_feature_that_is_measured() -> None:
+    assert set(_TIDY) < set(FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        ([], "There are no notes."),
+        ([Note("x", None, "1")], "None of 1 note has a kind: put notes into sub-folders"),
+        ([Note("x", "a", "1")], "There is only one kind, a: add a second"),
+        (
+            [Note("x", "a", "1"), Note("y", "b", "2")],
+            "Thin, with under 20 notes and so hardly measurable: a (1)",
+        ),
+    ],
+)
+def test_the_gravest_is_said_first(notes: list[Note], said: str) -> None:
+    assert findings(_inventory(*notes))[0].startswith(said)
+
+
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_what_prep_would_warn_of_is_told_before_any_run(kinds: int) -> None:
+    notes = [Note(f"{kind} {n}", kind, f"{kind}{n}") for n in range(30) for kind in "ab"[:kinds]]
+    kept = ToMeasure({"a": 6, "b": 6}, 12, ("few notes to measure with: add notes",))
+    told = "Few notes to measure with: add notes." in findings(_inventory(*notes, to_measure=kept))
+    assert told == (kinds == 2)
+
+
+def test_notes_that_are_all_the_same_are_called_so() -> None:
+    same = _inventory(*(Note("same", "ab"[n % 2], str(n)) for n in range(40)))
+    assert findings(same)[1:] == ["All 40 notes have the same text: there is nothing to learn."]
+
+
+def test_counts_are_listed_up_to_a_few() -> None:
+    assert (
+        some({"en": 1200, "ja": 3, "de": 2, "fr": 2, "it": 1, "es": 1})
+        == "en 1,200, ja 3, de 2, fr 2, others 2"
+    )
+    assert some({}) == ""
+
+
+class _Page(HTMLParser):
+    """The page's text, its tags with nothing left open, and all that it would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "line", "rect", "circle"):
+            self.open.append(tag)
+        self.loads += [str(v) for k, v in attrs if k in ("src", "href", "srcset")]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def _parsed(inventory: Inventory) -> _Page:
+    page = _Page()
+    page.feed(render(inventory))
+    page.close()
+    return page
+
+
+def test_the_page_is_whole_loads_nothing_and_escapes_everything(full: Inventory) -> None:
+    page = _parsed(full)
+    assert (page.open, page.loads) == ([], [])
+    assert "<script" not in render(full)
+    for text in (
+        "82 notes: 52 in 2 kinds, 30 without one",
+        f"{MADE_UP} text",
+        f"{MADE_UP}.md",
+        f"{MADE_UP} warns",
+        "A remark.",
+        "100 tokens (as set)",
+        "a/1.md, copy.md",
+        "the dashed line is train.max_tokens = 100",
+    ):
+        assert text in page.text
+
+
+def test_every_note_is_in_a_bar_and_the_limit_stands_where_it_belongs(full: Inventory) -> None:
+    html = render(full)
+    heights = re.findall(
+        r'class="(?:un)?labelled" x="[\d.]+" y="[\d.]+" width="54" height="([\d.]+)"', html
+    )
+    assert len(heights) == 2 * len(full.lengths.histogram)
+    [place] = re.findall(r'<line x1="([\d.]+)" y1="-22"', html)
+    # 16, 32, 64, 128: 100 lies in the fourth bar, log2(100 / 64) of its width from its left.
+    assert float(place) == pytest.approx(60 * (3 + 0.6439), abs=0.01)
+
+
+@pytest.mark.parametrize("tokens", [None, [1]])
+def test_a_page_of_almost_nothing_is_whole(tokens: list[int] | None) -> None:
+    for inventory in (_inventory(), _inventory(Note("x", None, "1"), tokens=tokens)):
+        page = _parsed(inventory)
+        assert page.open == [] and "None" not in page.text.replace("None of 1 note", "")
+
+
+def test_the_page_is_written_whole_in_a_folder_that_is_made(
+    full: Inventory, tmp_path: Path
+) -> None:
+    file = tmp_path / "学校" / "inventory.html"
+    write(full, file)
+    assert file.read_text("utf-8") == render(full)
+    assert [path.name for path in file.parent.iterdir()] == ["inventory.html"]
+
+
+def test_names_in_a_remark_keep_their_letters(full: Inventory) -> None:
+    suspects = Suspects(0, 0, (), "too few to judge: KPI")
+    assert "Too few to judge: KPI." in render(replace(full, suspects=suspects))

@@ -1,0 +1,111 @@
+"""A report on disk is read back, whichever version wrote it."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy.stats import binomtest
+
+from nightschool.config.errors import ReportError
+from nightschool.reports.charts.draw import draw
+from nightschool.reports.page import render
+from nightschool.reports.report_file import read
+from nightschool.reports.text.report_tables import before_after, checks, per_kind, remarks, seeds
+from nightschool.reports.text.verdict import verdict
+from nightschool.stats.results import Report
+
+# The keys of the first contract.
+FIRST = (
+    "run", "items", "arms", "paired", "decision", "reason", "kinds", "base", "created", "dataset",
+    "changes", "training", "chosen", "timeline", "settings", "versions",
+)  # fmt: skip
+
+
+def first_of(report: Report) -> dict[str, Any]:
+    """The report as the first version wrote it."""
+    report = copy.deepcopy(report)
+    old: dict[str, Any] = {key: report[key] for key in FIRST}  # type: ignore[literal-required]
+    for arm in old["arms"]:
+        del arm["macro_f1_ci"], arm["after_better"]
+        for scores in arm["per_kind"].values():
+            del scores["recall_ci"]
+    for key in ("p_better", "p_worse", "design_effect", "delta_macro_f1", "delta_macro_f1_ci"):
+        del old["paired"][key]
+    del old["dataset"]["groups"]
+    for change in old["changes"]:
+        del change["before_probability"], change["after_probability"]
+    return old
+
+
+@pytest.fixture
+def old(report: Report, tmp_path: Path) -> Path:
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(first_of(report)), encoding="utf-8")
+    return file
+
+
+def test_a_written_report_reads_back_equal(written: Path, report: Report) -> None:
+    assert read(written / "report.json") == report
+
+
+def test_an_earlier_report_has_every_key_of_this_contract(old: Path, report: Report) -> None:
+    found = read(old)
+    assert set(found) == set(report)
+    for mine, theirs in zip(report["arms"], found["arms"], strict=True):
+        assert set(mine) == set(theirs)
+    for key in ("paired", "dataset", "looks"):
+        assert set(found[key]) == set(report[key])  # type: ignore[literal-required]
+    exact = binomtest(21, 22, alternative="greater").pvalue
+    assert found["paired"]["p_better"] == pytest.approx(1 - exact)
+
+
+def test_an_earlier_report_is_shown(old: Path, tmp_path: Path) -> None:
+    found = read(old)
+    assert verdict(found).startswith("After the night the model sorts 80 % of 56 test notes right")
+    assert before_after(found).row_count == 4 and per_kind(found).row_count == 5
+    assert (checks(found), seeds(found), list(remarks(found))) == (None, None, [])
+    assert "Per kind" in render(found, draw(found, tmp_path / "charts"))
+
+
+def test_an_earlier_report_with_as_good_a_word_count_model_names_it(
+    report: Report, tmp_path: Path
+) -> None:
+    report["arms"][1]["accuracy"] = 0.9
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(first_of(report)), encoding="utf-8")
+    assert "(tfidf-lr) does at least as well: 90 %" in verdict(read(file))
+
+
+def test_what_a_report_of_this_contract_did_not_tell_at_first_is_filled_in(
+    report: Report, tmp_path: Path
+) -> None:
+    earlier: Any = json.loads(json.dumps(report))
+    for name in ("coverage", "risk"):
+        del earlier["abstention"][name]
+    del earlier["dataset"]["made"]
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(earlier), encoding="utf-8")
+    found = read(file)["abstention"]
+    assert read(file)["dataset"]["made"] == 0
+    assert found and (found["coverage"], found["risk"]) == (0.86, pytest.approx(0.1))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"format": 3}', "newer nightschool"),
+        ("{", "is damaged"),
+        ("{}", "is damaged"),
+        ("[1]", "is damaged"),
+        ('{"arms": []}', "is damaged"),
+        ('{"format": 2, "run": 1}', "lacks abstention, answers, .*: another version made it"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "report.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ReportError, match=message) as error:
+        read(file)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,216 @@
+"""The client against a real server on this computer: what it sends, and what it makes of what comes."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from nightschool.config.settings import ServerSettings
+from nightschool.scoring.server_client import Server, ServerError
+from tests.chat_server import Behave, Chat, Handler, chat_server, drips, fails, hangs, says, send
+
+NOTE = [{"role": "system", "content": "Sort."}, {"role": "user", "content": "買った. Buy milk."}]
+
+
+def client(url: str, key: str = "", **others: object) -> Server:
+    settings = {"url": url, "model": "tiny:1b", "timeout_s": 5.0, **others}
+    return Server(ServerSettings.model_validate(settings), key)
+
+
+def trouble(server: Server) -> tuple[str, str]:
+    with pytest.raises(ServerError) as caught:
+        server.ask(NOTE)
+    message = str(caught.value)
+    assert "\n" not in message
+    return caught.value.trouble, message
+
+
+def test_a_chat_is_asked_and_its_answer_is_read() -> None:
+    with chat_server(says("lesson")) as chat:
+        assert client(chat.url).ask(NOTE) == "lesson"
+    assert chat.paths == ["/v1/chat/completions"]
+    asked = chat.asked[0]
+    assert (asked["model"], asked["messages"], asked["temperature"]) == ("tiny:1b", NOTE, 0)
+    assert asked["stream"] is False
+    assert "Authorization" not in chat.headers[0]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1/", "/v1/chat/completions"])
+def test_the_path_may_be_written_in_any_way(path: str) -> None:
+    with chat_server(says("lesson")) as chat:
+        server = client(chat.url.removesuffix("/v1") + path)
+        server.ask(NOTE)
+        assert server.models() == ["tiny:1b"]
+    assert chat.paths == ["/v1/chat/completions", "/v1/models"]
+
+
+def test_a_key_goes_along_as_a_bearer_token() -> None:
+    with chat_server(says("lesson")) as chat:
+        client(chat.url, key="secret").ask(NOTE)
+    assert chat.headers[0]["Authorization"] == "Bearer secret"
+
+
+def test_a_server_on_the_ipv6_loopback_is_asked() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    with chat_server(says("lesson"), host="::1") as chat:
+        assert client(chat.url).ask(NOTE) == "lesson"
+
+
+def test_localhost_is_this_computer() -> None:
+    with chat_server(says("lesson")) as chat:
+        assert client(chat.url.replace("127.0.0.1", "localhost")).ask(NOTE) == "lesson"
+
+
+def test_a_server_that_is_down_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert trouble(client(f"http://127.0.0.1:{port}")) == (
+        "error",
+        "connection refused (is the server running?)",
+    )
+
+
+@pytest.mark.parametrize("behave", [hangs, drips])
+def test_an_answer_that_takes_too_long_is_not_waited_for(behave: Behave) -> None:
+    with chat_server(behave) as chat:
+        found = trouble(client(chat.url, timeout_s=0.3))
+    assert found == ("timeout", "no answer within 0.3 s")
+
+
+def test_an_error_is_told_with_what_the_server_says_of_it() -> None:
+    with chat_server(fails(500)) as chat:
+        assert trouble(client(chat.url)) == ("error", "HTTP 500: no such model")
+    with chat_server(fails(404, b"<html>nothing here</html>")) as chat:
+        assert trouble(client(chat.url)) == ("error", "HTTP 404")
+    with chat_server(fails(500, b"[" * 200_000)) as chat:
+        assert trouble(client(chat.url)) == ("error", "HTTP 500")
+    with chat_server(fails(500, b'{"error": "\\u001b[2Jno\\u0007 memory\\nat line 3"}')) as chat:
+        assert trouble(client(chat.url)) == ("error", "HTTP 500: [2Jno memory")
+
+
+def test_what_a_server_says_does_nothing_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def speaks_otherwise(chat: Chat, handler: Handler) -> None:
+        handler.wfile.write(b"\x1b[2J hello\r\n\r\n")
+
+    with chat_server(speaks_otherwise) as chat:
+        found = trouble(client(chat.url))[1]
+    assert "hello" in found and found.isprintable()
+    names = json.dumps({"data": [{"id": "\x1b[2Jbig\n\ud83d"}]}).encode()
+    monkeypatch.setattr(Server, "_patiently", lambda *_: names)
+    assert client("http://127.0.0.1").models() == ["[2Jbig ?"]
+
+
+def test_a_server_that_still_loads_its_model_is_asked_again() -> None:
+    def loading(chat: Chat, handler: Handler) -> None:
+        ready = len(chat.asked) > 1
+        (says("lesson") if ready else fails(503, b'{"error": {"message": "Loading model"}}'))(
+            chat, handler
+        )
+
+    with chat_server(loading) as chat:
+        assert client(chat.url).ask(NOTE) == "lesson"
+    assert len(chat.asked) == 2
+
+
+def test_a_server_that_loads_for_too_long_is_told() -> None:
+    with chat_server(fails(503, b'{"error": {"message": "Loading model"}}')) as chat:
+        assert trouble(client(chat.url, timeout_s=1.0)) == ("error", "HTTP 503: Loading model")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"choices": [{"message": {"content": "les', "broken JSON"),
+        (b"\xff\xfe", "broken JSON"),
+        (b"[" * 200_000, "broken JSON"),
+        (b"[]", "an answer of another form than chat completions"),
+        (b'{"choices": []}', "an answer of another form than chat completions"),
+        (b'{"choices": [{"message": null}]}', "an answer of another form than chat completions"),
+    ],
+)
+def test_an_answer_of_another_form_is_an_error(body: bytes, message: str) -> None:
+    with chat_server(lambda _, handler: send(handler, body)) as chat:
+        assert trouble(client(chat.url)) == ("error", message)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (None, ""),
+        ("", ""),
+        ("\ud83d lesson", "? lesson"),
+        ([{"type": "text", "text": "les"}, {"text": "son"}], "lesson"),
+    ],
+)
+def test_an_answer_may_be_empty_or_in_parts(content: object, text: str) -> None:
+    body = json.dumps({"choices": [{"message": {"content": content}}]}).encode()
+    with chat_server(lambda _, handler: send(handler, body)) as chat:
+        assert client(chat.url).ask(NOTE) == text
+
+
+def test_an_answer_that_ends_too_soon_or_never_is_an_error() -> None:
+    def cut(_: Chat, handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.wfile.write(b"{")
+
+    with chat_server(cut) as chat:
+        assert trouble(client(chat.url))[0] == "error"
+    with chat_server(lambda _, handler: send(handler, b" " * 4_000_001)) as chat:
+        assert trouble(client(chat.url)) == ("error", "an answer of more than 4,000,000 bytes")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Chat]:
+    with chat_server(says("lesson")) as chat:
+        yield chat
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(status: int, elsewhere: Chat) -> None:
+    to = f"{elsewhere.url}/chat/completions"
+
+    def redirect(_: Chat, handler: Handler) -> None:
+        send(handler, b"", status, Location=to.replace("127.0.0.1", "notes.example"))
+
+    with chat_server(redirect) as chat:
+        found = trouble(client(chat.url))
+        assert found == ("error", "it redirects to notes.example, which is not followed")
+        with chat_server(lambda _, handler: send(handler, b"", status, Location=to)) as nearby:
+            assert "not followed" in trouble(client(nearby.url))[1]
+    assert elsewhere.asked == []
+
+
+def test_nothing_is_sent_where_a_name_leads_to_another_computer(
+    monkeypatch: pytest.MonkeyPatch, elsewhere: Chat
+) -> None:
+    """As by an entry in the hosts file: the connection stands, and the address is not ours."""
+    own = socket.socket.getpeername
+    monkeypatch.setattr(
+        socket.socket, "getpeername", lambda sock: ("192.0.2.7", own(sock)[1]), raising=False
+    )
+    url = elsewhere.url.replace("127.0.0.1", "localhost")
+    assert trouble(client(url)) == ("error", "localhost is 192.0.2.7, not this computer")
+    assert elsewhere.paths == []
+    assert client(url, allow_remote=True).ask(NOTE) == "lesson"
+
+
+def test_a_proxy_in_the_environment_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, elsewhere: Chat
+) -> None:
+    with chat_server(says("none")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert client(elsewhere.url).ask(NOTE) == "lesson"
+    assert proxy.paths == []
+
+
+def test_a_key_that_no_header_can_hold_is_an_error(elsewhere: Chat) -> None:
+    assert trouble(client(elsewhere.url, key="a\nb"))[0] == "error"

@@ -1,0 +1,386 @@
+"""What a report says of what the stages recorded; no model is needed for that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings, load
+from nightschool.ledger.ledger import Ledger
+from nightschool.notes.dataset import Dataset, _fingerprint, write
+from nightschool.notes.readers import LoadedNotes
+from nightschool.reports.text.verdict import verdict
+from nightschool.stages.compare import make_report
+from nightschool.stages.context import StageContext, read_and_freeze, write_json
+from nightschool.stages.test_exposure import ADAPTER, BASE, record_exposure
+from nightschool.stats.calibration import scaled
+from nightschool.stats.results import Report
+from tests.conftest import KINDS, new_school
+
+Answers = Callable[[int, str], str]
+"""A test note's answer, from its place among them and its kind."""
+
+
+def other_than(kind: str) -> str:
+    return KINDS[(KINDS.index(kind) + 1) % len(KINDS)]
+
+
+def right(place: int, kind: str) -> str:
+    return kind
+
+
+def half(place: int, kind: str) -> str:
+    return kind if place % 2 else other_than(kind)
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> School:
+    return new_school(tmp_path / "my 学校", each=60, split={"test": 0.4})
+
+
+def stage(dataset: Dataset, answers: Answers, sure: float, **more: object) -> dict[str, Any]:
+    """A result of baseline or evaluate: `sure` is the probability of every answer."""
+    test = [item for item in dataset.items if item.side == "test"]
+    given = {item.id: answers(place, item.kind) for place, item in enumerate(test)}
+    rest = (1 - sure) / (len(KINDS) - 1)
+    rows = {id_: [sure if k == answer else rest for k in KINDS] for id_, answer in given.items()}
+    return {
+        "prompt": "p", "cut": 0, "warnings": [], "chosen": [], "answers": given,
+        "probabilities": rows, **more,
+    }  # fmt: skip
+
+
+def record(
+    school: School, before: Answers = half, after: Answers = right, settings: Settings | None = None,
+    **results: Mapping[str, Any],
+) -> StageContext:  # fmt: skip
+    """A run whose stages are done up to compare; `results` replace parts of what they recorded."""
+    settings = settings or load(school.settings_file)
+    _, dataset = read_and_freeze(school, settings)
+    with Ledger(school.ledger_file) as ledger:
+        run = ledger.add_run(settings.model_dump(), "compare", "now").id
+    write(dataset, school.datasets / dataset.fingerprint[:16])
+    sides = ("train", "validation", "test")
+    counts = {side: sum(item.side == side for item in dataset.items) for side in sides}
+    recorded = {
+        "prep": {"dataset": dataset.fingerprint[:16], "warnings": [], **counts},
+        "baseline": stage(dataset, before, 0.5),
+        "train": {
+            "steps": 3, "seconds": 9.0, "losses": [[1, 1.0]], "validation": [[3, 0.5]], "cut": 0,
+            "adapter_sha256": f"{run:064x}", "chosen": [], "warnings": [],
+        },
+        "evaluate": stage(dataset, after, 0.8),
+    }  # fmt: skip
+    for name, result in recorded.items():
+        write_json(school.run_folder(run) / f"{name}.json", {**result, **results.get(name, {})})
+    write_json(school.model_folder(run) / "model.json", {"run": run})
+    parent = SimpleNamespace(say=lambda kind, message: None)
+    return StageContext(school, run, settings, cast(Any, parent))
+
+
+def report_of(context: StageContext) -> Report:
+    report = make_report(context)
+    assert set(report) == set(Report.__annotations__)
+    json.dumps(report, allow_nan=False)
+    return report
+
+
+def test_what_is_better_is_promoted_and_every_answer_is_kept(school: School) -> None:
+    report = report_of(record(school))
+    assert report["decision"] == "promote"
+    assert len(report["answers"]) == report["items"] == 72
+    assert len(report["changes"]) == 36 and report["changes"][0]["text"]
+    assert {a["after_probability"] for a in report["answers"]} == {0.8}
+    assert report["arms"][-2]["after_better"] == pytest.approx(1 - 0.5**36)
+    assert report["arms"][-1]["after_better"] is None
+
+
+def test_a_cheap_arm_that_is_as_good_is_named(school: School) -> None:
+    """The notes' openings tell their kinds, so word counts are right everywhere."""
+    report = report_of(record(school))
+    assert report["rivals"] == ["tfidf-lr"]
+    assert report["reason"].endswith("but tfidf-lr is as good, as far as 72 notes can tell")
+
+
+def test_the_rules_are_those_of_the_settings(school: School) -> None:
+    settings = load(school.settings_file)
+    strict = settings.decide.model_copy(update={"confidence": 0.99999999999})
+    context = record(school, settings=settings.model_copy(update={"decide": strict}))
+    assert report_of(context)["decision"] == "inconclusive"
+
+
+# Probabilities
+
+
+def with_validation(school: School, sure: float) -> dict[str, Any]:
+    """Validation probabilities of a model that is right in two of three notes."""
+    _, dataset = read_and_freeze(school, load(school.settings_file))
+    watched = [item for item in dataset.items if item.side == "validation"]
+    rest = (1 - sure) / 2
+    return {
+        item.id: [
+            sure if kind == (other_than(item.kind) if place % 3 == 0 else item.kind) else rest
+            for kind in KINDS
+        ]
+        for place, item in enumerate(watched)
+    }
+
+
+def test_temperature_and_threshold_come_from_validation_and_go_to_the_model(
+    school: School,
+) -> None:
+    context = record(school, evaluate={"validation": with_validation(school, 0.97)})
+    report = report_of(context)
+    after = report["calibration"]["after"]
+    assert after["validation"] == 18 and after["temperature"] is not None
+    assert after["temperature"] > 1.5  # as sure of each as of 97 %, and right in two of three
+    assert report["calibration"]["before"]["temperature"] is None
+    assert report["abstention"] is not None
+    # As `classify` says it; before has no validation notes here.
+    (sure,) = scaled(np.array([[0.8, 0.1, 0.1]]), after["temperature"]).max(axis=1)
+    assert [a["after_probability"] for a in report["answers"]] == pytest.approx([sure] * 72)
+    assert sure < 0.75 and {a["before_probability"] for a in report["answers"]} == {0.5}
+    model = json.loads((school.model_folder(context.run) / "model.json").read_text("utf-8"))
+    assert model == {
+        "run": context.run,
+        "temperature": after["temperature"],
+        "threshold": report["abstention"]["threshold"],
+    }
+
+
+def test_the_threshold_lies_on_the_curve_of_risk_and_coverage(school: School) -> None:
+    """Also where none is a kind, and what is surely none is an answer that stands."""
+    _, dataset = read_and_freeze(school, load(school.settings_file))
+
+    def rows(side: str) -> dict[str, list[float]]:
+        found = {}
+        for place, item in enumerate(item for item in dataset.items if item.side == side):
+            sure = 0.5 + 0.045 * (place % 10)
+            answer = item.kind if place % 10 > 3 else other_than(item.kind)
+            found[item.id] = [sure if kind == answer else (1 - sure) / 2 for kind in KINDS]
+        return found
+
+    unsure = {"probabilities": rows("test"), "validation": rows("validation")}
+    report = report_of(record(school, evaluate=unsure))
+    found = report["abstention"]
+    assert found and found["threshold"] > 0
+    curve = report["risk_coverage"]["after"]["points"]
+    assert any(point == pytest.approx([found["coverage"], found["risk"]]) for point in curve)
+    assert 0 < found["thresholded"]["answered"] < found["coverage"] < 1
+
+
+def test_a_model_that_its_owner_took_away_does_not_stop_the_report(school: School) -> None:
+    context = record(school)
+    (school.model_folder(context.run) / "model.json").unlink()
+    assert report_of(context)["abstention"] is not None
+    assert not (school.model_folder(context.run) / "model.json").exists()
+
+
+def test_stages_of_an_older_version_without_probabilities_are_reported(school: School) -> None:
+    context = record(school)
+    for name in ("baseline", "evaluate"):
+        file = context.folder / f"{name}.json"
+        result = json.loads(file.read_text("utf-8"))
+        del result["probabilities"]
+        file.write_text(json.dumps(result), encoding="utf-8")
+    report = report_of(context)
+    assert (report["calibration"], report["abstention"]) == ({}, None)
+    assert report["answers"][0]["after_probability"] is None
+
+
+def test_none_is_told_apart_where_there_is_such_a_kind(school: School) -> None:
+    report = report_of(record(school))
+    assert report["out_of_scope"]["after"]["recall"] == 1.0
+    assert report["out_of_scope"]["before"]["n"] == 24
+    assert report["abstention"] and report["abstention"]["plain"]["none_recall"] == 1.0
+
+
+# The model in use
+
+
+def test_a_challenger_is_compared_with_the_model_in_use(school: School) -> None:
+    champion = record(school, after=right)
+    with Ledger(school.ledger_file) as ledger:
+        ledger.promote(champion.run)
+    report = report_of(record(school, after=lambda place, kind: right(place, kind)))
+    shown = report["champion"]
+    assert shown and (shown["run"], shown["accuracy"], shown["why_not"]) == (1, 1.0, "")
+    assert shown["paired"] and shown["paired"]["wins"] == 0
+    assert report["decision"] == "inconclusive"  # much better than before, and just as good as that
+    assert {check["reference"] for check in report["checks"]} == {"before", "champion"}
+    assert "against the model in use" in report["reason"]
+
+
+def test_a_better_challenger_is_promoted_over_the_model_in_use(school: School) -> None:
+    champion = record(school, after=half)
+    with Ledger(school.ledger_file) as ledger:
+        ledger.promote(champion.run)
+    assert report_of(record(school))["decision"] == "promote"
+
+
+def test_the_model_in_use_that_was_trained_again_is_no_challenger(school: School) -> None:
+    champion = record(school)
+    with Ledger(school.ledger_file) as ledger:
+        ledger.promote(champion.run)
+    same = champion.result("train")["adapter_sha256"]
+    report = report_of(record(school, train={"adapter_sha256": same}))
+    assert (report["decision"], report["more_notes"]) == ("keep", None)
+    assert report["reason"].startswith("it is run 1's model again, bit for bit")
+    assert "no better than the one in use" in verdict(report)
+
+
+def champion_with(school: School, change: Callable[[dict[str, str]], object]) -> None:
+    """A model in use whose recorded answers are changed."""
+    champion = record(school, after=half)
+    with Ledger(school.ledger_file) as ledger:
+        ledger.promote(champion.run)
+    result = champion.result("evaluate")
+    change(result["answers"])
+    write_json(champion.folder / "evaluate.json", result)
+
+
+def test_a_model_in_use_that_answered_most_of_these_notes_is_compared_on_those(
+    school: School,
+) -> None:
+    champion_with(school, lambda answers: [answers.popitem() for _ in range(12)])
+    report = report_of(record(school))
+    shown = report["champion"]
+    assert shown and shown["paired"] and shown["accuracy"] == pytest.approx(0.5, abs=0.05)
+    assert shown["why_not"] == "it has answered 60 of these 72 test notes"
+    assert shown["paired"]["wins"] == round(60 * (1 - shown["accuracy"]))
+    assert {check["reference"] for check in report["checks"]} == {"before", "champion"}
+
+
+def test_a_model_in_use_that_answered_less_than_half_is_not_compared(school: School) -> None:
+    champion_with(school, lambda answers: [answers.popitem() for _ in range(37)])
+    report = report_of(record(school))
+    why = "it has answered 35 of these 72 test notes"
+    assert report["champion"] == {"run": 1, "accuracy": None, "paired": None, "why_not": why}
+
+
+def test_a_model_in_use_whose_answers_are_gone_is_not_compared(school: School) -> None:
+    champion_with(school, lambda answers: None)
+    (school.run_folder(1) / "evaluate.json").write_text("{", encoding="utf-8")
+    report = report_of(record(school))
+    assert report["champion"] and report["champion"]["paired"] is None
+    assert report["decision"] == "promote"
+
+
+def test_what_the_model_in_use_was_asked_again_counts(school: School) -> None:
+    gone: dict[str, str] = {}
+    champion_with(school, lambda answers: gone.update([answers.popitem() for _ in range(50)]))
+    context = record(school)
+    again = {"run": 1, "answers": gone, "why_not": ""}
+    write_json(context.folder / "champion.json", again)
+    shown = report_of(context)["champion"]
+    assert shown and (shown["accuracy"], shown["why_not"]) == (0.5, "")
+    # Its owner put another model to use since.
+    write_json(context.folder / "champion.json", again | {"run": 7})
+    shown = report_of(context)["champion"]
+    assert shown and shown["accuracy"] is None
+
+
+def test_a_run_that_is_in_use_itself_is_not_its_own_champion(school: School) -> None:
+    context = record(school)
+    with Ledger(school.ledger_file) as ledger:
+        ledger.promote(context.run)
+    assert report_of(context)["champion"] is None
+
+
+# Looks
+
+
+def looked(context: StageContext, *whats: str) -> None:
+    for what in whats:
+        record_exposure(context, context.dataset(), what)
+
+
+def test_every_look_at_the_same_test_notes_counts(school: School) -> None:
+    first = record(school)
+    looked(first, BASE, ADAPTER)
+    one = report_of(first)["looks"]
+    assert (one["looks"], one["models"], one["optimism"]) == (3, 1, 0.0)
+    second = record(school, after=half)
+    looked(second, BASE, ADAPTER)
+    two = report_of(second)["looks"]
+    assert (two["looks"], two["models"]) == (6, 2)
+    assert two["by"][-1] == "run 2: other arms"
+    assert 0.02 < two["optimism"] < 0.06
+    assert report_of(second)["looks"] == two  # the same result again is no other look
+
+
+def test_a_look_counts_though_other_notes_came(school: School) -> None:
+    looked(record(school), ADAPTER)
+    for kind in KINDS:
+        (school.root / f"notes/{kind}/new.md").write_text(f"A new {kind}.", encoding="utf-8")
+    second = record(school)
+    looked(second, ADAPTER)
+    assert report_of(second)["looks"]["models"] == 2
+
+
+def test_a_look_at_other_notes_does_not_count(school: School) -> None:
+    looked(record(school), ADAPTER)
+    for file in (school.root / "notes").rglob("*.md"):
+        other = hashlib.sha256(file.name.encode()).hexdigest()
+        file.write_text(f"Quite another note. {other}", encoding="utf-8")
+    second = record(school)
+    looked(second, ADAPTER)
+    assert report_of(second)["looks"]["models"] == 1
+
+
+# Groups and seeds
+
+
+def test_a_group_of_the_dataset_counts_once(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_one_kind(place: int, kind: str) -> str:
+        return kind if kind == "none" else other_than(kind)
+
+    alone = report_of(record(school, of_one_kind))
+
+    freeze = read_and_freeze
+
+    def of_three_groups(school: School, settings: Settings) -> tuple[LoadedNotes, Dataset]:
+        reading, dataset = freeze(school, settings)
+        items = tuple(replace(item, group=item.kind) for item in dataset.items)
+        return reading, replace(dataset, items=items, fingerprint=_fingerprint(items))
+
+    monkeypatch.setattr(sys.modules[__name__], "read_and_freeze", of_three_groups)
+    together = report_of(record(school, of_one_kind))
+    assert (alone["dataset"]["groups"], together["dataset"]["groups"]) == (72, 3)
+    low, high = alone["arms"][-2]["accuracy_ci"]
+    assert (
+        together["arms"][-2]["accuracy_ci"][0] < low < high < together["arms"][-2]["accuracy_ci"][1]
+    )
+
+
+def test_every_seed_is_shown_and_the_used_one_decides(school: School) -> None:
+    _, dataset = read_and_freeze(school, load(school.settings_file))
+    answers = [stage(dataset, given, 0.8)["answers"] for given in (right, half)]
+    trained = [
+        {"seed": seed, "validation_loss": loss, "adapter_sha256": str(seed) * 64}
+        for seed, loss in ((0, 0.5), (1, 0.7))
+    ]
+    context = record(
+        school,
+        train={"seed": 0, "seeds": trained},
+        evaluate={"seeds": [{"seed": s, "answers": a} for s, a in enumerate(answers)]},
+    )
+    seeds = report_of(context)["seeds"]
+    assert [(s["seed"], s["used"], s["accuracy"]) for s in seeds] == [
+        (0, True, 1.0),
+        (1, False, 0.5),
+    ]
+    assert [s["validation_loss"] for s in seeds] == [0.5, 0.7]
+    assert np.isclose(seeds[0]["macro_f1"], 1.0)

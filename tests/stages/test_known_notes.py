@@ -1,0 +1,137 @@
+"""Runs over a folder that grows: what they know, and that test notes stay what they are."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+import pytest
+
+from nightschool.config.errors import NotesError
+from nightschool.config.paths import School
+from nightschool.config.settings import load
+from nightschool.notes.dataset import Dataset, read_own
+from nightschool.notes.duplicates import near_duplicates
+from nightschool.stages.context import StageContext
+from nightschool.stages.known_notes import known_to
+from tests.conftest import KINDS, MakeSchool
+from tests.prepared import prepare
+
+
+def dataset(school: School, run: int) -> Dataset:
+    return StageContext(school, run, load(school.settings_file), cast(Any, None)).dataset()
+
+
+def side(found: Dataset, name: str) -> dict[str, str]:
+    return {item.id: item.text for item in found.items if item.side == name}
+
+
+def words(seed: str, count: int = 60) -> list[str]:
+    rng = Random(seed)
+    return ["".join(rng.choices("abcdefghijklmnop", k=6)) for _ in range(count)]
+
+
+def fill(school: School, name: str, count: int) -> None:
+    for kind in KINDS:
+        folder = school.root / "notes" / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            text = " ".join(words(f"{kind} {name} {number}"))
+            (folder / f"{name}-{number}.md").write_text(text, encoding="utf-8")
+
+
+def edited(text: str, seed: int) -> str:
+    """Two of its sixty words written anew."""
+    rng, parts = Random(seed), text.split()
+    for place in rng.sample(range(len(parts)), 2):
+        parts[place] = hashlib.sha256(f"{seed} {place}".encode()).hexdigest()[:6]
+    return " ".join(parts)
+
+
+def test_as_notes_accumulate_test_notes_stay_test_notes_and_nothing_like_them_is_trained_on(
+    make_school: MakeSchool,
+) -> None:
+    school = make_school(each=0)
+    fill(school, "first", 20)
+    prepare(school)
+    first = dataset(school, 1)
+    # New notes, and copies and edits of test notes under new names; one test note is edited in its place.
+    fill(school, "second", 10)
+    notes = school.root / "notes"
+    test = sorted(side(first, "test").items())[:3]
+    by_id = {item.id: item for item in first.items}
+    for number, (id_, text) in enumerate(test):
+        copy = notes / by_id[id_].kind / f"copy-{number}.md"
+        copy.write_text(edited(text, number), encoding="utf-8")
+    (moved, _), (replaced, text), _ = test
+    (notes / by_id[moved].source).rename(notes / by_id[moved].kind / "moved.md")
+    (notes / by_id[replaced].source).write_text(edited(text, 99), encoding="utf-8")
+    prepare(school)
+    second = dataset(school, 2)
+
+    sides = {name: side(second, name) for name in ("train", "validation", "test")}
+    assert side(first, "test").keys() - {replaced} <= sides["test"].keys()
+    copies = {
+        i.side for i in second.items if "copy" in i.source or i.source == by_id[replaced].source
+    }
+    assert copies == {"test"}
+    assert side(first, "train").keys() == sides["train"].keys() & by_id.keys()
+    new = {item.id for item in second.items if "second" in item.source}
+    assert len(new) == 30
+    assert all(new & found.keys() for found in sides.values()), "new notes are dealt to all sides"
+    measured = [*sides["test"].values(), text]
+    learnt = [*sides["train"].values(), *sides["validation"].values()]
+    for group in near_duplicates([*measured, *learnt]):
+        assert max(group) < len(measured) or min(group) >= len(measured)
+
+
+def test_a_run_knows_all_that_it_read_and_not_only_what_it_uses(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    fill(school, "first", 20)
+    prepare(school)
+    train, test = (
+        next(item for item in dataset(school, 1).items if item.side == name)
+        for name in ("train", "test")
+    )
+    # Of one source with a note that is trained on, and nearly a test note: it can stand nowhere.
+    head = "---\nsource: https://example.org/book\n---\n"
+    (school.root / "notes" / train.source).write_text(head + train.text, encoding="utf-8")
+    torn = school.root / "notes" / test.kind / "torn.md"
+    torn.write_text(head + edited(test.text, 1), encoding="utf-8")
+    prepare(school)
+    known, used = known_to(school, 2), read_own(school.datasets / _name(school, 2))
+    assert {id_: kind for id_, (kind, _) in used.items()}.items() < known.items()
+    assert train.id in known.keys() - used.keys()
+    assert len(known) == 61
+
+
+def _name(school: School, run: int) -> str:
+    return str(
+        StageContext(school, run, load(school.settings_file), cast(Any, None)).result("prep")[
+            "dataset"
+        ]
+    )
+
+
+def test_made_notes_are_nothing_that_a_run_read(make_school: MakeSchool) -> None:
+    school = make_school(train={"roughen": 1.0})
+    prepare(school)
+    assert any(item.origin for item in dataset(school, 1).items)
+    assert len(known_to(school, 1)) == 36
+
+
+@pytest.mark.parametrize("gone", ["prep.json", "left_out.json"])
+def test_what_a_run_read_is_asked_for_in_vain_where_its_files_are_gone(
+    make_school: MakeSchool, gone: str
+) -> None:
+    school = make_school()
+    prepare(school)
+    file: Path = school.run_folder(1) / gone
+    file.unlink()
+    if gone == "left_out.json":  # an earlier version wrote none
+        assert len(known_to(school, 1)) == 36
+        file.write_text("[", encoding="utf-8")
+    with pytest.raises(NotesError, match="what run 1 read is not known any more"):
+        known_to(school, 1)

@@ -1,0 +1,117 @@
+"""The arms that stand on the base, measured in its stage: here in this process, with the tiny base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from nightschool.config.errors import Stopped
+from nightschool.config.paths import School
+from nightschool.config.settings import load
+from nightschool.jobs.requests import request_run
+from nightschool.ledger.ledger import Ledger
+from nightschool.scoring import scorer
+from nightschool.stages import model_arms
+from nightschool.stages.context import StageContext
+from nightschool.stages.prep import run_stage
+from tests.conftest import MakeSchool
+from tests.listener import Listener
+
+TRAIN = {"max_tokens": 64, "threads": 1}
+
+
+def baseline(
+    school: School, listener: Listener | None = None
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The stage's result, and what was said meanwhile."""
+    listener = listener or Listener()
+    with Ledger(school.ledger_file) as ledger:
+        run = request_run(ledger, school, load(school.settings_file), "now", new=True)[0].id
+    run_stage(school, run, "prep", Listener())  # type: ignore[arg-type]
+    ended = run_stage(school, run, "baseline", listener)  # type: ignore[arg-type]
+    return ended["result"], listener.said
+
+
+def test_only_the_arms_that_their_owner_wants_are_measured(
+    make_school: MakeSchool, tiny_base: Path
+) -> None:
+    ladder = {"arms": ["few-shot", "majority"]}
+    school = make_school(base=tiny_base.as_posix(), train=TRAIN, ladder=ladder)
+    listener = Listener()
+    found, _ = baseline(school, listener)
+    assert (list(found["arms"]), found["absent"]) == (["few-shot"], {})
+    # Test and validation notes, then the test notes again with the examples before them.
+    assert listener.done[-1] == (15, 15)
+
+
+def test_an_arm_that_cannot_be_measured_is_absent_and_the_rest_goes_on(
+    make_school: MakeSchool, tiny_base: Path
+) -> None:
+    wide = {**TRAIN, "max_tokens": 450}  # of 512 that the base has
+    ladder = {"embeddings": "no such モデル"}
+    school = make_school(base=tiny_base.as_posix(), train=wide, ladder=ladder)
+    found, said = baseline(school)
+    assert list(found["arms"]) == ["features-lr", "zero-shot"]
+    assert "no such モデル: set ladder.embeddings" in found["absent"]["embeddings-lr"]
+    assert "does not fit into the" in found["absent"]["few-shot"]
+    assert {m.split(" is left out")[0] for kind, m in said if kind == "warning"} == {
+        "embeddings-lr", "few-shot",
+    }  # fmt: skip
+    assert all("\n" not in message for _, message in said)
+
+
+def test_the_examples_are_the_owners_notes_and_not_made_ones(
+    make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    with_examples = model_arms.with_examples
+
+    def seen(encoder: Any, notes: Any, context: Any) -> Any:
+        shown.extend(id_ for id_, _, _ in notes)
+        return with_examples(encoder, notes, context)
+
+    monkeypatch.setattr(model_arms, "with_examples", seen)
+    ladder = {"arms": ["few-shot"]}
+    school = make_school(base=tiny_base.as_posix(), train={**TRAIN, "roughen": 1.0}, ladder=ladder)
+    baseline(school)
+    context = StageContext(school, 1, load(school.settings_file), cast(Any, Listener()))
+    training = context.dataset().of("train")
+    assert any(item.origin for item in training)
+    assert shown == [item.id for item in training if not item.origin]
+
+
+def test_too_little_memory_for_an_arm_does_not_end_the_stage(
+    make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(model_arms, "with_examples", full)
+    found, _ = baseline(make_school(base=tiny_base.as_posix(), train=TRAIN))
+    assert found["absent"]["few-shot"] == "out of memory"
+    assert "zero-shot" in found["arms"]
+
+
+def test_the_test_notes_go_through_the_base_once_for_the_answers_and_the_features(
+    make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    read = scorer.read
+
+    def counted(model: Any, encoder: Any, notes: Any, *others: Any, **named: Any) -> Any:
+        passes.append(len(notes))
+        return read(model, encoder, notes, *others, **named)
+
+    monkeypatch.setattr(model_arms, "read", counted)
+    ladder = {"arms": ["features-lr", "zero-shot"]}
+    baseline(make_school(base=tiny_base.as_posix(), train=TRAIN, ladder=ladder))
+    assert passes == [6 + 3, 27, 3]  # test and validation, training, the notes without content
+
+
+def test_a_stop_is_heard_between_two_passes(make_school: MakeSchool, tiny_base: Path) -> None:
+    school = make_school(base=tiny_base.as_posix(), train=TRAIN)
+    with pytest.raises(Stopped):
+        baseline(school, Listener(stop_after=9))
+    assert not (school.run_folder(1) / "baseline.json").exists()

@@ -1,0 +1,181 @@
+"""The whole inventory of a school."""
+
+import shutil
+
+import pytest
+
+from nightschool.config.errors import NotesError
+from nightschool.config.paths import School
+from nightschool.config.settings import Settings, load
+from nightschool.notes.inventory import ToMeasure
+from nightschool.notes.new_notes import News
+from nightschool.reports.inventory_page import findings
+from nightschool.stages.context import read_and_freeze
+from nightschool.stages.survey import survey
+from tests.conftest import MakeSchool, write_notes
+from tests.prepared import prepare
+
+
+def _settings(school: School, **notes: object) -> Settings:
+    settings = load(school.settings_file)
+    return settings.model_copy(update={"notes": settings.notes.model_copy(update=notes)})
+
+
+def test_everything_is_looked_at(make_school: MakeSchool) -> None:
+    school = make_school()
+    for number in range(25):
+        text = f"loose thought number {number}: what about {number * 7} lamps"
+        (school.root / f"notes/{number}.md").write_text(text, encoding="utf-8")
+    told: list[str] = []
+    inventory = survey(school, _settings(school), lambda what, done, total: told.append(what))
+    assert (inventory.total, inventory.unlabelled) == (61, 25)
+    assert (inventory.lengths.unit, inventory.lengths.limit) == ("tokens", 320)
+    assert inventory.suspects and inventory.suspects.judged == 36
+    assert inventory.texture and inventory.texture.form
+    assert list(dict.fromkeys(told)) == [
+        "reading", "counting tokens", "telling languages", "looking for copies",
+        "looking for wrong labels", "comparing labelled with unlabelled notes",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("base", ["nobody/nothing", "./gone"])
+def test_without_the_base_characters_are_counted(make_school: MakeSchool, base: str) -> None:
+    school = make_school(base=base)
+    inventory = survey(school, _settings(school))
+    assert inventory.lengths.unit == "characters"
+    assert base in inventory.lengths.why
+
+
+def test_near_copies_are_those_that_the_search_finds(
+    make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = make_school(each=0)
+    for name, text in (
+        ("a/1.md", "one"),
+        ("a/2.md", "ONE"),
+        ("b/3.md", "two"),
+        ("c/4.md", "one more"),
+    ):
+        file = school.root / "notes" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    asked: list[list[str]] = []
+
+    def near_duplicates(texts: list[str]) -> list[list[int]]:
+        asked.append(list(texts))
+        return [[0, 2]]
+
+    monkeypatch.setattr("nightschool.stages.survey.near_duplicates", near_duplicates)
+    inventory = survey(school, _settings(school))
+    assert asked == [["one", "two", "one more"]]
+    assert inventory.duplicates == (("a/1.md", "a/2.md"),)
+    assert inventory.near_duplicates == (("a/1.md", "c/4.md"),)
+    assert inventory.contradictions == (("a/1.md (a)", "c/4.md (c)", "a/2.md (a)"),)
+
+
+def test_notes_that_are_all_copies_of_one_another_are_no_error(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    for number in range(60):
+        folder = school.root / "notes" / ("a", "b", "")[number % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.md").write_text("the same", encoding="utf-8")
+    inventory = survey(school, _settings(school))
+    assert [len(group) for group in inventory.duplicates] == [60]
+    assert len(inventory.contradictions) == 1
+    assert inventory.suspects and not inventory.suspects.judged
+    assert inventory.texture and inventory.texture.form is None
+
+
+def test_sections_of_one_file_are_judged_together(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    sections = "".join(f"## {n}\nbuy item {n} #none\n" for n in range(8))
+    notes = school.root / "notes"
+    notes.mkdir()
+    (notes / "list.md").write_text(sections, encoding="utf-8")
+    write_notes(notes / "sub")
+    settings = _settings(school, split="headings").model_copy(update={"kinds": {"none": ""}})
+    inventory = survey(school, settings)
+    assert inventory.kinds["none"].n == 8
+    assert inventory.suspects and inventory.suspects.judged == 0
+
+
+@pytest.mark.parametrize(("same_source", "judged"), [(True, 0), (False, 16)])
+def test_rows_of_one_source_are_judged_together(
+    make_school: MakeSchool, same_source: bool, judged: int
+) -> None:
+    """As prep deals them: a model that saw the source would confirm the kinds of its rows."""
+    school = make_school(each=0)
+    rows = [
+        f"{kind} thing number {n * 7919:x},{kind},book {n % 4} of {kind}"
+        for kind in ("food", "bike")
+        for n in range(8)
+    ]
+    (school.root / "rows.csv").write_text("\n".join(["text,label,book", *rows]), encoding="utf-8")
+    settings = _settings(school, folder="rows.csv", group_column="book")
+    split = settings.split.model_copy(update={"same_source": same_source})
+    found = survey(school, settings.model_copy(update={"split": split})).suspects
+    assert found and found.judged == judged
+
+
+def test_what_is_kept_to_measure_with_is_what_prep_keeps(make_school: MakeSchool) -> None:
+    """Kinds of sections of few files: whole files are kept."""
+    school = make_school(each=0)
+    for number in range(8):
+        file = school.root / f"notes/{'ab'[number % 2]}/diary {number}.md"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        days = (f"## Day {day}\n{number * 7919:x} was day {day * 7919:x}\n" for day in range(10))
+        file.write_text("".join(days), encoding="utf-8")
+    settings = _settings(school, split="headings")
+    found = survey(school, settings)
+    test = read_and_freeze(school, settings)[1].of("test")
+    kept = found.to_measure
+    assert kept and (kept.kinds, kept.groups) == ({"a": 10, "b": 10}, 2)
+    assert kept.warnings and findings(found)[0].lower().startswith(kept.warnings[0].lower())
+    assert (len(test), len({item.group for item in test})) == (20, 2)
+
+
+def test_notes_that_no_run_can_measure_with_are_told(make_school: MakeSchool) -> None:
+    school = make_school(each=0)
+    texts = {
+        "a": "The meeting of the week was held at ten in room {}.",
+        "b": "Bread {}, flour, yeast and salt: knead, rest, bake, and let it cool.",
+    }
+    for kind, text in texts.items():
+        for number in range(20):
+            file = school.root / f"notes/{kind}/{number}.md"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text.format(number), encoding="utf-8")
+    settings = _settings(school)
+    with pytest.raises(NotesError, match="no note can be held back") as refused:
+        read_and_freeze(school, settings)
+    found = survey(school, settings)
+    assert found.to_measure == ToMeasure({}, 0, (), str(refused.value))
+    assert f"No run is possible: {refused.value}." in findings(found)
+
+
+@pytest.mark.parametrize("folder", ["gone", "empty"])
+def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_not(
+    make_school: MakeSchool, folder: str
+) -> None:
+    school = make_school(each=0)
+    (school.root / "empty").mkdir()
+    if folder == "empty":
+        assert survey(school, _settings(school, folder=folder)).total == 0
+    else:
+        with pytest.raises(NotesError, match="there are no notes at"):
+            survey(school, _settings(school, folder=folder))
+
+
+def test_what_is_new_since_the_newest_run_is_told(make_school: MakeSchool) -> None:
+    school = make_school()
+    assert survey(school, _settings(school)).news is None
+    assert not school.ledger_file.exists()
+    prepare(school)
+    (school.root / "notes/lesson/new.md").write_text("Water the seedlings first.", "utf-8")
+    inventory = survey(school, _settings(school))
+    assert inventory.news == News(run=1, before=36, now=37, new=1, grown=())
+    assert findings(inventory)[-1] == (
+        "1 new labelled note since run 1: `nightschool run --tonight` trains on them, too."
+    )
+    shutil.rmtree(school.datasets)
+    assert survey(school, _settings(school)).news is None

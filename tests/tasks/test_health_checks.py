@@ -1,0 +1,66 @@
+"""What `doctor` says before a run finds it out: of the notes, the disk, and the server that notes are
+to be sent to (no note is sent for that)."""
+
+from __future__ import annotations
+
+import pytest
+
+from nightschool.config.paths import School
+from nightschool.config.settings import load
+from nightschool.tasks import health_checks
+from nightschool.tasks.health_checks import HealthCheck, examine
+from tests.chat_server import chat_server, says
+from tests.conftest import MakeSchool
+
+
+def finding(school: School, check: str = "server") -> HealthCheck:
+    found = examine(school, load(school.settings_file))
+    return next(finding for finding in found if finding.check == check)
+
+
+def test_notes_are_counted_as_a_run_would_take_them(make_school: MakeSchool) -> None:
+    school = make_school()
+    found = finding(school, "notes")
+    assert found.verdict == "ok" and "36 of 36 notes with 3 kinds" in found.finding
+    for file in (school.root / "notes").rglob("*.md"):
+        file.unlink()
+    found = finding(school, "notes")
+    assert found.verdict == "problem" and "there are no notes in" in found.finding
+
+
+def test_a_disk_on_which_a_run_would_wait_is_a_problem(make_school: MakeSchool) -> None:
+    found = finding(make_school(night={"min_disk_gb": 1e9}), "disk")
+    assert found.verdict == "problem" and "night.min_disk_gb" in found.remedy
+
+
+def test_a_server_that_offers_the_model_is_fine(make_school: MakeSchool) -> None:
+    with chat_server(says("lesson")) as chat:
+        school = make_school(each=0, server={"url": chat.url, "model": "tiny:1b"})
+        assert (finding(school).verdict, chat.asked) == ("ok", [])
+
+
+def test_a_model_that_the_server_lacks_is_named_with_those_that_it_has(
+    make_school: MakeSchool,
+) -> None:
+    with chat_server(says("lesson")) as chat:
+        found = finding(make_school(each=0, server={"url": chat.url, "model": "huge:70b"}))
+    assert found.verdict == "warning"
+    assert "no model huge:70b, but tiny:1b" in found.finding
+
+
+def test_a_server_that_is_down_is_a_warning(make_school: MakeSchool) -> None:
+    with chat_server(says("lesson")) as chat:
+        pass
+    found = finding(make_school(each=0, server={"url": chat.url, "model": "tiny:1b"}))
+    assert found.verdict == "warning"
+    assert "connection refused" in found.finding and "server.url" in found.remedy
+
+
+def test_a_school_that_this_user_may_not_write_is_the_problem(
+    make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = make_school()
+    monkeypatch.setattr(health_checks, "forbidden", lambda path: True)
+    found = list(examine(school, load(school.settings_file)))
+    assert [finding.check for finding in found[-2:]] == ["school", "notes"]
+    assert found[-2].finding == f"{school.root} cannot be written by this user"

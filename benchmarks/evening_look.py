@@ -24,7 +24,8 @@ from typing import Any
 from read_notes import made_notes
 
 from nightschool.config.paths import School
-from nightschool.config.settings import Settings, template
+from nightschool.config.settings import Settings
+from nightschool.config.settings_template import template
 from nightschool.ledger.ledger import Ledger
 
 ARMS = ("walk", "unchanged", "changed", "watchdog")

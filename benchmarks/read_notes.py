@@ -126,7 +126,7 @@ def peak_mb() -> float:
 def measure(arm: str, path: Path, work: Path) -> dict[str, Any]:
     """Do an arm's work in this process."""
     from nightschool.config.paths import School
-    from nightschool.config.settings import check
+    from nightschool.config.settings_file import check
     from nightschool.notes.readers import read_school
 
     split = "headings" if arm == "headings" else "file"

@@ -58,7 +58,7 @@ WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 def serve(root: Path) -> None:
     """A worker whose owner is where the school's file says."""
     from nightschool.config.paths import School
-    from nightschool.config.settings import load
+    from nightschool.config.settings_file import load
     from nightschool.jobs.signals.signal import Signal, Signals
     from nightschool.jobs.worker import work
 
@@ -122,7 +122,7 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
     import psutil
 
     from nightschool.config.paths import School
-    from nightschool.config.settings import load
+    from nightschool.config.settings_file import load
     from nightschool.jobs.requests import request_run
     from nightschool.ledger.ledger import Ledger
 

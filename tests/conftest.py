@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from nightschool.config.paths import School
-from nightschool.config.settings import template
+from nightschool.config.settings_template import template
 
 # Threads that wait sleep: two test processes that spin for one core took a hundred times as long. It
 # counts when torch is imported.

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.stages.context import StageContext, write_json
 from nightschool.stages.prep import prep

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
-from nightschool.config.settings import NotesSettings, load
+from nightschool.config.settings import NotesSettings
+from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.decoding import Undecodable
 from nightschool.notes.readers import Note, parse_note, read_notes

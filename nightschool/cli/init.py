@@ -9,7 +9,8 @@ import click
 
 from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.paths import School
-from nightschool.config.settings import load, template
+from nightschool.config.settings_file import load
+from nightschool.config.settings_template import template
 
 
 @click.command("init")

@@ -12,7 +12,7 @@ import click
 
 from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.reports.text.wording import percent
 
 if TYPE_CHECKING:

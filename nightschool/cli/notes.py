@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 
 if TYPE_CHECKING:
     from nightschool.stages.survey import Tell

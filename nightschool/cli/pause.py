@@ -18,7 +18,7 @@ from nightschool.ledger.ledger import Ledger
 def pause_command(duration: str | None) -> None:
     """Stop working at the next step, with a checkpoint, until `resume` or for a time."""
     from nightschool.cli.status import pause_in_words
-    from nightschool.config.settings import load
+    from nightschool.config.settings_file import load
 
     school = current_school()
     for_s = None if duration is None else duration_s(duration)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 
 
 @click.command("plan")

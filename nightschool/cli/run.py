@@ -11,7 +11,8 @@ from rich.console import Console
 from nightschool.cli.options import current_school
 from nightschool.config.night_settings import NightSettings
 from nightschool.config.paths import School
-from nightschool.config.settings import Settings, load, recorded
+from nightschool.config.settings import Settings, recorded
+from nightschool.config.settings_file import load
 from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.reasons import remedy
 from nightschool.jobs.requests import (

@@ -9,7 +9,7 @@ import click
 
 from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.errors import ConfigError
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 
 if TYPE_CHECKING:
     from nightschool.jobs.service.installation import Installed

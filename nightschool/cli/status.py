@@ -27,7 +27,7 @@ def status_command(json_: bool) -> None:
     """Show the runs, what happens now, and the plan for the night."""
     from nightschool.cli.overnight import overnight
     from nightschool.cli.why import iso
-    from nightschool.config.settings import load
+    from nightschool.config.settings_file import load
     from nightschool.jobs.forecast import look_ahead
 
     school = current_school()

@@ -27,7 +27,7 @@ def why_command(json_: bool) -> None:
     Decides anew, from the signals as the worker has just read them, else as they are now: each is
     shown with its source and its age.
     """
-    from nightschool.config.settings import load
+    from nightschool.config.settings_file import load
     from nightschool.jobs.forecast import look_ahead, read_signals
     from nightschool.jobs.note_check import problem_of, read_seen
 

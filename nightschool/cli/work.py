@@ -21,7 +21,7 @@ def work_command(log: Path | None) -> None:
 
     Stopping it leaves a checkpoint; started again it goes on by itself.
     """
-    from nightschool.config.settings import load
+    from nightschool.config.settings_file import load
     from nightschool.jobs.worker import work
 
     school = current_school()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+DEFAULT_PRESET = "rtx-8gb"
 PRESETS: dict[str, dict[str, Any]] = {
     # An 8 GB card (RTX 2070, Turing): the QLoRA recipe that the settings' defaults hold.
     "rtx-8gb": {},
@@ -26,3 +28,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
 }
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of `over`, and those of `under` that it does not set; nested tables are merged."""
+    result = dict(under)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = (
+            merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        )
+    return result

@@ -1,32 +1,21 @@
-"""The settings of a school: one model, from which `nightschool.toml` is read, checked and written.
+"""The settings of a school, as models.
 
-Order of precedence: the model's defaults, then the preset's values, then the owner's file.
+Order of precedence: the model's defaults, then the preset's values, then `nightschool.toml`.
 """
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import json
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, Field, field_validator, model_validator
 
-from nightschool.config.errors import ConfigError
 from nightschool.config.night_settings import NightSettings as NightSettings
-from nightschool.config.presets import PRESETS
 from nightschool.config.section import Section
-
-_KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
-_KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
-_LONG_QUOTES = re.compile("\"{3}|'{3}")
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -198,10 +187,12 @@ class ServerSettings(Section):
             url = urlsplit(self.url)
             host, _ = url.hostname, url.port
         except ValueError as error:
-            raise ValueError(f"url = {_toml(self.url)} is no address: {error}") from None
+            raise ValueError(
+                f"url = {json.dumps(self.url, ensure_ascii=False)} is no address: {error}"
+            ) from None
         if url.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f]", self.url):
             raise ValueError(
-                f'url = {_toml(self.url)}: expected one like "http://127.0.0.1:11434/v1"'
+                f'url = {json.dumps(self.url, ensure_ascii=False)}: expected one like "http://127.0.0.1:11434/v1"'
             )
         if url.username is not None or url.query or url.fragment:
             raise ValueError(
@@ -324,41 +315,6 @@ class Settings(Section):
         return self.model_copy(update={"train": self.train.model_copy(update=changes)})
 
 
-def load(file: Path) -> Settings:
-    """Read and check a settings file.
-
-    Raises ConfigError with one line a problem, in the file's order, each naming file, line, key and
-    what was expected.
-    """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: not UTF-8 (byte {error.start}): save it as UTF-8") from None
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from None
-    try:
-        given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: no valid TOML: {error}") from None
-    return check(given, text, str(file))
-
-
-def check(given: Mapping[str, Any], text: str, name: str) -> Settings:
-    """Settings from the tables `given`, parsed from `text` of the file `name`; see `load`."""
-    preset = PRESETS.get(str(given.get("preset", "rtx-8gb")), {})
-    try:
-        return Settings.model_validate(_merged(preset, given))
-    except ValidationError as error:
-        placed = [
-            (line_of(text, [str(part) for part in detail["loc"]]), detail)
-            for detail in error.errors()
-        ]
-        # Those without a line stand last.
-        placed.sort(key=lambda problem: problem[0] or len(text) + 1)
-        problems = (_explain(detail, line, name) for line, detail in placed)
-        raise ConfigError("\n".join(dict.fromkeys(problems))) from None
-
-
 def recorded(values: Mapping[str, Any]) -> Settings:
     """Settings that a run or a model was recorded with; what this version no longer has is left out."""
 
@@ -374,132 +330,3 @@ def recorded(values: Mapping[str, Any]) -> Settings:
         return kept
 
     return Settings.model_validate(known(Settings, values))
-
-
-def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = (
-            _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-        )
-    return merged
-
-
-def _explain(detail: ErrorDetails, line: int | None, name: str) -> str:
-    path = [str(part) for part in detail["loc"]]
-    where = f"{name}, line {line}" if line else name
-    key = ".".join(path)
-    if detail["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(path[-1], list(_keys(path[:-1])), n=1, cutoff=0.5)
-        if near:
-            return f"{where}: unknown setting `{key}`: did you mean `{'.'.join([*path[:-1], near[0]])}`?"
-        return f"{where}: unknown setting `{key}`: known here are {', '.join(_keys(path[:-1]))}"
-    value = json.dumps(detail["input"], ensure_ascii=False, default=str)
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if detail["type"] in ("model_type", "dict_type"):
-        message = f"should be a table: [{key}]"
-    if detail["type"] == "value_error" and isinstance(detail["input"], dict):
-        return f"{where}: `{key}`: {message}"
-    return f"{where}: `{key}` = {value}: {message}"
-
-
-def _keys(path: list[str]) -> Iterator[str]:
-    model: type[BaseModel] = Settings
-    for part in path:
-        field = model.model_fields.get(part)
-        if field is None or not (
-            isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-        ):
-            return
-        model = field.annotation
-    yield from model.model_fields
-
-
-def line_of(text: str, path: list[str]) -> int | None:
-    """The 1-based line where the key `path` stands in the TOML `text`, or its table, or None."""
-    table: list[str] = []
-    nearest = None
-    inside: str | None = None  # the quotes of a string of several lines
-    for number, line in enumerate(text.split("\n"), start=1):
-        quotes = _LONG_QUOTES.findall(line)
-        if inside:
-            inside = None if quotes.count(inside) % 2 else inside
-            continue
-        inside = next((mark for mark in quotes if quotes.count(mark) % 2), None)
-        header = re.match(rf"\s*\[\[?\s*({_KEYS})\s*\]", line)
-        if header:
-            table = _parts(header.group(1))
-            if table == path:
-                return number
-            if table == path[: len(table)]:
-                nearest = number
-            continue
-        setting = re.match(rf"\s*({_KEYS})\s*=", line)
-        if setting:
-            full = table + _parts(setting.group(1))
-            if full == path[: len(full)]:
-                return number
-            if full[: len(path)] == path:
-                nearest = nearest or number
-    return nearest
-
-
-def _parts(keys: str) -> list[str]:
-    return [part.strip("\"'") for part in re.findall(_KEY, keys)]
-
-
-def template(values: Mapping[str, Any]) -> str:
-    """A commented settings file: `values` are set, every other setting stands as a comment.
-
-    `values` holds top-level settings and tables, as `tomllib` would give them.
-    """
-    effective = Settings.model_validate(_merged(PRESETS[values.get("preset", "rtx-8gb")], values))
-    top: list[tuple[str, str]] = []
-    tables = ""
-    for name, field in Settings.model_fields.items():
-        value = getattr(effective, name)
-        if isinstance(value, Section):
-            tables += _table(name, value, values.get(name, {}))
-        elif isinstance(value, dict):
-            rows = [(f"{_quoted_key(key)} = {_toml(text)}", "") for key, text in value.items()]
-            tables += f"\n# {field.description}\n[{name}]\n" + _aligned(rows)
-        else:
-            top.append(_setting(name, value, field, name in values))
-    return (
-        "# The settings of this school. A setting that begins with # shows the value in force:\n"
-        "# take the # away to change it.\n\n" + _aligned(top) + tables
-    )
-
-
-def _table(name: str, section: Section, given: Mapping[str, Any]) -> str:
-    """A section with its explanation, and the sections within it after it."""
-    rows, within = [], ""
-    for key, field in type(section).model_fields.items():
-        value = getattr(section, key)
-        if isinstance(value, Section):
-            within += _table(f"{name}.{key}", value, given.get(key, {}))
-        else:
-            rows.append(_setting(key, value, field, key in given))
-    return f"\n# {type(section).__doc__}\n[{name}]\n" + _aligned(rows) + within
-
-
-def _setting(key: str, value: object, field: FieldInfo, given: bool) -> tuple[str, str]:
-    """A setting's line and its explanation."""
-    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    listed = f"; one of {', '.join(map(_toml, choices))}" if choices else ""
-    return f"{'' if given else '# '}{key} = {_toml(value)}", f"{field.description}{listed}"
-
-
-def _aligned(rows: list[tuple[str, str]]) -> str:
-    width = max((len(line) for line, _ in rows if len(line) < 40), default=0)
-    return "".join(f"{line:<{width}}  # {why}\n" if why else f"{line}\n" for line, why in rows)
-
-
-def _quoted_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
-
-
-def _toml(value: object) -> str:
-    # JSON's strings, numbers, booleans and lists are TOML too, but for non-BMP escapes and DEL.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

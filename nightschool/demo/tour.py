@@ -15,7 +15,8 @@ from pathlib import Path
 
 from nightschool.config.errors import WorkerEnded
 from nightschool.config.paths import School
-from nightschool.config.settings import load, template
+from nightschool.config.settings_file import load
+from nightschool.config.settings_template import template
 from nightschool.jobs.requests import request_run
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Timing

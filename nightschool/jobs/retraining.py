@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from nightschool.config.errors import ChildError, ConfigError, LedgerError
 from nightschool.config.night import is_near
 from nightschool.config.paths import School
-from nightschool.config.settings import NightSettings, RetrainSettings, Settings, load
+from nightschool.config.settings import NightSettings, RetrainSettings, Settings
+from nightschool.config.settings_file import load
 from nightschool.jobs.note_check import Asked, Seen, read_seen, write_seen
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Run

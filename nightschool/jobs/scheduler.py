@@ -22,7 +22,8 @@ from apscheduler.triggers.base import BaseTrigger
 from nightschool.config.errors import ConfigError
 from nightschool.config.night_settings import NightSettings
 from nightschool.config.paths import School
-from nightschool.config.settings import Settings, load
+from nightschool.config.settings import Settings
+from nightschool.config.settings_file import load
 from nightschool.jobs.history import History, read_history
 from nightschool.jobs.policy import Decision, decide
 from nightschool.jobs.reasons import MEANINGS, Reason

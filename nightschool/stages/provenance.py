@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nightschool.config.settings import template
+from nightschool.config.settings_template import template
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import Dataset
 from nightschool.reports.night_summary import spans

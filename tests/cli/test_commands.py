@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from nightschool.cli.main import _SUMMARIES, COMMANDS, _explained, cli
 from nightschool.config.errors import LedgerDenied
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from tests.conftest import MakeSchool
 from tests.jobs.nights import ALL_DAY

@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from nightschool.cli.follow import Follower
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.jobs.requests import request_run
 from nightschool.ledger.ledger import Ledger
 from tests.conftest import MakeSchool

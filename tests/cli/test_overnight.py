@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from nightschool.cli.main import cli
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.jobs.note_check import Seen, write_seen
 from nightschool.jobs.retraining import look
 from nightschool.ledger.ledger import Ledger

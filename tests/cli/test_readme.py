@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from nightschool.cli.main import cli
 from nightschool.config.presets import PRESETS
-from nightschool.config.settings import template
+from nightschool.config.settings_template import template
 
 ROOT = Path(__file__).parents[2]
 

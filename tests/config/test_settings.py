@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 from nightschool.config.errors import ConfigError
 from nightschool.config.night_settings import WEEKDAYS
 from nightschool.config.presets import PRESETS
-from nightschool.config.settings import (
-    RetrainSettings,
-    Settings,
-    check,
-    line_of,
-    load,
-    recorded,
-    template,
-)
+from nightschool.config.settings import RetrainSettings, Settings, recorded
+from nightschool.config.settings_file import check, line_of, load
+from nightschool.config.settings_template import template
 
 
 @pytest.fixture

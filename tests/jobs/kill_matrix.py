@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.requests import request_run
 from nightschool.learning.trainer import adapter_sha256

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from nightschool.config.paths import School
-from nightschool.config.settings import RetrainSettings, load
+from nightschool.config.settings import RetrainSettings
+from nightschool.config.settings_file import load
 from nightschool.jobs import retraining as retrain_module
 from nightschool.jobs.note_check import Asked, hint, read_seen, still_news, write_seen
 from nightschool.jobs.retraining import EVERY_S, look, look_for_notes, why_retrain

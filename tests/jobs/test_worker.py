@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.jobs import worker as worker_module
 from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.requests import request_run

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import Item
 from nightschool.stages.champion import ask_again, incumbent

@@ -10,7 +10,7 @@ import pytest
 
 from nightschool.config.errors import LearningError
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.stages.classification import classify
 from nightschool.stages.prep import run_stage

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from nightschool.config.paths import School
-from nightschool.config.settings import Settings, load
+from nightschool.config.settings import Settings
+from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import Dataset, _fingerprint, write
 from nightschool.notes.readers import LoadedNotes

@@ -11,7 +11,7 @@ import pytest
 
 from nightschool.config.errors import NotesError
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.notes.dataset import Dataset, read_own
 from nightschool.notes.duplicates import near_duplicates
 from nightschool.stages.context import StageContext

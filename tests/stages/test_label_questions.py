@@ -6,7 +6,7 @@ import pytest
 
 from nightschool.config.errors import NotesError
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.notes.labels import read_labels
 from nightschool.stages import label_questions
 from nightschool.stages.context import read_and_freeze

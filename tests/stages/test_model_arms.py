@@ -9,7 +9,7 @@ import pytest
 
 from nightschool.config.errors import Stopped
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.jobs.requests import request_run
 from nightschool.ledger.ledger import Ledger
 from nightschool.scoring import scorer

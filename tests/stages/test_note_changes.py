@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.notes.readers import LoadedNotes
 from nightschool.stages import note_changes
 from tests.conftest import MakeSchool

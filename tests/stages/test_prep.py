@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from nightschool.config.errors import DeviceBusy, NotesError
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.notes.split_assignments import read_split_assignments
 from nightschool.stages.context import StageContext, read_and_freeze, write_json
 from nightschool.stages.prep import prep

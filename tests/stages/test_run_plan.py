@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nightschool.config.errors import LearningError
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.learning import device
 from nightschool.learning.memory_plan import Room
 from nightschool.stages.run_plan import plan

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from nightschool.config.errors import LearningError
 from nightschool.config.paths import School
-from nightschool.config.settings import TrainSettings, load
+from nightschool.config.settings import TrainSettings
+from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.stages import train
 from nightschool.stages.compare import make_report

@@ -6,7 +6,8 @@ import pytest
 
 from nightschool.config.errors import NotesError
 from nightschool.config.paths import School
-from nightschool.config.settings import Settings, load
+from nightschool.config.settings import Settings
+from nightschool.config.settings_file import load
 from nightschool.notes.inventory import ToMeasure
 from nightschool.notes.new_notes import News
 from nightschool.reports.inventory_page import findings

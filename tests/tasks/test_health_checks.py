@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.tasks import health_checks
 from nightschool.tasks.health_checks import HealthCheck, examine
 from tests.chat_server import chat_server, says

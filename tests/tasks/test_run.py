@@ -13,7 +13,7 @@ import pytest
 
 from nightschool.config.errors import ChildError
 from nightschool.config.paths import School
-from nightschool.config.settings import load
+from nightschool.config.settings_file import load
 from nightschool.jobs.requests import quick_settings, request_run
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES

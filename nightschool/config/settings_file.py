@@ -1,0 +1,120 @@
+"""Reading and checking `nightschool.toml`: every problem is one line that names file, line and key."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from nightschool.config.errors import ConfigError
+from nightschool.config.presets import DEFAULT_PRESET, PRESETS, merged
+from nightschool.config.settings import Settings
+
+_KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
+_LONG_QUOTES = re.compile("\"{3}|'{3}")
+
+
+def load(file: Path) -> Settings:
+    """Read and check a settings file.
+
+    Raises ConfigError with one line a problem, in the file's order, each naming file, line, key and
+    what was expected.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8 (byte {error.start}): save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from None
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: no valid TOML: {error}") from None
+    return check(given, text, str(file))
+
+
+def check(given: Mapping[str, Any], text: str, name: str) -> Settings:
+    """Settings from the tables `given`, parsed from `text` of the file `name`; see `load`."""
+    preset = PRESETS.get(str(given.get("preset", DEFAULT_PRESET)), {})
+    try:
+        return Settings.model_validate(merged(preset, given))
+    except ValidationError as error:
+        placed = [
+            (line_of(text, [str(part) for part in detail["loc"]]), detail)
+            for detail in error.errors()
+        ]
+        # Those without a line stand last.
+        placed.sort(key=lambda problem: problem[0] or len(text) + 1)
+        problems = (_explain(detail, line, name) for line, detail in placed)
+        raise ConfigError("\n".join(dict.fromkeys(problems))) from None
+
+
+def _explain(detail: ErrorDetails, line: int | None, name: str) -> str:
+    path = [str(part) for part in detail["loc"]]
+    where = f"{name}, line {line}" if line else name
+    key = ".".join(path)
+    if detail["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path[-1], list(_keys(path[:-1])), n=1, cutoff=0.5)
+        if near:
+            return f"{where}: unknown setting `{key}`: did you mean `{'.'.join([*path[:-1], near[0]])}`?"
+        return f"{where}: unknown setting `{key}`: known here are {', '.join(_keys(path[:-1]))}"
+    value = json.dumps(detail["input"], ensure_ascii=False, default=str)
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if detail["type"] in ("model_type", "dict_type"):
+        message = f"should be a table: [{key}]"
+    if detail["type"] == "value_error" and isinstance(detail["input"], dict):
+        return f"{where}: `{key}`: {message}"
+    return f"{where}: `{key}` = {value}: {message}"
+
+
+def _keys(path: list[str]) -> Iterator[str]:
+    model: type[BaseModel] = Settings
+    for part in path:
+        field = model.model_fields.get(part)
+        if field is None or not (
+            isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        ):
+            return
+        model = field.annotation
+    yield from model.model_fields
+
+
+def line_of(text: str, path: list[str]) -> int | None:
+    """The 1-based line where the key `path` stands in the TOML `text`, or its table, or None."""
+    table: list[str] = []
+    nearest = None
+    inside: str | None = None  # the quotes of a string of several lines
+    for number, line in enumerate(text.split("\n"), start=1):
+        quotes = _LONG_QUOTES.findall(line)
+        if inside:
+            inside = None if quotes.count(inside) % 2 else inside
+            continue
+        inside = next((mark for mark in quotes if quotes.count(mark) % 2), None)
+        header = re.match(rf"\s*\[\[?\s*({_KEYS})\s*\]", line)
+        if header:
+            table = _parts(header.group(1))
+            if table == path:
+                return number
+            if table == path[: len(table)]:
+                nearest = number
+            continue
+        setting = re.match(rf"\s*({_KEYS})\s*=", line)
+        if setting:
+            full = table + _parts(setting.group(1))
+            if full == path[: len(full)]:
+                return number
+            if full[: len(path)] == path:
+                nearest = nearest or number
+    return nearest
+
+
+def _parts(keys: str) -> list[str]:
+    return [part.strip("\"'") for part in re.findall(_KEY, keys)]

@@ -9,6 +9,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import FRUITLESS, Attempt, PastDecision, Run, StageName
 from nightschool.reports.text.night_text import Aside, Night, RunOfNight
 from nightschool.reports.timeline import Span, State
+from nightschool.stats.stage_results import summary_of
 
 # From one stage or chunk to the next it takes a second or two.
 _AT_ONCE_S = 30.0
@@ -152,7 +153,6 @@ def _run_of_night(ledger: Ledger, run: Run, attempts: Sequence[Attempt]) -> RunO
     trained = [a for a in attempts if a.stage == "train" and a.last_step is not None]
     reached = max((a.last_step or 0 for a in trained), default=0)
     last = attempts[-1].outcome
-    results = {name: stages[name].result or {} for name in StageName}
     return RunOfNight(
         run=run.id,
         state=run.state,
@@ -161,7 +161,7 @@ def _run_of_night(ledger: Ledger, run: Run, attempts: Sequence[Attempt]) -> RunO
         reached=stages[StageName.TRAIN].step,
         total_steps=stages[StageName.TRAIN].total_steps,
         stopped="" if last in (None, *_WENT_ON) else last,
-        before=results[StageName.BASELINE].get("accuracy"),
-        after=results[StageName.EVALUATE].get("accuracy"),
-        decision=results[StageName.COMPARE].get("decision", ""),
+        before=summary_of(stages[StageName.BASELINE]).accuracy,
+        after=summary_of(stages[StageName.EVALUATE]).accuracy,
+        decision=summary_of(stages[StageName.COMPARE]).decision or "",
     )

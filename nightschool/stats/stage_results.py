@@ -1,0 +1,203 @@
+"""What each stage of a run records when it is done: the content of `runs/N/STAGE.json`.
+
+A file that an older version wrote is read with defaults for what it lacks. Times are in seconds,
+losses in nats, shares and probabilities from 0 to 1. Notes are named by their content id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nightschool.config import files
+from nightschool.config.errors import LearningError
+from nightschool.ledger.records import Stage, StageName
+from nightschool.stats.results import Decision
+
+VERSION = 1
+"""Written into every result; a file without a version is from before there were versions."""
+
+StepLoss = tuple[int, float]
+"""An optimizer step and its loss in nats."""
+
+
+class Record(BaseModel):
+    """A frozen part of a stored file; keys of other versions are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StageResult(Record):
+    """What every stage's result has in common."""
+
+    stage: ClassVar[StageName]
+    version: int = VERSION
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_newer(cls, content: Any) -> Any:
+        version = content.get("version", VERSION) if isinstance(content, Mapping) else VERSION
+        if isinstance(version, int) and version > VERSION:
+            raise ValueError(f"a newer nightschool wrote it (version {version})")
+        return content
+
+
+class Choice(Record):
+    """A value that the program chose automatically, and why."""
+
+    name: str
+    value: str
+    reason: str
+
+
+class PrepResult(StageResult):
+    """The frozen dataset and the base model of a run."""
+
+    stage = StageName.PREP
+    dataset: str
+    """The id of the dataset: the name of its folder."""
+    fingerprint: str
+    """The full fingerprint of the dataset's content."""
+    train: int
+    """Number of training notes, augmentations included; `made` of them are augmentations."""
+    validation: int
+    test: int
+    made: int = 0
+    warnings: tuple[str, ...] = ()
+    base_folder: str
+    base_fingerprint: str
+
+
+class ArmAnswers(Record):
+    """A comparison arm's answers to the test notes; `note` says how the arm was made."""
+
+    answers: Mapping[str, str]
+    probabilities: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    seconds: float = 0.0
+    note: str = ""
+
+
+class ScoringResult(StageResult):
+    """A model's answers to the test notes, and its probabilities of each kind for test and validation
+    notes, in the order of the dataset's kinds."""
+
+    accuracy: float
+    prompt: str
+    """The fingerprint of the prompt."""
+    cut: int = 0
+    """Number of test notes that were cut at train.max_tokens."""
+    warnings: tuple[str, ...] = ()
+    chosen: tuple[Choice, ...] = ()
+    answers: Mapping[str, str]
+    probabilities: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    """Empty in results of versions that did not record them."""
+    validation: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+
+
+class BaselineResult(ScoringResult):
+    """The untouched base model, and the comparison arms that need a model in memory."""
+
+    stage = StageName.BASELINE
+    arms: Mapping[str, ArmAnswers] = Field(default_factory=dict)
+    absent: Mapping[str, str] = Field(default_factory=dict)
+    """Why an arm is absent, by the arm's name."""
+
+
+class SeedTraining(Record):
+    """One training of a run of several seeds."""
+
+    seed: int
+    validation_loss: float | None = None
+    adapter_sha256: str
+
+
+class TrainResult(StageResult):
+    """The training of a run: that of the seed whose adapter is published."""
+
+    stage = StageName.TRAIN
+    steps: int
+    peak_gb: float | None = None
+    """Peak device memory in GB."""
+    losses: tuple[StepLoss, ...]
+    validation: tuple[StepLoss, ...]
+    skipped: tuple[int, ...] = ()
+    """Optimizer steps whose loss or gradients were not finite."""
+    cut: int = 0
+    """Number of training notes that were cut at train.max_tokens."""
+    warnings: tuple[str, ...] = ()
+    chosen: tuple[Choice, ...] = ()
+    adapter_sha256: str
+    seconds: float = 0.0
+    """Time in the training process, over all its chunks."""
+    seed: int | None = None
+    """The seed whose adapter is published; None in a seed's own record and in older files."""
+    seeds: tuple[SeedTraining, ...] = ()
+
+
+class SeedAnswers(Record):
+    """The answers of one seed's adapter."""
+
+    seed: int
+    answers: Mapping[str, str]
+
+
+class EvaluateResult(ScoringResult):
+    """The adapter that the run published, and the answers of every seed's adapter."""
+
+    stage = StageName.EVALUATE
+    seeds: tuple[SeedAnswers, ...] = ()
+
+
+class CompareResult(StageResult):
+    """The run's decision about its model, and where the report's page is."""
+
+    stage = StageName.COMPARE
+    decision: Decision
+    reason: str = ""
+    page: str = ""
+    """Path of the page, relative to the school's folder."""
+
+
+class ResultSummary(Record):
+    """The part of the ledger's copy of a result that a night's summary needs; None if not measured."""
+
+    accuracy: float | None = None
+    decision: Decision | None = None
+
+
+Result = TypeVar("Result", bound=StageResult)
+
+
+def read_result(file: Path, kind: type[Result]) -> Result:
+    """The result in a file. Raises LearningError if it is missing, damaged or from a newer version."""
+    try:
+        return kind.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise LearningError(
+            f"{file} cannot be used ({_first_problem(error)})",
+            "queue a new run with `nightschool run --new`",
+        ) from None
+
+
+def write_result(file: Path, result: StageResult) -> None:
+    """Write a result so that the file is whole or absent, also after a crash."""
+    files.write(file, result.model_dump_json(indent=1))
+
+
+def summary_of(stage: Stage) -> ResultSummary:
+    """What the ledger's copy of a stage's result says in short; a copy that is unusable says nothing."""
+    try:
+        return ResultSummary.model_validate(stage.result or {})
+    except ValidationError:
+        return ResultSummary()
+
+
+def _first_problem(error: OSError | ValidationError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nightschool.config.errors import LearningError
+from nightschool.ledger.records import Stage, StageName, StageState
+from nightschool.stats.stage_results import (
+    BaselineResult,
+    CompareResult,
+    EvaluateResult,
+    PrepResult,
+    SeedTraining,
+    TrainResult,
+    read_result,
+    summary_of,
+    write_result,
+)
+
+# As early builds of version 0.1.0 wrote them: without versions, arms, seeds or augmentations.
+OLD_PREP = {
+    "dataset": "0123456789abcdef",
+    "fingerprint": "0123456789abcdef00",
+    "train": 80,
+    "validation": 20,
+    "test": 40,
+    "warnings": ["1 skipped (empty): a.md"],
+    "base_folder": "/models/base",
+    "base_fingerprint": "abc",
+}
+OLD_SCORING = {
+    "accuracy": 0.5,
+    "prompt": "p",
+    "cut": 0,
+    "chosen": [{"name": "device", "value": "cpu", "reason": "no GPU"}],
+    "answers": {"a": "日記", "b": "memo"},
+}
+OLD_TRAIN = {
+    "steps": 2,
+    "peak_gb": None,
+    "losses": [[1, 1.25], [2, 1.0]],
+    "validation": [],
+    "skipped": [],
+    "cut": 0,
+    "chosen": [],
+    "adapter_sha256": "f" * 64,
+    "seconds": 12.5,
+}
+
+
+def test_results_without_a_version_are_read_with_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    file.write_text(json.dumps(OLD_PREP), "utf-8")
+    prep = read_result(file, PrepResult)
+    assert (prep.version, prep.made, prep.train) == (1, 0, 80)
+    file.write_text(json.dumps(OLD_SCORING, ensure_ascii=False), "utf-8")
+    baseline, evaluated = read_result(file, BaselineResult), read_result(file, EvaluateResult)
+    assert baseline.answers == {"a": "日記", "b": "memo"}
+    assert (baseline.probabilities, baseline.arms, baseline.absent) == ({}, {}, {})
+    assert (evaluated.validation, evaluated.seeds) == ({}, ())
+    file.write_text(json.dumps(OLD_TRAIN), "utf-8")
+    trained = read_result(file, TrainResult)
+    assert (trained.seed, trained.seeds, trained.losses) == (None, (), ((1, 1.25), (2, 1.0)))
+    file.write_text('{"decision": "keep", "reason": "keep: no better", "page": "r"}', "utf-8")
+    assert read_result(file, CompareResult).decision == "keep"
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    trained = TrainResult.model_validate(OLD_TRAIN).model_copy(
+        update={
+            "seed": 1,
+            "seeds": (SeedTraining(seed=1, validation_loss=0.1 + 0.2, adapter_sha256="f"),),
+        }
+    )
+    write_result(tmp_path / "学 校" / "train.json", trained)
+    assert read_result(tmp_path / "学 校" / "train.json", TrainResult) == trained
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('{"decision": ', "Invalid JSON"),
+        ('{"decision": "perhaps"}', "decision: "),
+        ("{}", "decision: Field required"),
+        ('{"decision": "keep", "version": 99}', "a newer nightschool wrote it (version 99)"),
+        (None, "No such file"),
+    ],
+)
+def test_an_unusable_file_is_named_in_one_line(
+    tmp_path: Path, content: str | None, problem: str
+) -> None:
+    file = tmp_path / "compare.json"
+    if content is not None:
+        file.write_text(content, "utf-8")
+    with pytest.raises(LearningError) as raised:
+        read_result(file, CompareResult)
+    message = str(raised.value)
+    assert message.startswith(f"{file} cannot be used (") and problem in message
+    assert "\n" not in message and message.endswith("queue a new run with `nightschool run --new`")
+
+
+def test_a_summary_needs_no_complete_result() -> None:
+    def stage(result: dict[str, object] | None) -> Stage:
+        return Stage(1, StageName.COMPARE, StageState.DONE, 0, 0, None, None, 0.0, result)
+
+    assert summary_of(stage({"accuracy": 0.4})).accuracy == 0.4
+    assert summary_of(stage({"decision": "promote"})).decision == "promote"
+    assert summary_of(stage({"decision": 3})).decision is None
+    assert summary_of(stage(None)).accuracy is None

@@ -11,6 +11,7 @@ import click
 
 from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import Control, PastDecision, Run, Stage
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def status_command(json_: bool) -> None:
     with Ledger(school.ledger_file) as ledger:
         control = ledger.control()
         if outlook.worker is None:  # what a worker decided that has ended counts no more
-            control = replace(control, run_allowed=False, decision_reason="no_worker")
+            control = replace(control, run_allowed=False, decision_reason=Reason.NO_WORKER)
         newest = ledger.decisions(1)
         pause = pause_in_words(control.paused_until, night) if control.paused else ""
         rows = [_row(run, ledger.stages(run.id), pause, outlook.worker) for run in ledger.runs()]

@@ -47,7 +47,8 @@ def why_command(json_: bool) -> None:
 
 
 def _as_json(outlook: Outlook, signals: Signals, night: NightSettings) -> dict[str, Any]:
-    from nightschool.jobs.reasons import MEANINGS, Reason, remedy
+    from nightschool.jobs.reasons import MEANINGS, remedy
+    from nightschool.ledger.outcomes import Reason
 
     decision = outlook.decision
     reason, detail = decision.reason, decision.detail
@@ -80,7 +81,8 @@ def iso(night: NightSettings, at: float | None) -> str | None:
 
 def _lines(outlook: Outlook, night: NightSettings) -> Iterator[str]:
     from nightschool.config.night import local
-    from nightschool.jobs.reasons import MEANINGS, Reason, remedy
+    from nightschool.jobs.reasons import MEANINGS, remedy
+    from nightschool.ledger.outcomes import Reason
 
     decision, run = outlook.decision, outlook.run
     subject = f"run {run.id}" if run else "nothing"

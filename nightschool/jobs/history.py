@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nightschool.jobs.reasons import DISTURBANCES, Reason
+from nightschool.jobs.reasons import DISTURBANCES
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import FRUITLESS, Attempt, PastDecision
+from nightschool.ledger.outcomes import FRUITLESS, Outcome, Reason
+from nightschool.ledger.records import Attempt, PastDecision
 
 _NEWEST = 200
 _ATTEMPTS_S = 2 * 24 * 3600.0
@@ -34,7 +35,7 @@ class History:
     """When work went on after it had been stopped, oldest first; stages and chunks in a row are one."""
     stretches: tuple[tuple[float, float | None], ...] = ()
     """When work went on, from when to when; to None: it goes on still. What crashed counts, too."""
-    ended: tuple[str, float] | None = None
+    ended: tuple[Outcome | Reason, float] | None = None
     """How the newest attempt ended, and when; None: it works still, or there was none."""
     woke: bool = False
     """Whether the computer slept, or its clock was set, since the last decision."""
@@ -63,7 +64,7 @@ def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> His
     return History(
         running=bool(past) and past[0].allowed,
         hot=heat == Reason.TOO_HOT,
-        disturbed=None if disturbed is None else Reason(seen[disturbed].reason),
+        disturbed=None if disturbed is None else seen[disturbed].reason,
         quiet_since=seen[disturbed - 1].at if disturbed else None,
         starts=tuple(
             one.started
@@ -76,6 +77,6 @@ def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> His
 
 
 def _continues(before: Attempt, one: Attempt) -> bool:
-    if before.outcome not in ("finished", "chunk_done") or before.ended is None:
+    if before.outcome not in (Outcome.FINISHED, Outcome.CHUNK_DONE) or before.ended is None:
         return False
     return one.started - before.ended < _CONTINUES_S

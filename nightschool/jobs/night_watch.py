@@ -16,12 +16,12 @@ from nightschool.jobs.desktop.session_environment import SessionEnvironment
 from nightschool.jobs.desktop.suspend import SuspendWatch
 from nightschool.jobs.morning_notification import tell_of_night
 from nightschool.jobs.presence import family
-from nightschool.jobs.reasons import Reason
 from nightschool.jobs.retraining import look_for_notes
 from nightschool.jobs.scheduler import Scheduler
 from nightschool.jobs.signals.sensors import Sensors
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.signals.snapshot import EVERY_S, leave
+from nightschool.ledger.outcomes import Reason
 from nightschool.tasks.runner import Runner
 
 _EVERY_S = 1.0

@@ -20,8 +20,9 @@ from nightschool.config.night import (
 )
 from nightschool.config.night_settings import NightSettings
 from nightschool.jobs.history import History
-from nightschool.jobs.reasons import MEANINGS, Reason
+from nightschool.jobs.reasons import MEANINGS
 from nightschool.jobs.signals.signal import Signal, Signals
+from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import Control, Run
 
 STOP_S = 10.0

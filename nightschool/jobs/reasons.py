@@ -3,42 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Reason(StrEnum):
-    """In the order in which they are given: of all that hold, the first."""
-
-    NO_WORKER = "no_worker"
-    NOTHING_TO_DO = "nothing_to_do"
-    PAUSED = "paused"
-    WOKE = "woke"
-    DEVICE_BUSY = "device_busy"
-    NOTES_GONE = "notes_gone"
-    SUSPENDING = "suspending"
-    DISK_FULL = "disk_full"
-    TOO_HOT = "too_hot"
-    # Those above hold for `run --now`, too; those below it overrides.
-    OUTSIDE_WINDOW = "outside_window"
-    FINISH_BY = "finish_by"
-    HOURS_USED = "hours_used"
-    ON_BATTERY = "on_battery"
-    BATTERY_LOW = "battery_low"
-    POWER_UNKNOWN = "power_unknown"
-    OWNER_ACTIVE = "owner_active"
-    IDLE_UNKNOWN = "idle_unknown"
-    PRESENTING = "presenting"
-    PRESENTING_UNKNOWN = "presenting_unknown"
-    EXCLUSIVE_PROGRAM = "exclusive_program"
-    GPU_BUSY = "gpu_busy"
-    GPU_UNKNOWN = "gpu_unknown"
-    CPU_BUSY = "cpu_busy"
-    QUIET_TIME = "quiet_time"
-    TOO_MANY_STARTS = "too_many_starts"
-    # Work goes on.
-    RUN_NOW = "run_now"
-    IN_WINDOW = "in_window"
-
+from nightschool.ledger.outcomes import Reason
 
 DISTURBANCES = frozenset(
     {

@@ -26,9 +26,10 @@ from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
 from nightschool.jobs.history import History, read_history
 from nightschool.jobs.policy import Decision, decide
-from nightschool.jobs.reasons import MEANINGS, Reason
+from nightschool.jobs.reasons import MEANINGS
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import Control, Run
 from nightschool.tasks.app import Queue
 
@@ -116,7 +117,7 @@ class Watch:
             with contextlib.suppress(Exception):
                 self.close()
 
-    def veto(self) -> tuple[str, str] | None:
+    def veto(self) -> tuple[Outcome | Reason, str] | None:
         """Why nothing may run now, as an outcome and in words, or None. Any thread may ask."""
         decision, decided = self.decision, self._decided
         if decision is None or decided is None:
@@ -124,7 +125,7 @@ class Watch:
         silent_s = self._monotonic() - decided
         if silent_s > SILENT_S:
             hangs = "the computer slept, or a signal or the ledger hangs"
-            return "stopped", f"nothing was decided for {silent_s:.0f} s: {hangs}"
+            return Outcome.STOPPED, f"nothing was decided for {silent_s:.0f} s: {hangs}"
         return None if decision.run else (decision.reason, decision.detail)
 
     def tells(self) -> bool:
@@ -267,7 +268,7 @@ class Scheduler:
         """The settings in force."""
         return self._watch.night
 
-    def veto(self) -> tuple[str, str] | None:
+    def veto(self) -> tuple[Outcome | Reason, str] | None:
         """See `Watch.veto`."""
         return self._watch.veto()
 

@@ -24,6 +24,7 @@ from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.scheduler import Scheduler, start_scheduler
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Reason
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.runner import Runner, insist
 
@@ -95,7 +96,7 @@ def _leave(school: School) -> None:
     with suppress(OSError):
         os.utime(_sign(school))
     with suppress(LedgerError), Ledger(school.ledger_file) as ledger:
-        ledger.decide(None, False, "no_worker")
+        ledger.decide(None, False, Reason.NO_WORKER)
 
 
 def _consume(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nightschool.ledger.records import Control, PastDecision
+from nightschool.ledger.outcomes import Reason, parse
+from nightschool.ledger.records import Control, PastDecision, decision_of
 from nightschool.ledger.store import Store
 
 
@@ -18,7 +19,7 @@ class ControlTable(Store):
             paused=paused,
             paused_until=row["paused_until"] if paused else None,
             run_allowed=bool(row["run_allowed"]),
-            decision_reason=row["decision_reason"],
+            decision_reason=parse(Reason, row["decision_reason"]),
             decision_run=row["decision_run"],
         )
 
@@ -31,7 +32,7 @@ class ControlTable(Store):
         with self._transaction() as db:
             db.execute("UPDATE control SET paused = 0, paused_until = NULL")
 
-    def decide(self, run: int | None, allowed: bool, reason: str, detail: str = "") -> None:
+    def decide(self, run: int | None, allowed: bool, reason: Reason, detail: str = "") -> None:
         """Record the policy's newest decision; written only where it differs from the last."""
         current = self.control()
         if (current.decision_run, current.run_allowed, current.decision_reason) == (
@@ -44,7 +45,7 @@ class ControlTable(Store):
             self._write_decision(run, allowed, reason, detail)
 
     def _write_decision(
-        self, run: int | None, allowed: bool, reason: str, detail: str, at: float | None = None
+        self, run: int | None, allowed: bool, reason: Reason, detail: str, at: float | None = None
     ) -> None:
         self._db.execute(
             "UPDATE control SET decision_run = ?, run_allowed = ?, decision_reason = ?",
@@ -66,7 +67,7 @@ class ControlTable(Store):
             "SELECT at, run, allowed, reason, detail FROM decisions ORDER BY id DESC LIMIT ?",
             newest,
         )
-        return [PastDecision(at, run, bool(ok), why, detail) for at, run, ok, why, detail in rows]
+        return [decision_of(row) for row in rows]
 
     def decisions_between(self, start: float, end: float) -> list[PastDecision]:
         """Those that were in force at some time between two moments, oldest first."""
@@ -75,4 +76,4 @@ class ControlTable(Store):
             "coalesce((SELECT max(id) FROM decisions WHERE at <= ?), 0) ORDER BY id",
             end, start,
         )  # fmt: skip
-        return [PastDecision(at, run, bool(ok), why, detail) for at, run, ok, why, detail in rows]
+        return [decision_of(row) for row in rows]

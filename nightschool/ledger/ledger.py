@@ -12,19 +12,21 @@ from typing import Any
 
 from nightschool.config.errors import RequestError
 from nightschool.ledger.control import ControlTable
+from nightschool.ledger.outcomes import FRUITLESS, LOSSES, Outcome, Reason, parse
 from nightschool.ledger.records import (
-    FRUITLESS,
     STAGES,
     Attempt,
     Claim,
     Event,
-    Outcome,
+    EventKind,
+    PromotedBy,
     Run,
     RunState,
     Stage,
     TestExposure,
     Timing,
     attempt_of,
+    event_of,
     run_of,
     stage_of,
 )
@@ -33,7 +35,6 @@ from nightschool.ledger.records import (
 # where it took steps without coming further than before, or was killed from outside, which says little
 # of the stage (a run that is killed again and again still gets on).
 MOST_LOSSES = 3
-_LOSSES = ("lost", "killed")
 _WORKER_DIED = "the worker ended without a word"
 
 
@@ -56,7 +57,7 @@ class Ledger(ControlTable):
             run = self._write_run(settings, STAGES[-1], Timing.TONIGHT)
             reason = f"queued by itself: {why}"
             db.execute("UPDATE runs SET reason = ? WHERE id = ?", (reason, run))
-            self._write_event(run, None, "state", reason)
+            self._write_event(run, None, EventKind.STATE, reason)
         return self.run(run)
 
     def _write_run(self, settings: Mapping[str, Any], goal: str, timing: Timing) -> int:
@@ -70,7 +71,7 @@ class Ledger(ControlTable):
             "INSERT INTO stages (run, name, position, state) VALUES (?, ?, ?, 'waiting')",
             [(run, name, position) for position, name in enumerate(STAGES)],
         )
-        self._write_event(run, None, "state", f"run {run} queued up to {goal}")
+        self._write_event(run, None, EventKind.STATE, f"run {run} queued up to {goal}")
         return run
 
     def _next_number(self) -> int:
@@ -192,7 +193,7 @@ class Ledger(ControlTable):
             )
             db.execute(
                 "UPDATE attempts SET outcome = 'stopped' WHERE run = ? AND outcome IN (?, ?)",
-                (run, *_LOSSES),
+                (run, *LOSSES),
             )
             if self._next_stage(run, current.goal):
                 self._set_run(run, RunState.QUEUED, "")
@@ -223,14 +224,14 @@ class Ledger(ControlTable):
                 for row in db.execute("SELECT run, stage, attempt FROM leases").fetchall()
             ]
             for claim in claims:
-                self._end(claim, "lost", _WORKER_DIED)
+                self._end(claim, Outcome.LOST, _WORKER_DIED)
             last = self.decisions(1)
-            if heard is not None and last and last[0].reason != "no_worker":
-                self._write_decision(None, False, "no_worker", "", self._in_order(heard))
-            self._write_decision(None, False, "no_worker", "")
+            if heard is not None and last and last[0].reason != Reason.NO_WORKER:
+                self._write_decision(None, False, Reason.NO_WORKER, "", self._in_order(heard))
+            self._write_decision(None, False, Reason.NO_WORKER, "")
         return [claim.run for claim in claims]
 
-    def slept(self, since: float, detail: str, also_asleep: Container[str]) -> None:
+    def slept(self, since: float, detail: str, also_asleep: Container[Reason]) -> None:
         """Record that the computer slept from `since` on, which is known only now that it is awake.
 
         What worked did so until then. What was decided before was not the reason any more, but for what
@@ -245,11 +246,12 @@ class Ledger(ControlTable):
                 (since, since, since, now),
             )
             (control,) = self._rows("SELECT * FROM control")
-            reason, until = control["decision_reason"], control["paused_until"]
-            if reason == "paused" and until is not None and until < now:
-                since, reason = max(since, until), ""
-            if control["decision_run"] is not None and reason not in also_asleep:
-                self._write_decision(control["decision_run"], False, "woke", detail, since)
+            reason, until = parse(Reason, control["decision_reason"]), control["paused_until"]
+            pause_over = reason is Reason.PAUSED and until is not None and until < now
+            if pause_over:
+                since = max(since, until)
+            if control["decision_run"] is not None and (pause_over or reason not in also_asleep):
+                self._write_decision(control["decision_run"], False, Reason.WOKE, detail, since)
 
     def claim(self, run: int, worker: str) -> Claim | None:
         """Lease the next stage of a run, or None where there is nothing to do or it is leased."""
@@ -301,33 +303,33 @@ class Ledger(ControlTable):
                 "SELECT 1 FROM leases WHERE attempt = ?", (claim.attempt,)
             ).fetchone():
                 return
-            self._end(claim, "finished", "")
+            self._end(claim, Outcome.FINISHED, "")
             db.execute(
                 "UPDATE stages SET state = 'done', result = ?, finished = ?, eta_s = NULL "
                 "WHERE run = ? AND name = ?",
                 (json.dumps(result, ensure_ascii=False), self._clock(), claim.run, claim.stage),
             )
-            self._write_event(claim.run, claim.stage, "state", f"{claim.stage} done")
+            self._write_event(claim.run, claim.stage, EventKind.STATE, f"{claim.stage} done")
             run = self.run(claim.run)
             if run.state == "cancelled":
                 return
             if claim.stage == STAGES[-1]:
                 self._set_run(claim.run, RunState.DONE, str(result.get("reason", "")))
                 if promote:
-                    self._write_promotion(claim.run, "comparison")
+                    self._write_promotion(claim.run, PromotedBy.COMPARISON)
             elif self._next_stage(claim.run, run.goal) is None:
                 self._set_run(
                     claim.run, RunState.WAITING, f"{run.goal} is done; no later stage was asked for"
                 )
 
-    def interrupt(self, claim: Claim, outcome: Outcome, reason: str) -> None:
+    def interrupt(self, claim: Claim, outcome: Outcome | Reason, reason: str) -> None:
         """Record that a stage ended before it was finished, and will go on later.
 
         A stage that was `lost` or `killed` too often without progress fails instead; see MOST_LOSSES.
         """
         with self._transaction() as db:
             self._end(claim, outcome, reason)
-            if outcome in _LOSSES and self._losses(claim) > MOST_LOSSES - 0.01:
+            if outcome in LOSSES and self._losses(claim) > MOST_LOSSES - 0.01:
                 self._fail(
                     claim,
                     f"{claim.stage} ended again and again without getting on ({reason}): "
@@ -342,7 +344,7 @@ class Ledger(ControlTable):
     def fail(self, claim: Claim, reason: str) -> None:
         """Record that a stage failed in a way that trying again would not change."""
         with self._transaction():
-            self._end(claim, "failed", reason)
+            self._end(claim, Outcome.FAILED, reason)
             self._fail(claim, reason)
 
     def _fail(self, claim: Claim, reason: str) -> None:
@@ -351,9 +353,9 @@ class Ledger(ControlTable):
             (claim.run, claim.stage),
         )
         if self.run(claim.run).state != "cancelled":
-            self._set_run(claim.run, RunState.FAILED, reason, kind="error")
+            self._set_run(claim.run, RunState.FAILED, reason, kind=EventKind.ERROR)
 
-    def _end(self, claim: Claim, outcome: Outcome, reason: str) -> None:
+    def _end(self, claim: Claim, outcome: Outcome | Reason, reason: str) -> None:
         db = self._db
         db.execute("DELETE FROM leases WHERE attempt = ?", (claim.attempt,))
         db.execute(  # what the computer slept through has its end already, see `slept`
@@ -367,10 +369,10 @@ class Ledger(ControlTable):
         db.execute(
             "UPDATE runs SET state = 'queued' WHERE id = ? AND state = 'running'", (claim.run,)
         )
-        if outcome not in ("finished", "failed"):  # these two have a line of their own
+        if outcome not in (Outcome.FINISHED, Outcome.FAILED):  # these two have a line of their own
             how = outcome.replace("_", " ")
             text = f"{claim.stage}: {how}" + (f" ({reason})" if reason else "")
-            self._write_event(claim.run, claim.stage, "state", text)
+            self._write_event(claim.run, claim.stage, EventKind.STATE, text)
 
     def _losses(self, claim: Claim) -> float:
         """How many of the newest attempts in a row were lost without getting on; see MOST_LOSSES."""
@@ -381,7 +383,7 @@ class Ledger(ControlTable):
         ).fetchall()
         count = 0.0
         for row in rows:
-            if row["outcome"] not in _LOSSES or (row["last_step"] or 0) > row["best_before"]:
+            if row["outcome"] not in LOSSES or (row["last_step"] or 0) > row["best_before"]:
                 break
             if row["reason"] != _WORKER_DIED:
                 alone = row["outcome"] == "lost" and row["last_step"] is None
@@ -397,7 +399,13 @@ class Ledger(ControlTable):
         return row
 
     def _set_run(
-        self, run: int, state: RunState, reason: str, *, event: bool = True, kind: str = "state"
+        self,
+        run: int,
+        state: RunState,
+        reason: str,
+        *,
+        event: bool = True,
+        kind: EventKind = EventKind.STATE,
     ) -> None:
         self._db.execute("UPDATE runs SET state = ?, reason = ? WHERE id = ?", (state, reason, run))
         if event:
@@ -407,12 +415,12 @@ class Ledger(ControlTable):
 
     # Events
 
-    def event(self, run: int, stage: str | None, kind: str, message: str) -> None:
+    def event(self, run: int, stage: str | None, kind: EventKind, message: str) -> None:
         """Add a line to a run's log."""
         with self._transaction():
             self._write_event(run, stage, kind, message)
 
-    def _write_event(self, run: int, stage: str | None, kind: str, message: str) -> None:
+    def _write_event(self, run: int, stage: str | None, kind: EventKind, message: str) -> None:
         self._db.execute(
             "INSERT INTO events (at, run, stage, kind, message) VALUES (?, ?, ?, ?, ?)",
             (self._clock(), run, stage, kind, message),
@@ -421,7 +429,7 @@ class Ledger(ControlTable):
     def events(self, run: int, after: int = 0) -> list[Event]:
         """A run's log lines with an id above `after`, oldest first."""
         rows = self._rows("SELECT * FROM events WHERE run = ? AND id > ? ORDER BY id", run, after)
-        return [Event(**{key: row[key] for key in row.keys()}) for row in rows]  # noqa: SIM118
+        return [event_of(row) for row in rows]
 
     # Looks at the test notes
 
@@ -444,13 +452,13 @@ class Ledger(ControlTable):
         """Make a run's adapter the one that `classify` uses, because its owner says so."""
         with self._transaction():
             if self.promotions()[-1:] != [run]:
-                self._write_promotion(run, "owner")
+                self._write_promotion(run, PromotedBy.OWNER)
 
-    def _write_promotion(self, run: int, by: str) -> None:
+    def _write_promotion(self, run: int, by: PromotedBy) -> None:
         self._db.execute(
             "INSERT INTO promotions (run, at, by) VALUES (?, ?, ?)", (run, self._clock(), by)
         )
-        self._write_event(run, None, "state", f"run {run} promoted by {by}")
+        self._write_event(run, None, EventKind.STATE, f"run {run} promoted by {by}")
 
     def rollback(self) -> int | None:
         """Take the newest promotion back; returns the run in use after it, or None."""
@@ -459,7 +467,9 @@ class Ledger(ControlTable):
             raise RequestError("no model was promoted yet: there is nothing to roll back")
         with self._transaction() as db:
             db.execute("DELETE FROM promotions WHERE id = (SELECT max(id) FROM promotions)")
-            self._write_event(promotions[-1], None, "state", f"run {promotions[-1]} rolled back")
+            self._write_event(
+                promotions[-1], None, EventKind.STATE, f"run {promotions[-1]} rolled back"
+            )
         return promotions[-2] if len(promotions) > 1 else None
 
     def promotions(self) -> list[int]:

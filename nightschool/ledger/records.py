@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from nightschool.ledger.outcomes import Outcome, Reason, parse, parse_outcome
+
 
 class StageName(StrEnum):
     """The stages of a run, in order."""
@@ -50,12 +52,22 @@ class Timing(StrEnum):
     TONIGHT = "tonight"
 
 
-# How an attempt ended: finished, chunk_done, paused, stopped, cancelled, failed, FRUITLESS, or why the
-# policy stopped it (jobs.reasons). `lost`: its process or its worker died without a word; `killed`: its
-# process was, from outside.
-Outcome = str
-FRUITLESS = ("device_busy", "notes_gone")
-"""What the attempt needs was not to be had: it is tried again, and counts neither as work nor as a start."""
+class EventKind(StrEnum):
+    """What a line of a run's log is about."""
+
+    STATE = "state"
+    CHOICE = "choice"
+    """An automatic choice with its reason."""
+    PROGRESS = "progress"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class PromotedBy(StrEnum):
+    """Who made a run's model the champion."""
+
+    COMPARISON = "comparison"
+    OWNER = "owner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +124,7 @@ class Attempt:
     stage: str
     started: float
     ended: float | None
-    outcome: Outcome | None
+    outcome: Outcome | Reason | None
     reason: str | None
     first_step: int = 0
     last_step: int | None = None
@@ -126,7 +138,7 @@ class Event:
     at: float
     run: int
     stage: str | None
-    kind: str
+    kind: EventKind
     message: str
 
 
@@ -148,7 +160,7 @@ class Control:
     paused: bool
     paused_until: float | None
     run_allowed: bool
-    decision_reason: str
+    decision_reason: Reason
     decision_run: int | None
 
 
@@ -159,7 +171,7 @@ class PastDecision:
     at: float
     run: int | None
     allowed: bool
-    reason: str
+    reason: Reason
     detail: str
 
 
@@ -182,8 +194,25 @@ def stage_of(row: sqlite3.Row) -> Stage:
 
 def attempt_of(row: sqlite3.Row) -> Attempt:
     """A row of `attempts`, with its end as `over`."""
+    outcome = row["outcome"]
     return Attempt(
         run=row["run"], stage=row["stage"], started=row["started"], ended=row["over"],
-        outcome=row["outcome"], reason=row["reason"], first_step=row["best_before"],
+        outcome=outcome and parse_outcome(outcome), reason=row["reason"], first_step=row["best_before"],
         last_step=row["last_step"],
+    )  # fmt: skip
+
+
+def event_of(row: sqlite3.Row) -> Event:
+    """A row of `events`."""
+    return Event(
+        id=row["id"], at=row["at"], run=row["run"], stage=row["stage"],
+        kind=parse(EventKind, row["kind"]), message=row["message"],
+    )  # fmt: skip
+
+
+def decision_of(row: sqlite3.Row) -> PastDecision:
+    """A row of `decisions`."""
+    return PastDecision(
+        at=row["at"], run=row["run"], allowed=bool(row["allowed"]),
+        reason=parse(Reason, row["reason"]), detail=row["detail"],
     )  # fmt: skip

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import FRUITLESS, Attempt, PastDecision, Run, StageName
+from nightschool.ledger.outcomes import FRUITLESS, Outcome
+from nightschool.ledger.records import Attempt, PastDecision, Run, StageName
 from nightschool.reports.text.night_text import Aside, Night, RunOfNight
 from nightschool.reports.timeline import Span, State
 from nightschool.stats.stage_results import summary_of
 
 # From one stage or chunk to the next it takes a second or two.
 _AT_ONCE_S = 30.0
-_WENT_ON = ("finished", "chunk_done")
+_WENT_ON = (Outcome.FINISHED, Outcome.CHUNK_DONE)
 # Nobody is stepped aside for: it was not its time, or it came to an end.
 _NOT_ITS_TIME = frozenset({
     "queued", "outside_window", "window_closed", "finish_by", "hours_used", "no_worker", "stopped",

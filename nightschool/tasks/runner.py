@@ -13,7 +13,8 @@ from nightschool.config.errors import LedgerError, RequestError
 from nightschool.config.files import no_room
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Claim, Outcome
+from nightschool.ledger.outcomes import Outcome, Reason, parse, parse_outcome
+from nightschool.ledger.records import Claim, EventKind
 from nightschool.stages.queries import stage_job
 from nightschool.tasks.process import Child, Message, attend
 
@@ -22,11 +23,14 @@ _PROGRESS_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
 _WRITE_AGAIN_S = 10.0
 _KILLED = -9  # SIGKILL; on Windows whoever ends a process chooses its code, so that it is only lost
-_TOLD_ONCE = ("choice", "warning")
-_CANCELLED: tuple[Outcome, str] = ("cancelled", "by its owner")
+Stop = tuple[Outcome | Reason, str]
+"""How an attempt ends that is asked to stop, and the explanation."""
 
-Veto = Callable[[], tuple[Outcome, str] | None]
-"""An outcome and its reason in words, or None."""
+_TOLD_ONCE = (EventKind.CHOICE, EventKind.WARNING)
+_CANCELLED: Stop = (Outcome.CANCELLED, "by its owner")
+
+Veto = Callable[[], Stop | None]
+"""Why to stop now, or None."""
 Record = Callable[[], object]
 """Writes something into the ledger."""
 
@@ -63,13 +67,13 @@ class Runner:
                 self.child = attempt.child.pid
                 return attempt.perform(lambda: self._why_not(ledger, run), lambda: self.gone_by)
             except OSError as error:  # no room for the child's log, or no process to be had
-                outcome = "disk_full" if no_room(error) else "lost"
+                outcome = Reason.DISK_FULL if no_room(error) else Outcome.LOST
                 reason = str(error)
                 self._insist(lambda: ledger.interrupt(claim, outcome, reason))
                 return False
             except BaseException as error:
                 reason = f"{type(error).__name__}: {error}"
-                self._insist(lambda: ledger.interrupt(claim, "lost", reason))
+                self._insist(lambda: ledger.interrupt(claim, Outcome.LOST, reason))
                 raise
             finally:
                 self.child = None
@@ -77,19 +81,19 @@ class Runner:
     def _insist(self, record: Record) -> None:
         insist(record, self.stopping.is_set)
 
-    def _why_not(self, ledger: Ledger, run: int) -> tuple[Outcome, str] | None:
+    def _why_not(self, ledger: Ledger, run: int) -> Stop | None:
         """Why nothing may run for `run` now, or None."""
         if self.stopping.is_set():
-            return "stopped", "the worker was stopped"
+            return Outcome.STOPPED, "the worker was stopped"
         if why := self._veto():
             return why
         control = ledger.control()
         if control.paused:
-            return "paused", "paused by its owner"
+            return Reason.PAUSED, "paused by its owner"
         if ledger.run(run).state == "cancelled":
             return _CANCELLED
         if control.decision_run != run:
-            return "stopped", "another run comes first"
+            return Outcome.STOPPED, "another run comes first"
         if not control.run_allowed:
             return control.decision_reason, ledger.decisions(1)[0].detail
         return None
@@ -109,7 +113,7 @@ class _Attempt:
         )
         self._ending: dict[str, Any] = {}
         self._recorded = 0.0
-        self._asked: tuple[Outcome, str] | None = None
+        self._asked: Stop | None = None
         self._unwritten: deque[Record] = deque()
         self._write_again = 0.0
         # Every chunk makes the same choices and gives the same warnings: the log tells each once.
@@ -128,7 +132,10 @@ class _Attempt:
         code = attend(self.child, self._hear, should_stop, gone_by)
         self._insist(self._write_all)
         self._insist(lambda: self._record(code))
-        return not self._asked and self._ending.get("outcome") in ("finished", "chunk_done")
+        return not self._asked and self._ending.get("outcome") in (
+            Outcome.FINISHED,
+            Outcome.CHUNK_DONE,
+        )
 
     def _hear(self, message: Message) -> None:
         claim = self._claim
@@ -137,7 +144,7 @@ class _Attempt:
         elif message["event"] == "say" and message["message"] not in self._told:
             if message["kind"] in _TOLD_ONCE:
                 self._told.add(message["message"])
-            kind, text = message["kind"], message["message"]
+            kind, text = parse(EventKind, message["kind"]), message["message"]
             self._write(lambda: self._ledger.event(claim.run, claim.stage, kind, text))
         elif message["event"] == "progress":
             last = message["step"] == message["total"]
@@ -165,27 +172,28 @@ class _Attempt:
 
     def _record(self, code: int) -> None:
         ledger, claim = self._ledger, self._claim
-        outcome, reason = self._ending.get("outcome", "lost"), self._ending.get("reason", "")
-        if outcome == "finished":
+        outcome = parse_outcome(self._ending.get("outcome", Outcome.LOST))
+        reason = self._ending.get("reason", "")
+        if outcome is Outcome.FINISHED:
             result = self._ending["result"]
             ledger.finish(claim, result, promote=result.get("decision") == "promote")
-        elif outcome == "failed":
+        elif outcome is Outcome.FAILED:
             ledger.fail(claim, reason)
         elif self._asked:
             ledger.interrupt(claim, *self._why(self._asked))
-        elif outcome != "lost":
+        elif outcome is not Outcome.LOST:
             ledger.interrupt(claim, outcome, reason)
         elif code == _KILLED:
-            ledger.interrupt(claim, "killed", "its process was killed, or memory was short")
+            ledger.interrupt(claim, Outcome.KILLED, "its process was killed, or memory was short")
         else:
-            ledger.interrupt(claim, "lost", reason or f"its process ended with code {code}")
+            ledger.interrupt(claim, Outcome.LOST, reason or f"its process ended with code {code}")
 
-    def _why(self, asked: tuple[Outcome, str]) -> tuple[Outcome, str]:
+    def _why(self, asked: Stop) -> Stop:
         """How the attempt ended that was asked to stop. To the policy a run that was cancelled is none."""
         if self._ledger.run(self._claim.run).state == "cancelled":
             return _CANCELLED
-        if asked == _CANCELLED or asked[0] == "nothing_to_do":
-            return "stopped", "cancelled, and queued again"
+        if asked == _CANCELLED or asked[0] is Reason.NOTHING_TO_DO:
+            return Outcome.STOPPED, "cancelled, and queued again"
         return asked
 
 

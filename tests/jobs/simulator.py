@@ -311,7 +311,7 @@ class Worker:
         if self._stopping is not None:
             if t >= self._stopping:
                 reason = self._ledger.control().decision_reason
-                self._ledger.interrupt(self.claim, "window_closed", reason)
+                self._ledger.interrupt(self.claim, "outside_window", reason)
                 self._end(continues=False)
         elif not self._ledger.control().run_allowed:
             self._stopping = t + self._dice.uniform(0.2, GRACE_S)

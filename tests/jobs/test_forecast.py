@@ -9,8 +9,8 @@ import pytest
 
 from nightschool.config.paths import School
 from nightschool.jobs.forecast import look_ahead, work_left_s
-from nightschool.jobs.reasons import Reason
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Reason
 from tests.jobs.nights import ALL_DAY, at, night, signals
 
 NOON = at("12:00")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from nightschool.jobs.history import History, history_of, read_history
-from nightschool.jobs.reasons import Reason
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import FRUITLESS, PastDecision
+from nightschool.ledger.outcomes import FRUITLESS, Reason
+from nightschool.ledger.records import PastDecision
 
 H = 3600.0
 
@@ -87,7 +87,7 @@ def test_heat_is_remembered_until_a_later_rule_was_asked(
 
 def test_stages_and_chunks_in_a_row_are_one_start(ledger: Ledger, clock: Clock) -> None:
     run = ledger.add_run({}, "compare", "tonight").id
-    ends = ["chunk_done", "window_closed", "finish", "lost", "chunk_done"]
+    ends = ["chunk_done", "outside_window", "finish", "lost", "chunk_done"]
     for end in ends:
         claim = ledger.claim(run, "worker")
         assert claim
@@ -142,7 +142,7 @@ def test_an_attempt_that_found_the_device_in_use_or_no_notes_is_neither_a_start_
 ) -> None:
     run = ledger.add_run({}, "compare", "tonight").id
     begin = clock.now
-    for outcome in ("window_closed", fruitless, fruitless):
+    for outcome in ("outside_window", fruitless, fruitless):
         claim = ledger.claim(run, "worker")
         assert claim
         clock.now += 20

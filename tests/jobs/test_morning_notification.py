@@ -137,7 +137,7 @@ def test_a_night_that_its_owner_paused_is_no_news(school: School) -> None:
 def test_the_text_says_what_was_done_and_what_is_next(school: School) -> None:
     work(school, at("23:30", 24), at("02:40"), "owner_active")
     work(school, at("02:46"), at("03:00"), "on_battery")
-    work(school, at("03:12"), at("03:12") + 1, "window_closed")
+    work(school, at("03:12"), at("03:12") + 1, "outside_window")
     desktop = Desktop()
     tell_of_night(school, NIGHT, at("07:05"), desktop)
     ((title, text),) = desktop.shown

@@ -16,9 +16,9 @@ from nightschool.config.settings import Settings
 from nightschool.jobs import night_watch
 from nightschool.jobs.night_watch import NightWatch
 from nightschool.jobs.policy import Decision
-from nightschool.jobs.reasons import Reason
 from nightschool.jobs.signals.signal import Signal
 from nightschool.jobs.signals.snapshot import left
+from nightschool.ledger.outcomes import Reason
 from tests.jobs.nights import ALL_DAY, night, signals
 
 ALWAYS = night(**ALL_DAY)

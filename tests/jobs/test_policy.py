@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from nightschool.config.night import window_at
 from nightschool.jobs.history import History
 from nightschool.jobs.policy import AGAIN_S, STOP_S, Decision, decide
-from nightschool.jobs.reasons import DISTURBANCES, Reason
+from nightschool.jobs.reasons import DISTURBANCES
 from nightschool.jobs.signals.signal import Signal, Signals
+from nightschool.ledger.outcomes import Reason
 from tests.jobs.nights import CALM, at, control, night, run, signals
 
 MIDNIGHT = at("00:00", 25)

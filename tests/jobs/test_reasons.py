@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from nightschool.config.night_settings import NightSettings
-from nightschool.jobs.reasons import DISTURBANCES, MEANINGS, Reason, remedy
+from nightschool.jobs.reasons import DISTURBANCES, MEANINGS, remedy
+from nightschool.ledger.outcomes import Reason
 
 PAGE = Path(__file__).parents[2] / "docs/nights.md"
 

@@ -17,10 +17,10 @@ import pytest
 from nightschool.config.errors import LedgerError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.jobs.reasons import Reason
 from nightschool.jobs.scheduler import Scheduler, Watch, start_scheduler
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import Claim
 from nightschool.reports.night_summary import night_between
 from nightschool.tasks.app import Queue, open_queue
@@ -177,7 +177,7 @@ def test_after_a_sleep_or_a_clock_that_was_set_the_child_is_ended(
     assert desk.tick() == "in_window"
     assert desk.tick(steady, wall) == "woke"
     assert desk.tick() == "woke", "the child is still there"
-    desk.ledger.interrupt(claim, "window_closed", "woke")
+    desk.ledger.interrupt(claim, "outside_window", "woke")
     assert desk.tick() == "quiet_time"
     assert [desk.tick(50) for _ in range(7)][-1] == "in_window"
 

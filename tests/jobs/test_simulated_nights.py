@@ -11,7 +11,7 @@ import pytest
 
 from nightschool.config.night_settings import NightSettings
 from nightschool.jobs import policy, scheduler
-from nightschool.jobs.reasons import Reason
+from nightschool.ledger.outcomes import Reason
 from tests.jobs.simulator import WEEKEND, Intervals, Script, simulate
 
 STARTS_PER_HOUR = NightSettings().starts_per_hour

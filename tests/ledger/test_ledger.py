@@ -409,13 +409,13 @@ def test_attempts_tell_when_work_was_done_how_it_ended_and_how_far_it_came(tmp_p
         claim = claimed(ledger, run)
         ledger.progress(claim, 7, 20, 0.5, 60.0)
         now = 300.0
-        ledger.interrupt(claim, "window_closed", "outside_window")
+        ledger.interrupt(claim, "outside_window", "the window closed")
         now = 400.0
         claimed(ledger, run)
         found = ledger.attempts_of(run)
         assert [(a.stage, a.started, a.ended, a.outcome, a.reason) for a in found] == [
             ("prep", 100.0, 100.0, "finished", ""),
-            ("baseline", 200.0, 300.0, "window_closed", "outside_window"),
+            ("baseline", 200.0, 300.0, "outside_window", "the window closed"),
             ("baseline", 400.0, None, None, None),
         ]
         assert [(a.first_step, a.last_step) for a in found] == [(0, None), (0, 7), (7, None)]

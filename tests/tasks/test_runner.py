@@ -12,6 +12,7 @@ import pytest
 from nightschool.config.errors import LedgerError
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Reason
 from nightschool.tasks import runner
 
 
@@ -28,7 +29,7 @@ def test_a_cancelled_run_is_told_as_cancelled_and_one_that_was_retried_goes_on(
         with Ledger(school.ledger_file) as ledger:
             ledger.cancel(1)
             if seen_by == "scheduler":
-                veto.append(("nothing_to_do", "no run is queued"))
+                veto.append((Reason.NOTHING_TO_DO, "no run is queued"))
             assert should_stop()
             if retried:
                 ledger.retry(1)

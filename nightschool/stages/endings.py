@@ -1,0 +1,22 @@
+"""How a job ends that a child process performs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from nightschool.ledger.outcomes import Outcome, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a stage, of a chunk of a stage, or of a query."""
+
+    outcome: Outcome | Reason
+    reason: str = ""
+    """Why, in words, if the outcome is not `finished`."""
+    result: BaseModel | Mapping[str, Any] | None = None
+    """What the job produced, if the outcome is `finished`; JSON-serialisable."""

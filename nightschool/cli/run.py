@@ -109,15 +109,15 @@ def run_command(
 
 def _outlook(school: School, night: NightSettings, run: Run) -> Iterator[str]:
     """When a run works, and which of the owner's rules it passes over."""
-    from nightschool.jobs.forecast import look_ahead, read_signals
+    from nightschool.jobs.forecast import forecast_night, read_signals
 
     signals = read_signals(school, night) if run.timing == "now" else None
-    outlook = look_ahead(school, night, time.time(), signals)
+    outlook = forecast_night(school, night, time.time(), signals)
     if outlook.run is None or outlook.run.id != run.id:
         other = f" after run {outlook.run.id}" if outlook.run else ""
         yield f"run {run.id} is queued{other}"
-    elif outlook.plan:
-        yield f"run {run.id} is queued: {outlook.plan.text}"
+    elif outlook.schedule:
+        yield f"run {run.id} is queued: {outlook.schedule.text}"
     elif outlook.decision.run:
         yield f"run {run.id} works at once"
         for finding in outlook.decision.findings:

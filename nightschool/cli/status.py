@@ -29,12 +29,12 @@ def status_command(json_: bool) -> None:
     from nightschool.cli.overnight import overnight
     from nightschool.cli.why import iso
     from nightschool.config.settings_file import load
-    from nightschool.jobs.forecast import look_ahead
+    from nightschool.jobs.forecast import forecast_night
 
     school = current_school()
     settings, now = load(school.settings_file), time.time()
     night = settings.night
-    outlook = look_ahead(school, night, now)
+    outlook = forecast_night(school, night, now)
     with Ledger(school.ledger_file) as ledger:
         control = ledger.control()
         if outlook.worker is None:  # what a worker decided that has ended counts no more
@@ -46,12 +46,12 @@ def status_command(json_: bool) -> None:
         lines, more = overnight(school, settings, ledger, now)
     decision = {"run": control.run_allowed and not control.paused, "reason": _reason(control)}
     if json_:
-        plan = outlook.plan and {
+        plan = outlook.schedule and {
             "run": outlook.run.id if outlook.run else None,
-            "starts": iso(night, outlook.plan.starts),
-            "done": iso(night, outlook.plan.done),
-            "nights": outlook.plan.nights if outlook.plan.done else None,
-            "text": outlook.plan.text,
+            "starts": iso(night, outlook.schedule.starts),
+            "done": iso(night, outlook.schedule.done),
+            "nights": outlook.schedule.nights if outlook.schedule.done else None,
+            "text": outlook.schedule.text,
         }
         print_json({"runs": rows, "decision": decision, "plan": plan, **more})
         return
@@ -73,8 +73,8 @@ def status_command(json_: bool) -> None:
     click.echo(_worker_line(control, outlook.worker, detail))
     if shutil.disk_usage(school.root).free < _FULL_BYTES:
         click.echo("the disk is full: this is as it was when there was still room to record it")
-    if outlook.run and outlook.plan:
-        click.echo(f"run {outlook.run.id}: {outlook.plan.text}")
+    if outlook.run and outlook.schedule:
+        click.echo(f"run {outlook.run.id}: {outlook.schedule.text}")
     for line in lines:
         click.echo(line)
 

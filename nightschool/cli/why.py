@@ -15,7 +15,7 @@ from nightschool.config.durations import spoken
 
 if TYPE_CHECKING:
     from nightschool.config.night_settings import NightSettings
-    from nightschool.jobs.forecast import Outlook
+    from nightschool.jobs.forecast import NightForecast
     from nightschool.jobs.signals.signal import Signal, Signals
 
 
@@ -28,13 +28,13 @@ def why_command(json_: bool) -> None:
     shown with its source and its age.
     """
     from nightschool.config.settings_file import load
-    from nightschool.jobs.forecast import look_ahead, read_signals
+    from nightschool.jobs.forecast import forecast_night, read_signals
     from nightschool.jobs.note_check import problem_of, read_seen
 
     school = current_school()
     night = load(school.settings_file).night
     signals = read_signals(school, night)
-    outlook = look_ahead(school, night, time.time(), signals)
+    outlook = forecast_night(school, night, time.time(), signals)
     if json_:
         print_json(_as_json(outlook, signals, night))
         return
@@ -46,7 +46,7 @@ def why_command(json_: bool) -> None:
     _show(signals)
 
 
-def _as_json(outlook: Outlook, signals: Signals, night: NightSettings) -> dict[str, Any]:
+def _as_json(outlook: NightForecast, signals: Signals, night: NightSettings) -> dict[str, Any]:
     from nightschool.jobs.reasons import MEANINGS, remedy
     from nightschool.ledger.outcomes import Reason
 
@@ -79,7 +79,7 @@ def iso(night: NightSettings, at: float | None) -> str | None:
     return local(night, at).isoformat(timespec="seconds") if at is not None else None
 
 
-def _lines(outlook: Outlook, night: NightSettings) -> Iterator[str]:
+def _lines(outlook: NightForecast, night: NightSettings) -> Iterator[str]:
     from nightschool.config.night import local
     from nightschool.jobs.reasons import MEANINGS, remedy
     from nightschool.ledger.outcomes import Reason
@@ -109,8 +109,8 @@ def _lines(outlook: Outlook, night: NightSettings) -> Iterator[str]:
     if outlook.window:
         opens, closes = (local(night, at) for at in (outlook.window.opens, outlook.window.closes))
         yield f"next window: {clock(opens)} to {closes:%H:%M}"
-    if outlook.plan:
-        yield f"plan: {outlook.plan.text}"
+    if outlook.schedule:
+        yield f"plan: {outlook.schedule.text}"
 
 
 def clock(at: datetime) -> str:

@@ -117,7 +117,7 @@ def decide(
     if run.timing == "now":
         return Decision(True, Reason.RUN_NOW, MEANINGS[Reason.RUN_NOW].what, None, findings)
     assert window and stop  # or a rule had something against it
-    until = min(stop, now + _hours_left(case))
+    until = min(stop, now + hours_left_s(night, window, now, history))
     detail = f"the window is open until {case.clock(window.closes)}"
     return Decision(True, Reason.IN_WINDOW, detail, until)
 
@@ -127,6 +127,15 @@ def stops(night: NightSettings, window: Window) -> float:
     after = next_window(night, window.opens)
     follows = window.closes == window.end and after and after.opens == window.end
     return window.closes if follows else window.closes - STOP_S
+
+
+def hours_left_s(night: NightSettings, window: Window, now: float, history: History) -> float:
+    """Seconds of `night.max_hours` left in a window's night, infinite without a limit."""
+    if not night.max_hours:
+        return float("inf")
+    evening = evening_of(night, window)
+    worked_s = sum(history.worked_s(other.opens, other.end, now) for other in evening)
+    return max(0.0, night.max_hours * 3600 - worked_s)
 
 
 # The owner and the clock
@@ -181,22 +190,13 @@ def _window(case: _Case) -> PolicyFinding | None:
 
 
 def _hours(case: _Case) -> PolicyFinding | None:
-    if _hours_left(case) > 0:
+    window = case.window
+    if window is None or hours_left_s(case.night, window, case.now, case.history) > 0:
         return None
-    evening = case.window.evening if case.window else None
-    coming = next((w for w in windows(case.night, case.now) if w.evening != evening), None)
+    coming = next((w for w in windows(case.night, case.now) if w.evening != window.evening), None)
     opens = f"; the next one opens {case.clock(coming.opens)}" if coming else ""
     detail = f"the night has had its {case.night.max_hours:g} hours (night.max_hours){opens}"
     return PolicyFinding(Reason.HOURS_USED, detail, coming.opens if coming else None)
-
-
-def _hours_left(case: _Case) -> float:
-    """Seconds that are left of max_hours in the night whose window is open."""
-    if not case.night.max_hours or case.window is None:
-        return float("inf")
-    evening = evening_of(case.night, case.window)
-    worked = sum(case.history.worked_s(w.opens, w.end, case.now) for w in evening)
-    return max(0.0, case.night.max_hours * 3600 - worked)
 
 
 # What the computer and its owner are doing

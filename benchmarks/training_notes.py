@@ -3,7 +3,7 @@
     python benchmarks/training_notes.py --notes ../shared/data/notes --out /tmp/balance \
         --arm balance=none --arm balance=logit_adjustment --arm balance=class_weights
     python benchmarks/training_notes.py ... --few value=5,decision=10,none=20
-    python benchmarks/training_notes.py ... --arm roughen=0 --arm roughen=0.5 --arm near_misses=0.2
+    python benchmarks/training_notes.py ... --arm roughen=0 --arm roughen=0.5
 
 The shipped base with the cpu-demo preset on a CPU with no network; `--with` changes its settings for
 all arms. `--cheap` takes the cheap model (TF-IDF and logistic regression) in its place. `--notes` is a
@@ -80,18 +80,13 @@ def run(arm: str, fold: int, given: argparse.Namespace) -> dict[str, Any]:
     """Train an arm on a fold and score its test notes in both textures."""
     from nightschool.config.presets import PRESETS
     from nightschool.config.settings import TrainSettings
-    from nightschool.notes.augmentation import with_made
-    from nightschool.notes.none_of_the_above import none_kind
-    from nightschool.notes.roughening import roughen
+    from nightschool.notes.augmentation import roughen, with_roughened_copies
 
     values = PRESETS["cpu-demo"]["train"] | {"chunk_minutes": 600.0, "checkpoint_minutes": 60.0}
     settings = TrainSettings(**(values | values_of(given.with_) | values_of(arm)))
     dataset = dealt(given.notes, fold, values_of(given.few))
     test = [item for item in dataset.items if item.side == "test"]
-    none = none_kind(dataset.kinds)
-    dataset = with_made(
-        dataset, rough=settings.roughen, near_misses=settings.near_misses, none=none, seed=0
-    )
+    dataset = with_roughened_copies(dataset, settings.roughen, seed=0)
     textures = {
         "as it is": [item.text for item in test],
         "roughened": [roughen(item.text, f"test:{item.id}") for item in test],

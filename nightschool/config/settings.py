@@ -91,9 +91,6 @@ class TrainSettings(Section):
     roughen: float = Field(
         0.0, ge=0, le=1, description="share of the training notes that also stand there roughened"
     )
-    near_misses: float = Field(
-        0.0, ge=0, le=1, description="notes of no kind are made up to this share of all others"
-    )
     effective_batch: int = Field(8, gt=0, description="notes an optimizer step")
     token_budget: int = Field(
         0, ge=0, description="tokens a forward pass; 0: as many as the memory holds and pay"

@@ -21,6 +21,9 @@ _KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _LONG_QUOTES = re.compile("\"{3}|'{3}")
 
+# Settings of earlier versions, and why they were removed.
+_REMOVED = {"train.near_misses": "the notes that it added made models worse"}
+
 
 def load(file: Path) -> Settings:
     """Read and check a settings file.
@@ -62,6 +65,8 @@ def _explain(detail: ErrorDetails, line: int | None, name: str) -> str:
     where = f"{name}, line {line}" if line else name
     key = ".".join(path)
     if detail["type"] == "extra_forbidden":
+        if key in _REMOVED:
+            return f"{where}: the setting `{key}` no longer exists, because {_REMOVED[key]}: remove this line"
         near = difflib.get_close_matches(path[-1], list(_keys(path[:-1])), n=1, cutoff=0.5)
         if near:
             return f"{where}: unknown setting `{key}`: did you mean `{'.'.join([*path[:-1], near[0]])}`?"

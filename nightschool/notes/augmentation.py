@@ -1,101 +1,133 @@
-"""Training notes that are made from the owner's: roughened copies, and near-misses of no kind.
+"""Data augmentation: roughened copies of training notes, as if they had been typed in a hurry.
 
-They are marked by `Item.origin`, stand on the training side alone, and are made from notes of that
-side alone: nothing of what is measured or watched with is in them.
+A copy has no word that its note does not have. Headings, markup, list markers, full stops, capital
+letters, line breaks and the first or last sentences may be gone.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from random import Random
 
 from nightschool.notes.dataset import Dataset, Item, extended
 from nightschool.notes.decoding import content_id
-from nightschool.notes.none_of_the_above import cut_out, mixture
-from nightschool.notes.roughening import roughen
+from nightschool.notes.sentences import sentences
 
-ROUGHENED, CUT, MIXTURE = "roughened", "cut", "mixture"
+ROUGHENED = "roughened"
+"""The `Item.origin` of a roughened copy."""
+
+_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t].*\n?|^.+\n[ \t]*(?:={3,}|-{3,})[ \t]*$\n?", re.MULTILINE)
+_MARKER = re.compile(r"^([ \t]*)(?:[-*+•・]|\d{1,3}[.)])[ \t]+(?=\S)", re.MULTILINE)
+_LINK = re.compile(r"!?\[([^\]\n]{0,500})\]\([^)\n]{0,2000}\)")
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~).*\n?", re.MULTILINE)
+_EMPHASIS = re.compile(r"(?<!\w)(\*{1,3}|_{1,3}|`{1,2})(?=\S)([^*_`\n]+)(?<=\S)\1(?!\w)")
+_LINE_END = re.compile(r"(?<=\S)[ \t]*\n[ \t]*(?=\S)")
+_FULL_STOP = re.compile(r"[.。．](?=\s|\Z)")
+_JAPANESE = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff01-\uff9f]")
+_MIN_SENTENCES_KEPT = 0.5  # share
 
 
-def with_made(
-    dataset: Dataset, *, rough: float, near_misses: float, none: str | None, seed: int
-) -> Dataset:
-    """A dataset with the notes that are made from it; the same for the same notes and seed.
+def with_roughened_copies(dataset: Dataset, share: float, seed: int) -> Dataset:
+    """Add roughened copies of this share of the training notes (0 to 1).
 
-    `rough` is the share of its training notes that get a roughened copy. Near-misses are made until
-    the kind `none` has the share `near_misses` of what all other kinds have. Fewer are made where notes
-    are too short or offer nothing.
+    Copies join the training split only and are made of training notes only, so no validation or test
+    note leaks into training. The result is the same for the same notes and seed. Notes that are too
+    short or too plain get no copy; a warning says so if fewer than half of the copies could be made.
     """
     training = dataset.of("train")
-    made = [*_roughened(training, rough, seed)]
-    warnings = [*_fewer("train.roughen", len(made), round(rough * len(training)))]
-    if none is not None:
-        sources = [item for item in training if item.kind != none]
-        lacking = round(near_misses * len(sources)) - (len(training) - len(sources))
-        found = _near_misses(sources, lacking, none, seed)
-        warnings += _fewer("train.near_misses", len(found), lacking)
-        made += found
-    held_back = {item.id for item in dataset.items if item.side != "train"}
-    dataset = extended(dataset, [item for item in made if content_id(item.text) not in held_back])
-    warnings += _warnings(dataset, near_misses, none)
-    return replace(dataset, warnings=(*dataset.warnings, *warnings))
+    requested = round(share * len(training))
+    copies = list(_copies(training, requested, seed))
+    held_out = {item.id for item in dataset.items if item.side != "train"}
+    result = extended(dataset, [item for item in copies if content_id(item.text) not in held_out])
+    if len(copies) >= requested / 2:
+        return result
+    warning = (
+        f"train.roughen: only {len(copies)} of {requested} copies could be made, because the notes are "
+        "too short or too plain"
+    )
+    return replace(result, warnings=(*result.warnings, warning))
 
 
-def _fewer(setting: str, made: int, wanted: int) -> Iterator[str]:
-    """Said where less than half of what was asked for could be made."""
-    if made < wanted / 2:
-        yield f"{setting}: only {made} of {wanted} could be made: the notes are too short or too plain"
-
-
-def _warnings(dataset: Dataset, near_misses: float, none: str | None) -> Iterator[str]:
-    """What is to be said about the kind that means none of the above."""
-    own = any(item.kind == none and not item.origin for item in dataset.items)
-    if none is None and near_misses:
-        yield "train.near_misses: no kind means none of the above, so none are made (set notes.none)"
-    elif none is not None and not own:
-        yield (
-            f'notes.none = "{none}", but no note is of that kind: it cannot be measured '
-            "(`nightschool label` proposes some)"
-        )
-
-
-def _roughened(items: Sequence[Item], share: float, seed: int) -> Iterator[Item]:
-    for item in _drawn(items, seed, ROUGHENED)[: round(share * len(items))]:
+def _copies(items: Sequence[Item], count: int, seed: int) -> Iterator[Item]:
+    # The order of a hash: new notes do not change which of the others get a copy.
+    order = sorted(
+        items, key=lambda item: hashlib.sha256(f"{seed}:{ROUGHENED}:{item.id}".encode()).digest()
+    )
+    for item in order[:count]:
         text = roughen(item.text, f"{seed}:{item.id}")
         if text != item.text.strip():
-            yield _made(item, text, ROUGHENED)
+            # The origin is part of the id, because a copy may differ from its note only in case.
+            content = f"{ROUGHENED}\n{item.kind}\n{text}"
+            id_ = hashlib.sha256(content.encode()).hexdigest()[:16]
+            yield replace(item, id=id_, text=text, origin=ROUGHENED)
 
 
-def _near_misses(items: Sequence[Item], count: int, none: str, seed: int) -> list[Item]:
-    """Passages cut out and mixtures of two kinds, in turn."""
-    found: list[Item] = []
-    drawn = _drawn(items, seed, MIXTURE)
-    for place, item in enumerate(drawn):
-        if len(found) >= count:
-            break
-        if len(found) % 2 == 0:
-            text = cut_out(item.text, f"{seed}:{item.id}")
-            if text:
-                found.append(_made(replace(item, kind=none), text, CUT))
-            continue
-        others = (drawn[(place + step) % len(drawn)] for step in range(1, len(drawn)))
-        other = next((other for other in others if other.kind != item.kind), None)
-        text = mixture(item.text, other.text) if other else None
-        if other and text:
-            source = f"{item.source} + {other.source}"
-            found.append(_made(replace(item, kind=none, source=source), text, MIXTURE))
-    return found
+def roughen(text: str, seed: str) -> str:
+    """A rougher version of a note: the same for the same seed, never empty, without a new word.
+
+    Each transformation is applied with probability 1/2. A note that offers nothing to roughen is
+    returned as it is.
+    """
+    # Seeding with a string and calling only random() gives the same result on every Python version.
+    random = Random(seed)
+    rough = text
+    for transform in _TRANSFORMS:
+        if random.random() < 0.5:
+            changed = transform(rough, random)
+            rough = changed if changed.strip() else rough
+    return re.sub(r"\n{3,}", "\n\n", rough).strip()
 
 
-def _drawn(items: Iterable[Item], seed: int, what: str) -> list[Item]:
-    """In the order of a hash, so that new notes do not change what is made of others."""
-    return sorted(
-        items, key=lambda item: hashlib.sha256(f"{seed}:{what}:{item.id}".encode()).digest()
-    )
+def _without_headings(text: str, _: Random) -> str:
+    return _HEADING.sub("", text)
 
 
-def _made(item: Item, text: str, origin: str) -> Item:
-    """Its identity names its origin too: a copy may differ from a note in case alone."""
-    id_ = hashlib.sha256(f"{origin}\n{item.kind}\n{text}".encode()).hexdigest()[:16]
-    return replace(item, id=id_, text=text, origin=origin)
+def _with_other_list_markers(text: str, random: Random) -> str:
+    """Replace every list marker by the same other one, or drop it."""
+    marker = ("", "", "- ", "* ", "・")[int(random.random() * 5)]
+    return _MARKER.sub(rf"\g<1>{marker}", text)
+
+
+def _without_markup(text: str, _: Random) -> str:
+    return _EMPHASIS.sub(r"\2", _LINK.sub(r"\1", _FENCE.sub("", text)))
+
+
+def _excerpt(text: str, random: Random) -> str:
+    """Some consecutive sentences."""
+    parts = list(sentences(text))
+    share = _MIN_SENTENCES_KEPT + (1 - _MIN_SENTENCES_KEPT) * random.random()
+    kept = max(1, round(len(parts) * share))
+    begin = int(random.random() * (len(parts) - kept + 1))
+    return "".join(parts[begin : begin + kept])
+
+
+def _lower_case(text: str, _: Random) -> str:
+    return text.lower()
+
+
+def _without_full_stops(text: str, _: Random) -> str:
+    return _FULL_STOP.sub("", text)
+
+
+def _joined_lines(text: str, _: Random) -> str:
+    """Join the lines of each paragraph, without a space between Japanese characters."""
+
+    def separator(line_end: re.Match[str]) -> str:
+        neighbours = text[line_end.start() - 1], text[line_end.end()]
+        return "" if all(map(_JAPANESE.match, neighbours)) else " "
+
+    return _LINE_END.sub(separator, text)
+
+
+_TRANSFORMS: tuple[Callable[[str, Random], str], ...] = (
+    _without_headings,
+    _with_other_list_markers,
+    _without_markup,
+    _excerpt,
+    _lower_case,
+    _without_full_stops,
+    _joined_lines,
+)

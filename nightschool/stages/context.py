@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,10 +13,10 @@ from nightschool.config import files
 from nightschool.config.errors import NotesError, NotesUnavailable
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.notes.augmentation import with_made
+from nightschool.notes.augmentation import with_roughened_copies
 from nightschool.notes.dataset import Dataset, freeze, load
 from nightschool.notes.labels import read_labels, with_labels
-from nightschool.notes.none_of_the_above import none_kind
+from nightschool.notes.none_of_the_above import unused_none_warning
 from nightschool.notes.readers import LoadedNotes, Note, notes_path, read_school
 from nightschool.notes.split_assignments import read_split_assignments
 from nightschool.stages.parent import Parent
@@ -139,7 +139,7 @@ def make_encoder(settings: Settings, folder: Path, kinds: Sequence[str]) -> Enco
 
 
 def read_and_freeze(school: School, settings: Settings) -> tuple[LoadedNotes, Dataset]:
-    """Read a school's notes, deal them to the sides and add what is made of those to train on.
+    """Read a school's notes, assign them to splits and add roughened copies to the training split.
 
     Nothing is written. Raises NotesError.
     """
@@ -150,14 +150,9 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[LoadedNotes, Da
         raise error(_nothing_read(notes_path(school.root, settings), reading))
     reading = with_labels(reading, read_labels(school.labels_file))
     dataset = assign_splits(school, settings, reading.notes)
-    dataset = with_made(
-        dataset,
-        rough=settings.train.roughen,
-        near_misses=settings.train.near_misses,
-        none=none_kind(dataset.kinds, settings.notes.none),
-        seed=settings.split.seed,
-    )
-    return reading, dataset
+    if warning := unused_none_warning(dataset.kinds, settings.notes.none):
+        dataset = replace(dataset, warnings=(*dataset.warnings, warning))
+    return reading, with_roughened_copies(dataset, settings.train.roughen, settings.split.seed)
 
 
 def assign_splits(school: School, settings: Settings, notes: Sequence[Note]) -> Dataset:

@@ -199,7 +199,7 @@ def training_task_of(
         identity=identity,
         offsets=balance.offsets,
         choices=[
-            AutoChoice("training notes", counted, "train.roughen and train.near_misses"),
+            AutoChoice("training notes", counted, "train.roughen"),
             balance.choice,
         ],
     )

@@ -111,6 +111,11 @@ def test_a_value_may_be_written_in_any_way_of_toml(
             "file, line 2: unknown setting `split.zzz`: known here are test, validation, seed, same_source",
         ),
         (
+            "[train]\nepochs = 1\nnear_misses = 0.0",
+            "file, line 3: the setting `train.near_misses` no longer exists, because the notes that it added "
+            "made models worse: remove this line",
+        ),
+        (
             "zzz = 1",
             "file, line 1: unknown setting `zzz`: known here are "
             "preset, base, queue, notes, split, kinds, prompt, train, decide, morning, classify, ladder, "

@@ -1,26 +1,42 @@
-"""Made notes are marked, train-only, made of training notes, and known by the dataset's fingerprint."""
+"""Roughened copies: what they are made of, where they go, and what roughening does to a text."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import re
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.augmentation import CUT, MIXTURE, ROUGHENED, with_made
+from nightschool.notes.augmentation import ROUGHENED, roughen, with_roughened_copies
 from nightschool.notes.dataset import Dataset, Item, freeze, load, write
 from nightschool.notes.decoding import content_id
 from nightschool.notes.readers import Note
 
 KINDS = ("decision", "lesson", "none")
 SENTENCE = "The {} number {} went its own way ({}), and **nobody** had an eye on it then. "
+TIDY = """# Never on a Friday
+
+The deploy broke. It took **until Sunday** to [mend](https://example.org/post).
+
+- Ask `oncall` first.
+- Deploy on
+  Monday.
+
+## 次から
+
+金曜には出さない。
+月曜に回す。
+"""
+SEEDS = [str(seed) for seed in range(40)]
+ROUGH = [roughen(TIDY, seed) for seed in SEEDS]
 
 
 def _sentence(kind: str, number: int, place: int) -> str:
-    """A sentence like the others, but no near-copy of theirs."""
+    """A sentence with the words of the others that is no near-duplicate of them."""
     own = hashlib.sha256(f"{kind} {number} {place}".encode()).hexdigest()
     return SENTENCE.format(kind, number, own)
 
@@ -41,58 +57,46 @@ def dataset(each: int = 20, kinds: tuple[str, ...] = KINDS) -> Dataset:
 FROZEN = dataset()
 
 
-def made(
-    rough: float = 0.0, near_misses: float = 0.0, none: str | None = "none", seed: int = 0
-) -> Dataset:
-    return with_made(FROZEN, rough=rough, near_misses=near_misses, none=none, seed=seed)
-
-
-@given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 9))
-def test_what_is_made_is_marked_and_stands_on_the_training_side(
-    rough: float, near_misses: float, seed: int
-) -> None:
-    found = made(rough, near_misses, seed=seed)
-    own = [item for item in found.items if not item.origin]
-    more = [item for item in found.items if item.origin]
+@given(st.floats(0, 1), st.integers(0, 9))
+def test_copies_are_marked_and_join_the_training_split(share: float, seed: int) -> None:
+    augmented = with_roughened_copies(FROZEN, share, seed)
+    own = [item for item in augmented.items if not item.origin]
+    copies = [item for item in augmented.items if item.origin]
     assert tuple(own) == FROZEN.items
-    assert all(item.side == "train" for item in more)
-    counts = Counter(item.origin for item in more)
-    training = [item for item in own if item.side == "train"]
-    assert counts[ROUGHENED] <= round(rough * len(training))
-    kinded = [item for item in training if item.kind != "none"]
-    lacking = round(near_misses * len(kinded)) - (len(training) - len(kinded))
-    assert counts[CUT] + counts[MIXTURE] == max(0, lacking)
-    assert abs(counts[CUT] - counts[MIXTURE]) <= 1
-    assert {item.kind for item in more if item.origin != ROUGHENED} <= {"none"}
-    assert len({item.id for item in found.items}) == len(found.items)
+    assert all(item.side == "train" and item.origin == ROUGHENED for item in copies)
+    assert len(copies) <= round(share * sum(item.side == "train" for item in own))
+    assert len({item.id for item in augmented.items}) == len(augmented.items)
 
 
-def test_nothing_of_a_note_that_is_held_back_is_in_a_made_one() -> None:
-    sources = {item.source for item in FROZEN.items if item.side != "train"}
-    for item in made(1.0, 1.0).items:
-        assert not item.origin or not sources & set(item.source.split(" + "))
+def test_no_copy_is_made_of_a_held_out_note() -> None:
+    held_out = {item.source for item in FROZEN.items if item.side != "train"}
+    copies = [item for item in with_roughened_copies(FROZEN, 1.0, 0).items if item.origin]
+    assert copies and not held_out & {item.source for item in copies}
 
 
-def test_a_roughened_copy_has_its_notes_kind() -> None:
+def test_a_copy_has_the_kind_of_its_note() -> None:
     kinds = {item.source: item.kind for item in FROZEN.items}
-    copies = [item for item in made(1.0).items if item.origin]
+    copies = [item for item in with_roughened_copies(FROZEN, 1.0, 0).items if item.origin]
     assert len(copies) > 30
     assert all(item.kind == kinds[item.source] for item in copies)
 
 
-def test_the_same_is_made_of_the_same_and_another_seed_makes_other() -> None:
-    assert made(0.5, 1.0) == made(0.5, 1.0)
-    assert made(0.5).fingerprint != made(0.5, seed=1).fingerprint
+def test_copies_depend_on_the_notes_and_the_seed_alone() -> None:
+    assert with_roughened_copies(FROZEN, 0.5, 0) == with_roughened_copies(FROZEN, 0.5, 0)
+    assert (
+        with_roughened_copies(FROZEN, 0.5, 0).fingerprint
+        != with_roughened_copies(FROZEN, 0.5, 1).fingerprint
+    )
 
 
-def test_the_fingerprint_tells_what_is_made() -> None:
-    prints = {made(rough, near).fingerprint for rough in (0.0, 0.5, 1.0) for near in (0.0, 1.0)}
-    assert len(prints) == 6
-    assert made().fingerprint == FROZEN.fingerprint
+def test_the_fingerprint_covers_the_copies() -> None:
+    prints = {with_roughened_copies(FROZEN, share, 0).fingerprint for share in (0.0, 0.5, 1.0)}
+    assert len(prints) == 3
+    assert with_roughened_copies(FROZEN, 0.0, 0) == FROZEN
 
 
-def test_a_made_note_that_equals_one_that_is_held_back_is_dropped() -> None:
-    """Without its heading a note may be word for word another one."""
+def test_a_copy_that_equals_a_held_out_note_is_dropped() -> None:
+    """Without its heading, a note may be word for word another one."""
     bodies = [_sentence("plain", number, 0) for number in range(30)]
     items = [
         Item(content_id(text), text, "a", side, "note.md")
@@ -100,51 +104,89 @@ def test_a_made_note_that_equals_one_that_is_held_back_is_dropped() -> None:
         for text, side in ((f"# {body[-9:]}\n\n{body}", "train"), (body, "test"))
     ]
     frozen = Dataset(tuple(items), ("a", "b"), "", ())
-    held_back = {item.text.casefold() for item in frozen.items if item.side != "train"}
-    found = with_made(frozen, rough=1.0, near_misses=0.0, none=None, seed=0)
-    assert not held_back & {item.text.casefold() for item in found.items if item.origin}
+    held_out = {item.text.casefold() for item in frozen.items if item.side != "train"}
+    copies = [item for item in with_roughened_copies(frozen, 1.0, 0).items if item.origin]
+    assert copies and not held_out & {item.text.casefold() for item in copies}
 
 
-def test_a_dataset_with_made_notes_is_read_back_the_same(tmp_path: Path) -> None:
-    found = made(0.5, 1.0)
-    write(found, tmp_path / "one")
-    assert load(tmp_path / "one") == found
+def test_a_dataset_with_copies_is_read_back_the_same(tmp_path: Path) -> None:
+    augmented = with_roughened_copies(FROZEN, 0.5, 0)
+    write(augmented, tmp_path / "one")
+    assert load(tmp_path / "one") == augmented
 
 
-@pytest.mark.parametrize(
-    ("none", "said"),
-    [
-        (None, "no kind means none of the above"),
-        ("misc", 'notes.none = "misc", but no note is of that kind'),
-        ("none", ""),
-    ],
-)
-def test_what_is_wrong_with_the_kind_none_is_told(none: str | None, said: str) -> None:
-    warnings = made(near_misses=1.0, none=none).warnings
-    assert any(said in warning for warning in warnings) if said else not warnings
-
-
-def test_a_kind_none_without_notes_of_its_own_is_trained_on() -> None:
-    found = made(near_misses=1.0, none="misc")
-    assert "misc" in found.kinds
-    assert {item.side for item in found.items if item.kind == "misc"} == {"train"}
-
-
-def test_where_the_owner_has_enough_notes_of_no_kind_none_are_made() -> None:
-    training = Counter(item.kind for item in FROZEN.items if item.side == "train")
-    share = training["none"] / (training["decision"] + training["lesson"])
-    assert made(near_misses=share).items == FROZEN.items
-    assert len(made(near_misses=share + 0.1).items) > len(FROZEN.items)
-
-
-def test_notes_that_little_can_be_made_of_are_told() -> None:
+def test_notes_that_are_too_plain_to_roughen_are_warned_about() -> None:
     short = [
         Note(f"{kind} {n * 7919:x}", kind, f"{kind}/{n}.md") for kind in KINDS for n in range(9)
     ]
     frozen = freeze(short, test=0.2, validation=0.1, seed=0)
-    found = with_made(frozen, rough=0.5, near_misses=1.0, none="none", seed=0)
-    assert found.items == frozen.items
-    assert found.warnings[len(frozen.warnings) :] == (
-        "train.roughen: only 0 of 9 could be made: the notes are too short or too plain",
-        "train.near_misses: only 0 of 6 could be made: the notes are too short or too plain",
+    augmented = with_roughened_copies(frozen, 0.5, 0)
+    assert augmented.items == frozen.items
+    assert augmented.warnings[len(frozen.warnings) :] == (
+        "train.roughen: only 0 of 9 copies could be made, because the notes are too short or too plain",
     )
+
+
+def letters(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+@given(st.text(), st.text(max_size=3))
+def test_roughening_is_deterministic_and_leaves_no_note_empty(text: str, seed: str) -> None:
+    rough = roughen(text, seed)
+    assert rough == roughen(text, seed)
+    assert bool(rough.strip()) == bool(text.strip())
+
+
+@given(st.text(st.sampled_from("ab. \n#-*_`[]()1。あ漢\t")), st.text(max_size=3))
+def test_roughening_adds_no_letters(text: str, seed: str) -> None:
+    rest = iter(letters(text))
+    assert all(letter in rest for letter in letters(roughen(text, seed)))
+
+
+def test_seeds_roughen_differently() -> None:
+    assert len(set(ROUGH)) > 30
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "# Never", "**", "](", "- Ask", "`oncall`", "Deploy on\n  Monday", "broke.", "The deploy",
+        "出さない。\n月曜", "回す。", "T",
+    ],
+)  # fmt: skip
+def test_each_sign_of_tidiness_is_sometimes_kept_and_sometimes_removed(sign: str) -> None:
+    assert any(sign in rough for rough in ROUGH)
+    assert any(sign not in rough for rough in ROUGH)
+
+
+def test_list_markers_change_together() -> None:
+    for rough in ROUGH:
+        markers = re.findall(
+            r"^\s*([-*・]?) ?(?:Ask|Deploy on)", rough, re.MULTILINE | re.IGNORECASE
+        )
+        assert len(set(markers)) < 2
+
+
+def test_japanese_lines_are_joined_without_a_space() -> None:
+    joined = [rough for rough in ROUGH if "出さない。月曜" in rough]
+    assert joined and not any("。 月曜" in rough for rough in ROUGH)
+
+
+def test_at_least_half_of_the_sentences_stay() -> None:
+    text = " ".join(f"Sentence {number} is here." for number in range(20))
+    assert min(len(re.findall("here", roughen(text, seed))) for seed in SEEDS) == 10
+
+
+def test_code_is_kept_when_its_fence_is_removed() -> None:
+    fenced = "Look:\n\n```python\nvalue = from_notes(*args)\n```\n"
+    rough = [roughen(fenced, seed) for seed in SEEDS]
+    assert any("```" not in text and "from_notes(*args)" in text for text in rough)
+
+
+@pytest.mark.parametrize("text", ["[" * 20_000, "# " * 20_000, " " * 20_000 + "a", "*a" * 20_000])
+def test_roughening_long_runs_of_markup_takes_linear_time(text: str) -> None:
+    began = time.process_time()
+    for seed in SEEDS[:4]:
+        roughen(text, seed)
+    assert time.process_time() - began < 5

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nightschool.config import files
 from nightschool.config.errors import NotesError
-from nightschool.notes.dataset import Dataset, Item, freeze, load, write
+from nightschool.notes.dataset import Dataset, Item, extended, freeze, load, read_own, write
 from nightschool.notes.decoding import content_id
 from nightschool.notes.readers import Note
 from nightschool.notes.split_assignments import (
@@ -443,6 +443,18 @@ def test_a_dataset_of_the_version_without_groups_is_read(written: Path, frozen: 
     _change_manifest(items_sha256=hashlib.sha256(text.encode()).hexdigest())(written)
     assert load(written) == frozen
     assert all(item.group == item.id for item in frozen.items)
+
+
+@pytest.mark.parametrize("origin", ["roughened", "cut", "mixture"])
+def test_a_dataset_of_version_0_1_0_with_augmented_notes_is_read(
+    tmp_path: Path, frozen: Dataset, origin: str
+) -> None:
+    """Version 0.1.0 also made notes of no kind from others."""
+    copy = replace(frozen.items[0], id="0" * 16, text="cut out of", side="train", origin=origin)
+    augmented = extended(frozen, [copy])
+    write(augmented, tmp_path / "old")
+    assert load(tmp_path / "old") == augmented
+    assert copy.id not in read_own(tmp_path / "old")
 
 
 def test_an_item_is_what_the_file_holds(written: Path, frozen: Dataset) -> None:

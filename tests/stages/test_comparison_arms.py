@@ -11,7 +11,7 @@ from nightschool.stages.comparison_arms import ladder
 
 
 def test_the_most_frequent_kind_is_that_of_the_owners_notes() -> None:
-    """Near-misses may outnumber every kind, and no test note is one."""
+    """Augmented notes may outnumber every kind, and no test note is one."""
     items = [Item(f"a{n}", f"a {n}", "a", "train", "a.md") for n in range(3)]
     items += [Item("b", "b", "b", "train", "b.md"), Item("t", "t", "a", "test", "t.md")]
     items += [Item(f"m{n}", f"m {n}", "b", "train", "a.md", origin="cut") for n in range(9)]

@@ -16,10 +16,10 @@ from nightschool.stages.prep import prep
 from tests.conftest import MakeSchool
 
 
-def test_made_notes_are_counted_apart_and_get_no_side_for_good(
+def test_roughened_copies_are_counted_apart_and_are_no_split_assignments(
     make_school: MakeSchool, tiny_base: Path
 ) -> None:
-    train = {"roughen": 1.0, "near_misses": 1.0}
+    train = {"roughen": 1.0}
     school = make_school(base=tiny_base.as_posix(), train=train, notes={"none": "none"})
     for kind in ("decision", "lesson"):
         for file in (school.root / "notes" / kind).iterdir():
@@ -30,7 +30,7 @@ def test_made_notes_are_counted_apart_and_get_no_side_for_good(
     write_json(context.folder / "prep.json", prep(context))
     items = context.dataset().items
     made = [item for item in items if item.origin]
-    assert {item.origin for item in made} == {"roughened", "cut", "mixture"}
+    assert {item.origin for item in made} == {"roughened"}
     assert read_split_assignments(school.split_assignments_file).known == {
         i.id: i.side for i in items if not i.origin
     }

@@ -30,7 +30,6 @@ WAYS: dict[str, dict[str, Any]] = {
     },
     "fp16 with scaler, AdamW": {"precision": "fp16", "optimizer": "adamw"},
     "fp16 as on Turing, paged 8-bit AdamW": {"precision": "fp16", "_kernel": "memory-efficient"},
-    "bf16, top 3 layers": {"layers": "top:3"},
 }  # fmt: skip
 
 
@@ -58,7 +57,7 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     from nightschool.learning.device import pick, room
     from nightschool.learning.encoding import Encoded
     from nightschool.learning.memory_plan import Need, Shape, choose, load_of
-    from nightschool.learning.prepared_model import place_of, prepare
+    from nightschool.learning.prepared_model import prepare
     from nightschool.learning.trainer import train
     from nightschool.learning.training_task import TrainingTask
 
@@ -83,9 +82,8 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     need = Need(Shape.read(base), settings, load, device.precision.compute.itemsize)
     plan, _ = choose(need, room(device, settings))
     told = Silent(kill_after)
-    place = place_of(folder / "activations", task, plan, device, told.say, lambda: False)
     model = load_base(base, device, "nf4", base.parent / "quantised")
-    prepared = prepare(model, task, plan, device, place)
+    prepared = prepare(model, task, plan, device)
     ended = train(
         prepared, task, device, folder, told,
         lambda: bool(stop_after) and told.steps >= stop_after,

@@ -9,7 +9,7 @@ the same arithmetic. 576 examples: 150 shared prompt tokens, log-normal notes (s
 tokens; effective batch 8, LoRA r=16 on all linear layers. Each arm runs in a process of its own:
 14 steps, then steps 5 to 14 again, timed (TRL and Unsloth: 4 steps to warm up, 10 timed). A CUDA
 graph is made for each size of packs in the first 14, and `making_s` tells how long that took;
-`prepare_s` is what comes before: with "top-12" the other layers' one run over every example. One
+`prepare_s` is what comes before. One
 JSON line an arm. `model_flops` counts what a row-by-row trainer has to do: 4 operations a weight and
 token (frozen weights have no gradient), each row with its prompt and without padding; `utilisation`
 divides by the GPU's dense 16-bit peak (989 TFLOP/s: H100, H200).
@@ -45,7 +45,6 @@ OURS = {
     "packed-none-recomputed": {"activation_checkpointing": "none"},
     "packed-fp16": {"precision": "fp16"},
     "packed-inexact": {"exact": False},
-    "top-12": {"layers": "top:12"},
 }
 OTHERS = ["rows-1", "rows-4", "rows-8", "trl", "unsloth-1", "unsloth-8"]
 
@@ -89,7 +88,6 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     from nightschool.learning.base import load_base
     from nightschool.learning.device import cap, pick, room
     from nightschool.learning.encoding import Encoded
-    from nightschool.learning.frozen_layers import Place
     from nightschool.learning.memory_plan import MemoryPlan, Need, Shape, choose, load_of
     from nightschool.learning.prepared_model import prepare
     from nightschool.learning.trainer import take_step
@@ -117,8 +115,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     if arm in EXTRA:
         EXTRA[arm](model)
     began = time.perf_counter()
-    kept = Place(base.parent / "activations", {}, lambda kind, text: None, lambda: False)
-    prepared = prepare(model, task, plan, device, kept)
+    prepared = prepare(model, task, plan, device)
     torch.cuda.synchronize()
     preparing = time.perf_counter() - began
 

@@ -104,11 +104,6 @@ class TrainSettings(Section):
     lora_targets: list[str] = Field(
         [], description='linear layers that get an adapter, as ["q_proj", "v_proj"]; []: all'
     )
-    layers: str = Field(
-        "all",
-        pattern="^(all|top:[1-9][0-9]{0,3})$",
-        description='"top:12" trains the upper 12 layers on kept activations of those below',
-    )
     optimizer: Literal["paged_adamw_8bit", "adamw_8bit", "adamw"] = Field(
         "paged_adamw_8bit", description="8-bit states save memory; paged needs CUDA"
     )
@@ -142,11 +137,6 @@ class TrainSettings(Section):
     seeds: int = Field(
         1, ge=1, le=20, description="trainings a run, each with the next seed, to see their spread"
     )
-
-    @property
-    def top_layers(self) -> int:
-        """How many upper layers are trained; 0: all."""
-        return 0 if self.layers == "all" else int(self.layers.removeprefix("top:"))
 
 
 Rung = Literal[

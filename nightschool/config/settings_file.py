@@ -21,8 +21,14 @@ _KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _LONG_QUOTES = re.compile("\"{3}|'{3}")
 
-# Settings of earlier versions, and why they were removed.
-_REMOVED = {"train.near_misses": "the notes that it added made models worse"}
+# Settings of earlier versions: the value that changed nothing, which is ignored, and why they were removed.
+_REMOVED: dict[str, tuple[object, str]] = {
+    "train.near_misses": (0.0, "the notes that it added made models worse"),
+    "train.layers": (
+        "all",
+        "training the upper layers alone made models worse (lower train.epochs to save time)",
+    ),
+}
 
 
 def load(file: Path) -> Settings:
@@ -48,7 +54,7 @@ def check(given: Mapping[str, Any], text: str, name: str) -> Settings:
     """Settings from the tables `given`, parsed from `text` of the file `name`; see `load`."""
     preset = PRESETS.get(str(given.get("preset", DEFAULT_PRESET)), {})
     try:
-        return Settings.model_validate(merged(preset, given))
+        return Settings.model_validate(merged(preset, _without_removed(given)))
     except ValidationError as error:
         placed = [
             (line_of(text, [str(part) for part in detail["loc"]]), detail)
@@ -60,13 +66,27 @@ def check(given: Mapping[str, Any], text: str, name: str) -> Settings:
         raise ConfigError("\n".join(dict.fromkeys(problems))) from None
 
 
+def _without_removed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` without the removed settings whose value changes nothing."""
+    kept = {
+        name: dict(value) if isinstance(value, dict) else value for name, value in given.items()
+    }
+    for key, (ignored, _) in _REMOVED.items():
+        table, name = key.split(".")
+        section = kept.get(table)
+        if isinstance(section, dict) and section.get(name) == ignored:
+            del section[name]
+    return kept
+
+
 def _explain(detail: ErrorDetails, line: int | None, name: str) -> str:
     path = [str(part) for part in detail["loc"]]
     where = f"{name}, line {line}" if line else name
     key = ".".join(path)
     if detail["type"] == "extra_forbidden":
         if key in _REMOVED:
-            return f"{where}: the setting `{key}` no longer exists, because {_REMOVED[key]}: remove this line"
+            _, why = _REMOVED[key]
+            return f"{where}: the setting `{key}` no longer exists, because {why}: remove this line"
         near = difflib.get_close_matches(path[-1], list(_keys(path[:-1])), n=1, cutoff=0.5)
         if near:
             return f"{where}: unknown setting `{key}`: did you mean `{'.'.join([*path[:-1], near[0]])}`?"

@@ -129,7 +129,7 @@ class MemoryPlan:
     budget: int
     """Tokens a pass at most."""
     recomputed: int
-    """Layers, from the lowest trained one, whose activations are computed again going back."""
+    """Layers, from the lowest, whose activations are computed again going back."""
     bytes: Mapping[str, int]
     """What is predicted, item by item; empty where nothing limits memory (a CPU)."""
     graphs: int = GRAPHS[0]
@@ -184,15 +184,14 @@ def predict(
 ) -> dict[str, int]:
     """Peak bytes of a training step, item by item.
 
-    `tokens` of the largest pass, `recomputed` layers of those that are trained, `asked` answer
-    tokens in the pass, `size` bytes of a number that the base computes with (2 or 4).
+    `tokens` of the largest pass, `recomputed` of all layers, `asked` answer tokens in the pass,
+    `size` bytes of a number that the base computes with (2 or 4).
     """
-    trained = min(settings.top_layers or shape.layers, shape.layers)
     each = _FOUR_BITS if settings.quantisation == "nf4" else size
     table = shape.vocabulary * shape.hidden * size
-    adapter = trained * sum(settings.lora_r * (a + b) for a, b in shape.linears)
+    adapter = shape.layers * sum(settings.lora_r * (a + b) for a, b in shape.linears)
     state = {"adamw": 8.0, "adamw_8bit": 2 + 8 / 256, "paged_adamw_8bit": 2 + 8 / 256}
-    kept = trained - recomputed
+    kept = shape.layers - recomputed
     # One layer's activations for the backward pass, in numbers a token: the inputs and outputs of
     # both norms, the attention's inputs and output, of the MLP its gate, its other half, their product
     # (and the gate's activation, where that is not fused); and what the way back holds beside them.
@@ -238,11 +237,6 @@ class Need:
     """Bytes of a number that the base computes with (2 or 4)."""
 
     @property
-    def trained(self) -> int:
-        """Layers that are trained."""
-        return min(self.settings.top_layers or self.shape.layers, self.shape.layers)
-
-    @property
     def least(self) -> int:
         """Tokens of a pass that holds the longest note."""
         return self.load.prefix + self.load.longest
@@ -250,8 +244,9 @@ class Need:
     @property
     def depths(self) -> list[int]:
         """How many layers may be recomputed, the fewest first."""
-        fixed = {"all": [self.trained], "none": [0]}
-        return fixed.get(self.settings.activation_checkpointing, list(range(self.trained + 1)))
+        layers = self.shape.layers
+        fixed = {"all": [layers], "none": [0]}
+        return fixed.get(self.settings.activation_checkpointing, list(range(layers + 1)))
 
     def plan(self, budget: int, recomputed: int, graphs: int, context: int) -> MemoryPlan:
         """The plan with these, and the bytes that it is predicted to take."""
@@ -282,7 +277,7 @@ def choose(need: Need, room: Room | None) -> tuple[MemoryPlan, list[AutoChoice]]
     for graphs, budget, recomputed in product(GRAPHS, budgets, need.depths):
         plan = need.plan(budget, recomputed, graphs, room.context)
         if plan.total <= room.bytes:
-            return plan, _reasons(plan, settings, need.trained, room.bytes)
+            return plan, _reasons(plan, settings, need.shape.layers, room.bytes)
     least = need.plan(budgets[-1], need.depths[-1], 0, room.context).total
     if least <= room.alone:
         raise _held(least, room)
@@ -341,9 +336,7 @@ def smaller(need: Need, plan: MemoryPlan) -> MemoryPlan | None:
     return need.plan(less.budget, less.recomputed, less.graphs, context)
 
 
-def _reasons(
-    plan: MemoryPlan, settings: TrainSettings, trained: int, room: int
-) -> list[AutoChoice]:
+def _reasons(plan: MemoryPlan, settings: TrainSettings, layers: int, room: int) -> list[AutoChoice]:
     need = f"{plan.total / 1e9:.2f} GB of {room / 1e9:.2f} GB"
     return [
         AutoChoice(
@@ -353,7 +346,7 @@ def _reasons(
         ),
         AutoChoice(
             "recomputed layers",
-            f"{plan.recomputed} of {trained}",
+            f"{plan.recomputed} of {layers}",
             "train.activation_checkpointing"
             if settings.activation_checkpointing != "auto"
             else f"the fewest that fit: {need}",
@@ -365,8 +358,7 @@ def _without_limit(
     shape: Shape, settings: TrainSettings, load: Load
 ) -> tuple[MemoryPlan, list[AutoChoice]]:
     budget = settings.token_budget or cheapest(shape, load.prefix)
-    trained = min(settings.top_layers or shape.layers, shape.layers)
-    recomputed = trained if settings.activation_checkpointing == "all" else 0
+    recomputed = shape.layers if settings.activation_checkpointing == "all" else 0
     reason = "set by the owner" if settings.token_budget else "the least arithmetic a note"
     return MemoryPlan(budget, recomputed, {}), [AutoChoice("token_budget", str(budget), reason)]
 

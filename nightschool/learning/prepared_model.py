@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import bitsandbytes
 import peft
@@ -16,13 +15,13 @@ from transformers import PreTrainedModel
 
 from nightschool.config.errors import LearningError
 from nightschool.config.settings import TrainSettings
-from nightschool.learning import dtype_audit, frozen_layers
+from nightschool.learning import dtype_audit
 from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.device import Device
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.fast import adapter, kernels
 from nightschool.learning.fast.graphs import Replay
-from nightschool.learning.fast.layers import decoder_stack, recompute
+from nightschool.learning.fast.layers import decoder_layers, recompute
 from nightschool.learning.fast.packing import Batch, Layout, layout_for
 from nightschool.learning.memory_plan import MemoryPlan, Shape
 from nightschool.learning.training_task import TrainingTask
@@ -46,8 +45,6 @@ class PreparedModel:
     graphs: Replay | None
     """What `run` replays passes with."""
     choices: tuple[AutoChoice, ...]
-    kept: Path | None = None
-    """Where activations of the layers that are left out are kept until training is done."""
 
 
 def prepare(
@@ -55,13 +52,10 @@ def prepare(
     task: TrainingTask,
     plan: MemoryPlan,
     device: Device,
-    place: frozen_layers.Place | None = None,
 ) -> PreparedModel:
     """Attach a fresh adapter to a frozen base and make its steps lean.
 
-    Where only upper layers are trained, those below run once, here, if there is a `place` to keep
-    what they give. Raises LearningError where the settings do not fit the base, Stopped as `place`
-    says.
+    Raises LearningError where the settings do not fit the base.
     """
     settings = task.settings
     if device.precision.compute is not torch.bfloat16 and (found := dtype_audit.held(base)):
@@ -74,15 +68,8 @@ def prepare(
         base, task.prefix, task.padding, task.longest, device.precision.attention
     )
     model, dropout = adapter.fresh(base, settings)
-    layers = decoder_stack(base)
-    trained = list(layers)[-settings.top_layers :]
-    below = None
-    if settings.top_layers and place:
-        notes = [*task.notes, *task.validation]
-        layout, below = frozen_layers.leave_out(
-            model, layers, len(trained), layout, notes, plan.budget, place
-        )
-    recompute(trained[: plan.recomputed])
+    layers = decoder_layers(base)
+    recompute(layers[: plan.recomputed])
     weights = adapter.Weights(model, base.dtype)
     optimizer, chosen = _optimizer(weights.parameter, settings, device)
     scaler = torch.amp.GradScaler(
@@ -100,10 +87,10 @@ def prepare(
         return backward(layout.batch(notes, share))
 
     way = "padded rows" if layout.way == "rows" else "packs"
-    choices = [chosen, AutoChoice("batches", way, why), *([below] if below else [])]
+    choices = [chosen, AutoChoice("batches", way, why)]
     graphs = None
     if device.torch.type == "cuda":
-        claim = _claim(base, plan, len(trained))
+        claim = _claim(base, plan, len(layers))
         if why_not := _no_graphs(base, layout, dropout, plan):
             choices.append(AutoChoice("CUDA graphs", "no", why_not))
             claim(plan.budget)
@@ -115,23 +102,8 @@ def prepare(
             choices.append(AutoChoice("CUDA graphs", sizes, "a pass is launched at once"))
     return PreparedModel(
         model, layout, plan.budget, dropout, weights, optimizer, scaler, offsets, run, graphs,
-        tuple(choices), place.folder if place else None,
+        tuple(choices),
     )  # fmt: skip
-
-
-def place_of(
-    folder: Path, task: TrainingTask, plan: MemoryPlan, device: Device,
-    say: Callable[[str, str], None], should_stop: Callable[[], bool],
-) -> frozen_layers.Place:  # fmt: skip
-    """Where and as what the activations below the trained layers are kept, in `folder`."""
-    settings = task.settings
-    identity = {
-        **task.identity,
-        **computed_with(plan.budget, device),
-        "quantisation": settings.quantisation,
-        "exact": str(settings.exact),
-    }
-    return frozen_layers.Place(folder, identity, say, should_stop)
 
 
 def computed_with(budget: int, device: Device) -> dict[str, str]:
@@ -140,15 +112,15 @@ def computed_with(budget: int, device: Device) -> dict[str, str]:
     return {"token budget": str(budget), **_versions(), "device": device.label, "kernels": own}
 
 
-def _claim(base: PreTrainedModel, plan: MemoryPlan, trained: int) -> Callable[[int], None]:
+def _claim(base: PreTrainedModel, plan: MemoryPlan, depth: int) -> Callable[[int], None]:
     """Lets the allocator set up the blocks of a pass, given its tokens: layers' inputs and MLPs'.
 
     Else it cuts an input, which stays, out of a large block that is free just then, and the next
     large one fits nowhere (H100, 3B, 5 GB: 9 % of what it held).
     """
     shape = Shape.of(base.config.to_dict())
-    layers = max(1, trained - plan.recomputed)  # kept, or the one that is being recomputed
-    blocks = [shape.intermediate] * (3 * layers + 1) + [shape.hidden] * (trained + 5 * layers + 4)
+    layers = max(1, depth - plan.recomputed)  # kept, or the one that is being recomputed
+    blocks = [shape.intermediate] * (3 * layers + 1) + [shape.hidden] * (depth + 5 * layers + 4)
 
     def claim(tokens: int) -> None:
         held = [torch.empty(tokens, n, dtype=base.dtype, device=base.device) for n in blocks]

@@ -128,14 +128,12 @@ def _least_squares(rows: Sequence[tuple[float, float, float]]) -> tuple[float, f
     return (0.0, y1 / yy) if y1 * y1 * xx >= x1 * x1 * yy else (x1 / xx, 0.0)
 
 
-def key(device: str, base: str, layers: str, budget: int, recomputed: int) -> str:
+def key(device: str, base: str, budget: int, recomputed: int) -> str:
     """Names what a pace depends on: the steps of runs with the same key take the same time.
 
-    `device` is a `Device.label`, `base` a fingerprint, `layers` as in the settings.
+    `device` is a `Device.label`, `base` a fingerprint. Version 0.1.0 could train part of the layers.
     """
-    return (
-        f"{device}; base {base}; layers {layers}; {budget} tokens a pass; {recomputed} recomputed"
-    )
+    return f"{device}; base {base}; layers all; {budget} tokens a pass; {recomputed} recomputed"
 
 
 def sample(timed: Sequence[Timed], most: int) -> list[Timed]:
@@ -232,12 +230,9 @@ def rungs(longest: int, least: int = 64) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What of the base decides how top layers, or another base, compare."""
+    """What of the base decides how another base compares."""
 
     layers: int
-    trained: int
-    """Upper layers that are trained."""
-    recomputed: int
     weights: float
     """Of all its layers, the vocabulary's left out."""
 
@@ -268,7 +263,7 @@ def ways_out(
     """Changes that each make the training fit into `window_s` seconds, with what they cost.
 
     Of each kind the mildest that fits: shorter text (of the rungs in `shorter`, largest first), fewer
-    epochs, training the top layers alone, a smaller base. Empty where none of them is enough alone.
+    epochs, a smaller base. Empty where none of them is enough alone.
     """
     found: list[WayOut] = []
     for rung in shorter:
@@ -282,13 +277,6 @@ def ways_out(
             cost = f"each note is learned from {epochs:g} times instead of {course.epochs:g}"
             found.append(WayOut(f"train.epochs = {epochs:g}", seconds, cost))
             break
-    whole = course.seconds(pace)
-    for top in sorted({body.layers * n // 8 for n in range(1, 8)} - {0}, reverse=True):
-        seconds = whole * layers_share(body, top, course.epochs)
-        if top < body.trained and seconds <= window_s:
-            cost = f"the lower {body.layers - top} of {body.layers} layers stay as they are"
-            found.append(WayOut(f'train.layers = "top:{top}"', seconds, cost))
-            break
     for name, layers, weights in _BASES:
         scaled = replace(
             pace,
@@ -301,20 +289,6 @@ def ways_out(
             found.append(WayOut(f'base = "{name}"', seconds, cost))
             break
     return found
-
-
-def layers_share(body: Body, top: int, epochs: float) -> float:
-    """The time of training the upper `top` layers, as a share of the time of those trained now.
-
-    Counted in passes through one layer: two for a trained one (there and back), one more where it is
-    recomputed; one for a layer below, once a note, for what it gives is kept for all epochs.
-    """
-
-    def cost(trained: int) -> float:
-        below = body.layers - trained
-        return 2 * trained + min(body.recomputed, trained) + below / max(1.0, epochs)
-
-    return cost(top) / cost(body.trained)
 
 
 def _fewer(epochs: float) -> Iterable[float]:

@@ -26,7 +26,7 @@ import torch
 
 from nightschool.config.errors import LearningError, Stopped
 from nightschool.config.files import sync_tree
-from nightschool.learning import activations, checkpoints
+from nightschool.learning import checkpoints
 from nightschool.learning.checkpoints import Checkpoint
 from nightschool.learning.device import Device, out_of_memory
 from nightschool.learning.early_stopping import best_step, should_end
@@ -92,8 +92,6 @@ def train(
         "batches": prepared.layout.way,
         "passes": f"graphs of {prepared.graphs.sizes} tokens" if prepared.graphs else "eager",
     }
-    if settings.top_layers:
-        identity["lower layers"] = prepared.layout.begins
     # On the CPU: the device has no memory planned for a second copy of these.
     start, damaged = checkpoints.newest(folder / "checkpoints", torch.device("cpu"))
     for line in damaged:
@@ -179,8 +177,6 @@ def train(
             _take_best(prepared, progress, total, best, reporter)
         prepared.model.save_pretrained(str(folder / "adapter"))
         sync_tree(folder / "adapter")
-        if prepared.kept:
-            activations.drop(prepared.kept)
     return progress
 
 

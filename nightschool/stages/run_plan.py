@@ -130,9 +130,7 @@ def _time(
     """
     from nightschool.learning.timing import course_of, packs_of, shorter
 
-    name = key(
-        device.label, task.identity["base"], task.settings.layers, chosen.budget, chosen.recomputed
-    )
+    name = key(device.label, task.identity["base"], chosen.budget, chosen.recomputed)
     earlier = recall(school, name)
     if not earlier:
         return None
@@ -141,7 +139,7 @@ def _time(
     one = course_of(task, layout, chosen.budget)
     seeds = settings.train.seeds
     course = several(one, seeds)
-    body = body_of(shape, task.settings.top_layers, chosen)
+    body = body_of(shape)
     estimate = course.estimate(pace)
     window = length_s(settings.night)
     found, lines = [], []

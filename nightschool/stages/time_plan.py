@@ -115,7 +115,7 @@ def _decide(
         course = course_of(kept, prepared.layout, plan.budget, restart_s)
         shorter_text = shorter(kept, prepared.layout, plan.budget, restart_s)
     context.parent.say("state", said(course, pace, task.settings.seeds))
-    body = body_of(Shape.read(context.base_folder()), task.settings.top_layers, plan)
+    body = body_of(Shape.read(context.base_folder()))
     _warn(context, pace, course, shorter_text, body)
     context.keep_plan(
         time={
@@ -215,16 +215,14 @@ def advice(
     if not found:
         return [
             *lines,
-            "no single change makes it fit: combine max_tokens, epochs, layers, base and seeds",
+            "no single change makes it fit: combine max_tokens, epochs, base and seeds",
         ]
     return [*lines, *(f"a way out: {way}" for way in found)]
 
 
-def body_of(shape: Shape, top_layers: int, plan: MemoryPlan) -> Body:
-    """What of a base and a plan decides how other layers or another base compare."""
-    trained = min(top_layers or shape.layers, shape.layers)
-    weights = float(shape.layers * shape.layer_parameters)
-    return Body(shape.layers, trained, plan.recomputed, weights)
+def body_of(shape: Shape) -> Body:
+    """What of a base decides how another base compares."""
+    return Body(shape.layers, float(shape.layers * shape.layer_parameters))
 
 
 # What earlier runs measured
@@ -259,7 +257,7 @@ def remember(school: School, name: str, timed: Sequence[Timed]) -> None:
 
 def _key(task: TrainingTask, plan: MemoryPlan, device: Device) -> str:
     base = task.identity["base"]
-    return key(device.label, base, task.settings.layers, plan.budget, plan.recomputed)
+    return key(device.label, base, plan.budget, plan.recomputed)
 
 
 class Clock:

@@ -102,7 +102,7 @@ def _chunk(context: StageContext, device: Device, folder: Path, number: int) -> 
     from nightschool.learning.base import memory_gb
     from nightschool.learning.device import cap, out_of_memory, room
     from nightschool.learning.encoding import cuts_in_words
-    from nightschool.learning.prepared_model import place_of, prepare
+    from nightschool.learning.prepared_model import prepare
     from nightschool.learning.trainer import adapter_sha256
     from nightschool.learning.trainer import train as train_chunk
     from nightschool.stages.time_plan import Clock, kept_part, time_plan
@@ -117,16 +117,8 @@ def _chunk(context: StageContext, device: Device, folder: Path, number: int) -> 
     choices += planned
     cap(device, room(device, task.settings), plan.bytes.get("graphs", 0))
     task = kept_part(context, task)
-    place = place_of(
-        context.school.activations,
-        task,
-        plan,
-        device,
-        context.parent.say,
-        context.parent.should_stop,
-    )
     try:
-        prepared = prepare(context.base(device), task, plan, device, place)
+        prepared = prepare(context.base(device), task, plan, device)
         if prepared.graphs:
             prepared.graphs.make(context.parent.should_stop)
     except RuntimeError as error:

@@ -111,7 +111,7 @@ def test_a_value_may_be_written_in_any_way_of_toml(
             "file, line 2: unknown setting `split.zzz`: known here are test, validation, seed, same_source",
         ),
         (
-            "[train]\nepochs = 1\nnear_misses = 0.0",
+            "[train]\nepochs = 1\nnear_misses = 0.2",
             "file, line 3: the setting `train.near_misses` no longer exists, because the notes that it added "
             "made models worse: remove this line",
         ),
@@ -125,6 +125,18 @@ def test_a_value_may_be_written_in_any_way_of_toml(
 )
 def test_an_unknown_setting_is_named_with_its_line_and_the_nearest(text: str, said: str) -> None:
     assert _problems(text) == [said]
+
+
+def test_a_removed_setting_is_ignored_or_explained() -> None:
+    assert _check('[train]\nlayers = "all"\nepochs = 1') == _check("[train]\nepochs = 1")
+    assert _problems('[train]\nepochs = 1\nlayers = "top:12"') == [
+        "file, line 3: the setting `train.layers` no longer exists, because training the upper layers alone "
+        "made models worse (lower train.epochs to save time): remove this line"
+    ]
+
+
+def test_a_run_recorded_with_a_removed_setting_can_still_be_read() -> None:
+    assert recorded({"train": {"layers": "top:12", "epochs": 2.0}}).train.epochs == 2.0
 
 
 @pytest.mark.parametrize(

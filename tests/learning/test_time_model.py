@@ -18,7 +18,6 @@ from nightschool.learning.time_model import (
     fit,
     key,
     lap,
-    layers_share,
     rungs,
     said,
     sample,
@@ -114,10 +113,10 @@ def test_a_sample_keeps_the_order_and_reaches_over_all(took: list[float], most: 
 
 def test_a_pace_is_of_one_device_base_and_plan() -> None:
     names = {
-        key("cpu", "b", "all", 256, 0), key("gpu", "b", "all", 256, 0), key("cpu", "c", "all", 256, 0),
-        key("cpu", "b", "top:2", 256, 0), key("cpu", "b", "all", 512, 0), key("cpu", "b", "all", 256, 1),
+        key("cpu", "b", 256, 0), key("gpu", "b", 256, 0), key("cpu", "c", 256, 0),
+        key("cpu", "b", 512, 0), key("cpu", "b", 256, 1),
     }  # fmt: skip
-    assert len(names) == 6
+    assert len(names) == 5
 
 
 # A course
@@ -162,7 +161,7 @@ def test_the_estimate_is_one_line() -> None:
 
 # Ways out
 
-BODY = Body(layers=36, trained=36, recomputed=0, weights=2.77e9)
+BODY = Body(layers=36, weights=2.77e9)
 SHORTER = [
     Shorter(512, replace(COURSE, steps=(Amount(1, 700),) * 10), 0.1, 0.2),
     Shorter(256, replace(COURSE, steps=(Amount(1, 400),) * 10), 0.4, 0.6),
@@ -173,7 +172,6 @@ def test_each_way_out_is_a_setting_with_its_time_and_cost() -> None:
     assert [str(way) for way in ways_out(23.0, PACE, COURSE, SHORTER, BODY)] == [
         "train.max_tokens = 256: about 18 s, cuts 40 % of the notes and 60 % of their text",
         "train.epochs = 2: about 22 s, each note is learned from 2 times instead of 3",
-        'train.layers = "top:22": about 22 s, the lower 14 of 36 layers stay as they are',
         'base = "Qwen/Qwen2.5-1.5B-Instruct": about 17 s, a base with 1.3 instead of 2.8 billion weights',
     ]
 
@@ -194,16 +192,8 @@ def test_every_way_out_leads_out(window: float) -> None:
 
 
 def test_a_base_is_not_replaced_by_a_larger_one() -> None:
-    small = Body(layers=24, trained=24, recomputed=0, weights=0.36e9)
+    small = Body(layers=24, weights=0.36e9)
     assert not any("base" in way.setting for way in ways_out(30.0, PACE, COURSE, [], small))
-
-
-@given(st.integers(1, 36), st.integers(0, 36), st.floats(0.5, 10))
-def test_fewer_layers_never_take_longer(top: int, recomputed: int, epochs: float) -> None:
-    body = replace(BODY, recomputed=recomputed)
-    share = layers_share(body, top, epochs)
-    assert 0 < share <= 1
-    assert (top == 36) == (share == 1)
 
 
 def test_the_rungs_cut_something_and_leave_something() -> None:

@@ -139,7 +139,7 @@ def warned(context: StageContext, timing: Timing, training: TrainingTask) -> lis
         ledger.add_run({}, "compare", timing)
     layout = packs_of(training)
     course = course_of(training, layout, PLAN.budget)
-    body = Body(layers=36, trained=36, recomputed=0, weights=2.77e9)
+    body = Body(layers=36, weights=2.77e9)
     time_plan._warn(context, PACE, course, shorter(training, layout, PLAN.budget), body)
     return context.parent.said  # type: ignore[attr-defined, no-any-return]
 
@@ -155,7 +155,7 @@ def test_a_training_that_is_longer_than_the_night_is_told_with_ways_out(
         "left as it is, it goes on the next night, 2 nights in all"
     )
     assert [way.removeprefix("a way out: ").partition(": about")[0] for way in ways] == [
-        "train.epochs = 1", 'train.layers = "top:13"', 'base = "Qwen/Qwen2.5-1.5B-Instruct"',
+        "train.epochs = 1", 'base = "Qwen/Qwen2.5-1.5B-Instruct"',
     ]  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def test_the_way_out_of_too_many_seeds_is_fewer(window: float, settings: list[st
     """One seed's training takes 40 s: a second for each 100 tokens of 40 notes."""
     kept = task(40, epochs=1.0)
     layout = packs_of(kept)
-    course, body = course_of(kept, layout, 1000), Body(4, 4, 0, 1e6)
+    course, body = course_of(kept, layout, 1000), Body(4, 1e6)
     assert course.seconds(PACE) == pytest.approx(40, abs=1)
     found = ways(window, PACE, course, shorter(kept, layout, 1000), body, seeds=3)
     assert [way.setting for way in found] == settings

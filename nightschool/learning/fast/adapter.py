@@ -144,8 +144,7 @@ def fresh(base: PreTrainedModel, settings: TrainSettings) -> tuple[PeftModel, Dr
 
     Raises LearningError where `lora_targets` names layers that the base does not have.
     """
-    layers = decoder_layers(base)[-settings.top_layers :]
-    within = {module for layer in layers for module in layer.modules()}
+    within = {module for layer in decoder_layers(base) for module in layer.modules()}
     # By their full names: other parts of a base, as one that sees images, may have layers of the same name.
     names = {
         name: name.rsplit(".", 1)[-1]

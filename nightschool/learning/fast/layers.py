@@ -12,23 +12,18 @@ from nightschool.config.errors import LearningError
 from nightschool.learning.fast import kernels
 
 
-def decoder_stack(model: PreTrainedModel) -> torch.nn.ModuleList:
-    """The stack of decoder layers, lowest first. Raises LearningError where there is none."""
+def decoder_layers(model: PreTrainedModel) -> Sequence[torch.nn.Module]:
+    """The decoder layers, lowest first. Raises LearningError where there is no stack of them."""
     depth = model.config.get_text_config().num_hidden_layers
     # A base that sees images may have a stack as deep for those.
     decoder: torch.nn.Module = model.get_decoder()  # type: ignore[no-untyped-call]
     for module in decoder.modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == depth:
-            return module
+            return list(module)
     raise LearningError(
         f"{type(model).__name__}: no stack of {depth} decoder layers is found in it; "
         "set base in nightschool.toml to a decoder-only causal LM"
     )
-
-
-def decoder_layers(model: PreTrainedModel) -> Sequence[torch.nn.Module]:
-    """The decoder layers, lowest first; see `decoder_stack`."""
-    return list(decoder_stack(model))
 
 
 def fuse_norms(model: PreTrainedModel) -> int:

@@ -16,7 +16,6 @@ from peft import PeftModel
 from transformers import Cache, PreTrainedConfig, PreTrainedModel
 
 from nightschool.config.errors import first_line
-from nightschool.learning.activations import Kept
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.fast import attention
 from nightschool.learning.fast.attention import Segments
@@ -68,8 +67,6 @@ class Batch:
     first: torch.Tensor
     """float32, shape (n,): 1 where a note's answer begins, else 0"""
     way: Way
-    hidden: torch.Tensor | None = None
-    """Shape (1, columns, width): what the base's layers are given in place of the embedded ids"""
     prompt: Cache | None = None
     """The prompt's keys and values, where `ids` hold the notes alone; see `prompt.py`"""
 
@@ -81,8 +78,7 @@ class Batch:
     def _tensors(self) -> tuple[torch.Tensor, ...]:
         where = self.segments.tensors if self.segments else ()
         asked = (self.row, self.column, self.target, self.note, self.weight, self.first)
-        hidden = () if self.hidden is None else (self.hidden,)
-        return (self.ids, self.positions, *asked, *where, *hidden)
+        return (self.ids, self.positions, *asked, *where)
 
     def copy_(self, other: Batch) -> None:
         """Take over the values of a pack of the same frame, which may be on another device."""
@@ -92,7 +88,7 @@ class Batch:
     def logits(self, model: torch.nn.Module) -> torch.Tensor:
         """The model's logits where it is asked: shape (n, vocabulary)."""
         inputs: dict[str, Any] = {
-            **({"input_ids": self.ids} if self.hidden is None else {"inputs_embeds": self.hidden}),
+            "input_ids": self.ids,
             "position_ids": self.positions,
             "attention_mask": self.mask,
             "past_key_values": self.prompt,
@@ -128,17 +124,8 @@ class Layout:
     """Layer types, and how far each sees in tokens (None: all the way); for a mask."""
     kernel: str = ""
     """The attention kernel for segments; see `attention.Segments.backend`."""
-    kept: Kept | None = None
-    """Activations that packs begin with, where the layers below are left out (`lower.py`)."""
     prompt: Cache | None = None
     """The prompt's keys and values, where it is not computed again with each batch (`prompt.py`)."""
-
-    @property
-    def begins(self) -> str:
-        """What packs begin with, in words: a run that goes on with something else rounds otherwise."""
-        if self.kept is None:
-            return "run in each step"
-        return f"kept as {str(self.kept.values.dtype).removeprefix('torch.')}"
 
     def after_prompt(self, note: Encoded) -> tuple[int, ...]:
         """The token ids that a note adds to a pack. Nothing follows its last answer token."""
@@ -226,13 +213,9 @@ class Layout:
                 len(blank),
                 kept=self.prompt is not None,
             )
-        batch = self._batch(
+        return self._batch(
             [ids], self._tensor([positions]), mask, segments, [0] * len(asked), asked
         )
-        if self.kept is None:
-            return batch
-        hidden = self.kept.pack([self.after_prompt(note) for note in notes], len(ids))
-        return replace(batch, hidden=hidden.to(self.device, self.dtype)[None])
 
     def _batch(
         self, ids: object, positions: torch.Tensor, mask: Masks | None, segments: Segments | None,

@@ -24,31 +24,37 @@ Notify = Callable[[str, str], str | None]
 """Shows a title and a text; returns why not, or None."""
 
 _log = logging.getLogger(__name__)
-_told: dict[School, float] = {}
 
 
-def tell_of_night(school: School, night: NightSettings, now: float, notify: Notify) -> None:
-    """Tell of the newest night that is over, where nobody was told yet: what was done, or why nothing was.
+class MorningNotification:
+    """Notifies the owner once about each night that ended."""
 
-    A night without a run is no news, nor is one that its owner paused. Where the next one begins with its
-    end, it is over all the same. Cheap to call at each tick; `now` is in seconds since the epoch. Raises
-    LedgerError, or OSError where it cannot be kept that it was told: then nothing was, and a later call
-    does it.
-    """
-    over = [one for one in nights(night, now) if now >= one.closes + _SETTLED_S]
-    if not over or _told.get(school) == over[-1].closes:
-        return
-    opened, closed = over[-1].opens, over[-1].closes
-    told = None
-    if now <= closed + _STALE_S and _read(school.told_file) != closed:
-        with Ledger(school.ledger_file) as ledger:
-            told = night_between(ledger, opened, closed)
-        if _is_news(told):
-            # Kept first: it is better to be told never than twice.
-            _write(school.told_file, closed)
-    _told[school] = closed
-    if told and _is_news(told) and (refused := notify(*notification(told))):
-        _log.info("no notification: %s", refused)
+    def __init__(self, school: School, notify: Notify) -> None:
+        self._school, self._notify = school, notify
+        self._handled: float | None = None
+        """When the night ended that was handled last, in seconds since the epoch."""
+
+    def send_if_due(self, night: NightSettings, now: float) -> None:
+        """Notify about the newest night that ended, unless that happened before.
+
+        Sends nothing for a night without a run, or one that the owner paused. A night also ends when the
+        next one begins. Cheap to call often; `now` is in seconds since the epoch. Raises LedgerError, or
+        OSError if the notification cannot be recorded: then nothing is sent, and a later call retries.
+        """
+        over = [window for window in nights(night, now) if now >= window.closes + _SETTLED_S]
+        if not over or self._handled == over[-1].closes:
+            return
+        opened, closed = over[-1].opens, over[-1].closes
+        summary = None
+        if now <= closed + _STALE_S and _read(self._school.told_file) != closed:
+            with Ledger(self._school.ledger_file) as ledger:
+                summary = night_between(ledger, opened, closed)
+            if _is_news(summary):
+                # Recorded before it is sent: no notification is better than two.
+                _write(self._school.told_file, closed)
+        self._handled = closed
+        if summary and _is_news(summary) and (problem := self._notify(*notification(summary))):
+            _log.info("no notification: %s", problem)
 
 
 def _is_news(night: Night) -> bool:

@@ -14,9 +14,9 @@ from nightschool.config.settings import Settings
 from nightschool.jobs.desktop.awake import Awake
 from nightschool.jobs.desktop.session_environment import SessionEnvironment
 from nightschool.jobs.desktop.suspend import SuspendWatch
-from nightschool.jobs.morning_notification import tell_of_night
+from nightschool.jobs.morning_notification import MorningNotification
 from nightschool.jobs.presence import family
-from nightschool.jobs.retraining import look_for_notes
+from nightschool.jobs.retraining import RetrainingCheck
 from nightschool.jobs.scheduler import Scheduler
 from nightschool.jobs.signals.sensors import Sensors
 from nightschool.jobs.signals.signal import Signals
@@ -58,6 +58,8 @@ class NightWatch:
         self._looked = self._refreshed = -math.inf
         self._environment = SessionEnvironment()
         self._failed: dict[str, tuple[str, float]] = {}
+        self._retraining = RetrainingCheck(school)
+        self._morning = MorningNotification(school, _notify)
 
     def read(self) -> Signals:
         """The signals as they are now."""
@@ -100,12 +102,9 @@ class NightWatch:
         if time.monotonic() - self._refreshed >= _REFRESH_S:
             self._refreshed = time.monotonic()
             self._try("the session's environment", self._environment.refresh)
-        self._try("looking for new notes", lambda: look_for_notes(self._school, self._night, now))
+        self._try("looking for new notes", lambda: self._retraining.start_if_due(self._night, now))
         if self._notify and scheduler.tells():
-            self._try(
-                "telling of the night",
-                lambda: tell_of_night(self._school, self._night, now, _notify),
-            )
+            self._try("telling of the night", lambda: self._morning.send_if_due(self._night, now))
 
     def _try(self, what: str, do: Callable[[], None]) -> None:
         """Do what must not end the night's work: where it fails that is told once, and it is tried again."""

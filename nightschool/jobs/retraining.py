@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nightschool.config.errors import ChildError, ConfigError, LedgerError
 from nightschool.config.night import is_near
@@ -31,31 +31,31 @@ LIMIT_S = 10 * 60.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    at: float
-    thread: threading.Thread
+class RetrainingCheck:
+    """Checks the notes once an hour near the night, each time in a thread and a child process of its own."""
 
+    def __init__(self, school: School) -> None:
+        self._school = school
+        self._last: float | None = None
+        """When the last check began, in seconds since the epoch."""
+        self.thread: threading.Thread | None = None
+        """The thread of the last check."""
 
-_looks: dict[School, _Look] = {}
+    def start_if_due(self, night: NightSettings, now: float) -> None:
+        """Start a check if one is due, which may queue a run. Cheap to call often.
 
-
-def look_for_notes(school: School, night: NightSettings, now: float) -> None:
-    """Look at the notes where it is time, in a thread and a child of its own, and queue a run by itself
-    where its owner wants that. Cheap to call at each tick; `now` is in seconds since the epoch.
-
-    It is time when a window is open or about to open, once an hour. What goes wrong is kept for
-    `status` (see `seen.hint`), and tried again.
-    """
-    last = _looks.get(school)
-    # A clock that was put back by hours makes it time, too.
-    if last and (last.thread.is_alive() or abs(now - last.at) < EVERY_S):
-        return
-    if not is_near(night, now, AHEAD_S):
-        return
-    thread = threading.Thread(target=_look, args=(school, now), daemon=True)
-    _looks[school] = _Look(now, thread)
-    thread.start()
+        A check is due once an hour while a window is open or about to open. A problem is kept for
+        `status` (see `note_check.hint`), and the next check tries again.
+        """
+        # A clock that was set back by hours makes a check due, too.
+        if self._last is not None and abs(now - self._last) < EVERY_S:
+            return
+        if (self.thread and self.thread.is_alive()) or not is_near(night, now, AHEAD_S):
+            return
+        # A daemon thread: a network drive that hangs must not keep the worker from exiting.
+        self.thread = threading.Thread(target=_look, args=(self._school, now), daemon=True)
+        self._last = now
+        self.thread.start()
 
 
 def _look(school: School, now: float) -> None:

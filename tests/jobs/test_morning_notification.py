@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from nightschool.config.night_settings import WEEKDAYS
 from nightschool.config.paths import School
 from nightschool.config.settings import NightSettings
 from nightschool.jobs import morning_notification
-from nightschool.jobs.morning_notification import newest_nights, tell_of_night
+from nightschool.jobs.morning_notification import MorningNotification, newest_nights
 from nightschool.ledger.ledger import Ledger
 
 M, H = 60.0, 3600.0
@@ -26,10 +25,8 @@ def at(clock: str, day: int = 25) -> float:
 
 
 @pytest.fixture
-def school(tmp_path: Path) -> Iterator[School]:
-    morning_notification._told.clear()
-    yield School(tmp_path / "my 学校")
-    morning_notification._told.clear()
+def school(tmp_path: Path) -> School:
+    return School(tmp_path / "my 学校")
 
 
 def work(school: School, start: float, end: float, outcome: str = "outside_window") -> None:
@@ -49,6 +46,8 @@ def work(school: School, start: float, end: float, outcome: str = "outside_windo
 
 
 class Desktop:
+    """Collects notifications."""
+
     def __init__(self) -> None:
         self.shown: list[tuple[str, str]] = []
 
@@ -60,12 +59,12 @@ class Desktop:
 def ticks(
     school: School, first: float, last: float, every: float = 5 * M, night: NightSettings = NIGHT
 ) -> list[float]:
-    """When a notification was shown between two moments."""
-    told = []
+    """When a new worker shows a notification between two moments."""
+    desktop, told = Desktop(), list[float]()
+    morning = MorningNotification(school, desktop)
     while first <= last:
-        desktop = Desktop()
-        tell_of_night(school, night, first, desktop)
-        told += [first] * len(desktop.shown)
+        morning.send_if_due(night, first)
+        told += [first] * (len(desktop.shown) - len(told))
         first += every
     return told
 
@@ -78,7 +77,6 @@ def test_it_is_told_once_after_the_window_has_closed(school: School) -> None:
 def test_a_worker_that_starts_anew_does_not_tell_it_again(school: School) -> None:
     work(school, at("23:30", 24), at("03:00"))
     assert ticks(school, at("07:01"), at("07:01")) == [at("07:01")]
-    morning_notification._told.clear()
     assert ticks(school, at("07:02"), at("22:00")) == []
     work(school, at("23:30"), at("02:00", 26))
     assert ticks(school, at("22:00"), at("12:00", 26)) == [at("07:05", 26)]
@@ -90,14 +88,12 @@ def test_a_computer_that_slept_through_the_morning_tells_it_at_noon_but_not_next
     work(school, at("23:30", 24), at("03:00"))
     assert ticks(school, at("12:00"), at("12:30")) == [at("12:00")]
     school.told_file.unlink()
-    morning_notification._told.clear()
     assert ticks(school, at("20:00"), at("22:50")) == []
 
 
 def test_of_a_night_without_a_run_nothing_is_told(school: School) -> None:
     assert ticks(school, at("22:00", 24), at("22:00")) == []
     work(school, at("12:00"), at("13:00"), "failed")  # by day, while its owner watches
-    morning_notification._told.clear()
     assert ticks(school, at("14:00"), at("12:00", 26)) == []
 
 
@@ -119,8 +115,9 @@ def test_of_a_night_in_which_nothing_ran_it_is_told_why(school: School) -> None:
         (at("06:59") + 50, "outside_window"),
     )
     desktop = Desktop()
+    morning = MorningNotification(school, desktop)
     for clock in ("07:05", "07:10"):
-        tell_of_night(school, NIGHT, at(clock), desktop)
+        morning.send_if_due(NIGHT, at(clock))
     line = "last night: nothing was done: idle unknown 6 h, owner there 2 h"
     assert desktop.shown == [("nightschool did nothing last night", line)]
     with Ledger(school.ledger_file) as ledger:
@@ -139,7 +136,7 @@ def test_the_text_says_what_was_done_and_what_is_next(school: School) -> None:
     work(school, at("02:46"), at("03:00"), "on_battery")
     work(school, at("03:12"), at("03:12") + 1, "outside_window")
     desktop = Desktop()
-    tell_of_night(school, NIGHT, at("07:05"), desktop)
+    MorningNotification(school, desktop).send_if_due(NIGHT, at("07:05"))
     ((title, text),) = desktop.shown
     assert title == "nightschool trained 3 h 24 min"
     assert text.split("\n") == [
@@ -152,7 +149,7 @@ def test_the_text_says_what_was_done_and_what_is_next(school: School) -> None:
 def test_a_run_that_failed_says_so_first(school: School) -> None:
     work(school, at("23:30", 24), at("01:00"), "failed")
     desktop = Desktop()
-    tell_of_night(school, NIGHT, at("07:05"), desktop)
+    MorningNotification(school, desktop).send_if_due(NIGHT, at("07:05"))
     ((title, text),) = desktop.shown
     assert title == "nightschool: run 1 failed"
     assert text.endswith("run 1 failed: the disk is full")
@@ -163,8 +160,9 @@ def test_a_desktop_that_shows_nothing_is_logged_and_not_asked_again(
 ) -> None:
     work(school, at("23:30", 24), at("01:00"))
     caplog.set_level("INFO")
+    morning = MorningNotification(school, lambda title, text: "no desktop here")
     for _ in range(2):
-        tell_of_night(school, NIGHT, at("07:05"), lambda title, text: "no desktop here")
+        morning.send_if_due(NIGHT, at("07:05"))
     assert caplog.messages == ["no notification: no desktop here"]
 
 

@@ -14,8 +14,10 @@ import pytest
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs import night_watch
+from nightschool.jobs.morning_notification import MorningNotification
 from nightschool.jobs.night_watch import NightWatch
 from nightschool.jobs.policy import Decision
+from nightschool.jobs.retraining import RetrainingCheck
 from nightschool.jobs.signals.signal import Signal
 from nightschool.jobs.signals.snapshot import left
 from nightschool.ledger.outcomes import Reason
@@ -67,8 +69,8 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(night_watch, "Awake", lambda: made.locks)
     monkeypatch.setattr(night_watch, "SuspendWatch", sleep)
     monkeypatch.setattr(night_watch, "_EVERY_S", 0.0)
-    for rest in ("look_for_notes", "tell_of_night"):
-        monkeypatch.setattr(night_watch, rest, lambda *_: None)
+    monkeypatch.setattr(RetrainingCheck, "start_if_due", lambda *_: None)
+    monkeypatch.setattr(MorningNotification, "send_if_due", lambda *_: None)
     return made
 
 
@@ -180,7 +182,7 @@ def test_a_night_is_told_when_the_ledger_knows_how_it_ended(
 ) -> None:
     """Awake again, it looks before the scheduler has seen that the computer slept."""
     told: list[int] = []
-    monkeypatch.setattr(night_watch, "tell_of_night", lambda *_: told.append(1))
+    monkeypatch.setattr(MorningNotification, "send_if_due", lambda *_: told.append(1))
     found, scheduler = watch(tmp_path)
     scheduler.tells = lambda: False
     found.attend(scheduler)
@@ -190,9 +192,15 @@ def test_a_night_is_told_when_the_ledger_knows_how_it_ended(
     assert told == [1]
 
 
-@pytest.mark.parametrize("part", ["window_at", "look_for_notes", "tell_of_night", "leave"])
+@pytest.mark.parametrize(
+    ("owner", "part"),
+    [
+        (night_watch, "window_at"), (RetrainingCheck, "start_if_due"),
+        (MorningNotification, "send_if_due"), (night_watch, "leave"),
+    ],
+)  # fmt: skip
 def test_what_fails_is_told_once_and_tried_again(
-    tmp_path: Any, parts: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any, part: str
+    tmp_path: Any, parts: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any, owner: Any, part: str
 ) -> None:
     calls = []
 
@@ -200,7 +208,7 @@ def test_what_fails_is_told_once_and_tried_again(
         calls.append(1)
         raise ValueError("no time zone")
 
-    monkeypatch.setattr(night_watch, part, broken)
+    monkeypatch.setattr(owner, part, broken)
     monkeypatch.setattr(night_watch, "_AGAIN_S", 0.0)
     found, scheduler = watch(tmp_path)
     for _ in range(3):

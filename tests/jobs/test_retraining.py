@@ -15,7 +15,7 @@ from nightschool.config.settings import RetrainSettings
 from nightschool.config.settings_file import load
 from nightschool.jobs import retraining as retrain_module
 from nightschool.jobs.note_check import Asked, hint, read_seen, still_news, write_seen
-from nightschool.jobs.retraining import EVERY_S, look, look_for_notes, why_retrain
+from nightschool.jobs.retraining import EVERY_S, RetrainingCheck, look, why_retrain
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Run
 from nightschool.notes.new_notes import News
@@ -262,13 +262,14 @@ class Looked:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at: list[float] = []
-        monkeypatch.setattr(retrain_module, "_looks", {})
+        self.check: RetrainingCheck | None = None
         monkeypatch.setattr(retrain_module, "look", lambda school, now: self.at.append(now))
 
     def tick(self, school: School, now: float) -> None:
-        look_for_notes(school, load(school.settings_file).night, now)
-        for one in retrain_module._looks.values():
-            one.thread.join(10)
+        self.check = self.check or RetrainingCheck(school)
+        self.check.start_if_due(load(school.settings_file).night, now)
+        if self.check.thread:
+            self.check.thread.join(10)
 
 
 def test_it_looks_from_the_evening_on_and_once_an_hour(
@@ -298,11 +299,12 @@ def test_a_school_that_cannot_be_written_is_told_and_nothing_breaks(
     def read_only(file: Path, seen: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(retrain_module, "_looks", {})
     monkeypatch.setattr(retrain_module, "write_seen", read_only)
     night = time.mktime((2026, 11, 24, 23, 30, 0, 0, 0, -1))
     write_more(school, 0)
-    look_for_notes(school, load(school.settings_file).night, night)
-    retrain_module._looks[school].thread.join(60)
+    check = RetrainingCheck(school)
+    check.start_if_due(load(school.settings_file).night, night)
+    assert check.thread
+    check.thread.join(60)
     assert "the notes could not be looked at: [Errno 30] Read-only file system" in caplog.text
     assert len(runs(school)) == 1

@@ -20,10 +20,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nightschool.config import files
-from nightschool.config.errors import LearningError
+from nightschool.config.errors import LearningError, first_line
+from nightschool.learning.run_fingerprint import RunFingerprint, from_format_3
 
 KEPT = 2
-_FORMAT = 3
+_FORMAT = 4
+_FORMAT_OF_0_1_0 = 3
 _FILES = ("adapter.safetensors", "best.safetensors", "optimizer.safetensors", "state.json")
 
 
@@ -36,8 +38,7 @@ class Checkpoint:
 
     step: int
     """Optimizer steps done."""
-    fingerprint: Mapping[str, str]
-    """What the run depends on: data, recipe, base, versions, device."""
+    fingerprint: RunFingerprint
     adapter: Mapping[str, torch.Tensor]
     best: Mapping[str, torch.Tensor]
     """The adapter of the best validation so far; empty where none is wanted or was measured."""
@@ -66,7 +67,7 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
         state = {
             "format": _FORMAT,
             "step": checkpoint.step,
-            "fingerprint": dict(checkpoint.fingerprint),
+            "fingerprint": checkpoint.fingerprint.model_dump(mode="json"),
             "optimizer": structure,
             "scaler": dict(checkpoint.scaler),
             "history": dict(checkpoint.history),
@@ -118,14 +119,14 @@ def load(folder: Path, device: torch.device) -> Checkpoint:
                     f"checkpoint {folder.name} is damaged: {name} differs from its sha256"
                 )
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        if state["format"] != _FORMAT:
+        if state["format"] not in (_FORMAT, _FORMAT_OF_0_1_0):
             raise LearningError(
                 f"checkpoint {folder.name} has format {state['format']}, not {_FORMAT}"
             )
         tensors = _loaded(folder / "optimizer.safetensors", device)
         return Checkpoint(
             step=state["step"],
-            fingerprint=state["fingerprint"],
+            fingerprint=_fingerprint(state),
             adapter=_loaded(folder / "adapter.safetensors", device),
             best=_loaded(folder / "best.safetensors", device),
             optimizer=unflatten(state["optimizer"], tensors),
@@ -133,7 +134,13 @@ def load(folder: Path, device: torch.device) -> Checkpoint:
             history=state["history"],
         )
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise LearningError(f"checkpoint {folder.name} is damaged: {error}") from None
+        raise LearningError(f"checkpoint {folder.name} is damaged: {first_line(error)}") from None
+
+
+def _fingerprint(state: Mapping[str, Any]) -> RunFingerprint:
+    if state["format"] == _FORMAT_OF_0_1_0:
+        return from_format_3(state["fingerprint"])
+    return RunFingerprint.model_validate(state["fingerprint"])
 
 
 def flatten(state: Any) -> tuple[dict[str, torch.Tensor], Any]:

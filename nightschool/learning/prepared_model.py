@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import bitsandbytes
 import peft
 import torch
-import transformers
 from bitsandbytes.optim.adamw import AdamW8bit, PagedAdamW8bit
 from transformers import PreTrainedModel
 
@@ -19,7 +16,7 @@ from nightschool.learning import dtype_audit
 from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.device import Device
 from nightschool.learning.encoding import Encoded
-from nightschool.learning.fast import adapter, kernels
+from nightschool.learning.fast import adapter
 from nightschool.learning.fast.graphs import Replay
 from nightschool.learning.fast.layers import decoder_layers, recompute
 from nightschool.learning.fast.packing import Batch, Layout, layout_for
@@ -104,12 +101,6 @@ def prepare(
         model, layout, plan.budget, dropout, weights, optimizer, scaler, offsets, run, graphs,
         tuple(choices),
     )  # fmt: skip
-
-
-def computed_with(budget: int, device: Device) -> dict[str, str]:
-    """With what the numbers of a run are computed."""
-    own = "own" if kernels.available(device.torch) else "torch's"
-    return {"token budget": str(budget), **_versions(), "device": device.label, "kernels": own}
 
 
 def _claim(base: PreTrainedModel, plan: MemoryPlan, depth: int) -> Callable[[int], None]:
@@ -207,9 +198,3 @@ def restore(optimizer: torch.optim.Optimizer, state: Mapping[str, object]) -> No
         for name in ("state1", "state2"):
             paged = optimizer.get_state_buffer(parameter, dtype=kept[name].dtype)  # type: ignore[no-untyped-call]
             kept[name] = paged.copy_(kept[name])
-
-
-def _versions() -> dict[str, str]:
-    modules = (torch, transformers, peft, bitsandbytes)
-    found = {module.__name__: str(module.__version__) for module in modules}
-    return {**found, "nightschool": importlib.metadata.version("nightschool")}

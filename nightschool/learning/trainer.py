@@ -14,10 +14,9 @@ the best adapter so far, optimizer, scaler). So a run that was interrupted anywh
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -32,7 +31,8 @@ from nightschool.learning.device import Device, out_of_memory
 from nightschool.learning.early_stopping import best_step, should_end
 from nightschool.learning.fast import adapter
 from nightschool.learning.memory_plan import validation_budget
-from nightschool.learning.prepared_model import PreparedModel, computed_with, restore, summed_loss
+from nightschool.learning.prepared_model import PreparedModel, restore, summed_loss
+from nightschool.learning.run_fingerprint import changes_since, fingerprint_of
 from nightschool.learning.training_task import TrainingTask, rate
 
 Ended = Literal["finished", "chunk_done", "stopped", "out_of_memory"]
@@ -84,14 +84,14 @@ def train(
     for choice in prepared.choices:
         reporter.say("choice", f"{choice.name} = {choice.value} ({choice.reason})")
 
-    identity = {
-        **task.identity,
-        "recipe": settings.model_dump_json(exclude=_NO_NUMBERS),
-        **computed_with(prepared.budget, device),
-        "optimizer": type(prepared.optimizer).__name__,
-        "batches": prepared.layout.way,
-        "passes": f"graphs of {prepared.graphs.sizes} tokens" if prepared.graphs else "eager",
-    }
+    fingerprint = fingerprint_of(
+        task,
+        device,
+        token_budget=prepared.budget,
+        optimizer=prepared.optimizer,
+        layout=prepared.layout.way,
+        graph_sizes=prepared.graphs.sizes if prepared.graphs else (),
+    )
     # On the CPU: the device has no memory planned for a second copy of these.
     start, damaged = checkpoints.newest(folder / "checkpoints", torch.device("cpu"))
     for line in damaged:
@@ -100,11 +100,11 @@ def train(
     progress = ChunkResult("finished", 0)
     best: Mapping[str, torch.Tensor] = {}
     if start is not None:
-        for line in _changed(start.fingerprint, identity):
+        for line in changes_since(start.fingerprint, fingerprint):
             reporter.say("warning", line)
         adapter.load(prepared.model, start.adapter)
         prepared.weights.refresh()
-        if start.fingerprint["optimizer"] == identity["optimizer"]:
+        if start.fingerprint.optimizer == fingerprint.optimizer:
             restore(prepared.optimizer, start.optimizer)
         else:
             reporter.say("warning", "the optimizer's averages begin anew")
@@ -117,7 +117,7 @@ def train(
         checkpoints.save(
             Checkpoint(
                 step=progress.step,
-                fingerprint=identity,
+                fingerprint=fingerprint,
                 adapter=adapter.tensors(prepared.model),
                 best=best,
                 optimizer=prepared.optimizer.state_dict(),
@@ -283,33 +283,6 @@ def _skip(
             "lower train.learning_rate or set train.precision, then `nightschool run --new`"
         )
     reporter.say("warning", f"{what} of step {step} is not finite: skipped ({names})")
-
-
-# When to checkpoint, or what to recompute, changes no number.
-_NO_NUMBERS = {
-    "checkpoint_minutes", "chunk_minutes", "quick_minutes", "activation_checkpointing", "memory_gb",
-    "seeds",
-}  # fmt: skip
-
-
-def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    """Lines on what differs from the checkpoint. Raises LearningError where going on makes no sense."""
-    for key in ("dataset", "prompt", "base"):
-        if before.get(key) != now.get(key):
-            raise LearningError(
-                f"the checkpoint was made with another {key}: put it back as it was, or queue a new run"
-            )
-    then = json.loads(before["recipe"])
-    for name, value in json.loads(now["recipe"]).items():
-        # A setting that an earlier version did not have is at its default: as before.
-        if then.get(name, value) != value:
-            raise LearningError(
-                f"the checkpoint was made with train.{name} = {then[name]}, and this run has {value}: "
-                "put its files back as they were, or queue a new run"
-            )
-    for key, value in now.items():
-        if key != "recipe" and before.get(key) != value:
-            yield f"{key} was {before.get(key)} and is {value}: the run goes on, but is no longer bit-exact"
 
 
 def adapter_sha256(folder: Path) -> str:

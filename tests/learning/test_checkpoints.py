@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -16,20 +17,27 @@ from nightschool.config.errors import LearningError
 from nightschool.learning.checkpoints import (
     KEPT,
     Checkpoint,
+    file_sha256,
     flatten,
     load,
     newest,
     save,
     unflatten,
 )
+from nightschool.learning.run_fingerprint import RunFingerprint
 
 CPU = torch.device("cpu")
+FINGERPRINT = RunFingerprint(
+    dataset="d", prompt="p", base="b", settings={"lora_r": 4, "layers": "all"}, token_budget=300,
+    device="GPU 日本", kernels="torch", versions={"torch": "2.13"}, optimizer="AdamW",
+    layout="segments", graph_sizes=(64, 128),
+)  # fmt: skip
 
 
 def checkpoint(step: int) -> Checkpoint:
     return Checkpoint(
         step=step,
-        fingerprint={"dataset": "d", "torch": "2.13"},
+        fingerprint=FINGERPRINT,
         adapter={"a": torch.full((2, 3), float(step))},
         best={"a": torch.full((2, 3), 7.0)},
         optimizer={
@@ -52,6 +60,38 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (found.scaler, found.history, found.fingerprint) == (
         saved.scaler, saved.history, saved.fingerprint,
     )  # fmt: skip
+
+
+def test_a_checkpoint_of_version_0_1_0_is_read(tmp_path: Path) -> None:
+    folder = save(checkpoint(7), tmp_path)
+    file, manifest = folder / "state.json", folder / "manifest.json"
+    state = json.loads(file.read_text("utf-8"))
+    old = {
+        "dataset": "d", "prompt": "p", "base": "b", "recipe": '{"lora_r": 4, "layers": "all"}',
+        "token budget": "300", "torch": "2.13", "device": "GPU 日本", "kernels": "torch's",
+        "optimizer": "AdamW", "batches": "segments", "passes": "graphs of [64, 128] tokens",
+    }  # fmt: skip
+    file.write_text(json.dumps({**state, "format": 3, "fingerprint": old}), "utf-8")
+    sums = json.loads(manifest.read_text("utf-8")) | {"state.json": file_sha256(file)}
+    manifest.write_text(json.dumps(sums), "utf-8")
+    assert load(folder, CPU).fingerprint == FINGERPRINT
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [({"format": 2}, "has format 2, not 4"), ({"fingerprint": {"dataset": "d"}}, "is damaged: ")],
+)
+def test_an_unreadable_checkpoint_is_named_in_one_line(
+    tmp_path: Path, change: dict[str, Any], problem: str
+) -> None:
+    folder = save(checkpoint(7), tmp_path)
+    file, manifest = folder / "state.json", folder / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | change), "utf-8")
+    sums = json.loads(manifest.read_text("utf-8")) | {"state.json": file_sha256(file)}
+    manifest.write_text(json.dumps(sums), "utf-8")
+    with pytest.raises(LearningError, match=problem) as raised:
+        load(folder, CPU)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_real_optimizer_goes_on_from_its_state() -> None:

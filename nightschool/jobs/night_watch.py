@@ -13,7 +13,6 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs.desktop.awake import Awake
 from nightschool.jobs.desktop.session_environment import SessionEnvironment
-from nightschool.jobs.desktop.suspend import SuspendWatch
 from nightschool.jobs.morning_notification import MorningNotification
 from nightschool.jobs.presence import family
 from nightschool.jobs.retraining import RetrainingCheck
@@ -21,6 +20,7 @@ from nightschool.jobs.scheduler import Scheduler
 from nightschool.jobs.signals.sensors import Sensors
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.signals.snapshot import EVERY_S, leave
+from nightschool.jobs.signals.suspend import SuspendWatch
 from nightschool.ledger.outcomes import Reason
 from nightschool.tasks.runner import Runner
 

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from nightschool.jobs.desktop.source_errors import RefusedError, SourceError
+
 _log = logging.getLogger(__name__)
 
 
@@ -107,16 +109,16 @@ def _from_logind(locks: ExitStack, why: str) -> str:
     closed lid does not ask it (LidSwitchIgnoreInhibited), nor, before systemd 257, does
     `systemctl suspend` of the same user. Never `shutdown`.
     """
-    from nightschool.jobs.desktop.dbus import BusError, connect
+    from nightschool.jobs.desktop.dbus import BusClient
     from nightschool.jobs.desktop.inhibitor_locks import inhibit
 
     try:
-        connection = locks.enter_context(connect("SYSTEM"))
+        bus = locks.enter_context(BusClient("system", patient=True))
         try:
-            lock, what = inhibit(connection, "sleep", why, "block"), "sleep"
-        except BusError:
-            lock, what = inhibit(connection, "idle", why, "block"), "idle"
-    except BusError as error:
+            lock, what = inhibit(bus, "sleep", why, "block"), "sleep"
+        except RefusedError:
+            lock, what = inhibit(bus, "idle", why, "block"), "idle"
+    except SourceError as error:
         raise _Refused(str(error)) from None
     locks.callback(lock.release)
     return f"logind ({what})"

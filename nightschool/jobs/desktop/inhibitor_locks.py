@@ -6,10 +6,9 @@ import os
 import threading
 from typing import Literal
 
-from jeepney import DBusAddress, new_method_call
-from jeepney.io.blocking import DBusConnection
+from jeepney import DBusAddress
 
-from nightschool.jobs.desktop.dbus import BusError, ask
+from nightschool.jobs.desktop.dbus import BusClient
 
 MANAGER = DBusAddress(
     "/org/freedesktop/login1",
@@ -18,32 +17,29 @@ MANAGER = DBusAddress(
 )
 
 
-class Lock:
-    """An inhibitor lock: a file descriptor, given back when it or its process ends."""
+class InhibitorLock:
+    """A file descriptor; the lock ends when it is closed or this process ends."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
-        self._once = threading.Lock()
-        os.set_inheritable(descriptor, False)  # a child that outlives us must not keep it
+        self._closing = threading.Lock()
+        os.set_inheritable(descriptor, False)  # a child that outlives us must not keep the lock
 
     def release(self) -> None:
-        """Give it back; from any thread, and as often as you like."""
-        with self._once:
+        """End the lock; may be called from any thread, and repeatedly."""
+        with self._closing:
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
 
 
 def inhibit(
-    connection: DBusConnection,
+    system_bus: BusClient,
     what: Literal["sleep", "idle"],
     why: str,
     mode: Literal["block", "delay"],
-) -> Lock:
-    """Take a lock; raises BusError where logind is not there or refuses."""
-    message = new_method_call(MANAGER, "Inhibit", "ssss", (what, "nightschool", why, mode))
-    try:
-        [descriptor] = ask(connection, message)
-    except BusError as error:
-        raise BusError(f"logind: {error}") from None
-    return Lock(descriptor.to_raw_fd())
+) -> InhibitorLock:
+    """Take a lock through a patient client; raises SourceError if logind is absent or refuses."""
+    arguments = (what, "nightschool", why, mode)
+    [descriptor] = system_bus.call(MANAGER, "Inhibit", "h", "ssss", *arguments)
+    return InhibitorLock(descriptor.to_raw_fd())

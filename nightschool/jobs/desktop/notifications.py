@@ -6,6 +6,8 @@ import html
 import subprocess
 import sys
 
+from nightschool.jobs.desktop.source_errors import SourceError
+
 _NONE = "no desktop that shows notifications"
 
 
@@ -24,9 +26,9 @@ def notify(title: str, text: str) -> str | None:
 
 def _freedesktop(title: str, text: str) -> str | None:
     """Desktop Notifications Specification 1.2; its text is markup where the service says so."""
-    from jeepney import DBusAddress, new_method_call
+    from jeepney import DBusAddress
 
-    from nightschool.jobs.desktop.dbus import BusError, ask, connect
+    from nightschool.jobs.desktop.dbus import BusClient
 
     service = DBusAddress(
         "/org/freedesktop/Notifications",
@@ -34,14 +36,14 @@ def _freedesktop(title: str, text: str) -> str | None:
         interface="org.freedesktop.Notifications",
     )
     try:
-        with connect("SESSION") as connection:
-            [abilities] = ask(connection, new_method_call(service, "GetCapabilities"))
+        with BusClient("session", patient=True) as bus:
+            [abilities] = bus.call(service, "GetCapabilities", "as")
             body = html.escape(text, quote=False) if "body-markup" in abilities else text
             hints = {"urgency": ("y", 1), "category": ("s", "transfer.complete")}
             # 0 at the end: no timeout, for it comes while its owner sleeps.
             content: tuple[object, ...] = ("nightschool", 0, "", title, body, [], hints, 0)
-            ask(connection, new_method_call(service, "Notify", "susssasa{sv}i", content))
-    except BusError as error:
+            bus.call(service, "Notify", "u", "susssasa{sv}i", *content)
+    except SourceError as error:
         return f"{_NONE}: {error}"
     return None
 

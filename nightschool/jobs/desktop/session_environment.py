@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import MutableMapping
 
+from nightschool.jobs.desktop.source_errors import SourceError
+
 NAMES = (
     "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_CURRENT_DESKTOP", "XDG_SESSION_DESKTOP",
     "XDG_SESSION_TYPE",
@@ -41,7 +43,7 @@ class SessionEnvironment:
 def _told_to_systemd() -> dict[str, str]:
     from jeepney import DBusAddress
 
-    from nightschool.jobs.desktop.dbus import BusError, connect, read_property
+    from nightschool.jobs.desktop.dbus import BusClient
 
     manager = DBusAddress(
         "/org/freedesktop/systemd1",
@@ -49,8 +51,8 @@ def _told_to_systemd() -> dict[str, str]:
         interface="org.freedesktop.systemd1.Manager",
     )
     try:
-        with connect("SESSION") as connection:
-            lines: list[str] = read_property(connection, manager, "Environment")
-    except BusError:
+        with BusClient("session", patient=True) as bus:
+            lines: list[str] = bus.get(manager, "Environment", "as")
+    except SourceError:
         return {}
     return {name: value for name, _, value in (line.partition("=") for line in lines) if value}

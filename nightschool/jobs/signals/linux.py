@@ -6,16 +6,16 @@ import os
 
 import psutil
 
-from nightschool.jobs.desktop.dbus import session_address
+from nightschool.jobs.desktop.dbus import BusClient
+from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals import logind, wayland, x11
-from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.linux_idle import Idle
 from nightschool.jobs.signals.linux_lid import read_lid
 from nightschool.jobs.signals.linux_power import read_power
 from nightschool.jobs.signals.linux_presenting import Presenting
 from nightschool.jobs.signals.polling import Found, Pids, Reading
 from nightschool.jobs.signals.session import by_login_records, nearest
-from nightschool.jobs.signals.signal import Signal, SourceError
+from nightschool.jobs.signals.signal import Signal
 
 
 def readings(own_pids: Pids) -> list[Reading]:
@@ -47,7 +47,7 @@ def _surroundings(own_pids: Pids) -> Reading:
     return Reading(("session", "presenting", "lid_closed"), read, every_s=3.0)
 
 
-def _session(system: Bus) -> Signal[str]:
+def _session(system: BusClient) -> Signal[str]:
     try:
         return nearest(((who.kind(), who.user) for who in logind.sessions(system)), "logind")
     except SourceError:
@@ -58,6 +58,6 @@ def _session(system: Bus) -> Signal[str]:
         return by_login_records(psutil.users())
 
 
-def _buses() -> tuple[Bus, Bus]:
+def _buses() -> tuple[BusClient, BusClient]:
     """Connections for one thread: each reading has its own."""
-    return Bus("session", session_address()), Bus("system", "SYSTEM")
+    return BusClient("session"), BusClient("system")

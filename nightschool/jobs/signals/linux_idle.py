@@ -6,18 +6,29 @@ import os
 import time
 from collections.abc import Callable
 
+from jeepney import DBusAddress
+
+from nightschool.jobs.desktop.dbus import BusClient
 from nightschool.jobs.desktop.sockets import own_uid
+from nightschool.jobs.desktop.source_errors import AbsentError, SourceError
 from nightschool.jobs.signals import logind, wayland, x11
-from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.idle import smallest
 from nightschool.jobs.signals.logind import LogindSession
 from nightschool.jobs.signals.polling import uptime_s
 from nightschool.jobs.signals.reconnecting import Reconnecting
-from nightschool.jobs.signals.signal import AbsentError, Signal, SourceError, unknown
+from nightschool.jobs.signals.signal import Signal, unknown
 from nightschool.jobs.signals.terminals import read_terminals
 
-MUTTER = "org.gnome.Mutter.IdleMonitor"
-SCREEN_SAVER = "org.freedesktop.ScreenSaver"
+MUTTER = DBusAddress(
+    "/org/gnome/Mutter/IdleMonitor/Core",
+    bus_name="org.gnome.Mutter.IdleMonitor",
+    interface="org.gnome.Mutter.IdleMonitor",
+)
+SCREEN_SAVER = DBusAddress(
+    "/ScreenSaver",
+    bus_name="org.freedesktop.ScreenSaver",
+    interface="org.freedesktop.ScreenSaver",
+)
 NO_DESKTOP = "no desktop"
 
 
@@ -27,7 +38,7 @@ class Idle:
     The smaller value counts: somebody who types by SSH is there as well. Keeps its connections.
     """
 
-    def __init__(self, session: Bus, system: Bus) -> None:
+    def __init__(self, session: BusClient, system: BusClient) -> None:
         self._session = session
         self._system = system
         self._wayland = Reconnecting(_open_wayland)
@@ -74,8 +85,7 @@ class Idle:
         return unknown("desktop", "; ".join([*refusals, remark] if remark else refusals))
 
     def _by_mutter(self) -> float:
-        path = "/org/gnome/Mutter/IdleMonitor/Core"
-        return float(self._session.call(MUTTER, path, MUTTER, "GetIdletime", "t")[0]) / 1000
+        return float(self._session.call(MUTTER, "GetIdletime", "t")[0]) / 1000
 
     def _by_wayland(self) -> float:
         return self._wayland.ask(lambda notifier: notifier.idle_s())
@@ -87,8 +97,7 @@ class Idle:
         # KDE's answer is in milliseconds (KIdleTime::idleTime), and on Wayland always 0.
         if wayland.is_there():
             raise SourceError("KDE's ScreenSaver knows no idle time on Wayland")
-        asked = (SCREEN_SAVER, "/ScreenSaver", SCREEN_SAVER, "GetSessionIdleTime", "u")
-        return float(self._session.call(*asked)[0]) / 1000
+        return float(self._session.call(SCREEN_SAVER, "GetSessionIdleTime", "u")[0]) / 1000
 
 
 def by_hint(session: LogindSession, now: float) -> Signal[float]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from nightschool.jobs.desktop.dbus import BusClient
+from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals import logind
-from nightschool.jobs.signals.bus import Bus
-from nightschool.jobs.signals.signal import Signal, SourceError, unknown
+from nightschool.jobs.signals.signal import Signal, unknown
 
 INPUT_DEVICES = Path("/proc/bus/input/devices")
 ACPI = Path("/proc/acpi/button/lid")
@@ -19,7 +20,7 @@ def has_lid(devices: str) -> bool:
     return any(int(bits, 16) & 1 for bits in switches)
 
 
-def read_lid(system: Bus, devices: Path = INPUT_DEVICES, acpi: Path = ACPI) -> Signal[bool]:
+def read_lid(system: BusClient, devices: Path = INPUT_DEVICES, acpi: Path = ACPI) -> Signal[bool]:
     """False, too, for a computer without a lid."""
     try:
         if not has_lid(devices.read_text("utf-8", errors="replace")):

@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nightschool.jobs.signals.bus import Bus
-from nightschool.jobs.signals.signal import Signal, SourceError, unknown
+from jeepney import DBusAddress
+
+from nightschool.jobs.desktop.dbus import BusClient
+from nightschool.jobs.desktop.source_errors import SourceError
+from nightschool.jobs.signals.signal import Signal, unknown
 
 SUPPLIES = Path("/sys/class/power_supply")
-UPOWER = ("org.freedesktop.UPower", "/org/freedesktop/UPower", "org.freedesktop.UPower")
+UPOWER = DBusAddress(
+    "/org/freedesktop/UPower",
+    bus_name="org.freedesktop.UPower",
+    interface="org.freedesktop.UPower",
+)
 _NO_BATTERY = "no battery"
 
 
@@ -106,7 +113,9 @@ def _text(path: Path) -> str:
         return ""
 
 
-def read_power(system: Bus, folder: Path = SUPPLIES) -> dict[str, Signal[bool] | Signal[float]]:
+def read_power(
+    system: BusClient, folder: Path = SUPPLIES
+) -> dict[str, Signal[bool] | Signal[float]]:
     """`on_ac` and `battery`: the kernel's word; UPower's, where that is no answer or a UPS may be there."""
     on_ac, battery = power(supplies(folder))
     if on_ac.value is None or on_ac.source == _NO_BATTERY:
@@ -114,9 +123,9 @@ def read_power(system: Bus, folder: Path = SUPPLIES) -> dict[str, Signal[bool] |
     return {"on_ac": on_ac, "battery": battery}
 
 
-def _by_upower(system: Bus, kernel: Signal[bool]) -> Signal[bool]:
+def _by_upower(system: BusClient, kernel: Signal[bool]) -> Signal[bool]:
     try:
-        on_battery = bool(system.get(*UPOWER, "OnBattery", "b"))
+        on_battery = bool(system.get(UPOWER, "OnBattery", "b"))
     except SourceError as error:
         return (
             kernel if kernel.value is not None else unknown("kernel", f"{kernel.remark}; {error}")

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from jeepney import DBusAddress
+
+from nightschool.jobs.desktop.dbus import BusClient
+from nightschool.jobs.desktop.source_errors import AbsentError, SourceError
 from nightschool.jobs.signals import logind, wayland, x11
-from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.polling import Pids
 from nightschool.jobs.signals.reconnecting import Reconnecting
-from nightschool.jobs.signals.signal import AbsentError, Signal, SourceError, unknown
+from nightschool.jobs.signals.signal import Signal, unknown
 
 OURS = ("nightschool", "wakepy")  # wakepy takes the desktops' locks under its own name
-GNOME = "org.gnome.SessionManager"
-KDE = "org.kde.Solid.PowerManagement.PolicyAgent"
+GNOME = DBusAddress(
+    "/org/gnome/SessionManager",
+    bus_name="org.gnome.SessionManager",
+    interface="org.gnome.SessionManager",
+)
+KDE = DBusAddress(
+    "/org/kde/Solid/PowerManagement/PolicyAgent",
+    bus_name="org.kde.Solid.PowerManagement.PolicyAgent",
+    interface="org.kde.Solid.PowerManagement.PolicyAgent",
+)
 _NAMELESS = "a program without a name"
 _IDLE = 8  # GNOME: inhibit the session being marked as idle
 _SCREEN = 4  # KDE: PolicyAgent::ChangeScreenSettings
@@ -21,7 +32,7 @@ _SCREEN = 4  # KDE: PolicyAgent::ChangeScreenSettings
 class Presenting:
     """Asks everybody that knows of inhibitors; the first that names somebody wins."""
 
-    def __init__(self, session: Bus, system: Bus, own_pids: Pids) -> None:
+    def __init__(self, session: BusClient, system: BusClient, own_pids: Pids) -> None:
         self._session = session
         self._system = system
         self._own_pids = own_pids
@@ -56,22 +67,20 @@ class Presenting:
         return unknown("desktop", "; ".join(refusals))
 
     def _by_gnome(self) -> str:
-        manager = (GNOME, "/org/gnome/SessionManager", GNOME)
-        if not self._session.call(*manager, "IsInhibited", "b", "u", _IDLE)[0]:
+        if not self._session.call(GNOME, "IsInhibited", "b", "u", _IDLE)[0]:
             return ""
-        for path in self._session.call(*manager, "GetInhibitors", "ao")[0]:
-            inhibitor = (GNOME, path, "org.gnome.SessionManager.Inhibitor")
-            if self._session.call(*inhibitor, "GetFlags", "u")[0] & _IDLE:
-                who = str(self._session.call(*inhibitor, "GetAppId", "s")[0])
+        for path in self._session.call(GNOME, "GetInhibitors", "ao")[0]:
+            inhibitor = DBusAddress(path, GNOME.bus_name, "org.gnome.SessionManager.Inhibitor")
+            if self._session.call(inhibitor, "GetFlags", "u")[0] & _IDLE:
+                who = str(self._session.call(inhibitor, "GetAppId", "s")[0])
                 if not is_ours(who):
                     return who or _NAMELESS
         return ""
 
     def _by_kde(self) -> str:
-        agent = (KDE, "/org/kde/Solid/PowerManagement/PolicyAgent", KDE)
-        if not self._session.call(*agent, "HasInhibition", "b", "u", _SCREEN)[0]:
+        if not self._session.call(KDE, "HasInhibition", "b", "u", _SCREEN)[0]:
             return ""
-        listed = self._session.call(*agent, "ListInhibitions", "a(ss)")[0]
+        listed = self._session.call(KDE, "ListInhibitions", "a(ss)")[0]
         return next((who or _NAMELESS for who, _ in listed if not is_ours(who)), "")
 
     def _by_logind(self) -> str:

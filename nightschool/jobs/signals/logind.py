@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nightschool.jobs.desktop.inhibitor_locks import MANAGER
-from nightschool.jobs.signals.bus import Bus
-from nightschool.jobs.signals.signal import SourceError
+from jeepney import DBusAddress
 
-PEER: str = MANAGER.bus_name
-_MANAGER = (PEER, MANAGER.object_path, MANAGER.interface)
+from nightschool.jobs.desktop.dbus import BusClient
+from nightschool.jobs.desktop.inhibitor_locks import MANAGER
+from nightschool.jobs.desktop.source_errors import RefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +35,16 @@ class LogindSession:
         return "ssh" if self.remote else "local"
 
 
-def sessions(system: Bus) -> list[LogindSession]:
+def sessions(system: BusClient) -> list[LogindSession]:
     """The sessions of people, without greeters, services and those that close. Raises SourceError."""
     found = []
-    for _, uid, user, _, path in system.call(*_MANAGER, "ListSessions", "a(susso)")[0]:
+    for _, uid, user, _, path in system.call(MANAGER, "ListSessions", "a(susso)")[0]:
+        address = DBusAddress(path, MANAGER.bus_name, "org.freedesktop.login1.Session")
         try:
-            told = system.get_all(PEER, path, "org.freedesktop.login1.Session")
-        except SourceError as error:
-            if "refused" in str(error):  # it ended in between
-                continue
-            raise
-        session = decoded(uid, user, told)
+            properties = system.get_all(address)
+        except RefusedError:  # the session ended in the meantime
+            continue
+        session = decoded(uid, user, properties)
         if session is not None:
             found.append(session)
     return found
@@ -71,12 +69,12 @@ def decoded(uid: int, user: str, told: dict[str, Any]) -> LogindSession | None:
     )
 
 
-def idle_inhibitors(system: Bus) -> list[tuple[str, int]]:
+def idle_inhibitors(system: BusClient) -> list[tuple[str, int]]:
     """Who blocks that the session becomes idle: name and process id. Raises SourceError.
 
     Locks on sleep alone are not among them: an upgrade and a download hold one with nobody there.
     """
-    listed = system.call(*_MANAGER, "ListInhibitors", "a(ssssuu)")[0]
+    listed = system.call(MANAGER, "ListInhibitors", "a(ssssuu)")[0]
     return [
         (who, pid)
         for what, who, _, mode, _, pid in listed
@@ -84,6 +82,6 @@ def idle_inhibitors(system: Bus) -> list[tuple[str, int]]:
     ]
 
 
-def lid_closed(system: Bus) -> bool:
+def lid_closed(system: BusClient) -> bool:
     """Whether a lid is closed; False, too, where there is none. Raises SourceError."""
-    return bool(system.get(*_MANAGER, "LidClosed", "b"))
+    return bool(system.get(MANAGER, "LidClosed", "b"))

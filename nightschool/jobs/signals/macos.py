@@ -12,10 +12,11 @@ from collections.abc import Collection
 
 import psutil
 
+from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals.idle import smallest
 from nightschool.jobs.signals.polling import Found, Pids, Reading, uptime_s
 from nightschool.jobs.signals.session import by_login_records
-from nightschool.jobs.signals.signal import Signal, SourceError, unknown
+from nightschool.jobs.signals.signal import Signal, unknown
 from nightschool.jobs.signals.terminals import read_terminals
 
 LIMIT_S = 0.8

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals.polling import uptime_s
-from nightschool.jobs.signals.signal import SourceError
 
 REST_S = 10.0
 

@@ -23,14 +23,6 @@ def unknown(source: str, remark: str) -> Signal[Any]:
     return Signal(None, source, remark=remark)
 
 
-class SourceError(Exception):
-    """One line: why a source cannot tell."""
-
-
-class AbsentError(SourceError):
-    """The source is not on this computer, or does not know the question: it says nothing at all."""
-
-
 @dataclass(frozen=True, slots=True)
 class Signals:
     """Everything the policy looks at, read at one moment.

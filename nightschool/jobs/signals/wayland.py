@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nightschool.jobs.desktop.sockets import runtime_folder, unix_socket
+from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals.polling import uptime_s
-from nightschool.jobs.signals.signal import SourceError
 
 LIMIT_S = 0.5
 QUIET_MS = 5_000

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nightschool.jobs.desktop.sockets import unix_socket
+from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals import wayland
-from nightschool.jobs.signals.signal import SourceError
 
 LIMIT_S = 0.5
 SOCKETS = Path("/tmp/.X11-unix")

@@ -72,17 +72,22 @@ def test_a_bus_without_a_desktop_is_a_reason(session_bus: PrivateBus) -> None:
 @needs_bus
 def test_a_desktop_that_refuses_is_a_reason(session_bus: PrivateBus) -> None:
     FakeNotifications(session_bus, refuses=True)
-    assert notify("a", "b") == "no desktop that shows notifications: too many"
+    assert notify("a", "b") == (
+        "no desktop that shows notifications: "
+        "org.freedesktop.Notifications refused Notify: Excess (too many)"
+    )
 
 
 @needs_bus
 def test_a_bus_that_never_greets_back_is_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dbus, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(dbus, "PATIENT_LIMIT_S", 0.05)
     with listener(tmp_path / "s", AUTH=OK, NEGOTIATE=b"AGREE_UNIX_FD\r\n") as address:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
-        assert (notify("a", "b") or "").endswith("no session bus (no answer in time)")
+        assert (notify("a", "b") or "").endswith(
+            "the session bus does not answer (no answer in time)"
+        )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +96,7 @@ def test_a_bus_that_never_greets_back_is_a_reason(
         (None, "DBUS_SESSION_BUS_ADDRESS is not set"),
         ("unix:path=/nowhere", "No such file"),
         ("tcp:host=x", "not supported"),
-        ("rubbish", "no session bus"),
+        ("rubbish", "the session bus is unreachable"),
     ],
 )
 def test_without_a_session_it_is_a_reason(

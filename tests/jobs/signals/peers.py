@@ -9,6 +9,7 @@ from jeepney import HeaderFields, Message
 from tests.jobs.bus import Answer, FakeLogind, Service
 
 LOGIND = FakeLogind.path
+LOGIND_NAME = "org.freedesktop.login1"
 
 
 class Peer(Service):

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.jobs.signals import bus as bus_module
-from nightschool.jobs.signals import linux_idle, logind, x11
-from nightschool.jobs.signals.bus import Bus
+from nightschool.jobs.desktop import dbus
+from nightschool.jobs.desktop.dbus import BusClient
+from nightschool.jobs.signals import linux_idle, x11
 from nightschool.jobs.signals.linux_idle import MUTTER, SCREEN_SAVER, Idle, by_hint
 from nightschool.jobs.signals.logind import LogindSession
 from nightschool.jobs.signals.signal import Signal
 from tests.jobs.signals.compositor import Compositor
-from tests.jobs.signals.peers import Peer, log_in
+from tests.jobs.signals.peers import LOGIND_NAME, Peer, log_in
 
 CORE = "/org/gnome/Mutter/IdleMonitor/Core"
 
@@ -27,12 +27,12 @@ def nobody_else(monkeypatch: pytest.MonkeyPatch, short_path: Path) -> None:
     monkeypatch.setattr(linux_idle, "read_terminals", list)
     monkeypatch.setattr(x11, "SOCKETS", short_path)
     monkeypatch.setattr(linux_idle, "uptime_s", lambda: 864_000.0)
-    monkeypatch.setattr(bus_module, "LIMIT_S", 0.1)
+    monkeypatch.setattr(dbus, "LIMIT_S", 0.1)
 
 
 @pytest.fixture
 def idle(address: str) -> Iterator[Idle]:
-    session, system = Bus("session", address), Bus("system", address)
+    session, system = BusClient("session", address), BusClient("system", address)
     yield Idle(session, system)
     session.close()
     system.close()
@@ -40,7 +40,7 @@ def idle(address: str) -> Iterator[Idle]:
 
 @pytest.fixture
 def mutter(new_peer: Callable[..., Peer]) -> Peer:
-    peer = new_peer(MUTTER)
+    peer = new_peer(MUTTER.bus_name)
     peer.answers[CORE, "GetIdletime"] = ("t", (90_500,))
     return peer
 
@@ -57,14 +57,14 @@ def test_who_types_by_ssh_is_there_too(
 
 
 def test_kde_tells_milliseconds(idle: Idle, new_peer: Callable[..., Peer]) -> None:
-    new_peer(SCREEN_SAVER).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (61_000,))
+    new_peer(SCREEN_SAVER.bus_name).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (61_000,))
     assert idle.read() == Signal(61.0, "ScreenSaver")
 
 
 def test_kde_on_wayland_tells_by_the_compositor(
     idle: Idle, new_peer: Callable[..., Peer], short_path: Path
 ) -> None:
-    new_peer(SCREEN_SAVER).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (0,))
+    new_peer(SCREEN_SAVER.bus_name).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (0,))
     compositor = Compositor(short_path / "wayland-0")
     assert idle.read() == Signal(0.0, "Wayland ext-idle-notify")
     compositor.tell(0)
@@ -75,12 +75,12 @@ def test_kde_on_wayland_tells_by_the_compositor(
 def test_a_compositor_that_cannot_tell_leaves_it_unknown_though_x_and_kde_would_answer(
     idle: Idle, new_peer: Callable[..., Peer], short_path: Path
 ) -> None:
-    new_peer(SCREEN_SAVER).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (0,))
+    new_peer(SCREEN_SAVER.bus_name).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (0,))
     compositor = Compositor(short_path / "wayland-0", "wl_seat")
     told = idle.read()
     assert (told.value, told.source) == (None, "desktop")
     for reason in (
-        "IdleMonitor is not there",
+        "IdleMonitor is not running",
         "no ext-idle-notify",
         "X11 does not see all",
         "KDE's",
@@ -90,7 +90,7 @@ def test_a_compositor_that_cannot_tell_leaves_it_unknown_though_x_and_kde_would_
 
 
 def test_logind_tells_where_the_desktop_does_not(idle: Idle, new_peer: Callable[..., Peer]) -> None:
-    peer, since = new_peer(logind.PEER), int((time.time() - 600) * 1e6)
+    peer, since = new_peer(LOGIND_NAME), int((time.time() - 600) * 1e6)
     log_in(peer, {"uid": os.getuid(), "user": "ana", "IdleHint": True, "IdleSinceHint": since})
     told = idle.read()
     assert told.value == pytest.approx(600, abs=30)
@@ -98,7 +98,7 @@ def test_logind_tells_where_the_desktop_does_not(idle: Idle, new_peer: Callable[
 
 
 def test_a_desktop_that_tells_nobody_is_unknown(idle: Idle, new_peer: Callable[..., Peer]) -> None:
-    log_in(new_peer(logind.PEER), {"uid": os.getuid(), "user": "ana"})
+    log_in(new_peer(LOGIND_NAME), {"uid": os.getuid(), "user": "ana"})
     told = idle.read()
     assert told.value is None
     assert "the desktop of ana does not tell logind" in told.remark
@@ -107,7 +107,7 @@ def test_a_desktop_that_tells_nobody_is_unknown(idle: Idle, new_peer: Callable[.
 def test_another_user_before_the_screen_is_not_our_idleness(
     idle: Idle, mutter: Peer, new_peer: Callable[..., Peer]
 ) -> None:
-    peer = new_peer(logind.PEER)
+    peer = new_peer(LOGIND_NAME)
     log_in(peer, {"uid": os.getuid(), "Active": False}, {"uid": os.getuid() + 1, "user": "bob"})
     assert idle.read().value is None
     log_in(
@@ -120,7 +120,7 @@ def test_another_user_before_the_screen_is_not_our_idleness(
 def test_a_server_without_a_desktop_is_idle_since_it_is_on(
     idle: Idle, new_peer: Callable[..., Peer]
 ) -> None:
-    log_in(new_peer(logind.PEER), {"uid": os.getuid(), "Type": "tty", "Remote": True})
+    log_in(new_peer(LOGIND_NAME), {"uid": os.getuid(), "Type": "tty", "Remote": True})
     assert idle.read() == Signal(864_000.0, "no desktop")
 
 
@@ -128,27 +128,27 @@ def test_a_desktop_that_hangs_is_there(
     idle: Idle, mutter: Peer, new_peer: Callable[..., Peer]
 ) -> None:
     mutter.answers[CORE, "GetIdletime"] = None
-    for people in (None, new_peer(logind.PEER)):
+    for people in (None, new_peer(LOGIND_NAME)):
         if people is not None:
             log_in(people)
         told = idle.read()
         assert (told.value, told.source) == (None, "desktop")
-        assert f"{MUTTER} did not answer" in told.remark
+        assert f"{MUTTER.bus_name} did not answer" in told.remark
 
 
 def test_without_any_bus_and_desktop_too(short_path: Path) -> None:
     nowhere = f"unix:path={short_path / 'none'}"
-    idle = Idle(Bus("session", nowhere), Bus("system", nowhere))
+    idle = Idle(BusClient("session", nowhere), BusClient("system", nowhere))
     assert idle.read() == Signal(864_000.0, "no desktop")
 
 
 def test_without_any_bus_a_desktop_that_cannot_be_asked_is_unknown(short_path: Path) -> None:
     nowhere = f"unix:path={short_path / 'none'}"
-    idle = Idle(Bus("session", nowhere), Bus("system", nowhere))
+    idle = Idle(BusClient("session", nowhere), BusClient("system", nowhere))
     compositor = Compositor(short_path / "wayland-0", "wl_seat")
     told = idle.read()
     assert told.value is None
-    assert "there is no system bus" in told.remark
+    assert "the system bus is unreachable" in told.remark
     compositor.close()
 
 
@@ -163,7 +163,7 @@ def test_a_desktop_that_answers_nonsense_is_unknown_or_passed_over(
     new_peer: Callable[..., Peer],
     answer: tuple[str, tuple[object]] | None,
 ) -> None:
-    log_in(new_peer(logind.PEER), {"uid": os.getuid(), "user": "ana"})
+    log_in(new_peer(LOGIND_NAME), {"uid": os.getuid(), "user": "ana"})
     mutter.answers[CORE, "GetIdletime"] = answer
     assert idle.read().value is None
 

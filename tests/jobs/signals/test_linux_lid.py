@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.jobs.signals import logind
-from nightschool.jobs.signals.bus import Bus
+from nightschool.jobs.desktop.dbus import BusClient
 from nightschool.jobs.signals.linux_lid import has_lid, read_lid
 from nightschool.jobs.signals.signal import Signal
-from tests.jobs.signals.peers import LOGIND, Peer
+from tests.jobs.signals.peers import LOGIND, LOGIND_NAME, Peer
 
 LAPTOP = """\
-I: Bus=0019 Vendor=0000 Product=0005 Version=0000
+I: BusClient=0019 Vendor=0000 Product=0005 Version=0000
 N: Name="Lid Switch"
 P: Phys=PNP0C0D/button/input0
 H: Handlers=event1
@@ -22,7 +21,7 @@ B: PROP=0
 B: EV=21
 B: SW=1
 
-I: Bus=0011 Vendor=0001 Product=0001 Version=ab54
+I: BusClient=0011 Vendor=0001 Product=0001 Version=ab54
 N: Name="AT Translated Set 2 keyboard"
 B: EV=120013
 B: KEY=402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe
@@ -55,21 +54,23 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_a_desktop_has_none(files: tuple[Path, Path], short_path: Path) -> None:
     files[0].write_text(DESKTOP, encoding="utf-8")
-    assert read_lid(Bus("system", "unix:path=/none"), *files) == Signal(False, "kernel: no lid")
+    assert read_lid(BusClient("system", "unix:path=/none"), *files) == Signal(
+        False, "kernel: no lid"
+    )
 
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_logind_tells(
     files: tuple[Path, Path], address: str, new_peer: Callable[..., Peer], closed: bool
 ) -> None:
-    new_peer(logind.PEER).answers[LOGIND, "LidClosed"] = ("b", (closed,))
-    bus = Bus("system", address)
+    new_peer(LOGIND_NAME).answers[LOGIND, "LidClosed"] = ("b", (closed,))
+    bus = BusClient("system", address)
     assert read_lid(bus, *files) == Signal(closed, "logind")
     bus.close()
 
 
 def test_acpi_tells_where_logind_does_not(files: tuple[Path, Path]) -> None:
-    nowhere = Bus("system", "unix:path=/none")
+    nowhere = BusClient("system", "unix:path=/none")
     assert read_lid(nowhere, *files) == Signal(True, "ACPI")
     told = read_lid(nowhere, files[0], files[1] / "none")
     assert (told.value, told.source) == (None, "logind")

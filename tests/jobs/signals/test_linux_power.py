@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.jobs.signals.bus import Bus
+from nightschool.jobs.desktop.dbus import BusClient
 from nightschool.jobs.signals.linux_power import UPOWER, read_power
 from nightschool.jobs.signals.signal import Signal
 from tests.jobs.signals.peers import Peer
@@ -32,8 +32,8 @@ BAY = {"type": "Battery", "present": "0", "status": "Unknown"}
 
 
 @pytest.fixture
-def nowhere(short_path: Path) -> Bus:
-    return Bus("system", f"unix:path={short_path / 'none'}")
+def nowhere(short_path: Path) -> BusClient:
+    return BusClient("system", f"unix:path={short_path / 'none'}")
 
 
 def tree(folder: Path, *found: dict[str, str]) -> Path:
@@ -74,7 +74,7 @@ def tree(folder: Path, *found: dict[str, str]) -> Path:
 )
 def test_fed_and_full(
     tmp_path: Path,
-    nowhere: Bus,
+    nowhere: BusClient,
     found: list[dict[str, str]],
     on_ac: bool | None,
     percent: float | None,
@@ -86,7 +86,7 @@ def test_fed_and_full(
         assert signal.remark or signal.value is not None
 
 
-def test_what_is_not_there_is_told_as_such(tmp_path: Path, nowhere: Bus) -> None:
+def test_what_is_not_there_is_told_as_such(tmp_path: Path, nowhere: BusClient) -> None:
     told = read_power(nowhere, tmp_path / "no such folder")
     assert told["on_ac"] == Signal(True, "no battery")
     assert (told["battery"].source, told["battery"].remark) == (
@@ -95,7 +95,7 @@ def test_what_is_not_there_is_told_as_such(tmp_path: Path, nowhere: Bus) -> None
     )
 
 
-def test_sources_name_themselves(tmp_path: Path, nowhere: Bus) -> None:
+def test_sources_name_themselves(tmp_path: Path, nowhere: BusClient) -> None:
     told = read_power(nowhere, tree(tmp_path, AC_ON, FULL, HELD))
     assert told["on_ac"].source == "kernel: Mains0 is online"
     assert told["battery"].source == "kernel: Battery2"
@@ -115,16 +115,16 @@ def test_upower_is_asked_where_the_kernel_does_not_tell(
     tmp_path: Path, address: str, new_peer: Callable[..., Peer],
     found: list[dict[str, str]], on_battery: bool, expected: Signal[bool],
 ) -> None:  # fmt: skip
-    new_peer(UPOWER[0]).answers[UPOWER[1], "OnBattery"] = ("b", (on_battery,))
-    bus = Bus("system", address)
+    new_peer(UPOWER.bus_name).answers[UPOWER.object_path, "OnBattery"] = ("b", (on_battery,))
+    bus = BusClient("system", address)
     assert read_power(bus, tree(tmp_path, *found))["on_ac"] == expected
     bus.close()
 
 
 def test_unknown_says_what_was_asked(tmp_path: Path, address: str) -> None:
-    bus = Bus("system", address)
+    bus = BusClient("system", address)
     told = read_power(bus, tree(tmp_path, SILENT))["on_ac"]
     assert told.remark == (
-        "Battery0 is Unknown, and no supply tells; org.freedesktop.UPower is not there"
+        "Battery0 is Unknown, and no supply tells; org.freedesktop.UPower is not running"
     )
     bus.close()

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.jobs.signals import bus as bus_module
-from nightschool.jobs.signals import logind, x11
-from nightschool.jobs.signals.bus import Bus
+from nightschool.jobs.desktop import dbus
+from nightschool.jobs.desktop.dbus import BusClient
+from nightschool.jobs.signals import x11
 from nightschool.jobs.signals.linux_presenting import GNOME, KDE, Presenting
 from nightschool.jobs.signals.signal import Signal
 from tests.jobs.signals.compositor import Compositor
-from tests.jobs.signals.peers import LOGIND, Peer
+from tests.jobs.signals.peers import LOGIND, LOGIND_NAME, Peer
 
 OWN_PID = 4242
 MANAGER = "/org/gnome/SessionManager"
@@ -27,7 +27,7 @@ def no_x(monkeypatch: pytest.MonkeyPatch, short_path: Path) -> None:
 
 @pytest.fixture
 def presenting(address: str) -> Iterator[Presenting]:
-    session, system = Bus("session", address), Bus("system", address)
+    session, system = BusClient("session", address), BusClient("system", address)
     yield Presenting(session, system, lambda: {OWN_PID})
     session.close()
     system.close()
@@ -59,7 +59,7 @@ def test_gnome_names_who_keeps_the_screen_on(
     inhibitors: list[tuple[str, int]],
     who: str,
 ) -> None:
-    gnome(new_peer(GNOME), *inhibitors)
+    gnome(new_peer(GNOME.bus_name), *inhibitors)
     assert presenting.read() == Signal(who, "GNOME session")
 
 
@@ -78,7 +78,7 @@ def test_kde_names_who_keeps_the_screen_on(
     listed: list[tuple[str, str]],
     who: str,
 ) -> None:
-    peer = new_peer(KDE)
+    peer = new_peer(KDE.bus_name)
     peer.answers[AGENT, "HasInhibition"] = ("b", (has,))
     peer.answers[AGENT, "ListInhibitions"] = ("a(ss)", (listed,))
     assert presenting.read() == Signal(who, "KDE power management")
@@ -87,7 +87,7 @@ def test_kde_names_who_keeps_the_screen_on(
 def test_locks_at_logind_count_but_not_ours(
     presenting: Presenting, new_peer: Callable[..., Peer]
 ) -> None:
-    peer = new_peer(logind.PEER)
+    peer = new_peer(LOGIND_NAME)
     ours = [
         ("idle", "a child", "", "block", 0, OWN_PID),
         ("idle", "Nightschool", "", "block", 0, 1),
@@ -102,19 +102,19 @@ def test_locks_at_logind_count_but_not_ours(
 def test_nobody_is_known_only_from_those_that_answered(
     presenting: Presenting, new_peer: Callable[..., Peer]
 ) -> None:
-    gnome(new_peer(GNOME))
-    new_peer(logind.PEER).answers[LOGIND, "ListInhibitors"] = ("a(ssssuu)", ([],))
+    gnome(new_peer(GNOME.bus_name))
+    new_peer(LOGIND_NAME).answers[LOGIND, "ListInhibitors"] = ("a(ssssuu)", ([],))
     assert presenting.read() == Signal("", "GNOME session, logind")
 
 
 def test_one_that_is_there_and_does_not_answer_makes_it_unknown(
     presenting: Presenting, new_peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bus_module, "LIMIT_S", 0.1)
-    gnome(new_peer(GNOME))
-    peer = new_peer(logind.PEER)
+    monkeypatch.setattr(dbus, "LIMIT_S", 0.1)
+    gnome(new_peer(GNOME.bus_name))
+    peer = new_peer(LOGIND_NAME)
     peer.answers[LOGIND, "ListInhibitors"] = None
-    for remark in (f"{logind.PEER} did not answer within", "is asked again in 60 s"):
+    for remark in (f"{LOGIND_NAME} did not answer within", "next attempt in 60 s"):
         told = presenting.read()
         assert told.value is None
         assert remark in told.remark
@@ -123,8 +123,8 @@ def test_one_that_is_there_and_does_not_answer_makes_it_unknown(
 def test_one_that_does_not_know_the_question_is_passed_over(
     presenting: Presenting, new_peer: Callable[..., Peer]
 ) -> None:
-    new_peer(GNOME)  # as some desktops that only borrow the name
-    new_peer(logind.PEER).answers[LOGIND, "ListInhibitors"] = ("a(ssssuu)", ([],))
+    new_peer(GNOME.bus_name)  # as some desktops that only borrow the name
+    new_peer(LOGIND_NAME).answers[LOGIND, "ListInhibitors"] = ("a(ssssuu)", ([],))
     assert presenting.read() == Signal("", "logind")
 
 
@@ -138,5 +138,5 @@ def test_a_desktop_where_nobody_answers_is_unknown(
     compositor = Compositor(short_path / "wayland-0")
     told = presenting.read()
     assert (told.value, told.source) == (None, "desktop")
-    assert f"{GNOME} is not there" in told.remark
+    assert f"{GNOME.bus_name} is not running" in told.remark
     compositor.close()

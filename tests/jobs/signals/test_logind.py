@@ -6,25 +6,25 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from nightschool.jobs.desktop.dbus import BusClient
+from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals import logind
-from nightschool.jobs.signals.bus import Bus
-from nightschool.jobs.signals.signal import SourceError
-from tests.jobs.signals.peers import LOGIND, Peer, log_in
+from tests.jobs.signals.peers import LOGIND, LOGIND_NAME, Peer, log_in
 
 
 @pytest.fixture
-def bus(address: str) -> Iterator[Bus]:
-    bus = Bus("system", address)
+def bus(address: str) -> Iterator[BusClient]:
+    bus = BusClient("system", address)
     yield bus
     bus.close()
 
 
 @pytest.fixture
 def peer(new_peer: Callable[..., Peer]) -> Peer:
-    return new_peer(logind.PEER)
+    return new_peer(LOGIND_NAME)
 
 
-def test_only_people_count_and_each_gives_its_kind(bus: Bus, peer: Peer) -> None:
+def test_only_people_count_and_each_gives_its_kind(bus: BusClient, peer: Peer) -> None:
     log_in(
         peer,
         {"user": "ana", "IdleHint": True, "IdleSinceHint": 5_000_000},
@@ -43,7 +43,7 @@ def test_only_people_count_and_each_gives_its_kind(bus: Bus, peer: Peer) -> None
     assert (found[0].idle, found[0].idle_since) == (True, 5.0)
 
 
-def test_a_session_without_properties_is_no_person(bus: Bus, peer: Peer) -> None:
+def test_a_session_without_properties_is_no_person(bus: BusClient, peer: Peer) -> None:
     peer.answers[LOGIND, "ListSessions"] = (
         "a(susso)",
         ([("1", 0, "x", "", f"{LOGIND}/session/_1")],),
@@ -51,7 +51,7 @@ def test_a_session_without_properties_is_no_person(bus: Bus, peer: Peer) -> None
     assert logind.sessions(bus) == []
 
 
-def test_only_what_blocks_idleness_is_an_inhibitor(bus: Bus, peer: Peer) -> None:
+def test_only_what_blocks_idleness_is_an_inhibitor(bus: BusClient, peer: Peer) -> None:
     listed = [
         ("sleep", "NetworkManager", "", "delay", 0, 1),
         ("sleep:shutdown", "apt", "", "block", 0, 2),
@@ -62,12 +62,12 @@ def test_only_what_blocks_idleness_is_an_inhibitor(bus: Bus, peer: Peer) -> None
     assert logind.idle_inhibitors(bus) == [("a film", 3)]
 
 
-def test_the_lid(bus: Bus, peer: Peer) -> None:
+def test_the_lid(bus: BusClient, peer: Peer) -> None:
     peer.answers[LOGIND, "LidClosed"] = ("b", (True,))
     assert logind.lid_closed(bus) is True
 
 
-def test_garbage_for_the_sessions_is_an_error_and_not_nobody(bus: Bus, peer: Peer) -> None:
+def test_garbage_for_the_sessions_is_an_error_and_not_nobody(bus: BusClient, peer: Peer) -> None:
     peer.answers[LOGIND, "ListSessions"] = ("as", (["x"],))
     with pytest.raises(SourceError, match="answered ListSessions"):
         logind.sessions(bus)

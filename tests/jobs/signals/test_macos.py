@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
+from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals import macos
-from nightschool.jobs.signals.signal import Signal, SourceError
+from nightschool.jobs.signals.signal import Signal
 
 IOREG = """\
 +-o IOHIDSystem  <class IOHIDSystem, id 0x100000404, registered, matched, active, busy 0 (0 ms), retain 40>

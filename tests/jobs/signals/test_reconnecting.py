@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals import reconnecting as kept_module
 from nightschool.jobs.signals.reconnecting import Reconnecting
-from nightschool.jobs.signals.signal import SourceError
 
 
 class Line:

@@ -16,7 +16,7 @@ from nightschool.jobs.signals import __main__ as command
 from nightschool.jobs.signals import sensors as sensors_module
 from nightschool.jobs.signals.sensors import Sensors
 from nightschool.jobs.signals.signal import Signal, Signals
-from tests.jobs.signals.peers import LOGIND
+from tests.jobs.signals.peers import LOGIND, LOGIND_NAME
 
 
 def own() -> Collection[int]:
@@ -58,13 +58,14 @@ def test_nothing_that_fails_is_raised(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_desktop_where_nobody_answers_is_asked_once(
     tmp_path: Path, address: str, new_peer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nightschool.jobs.signals import bus, linux_presenting, logind
+    from nightschool.jobs.desktop import dbus
+    from nightschool.jobs.signals import linux_presenting
     from nightschool.jobs.signals.linux_idle import MUTTER
 
-    monkeypatch.setattr(bus, "LIMIT_S", 0.1)
+    monkeypatch.setattr(dbus, "LIMIT_S", 0.1)
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
-    peer = new_peer(MUTTER, linux_presenting.GNOME, logind.PEER)
+    peer = new_peer(MUTTER.bus_name, linux_presenting.GNOME.bus_name, LOGIND_NAME)
     asked = {
         ("/org/gnome/Mutter/IdleMonitor/Core", "GetIdletime"),
         ("/org/gnome/SessionManager", "IsInhibited"),

@@ -12,8 +12,8 @@ import pytest
 if not hasattr(socket, "AF_UNIX"):
     pytest.skip("there are no Unix sockets", allow_module_level=True)
 
+from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals import wayland
-from nightschool.jobs.signals.signal import SourceError
 from nightschool.jobs.signals.wayland import IdleNotifier
 from tests.jobs.signals.compositor import Compositor, message
 

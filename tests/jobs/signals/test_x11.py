@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 if not hasattr(socket, "AF_UNIX"):
     pytest.skip("there are no Unix sockets", allow_module_level=True)
 
+from nightschool.jobs.desktop.dbus import BusClient
+from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals import linux_idle, x11
-from nightschool.jobs.signals.bus import Bus
 from nightschool.jobs.signals.linux_presenting import Presenting
-from nightschool.jobs.signals.signal import Signal, SourceError
+from nightschool.jobs.signals.signal import Signal
 from nightschool.jobs.signals.x11 import Display
 
 ROOT = 77
@@ -128,7 +129,7 @@ def test_the_x_server_is_asked_where_no_service_answers(
     display: Display, short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(linux_idle, "read_terminals", list)
-    nowhere = Bus("session", f"unix:path={short_path / 'none'}")
+    nowhere = BusClient("session", f"unix:path={short_path / 'none'}")
     assert linux_idle.Idle(nowhere, nowhere).read().source == "X11"
     put(display, "_NET_ACTIVE_WINDOW", display._root)
     put(display, "_NET_WM_STATE", display._atom("_NET_WM_STATE_FULLSCREEN"))

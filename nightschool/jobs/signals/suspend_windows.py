@@ -1,6 +1,6 @@
 """Windows' suspend and resume notifications, through a callback that Windows waits for.
 
-Source: PowerRegisterSuspendResumeNotification (powerbase.h), DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS,
+Sources: PowerRegisterSuspendResumeNotification (powerbase.h), DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS,
 WM_POWERBROADCAST. Windows gives a program about two seconds.
 """
 
@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from nightschool.jobs.desktop.suspend import NoSource
+from nightschool.jobs.desktop.source_errors import AbsentError
 
 DEVICE_NOTIFY_CALLBACK = 2
 PBT_APMSUSPEND = 0x4
@@ -19,8 +19,8 @@ PBT_APMRESUMESUSPEND = 0x7
 PBT_APMRESUMEAUTOMATIC = 0x12
 
 
-def suspending(event: int) -> bool | None:
-    """What a power event says: True before a sleep, False after it, None: neither."""
+def is_suspending(event: int) -> bool | None:
+    """Whether a power event comes before a sleep (True), after it (False), or is another (None)."""
     if event == PBT_APMSUSPEND:
         return True
     if event in (PBT_APMRESUMESUSPEND, PBT_APMRESUMEAUTOMATIC):
@@ -28,8 +28,8 @@ def suspending(event: int) -> bool | None:
     return None
 
 
-class WindowsSource:
-    """See `suspend.Source`."""
+class WindowsSuspend:
+    """See `SuspendSource`."""
 
     name = "PowerRegisterSuspendResumeNotification"
     delay_s = 2.0
@@ -37,28 +37,28 @@ class WindowsSource:
 
     def __init__(self) -> None:
         self._ready = threading.Event()
-        self._tell: Callable[[bool], None] = lambda asleep: None
+        self._report: Callable[[bool], None] = lambda suspending: None
 
     def on_event(self, event: int) -> None:
-        """A power event; returns when the computer may go on with it."""
-        asleep = suspending(event)
-        if asleep is None:
+        """Handle a power event; returns when the computer may proceed."""
+        suspending = is_suspending(event)
+        if suspending is None:
             return
         self._ready.clear()
-        self._tell(asleep)
-        if asleep:
+        self._report(suspending)
+        if suspending:
             self._ready.wait(self.delay_s)
 
-    def let_sleep(self) -> None:
+    def allow_sleep(self) -> None:
         self._ready.set()
 
-    def wake_up(self) -> None:
+    def stop_waiting(self) -> None:
         self._ready.set()
 
-    def watch(self, tell: Callable[[bool], None], closed: threading.Event) -> None:
-        self._tell = tell
+    def watch(self, report: Callable[[bool], None], closed: threading.Event) -> None:
+        self._report = report
         if sys.platform != "win32":
-            raise NoSource("this is not Windows")
+            raise AbsentError("this is not Windows")
         routine = ctypes.WINFUNCTYPE(
             ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p
         )
@@ -66,20 +66,20 @@ class WindowsSource:
         class Parameters(ctypes.Structure):
             _fields_ = (("callback", routine), ("context", ctypes.c_void_p))
 
-        def called(context: int, event: int, setting: int) -> int:
+        def callback(context: int, event: int, setting: int) -> int:
             self.on_event(event)
             return 0
 
-        parameters = Parameters(routine(called), None)  # kept alive by this frame
+        parameters = Parameters(routine(callback), None)  # kept alive by this frame
         powrprof = ctypes.WinDLL("powrprof")
         handle = ctypes.c_void_p()
-        refused = powrprof.PowerRegisterSuspendResumeNotification(
+        error_code = powrprof.PowerRegisterSuspendResumeNotification(
             DEVICE_NOTIFY_CALLBACK, ctypes.byref(parameters), ctypes.byref(handle)
         )
-        if refused:
-            raise NoSource(f"Windows refused the notification (error {refused})")
+        if error_code:
+            raise AbsentError(f"Windows refused the notification (error {error_code})")
         try:
-            tell(False)
+            report(False)
             closed.wait()
         finally:
             powrprof.PowerUnregisterSuspendResumeNotification(handle)

@@ -175,7 +175,7 @@ def covered(job: tuple[World, int, int]) -> list[float]:
         arm = scores("after", KINDS, test.true, after, test.groups)
         pair = paired(KINDS, test.true, before, after, test.groups)
         found = (
-            arm["accuracy_ci"], arm["macro_f1_ci"], pair["delta_ci"], pair["delta_macro_f1_ci"],
+            arm.accuracy_ci, arm.macro_f1_ci, pair.delta_ci, pair.delta_macro_f1_ci,
         )  # fmt: skip
         held += [low <= true <= high for (low, high), true in zip(found, truth, strict=True)]
     return list(held / runs)

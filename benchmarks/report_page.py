@@ -37,7 +37,7 @@ def measure(file: Path) -> dict[str, object]:
         size = page.stat().st_size
     return {
         "report": str(file),
-        "kinds": len(report["kinds"]),
+        "kinds": len(report.kinds),
         "import_s": round(imported - began, 2),
         "write_s": round(done - imported, 2),
         "write_cpu_s": round(used, 2),

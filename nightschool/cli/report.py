@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ def report_command(run: int | None, json_: bool) -> None:
     school = current_school()
     number = _reported(school, run)
     if json_:
-        print_json(read(report_path(school, number)))
+        print_json(asdict(read(report_path(school, number))))
     else:
         show_report(school, number)
 
@@ -46,7 +47,7 @@ def show_report(school: School, run: int) -> None:
     console = Console()
     console.print(Text(verdict(report)))
     console.print(before_after(report))
-    for name, note in report["arm_notes"].items():
+    for name, note in report.arm_notes.items():
         console.print(f"{name}: {note}", style="dim", highlight=False, markup=False)
     console.print(per_kind(report))
     for table in (checks(report), seeds(report)):
@@ -54,7 +55,7 @@ def show_report(school: School, run: int) -> None:
             console.print(table)
     for line in remarks(report):
         console.print(Text(line))
-    console.print(Text(f"decision: {report['decision']} ({report['reason']})"))
+    console.print(Text(f"decision: {report.decision} ({report.reason})"))
     console.print(
         f"report: {report_path(school, run).with_name('report.html')}",
         highlight=False,
@@ -83,7 +84,7 @@ def models_command(json_: bool) -> None:
     """List the trained models and which one is in use."""
     from nightschool.reports.report_file import read
     from nightschool.reports.text.wording import percent
-    from nightschool.stats.results import arm_of
+    from nightschool.stats.terms import ArmName
 
     school = current_school()
     with Ledger(school.ledger_file) as ledger:
@@ -94,7 +95,7 @@ def models_command(json_: bool) -> None:
         report = report_path(school, model["run"])
         after = None
         if report.exists():
-            after = arm_of(read(report), "after")["accuracy"]
+            after = read(report).arm(ArmName.AFTER).accuracy
         rows.append(
             {
                 "run": model["run"],

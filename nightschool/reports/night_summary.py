@@ -9,8 +9,9 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import FRUITLESS, Outcome
 from nightschool.ledger.records import Attempt, PastDecision, Run, StageName
 from nightschool.reports.text.night_text import Aside, Night, RunOfNight
-from nightschool.reports.timeline import Span, State
+from nightschool.reports.timeline import Span
 from nightschool.stats.stage_results import summary_of
+from nightschool.stats.terms import SpanState
 
 # From one stage or chunk to the next it takes a second or two.
 _AT_ONCE_S = 30.0
@@ -43,9 +44,9 @@ def spans(
         if reason not in _WENT_ON or began - at > _AT_ONCE_S:
             found += _waits(attempt.stage, at, began, reason, decisions)
         if attempt.outcome in FRUITLESS:
-            found.append(Span(attempt.stage, began, ended, "aside", attempt.outcome))
+            found.append(Span(attempt.stage, began, ended, SpanState.YIELDED, attempt.outcome))
         else:
-            found.append(Span(attempt.stage, began, ended, "worked"))
+            found.append(Span(attempt.stage, began, ended, SpanState.WORKED))
         asleep = "woke" if attempt.ended is not None else ""  # its process is there still
         at, reason = ended, attempt.outcome or asleep
     if attempts and attempts[-1].ended is not None and reason not in _WENT_ON:
@@ -74,8 +75,8 @@ def _waits(
     yield Span(stage, at, end, _state(reason), reason)
 
 
-def _state(reason: str) -> State:
-    return "waited" if reason in _NOT_ITS_TIME else "aside"
+def _state(reason: str) -> SpanState:
+    return SpanState.WAITED if reason in _NOT_ITS_TIME else SpanState.YIELDED
 
 
 def _joined(found: Sequence[Span]) -> list[Span]:
@@ -107,8 +108,8 @@ def night_between(ledger: Ledger, start: float, end: float) -> Night:
             (ledger.run(number), mine, spans(mine, max(start, mine[0].started), end, decisions))
         )
     stretches = [span for _, _, found in told for span in found]
-    work = [span for span in stretches if span.state == "worked"]
-    aside = [span for span in stretches if span.state == "aside"]
+    work = [span for span in stretches if span.state == SpanState.WORKED]
+    aside = [span for span in stretches if span.state == SpanState.YIELDED]
     return Night(
         start,
         end,
@@ -135,7 +136,7 @@ def _held_up(
     for span in _waits("", start, end, reason, decisions):
         if span.reason == "no_worker":
             found.append(replace(span, start=max(span.start, queued)))
-        elif span.state == "aside":
+        elif span.state == SpanState.YIELDED:
             found.append(span)
     return [span for span in found if span.seconds > _AT_ONCE_S]
 

@@ -13,7 +13,8 @@ from nightschool.reports.template import fill
 from nightschool.reports.text import explanations, wording
 from nightschool.reports.text.captions import alt_text, how_to_read, mix_ups, stretches
 from nightschool.reports.text.verdict import verdict_sentences
-from nightschool.stats.results import CHEAP_ARMS, KindScores, Report, arm_of
+from nightschool.stats.results import KindScores, Report
+from nightschool.stats.terms import CHEAP_ARMS, ArmName
 
 LONGEST_EXCERPT = 400
 SHOWN_CHANGES = 8
@@ -29,7 +30,7 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Path]]) -> str:
 
     Nothing in it is loaded from elsewhere, and every text of the report is escaped.
     """
-    changes, calibration = report["changes"], report["calibration"]
+    changes, calibration = report.changes, report.calibration
     return fill(
         "report.html.j2",
         _FILTERS,
@@ -37,7 +38,7 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Path]]) -> str:
         sentences=verdict_sentences(report),
         charts={name: _shown(name, report, schemes) for name, schemes in charts.items()},
         cheap=CHEAP_ARMS,
-        any_better=any(arm["after_better"] is not None for arm in report["arms"]),
+        any_better=any(arm.after_better is not None for arm in report.arms),
         by_chance=explanations.by_chance(report),
         after_better=explanations.after_better,
         better_than_champion=explanations.better_than_champion,
@@ -46,18 +47,18 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Path]]) -> str:
         shown_kinds=SHOWN_KINDS,
         smallest_n=wording.SMALLEST_N,
         confusions=[name for name in charts if name.startswith("confusion-")],
-        mix_ups=mix_ups(report, "after")[:SHOWN_MIX_UPS]
-        if len(report["kinds"]) > NAMED_KINDS
+        mix_ups=mix_ups(report, ArmName.AFTER)[:SHOWN_MIX_UPS]
+        if len(report.kinds) > NAMED_KINDS
         else [],
-        fixed=[change for change in changes if change["after"] == change["kind"]],
-        broke=[change for change in changes if change["before"] == change["kind"]],
-        probabilities=any(change["after_probability"] is not None for change in changes),
+        fixed=[change for change in changes if change.after == change.kind],
+        broke=[change for change in changes if change.before == change.kind],
+        probabilities=any(change.after_probability is not None for change in changes),
         shown=SHOWN_CHANGES,
-        seeds_apart=explanations.seeds_apart(report["seeds"]),
-        corrected=any(one["scaled"] for one in calibration.values()),
+        seeds_apart=explanations.seeds_apart(report.seeds),
+        corrected=any(one.scaled for one in calibration.values()),
         temperature=explanations.temperature(report),
         abstention_words=explanations.abstention(report),
-        looks=explanations.looks(report["looks"]),
+        looks=explanations.looks(report.looks),
         stretches=stretches(report) if "night" in charts else [],
     )
 
@@ -102,11 +103,11 @@ def _data_uri(image: bytes) -> str:
 
 
 def _kind_rows(report: Report) -> list[dict[str, Any]]:
-    before, after = (arm_of(report, name)["per_kind"] for name in ("before", "after"))
+    before, after = (report.arm(name).per_kind for name in (ArmName.BEFORE, ArmName.AFTER))
     rows: list[dict[str, Any]] = []
-    for kind in report["kinds"]:
+    for kind in report.kinds:
         old, new = before.get(kind), after.get(kind)
-        n = next((scores["n"] for scores in (old, new) if scores), 0)
+        n = next((scores.n for scores in (old, new) if scores), 0)
         rows.append(
             {
                 "kind": kind,
@@ -123,5 +124,5 @@ def _kind_rows(report: Report) -> list[dict[str, Any]]:
 
 def _recall(scores: KindScores | None) -> tuple[str, str]:
     """Recall and its interval in words; the interval is empty where it was not measured."""
-    bounds = scores["recall_ci"] if scores and scores["n"] else []
+    bounds = scores.recall_ci if scores and scores.n else ()
     return wording.recall(scores), wording.interval(bounds) if bounds else ""

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from nightschool.stats.results import Report
+from nightschool.stats.terms import SpanState
 
 STAGES = ("prep", "baseline", "train", "evaluate", "compare")
-
-State = Literal["worked", "aside", "waited"]
 
 # How an attempt ended, or what the policy said (jobs.reasons), short enough for a chart.
 _REASONS: Mapping[str, str] = {
@@ -40,13 +38,13 @@ _REASONS: Mapping[str, str] = {
 class Span:
     """A stretch of a run, in seconds since the epoch; `reason` (a key, see `in_words`) is why it did not work.
 
-    `aside`: it stepped aside for its owner or their computer, and `waited`: it was not its time.
+    `state`: see `SpanState`.
     """
 
     stage: str
     start: float
     end: float
-    state: State
+    state: SpanState
     reason: str = ""
 
     @property
@@ -64,13 +62,13 @@ def spans(report: Report) -> list[Span]:
     try:
         return [
             Span(
-                one["stage"],
-                datetime.fromisoformat(one["start"]).timestamp(),
-                datetime.fromisoformat(one["end"]).timestamp(),
-                one["state"],
-                one["reason"],
+                one.stage,
+                datetime.fromisoformat(one.start).timestamp(),
+                datetime.fromisoformat(one.end).timestamp(),
+                one.state,
+                one.reason,
             )
-            for one in report["night"]
+            for one in report.night
         ]
     except (ValueError, OverflowError, OSError):
         return []

@@ -1,6 +1,7 @@
 """Writes a run's report: report.json, the charts' PNGs and report.html."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from nightschool.config import files
@@ -14,7 +15,7 @@ def write(report: Report, folder: Path) -> Path:
 
     Each file appears whole or not at all, the HTML last. ValueError if a number is not finite.
     """
-    data = json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    data = json.dumps(asdict(report), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     # A lone surrogate (an undecodable file name) becomes \udcXX, which is JSON for itself.
     files.write(folder / "report.json", data.encode("utf-8", "backslashreplace"))
     html = render(report, draw(report, folder))

@@ -28,7 +28,8 @@ from nightschool.reports.text.wording import SMALLEST_N, counted, fine_percent, 
 from nightschool.stats.intervals import DRAWS, LEVEL, Codes, codes_of
 from nightschool.stats.paired import differences, paired, sign_flip
 from nightschool.stats.power import notes_to_bound, notes_to_tell
-from nightschool.stats.results import ArmName, Check, CheckName, Decision, Paired, Reference
+from nightschool.stats.results import Check, Paired
+from nightschool.stats.terms import ArmName, CheckName, Decision, Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def judge(
     if test.none is not None and test.of_kind(test.none).any():
         checks.append(_none(reference, test, test.none, old, new, rules))
     decision = _follows(checks)
-    more = _more_notes(test, pair, checks, rules) if decision == "inconclusive" else None
+    more = _more_notes(test, pair, checks, rules) if decision == Decision.INCONCLUSIVE else None
     return Judgement(pair, tuple(checks), decision, more)
 
 
@@ -118,17 +119,17 @@ def decide(judged: Sequence[Judgement], cheap: Check | None) -> Verdict:
     """
     checks = [check for judgement in judged for check in judgement.checks]
     decision = _follows(checks)
-    said = [check for check in checks if check["name"] == "better"]
-    if decision != "promote":
-        stood = [c for c in checks if not c["passed"] and c["settled"] == (decision == "keep")]
-        said = [c for c in said if c["reference"] == stood[0]["reference"]]
+    said = [check for check in checks if check.name == CheckName.BETTER]
+    if decision != Decision.PROMOTE:
+        stood = [c for c in checks if not c.passed and c.settled == (decision == Decision.KEEP)]
+        said = [c for c in said if c.reference == stood[0].reference]
         said += [c for c in stood if c not in said]
-    reason = "; ".join(check["detail"] for check in said)
-    if decision == "promote" and cheap is not None and not cheap["passed"]:
-        reason += f"; but {cheap['detail']}"
-    more = [j.more_notes for j in judged if j.decision == "inconclusive"]
+    reason = "; ".join(check.detail for check in said)
+    if decision == Decision.PROMOTE and cheap is not None and not cheap.passed:
+        reason += f"; but {cheap.detail}"
+    more = [j.more_notes for j in judged if j.decision == Decision.INCONCLUSIVE]
     known = [notes for notes in more if notes is not None]
-    settles = max(known) if decision == "inconclusive" and len(known) == len(more) else None
+    settles = max(known) if decision == Decision.INCONCLUSIVE and len(known) == len(more) else None
     return Verdict(decision, reason, (*checks, *([cheap] if cheap else [])), settles)
 
 
@@ -140,9 +141,9 @@ def against_cheap(
 ) -> tuple[Check, list[Rival]]:
     """Whether the model beats every cheap arm, given its comparison with each; and those it does not."""
     rivals = [
-        Rival(name, accuracy[name], pair["p_worse"] >= rules.confidence)
+        Rival(name, accuracy[name], pair.p_worse >= rules.confidence)
         for name, pair in cheap.items()
-        if pair["p_better"] < rules.confidence
+        if pair.p_better < rules.confidence
     ]
     rivals.sort(key=lambda rival: (rival.better, rival.accuracy), reverse=True)
     names = " and ".join(rival.name for rival in rivals)
@@ -156,45 +157,46 @@ def against_cheap(
     else:
         detail = f"better beyond chance than {', '.join(cheap)}"
     settled = not rivals or any(rival.better for rival in rivals)
-    return _check("before", "cheap arms", not rivals, settled, detail), rivals
+    return Check(Reference.BEFORE, CheckName.CHEAP_ARMS, not rivals, settled, detail), rivals
 
 
 def _follows(checks: Sequence[Check]) -> Decision:
-    failed = [check for check in checks if not check["passed"]]
+    failed = [check for check in checks if not check.passed]
     if not failed:
-        return "promote"
-    return "keep" if any(check["settled"] for check in failed) else "inconclusive"
+        return Decision.PROMOTE
+    settled = any(check.settled for check in failed)
+    return Decision.KEEP if settled else Decision.INCONCLUSIVE
 
 
 def _better(reference: Reference, test: Questions, pair: Paired, rules: Rules) -> Check:
     of = f"of {counted(len(test.true), 'test note')}"
-    against = "against the model in use, " if reference == "champion" else ""
-    change = f"{against}{pair['wins']} {of} fixed, {pair['losses']} broken"
+    against = "against the model in use, " if reference == Reference.CHAMPION else ""
+    change = f"{against}{pair.wins} {of} fixed, {pair.losses} broken"
     asked = fine_percent(rules.confidence)
-    passed = pair["p_better"] >= rules.confidence
-    worse = pair["p_worse"] >= rules.confidence
+    passed = pair.p_better >= rules.confidence
+    worse = pair.p_worse >= rules.confidence
     if worse:
-        found = f"worse with a probability of at least {fine_percent(pair['p_worse'])}"
+        found = f"worse with a probability of at least {fine_percent(pair.p_worse)}"
     elif passed:
-        found = f"better with a probability of at least {fine_percent(pair['p_better'])}"
-    elif not pair["wins"] + pair["losses"]:
+        found = f"better with a probability of at least {fine_percent(pair.p_better)}"
+    elif not pair.wins + pair.losses:
         found = "no difference"
-    elif pair["delta_accuracy"] > 0:
+    elif pair.delta_accuracy > 0:
         found = (
-            f"better with a probability of {fine_percent(pair['p_better'])}, where {asked} is asked"
+            f"better with a probability of {fine_percent(pair.p_better)}, where {asked} is asked"
         )
     else:
         found = "not better, and that can be chance"
-    return _check(reference, "better", passed, passed or worse, f"{change}: {found}")
+    return Check(reference, CheckName.BETTER, passed, passed or worse, f"{change}: {found}")
 
 
 def _macro_f1(reference: Reference, pair: Paired, rules: Rules) -> Check:
-    low, high = pair["delta_macro_f1_ci"]
+    low, high = pair.delta_macro_f1_ci or (-1.0, 1.0)
     passed, fallen = low > -rules.margin, high <= -rules.margin
     lies = "above" if passed else "not above"
-    spread = f"{hundredths(pair['delta_macro_f1'])} ({hundredths(low)} to {hundredths(high)})"
+    spread = f"{hundredths(pair.delta_macro_f1)} ({hundredths(low)} to {hundredths(high)})"
     detail = f"macro-F1 {spread}: its lower end is {lies} {hundredths(-rules.margin)}"
-    return _check(reference, "macro-F1", passed, passed or fallen, detail)
+    return Check(reference, CheckName.MACRO_F1, passed, passed or fallen, detail)
 
 
 def _kinds(
@@ -208,14 +210,14 @@ def _kinds(
         and (found := _drop(test, kind, old, new, rules))
     ]
     if dropped:
-        return _check(reference, "kinds", False, True, "; ".join(dropped))
+        return Check(reference, CheckName.KINDS, False, True, "; ".join(dropped))
     if not large:
         detail = f"no kind has {SMALLEST_N} test notes, so a loss would not be seen"
-        return _check(reference, "kinds", True, True, detail)
+        return Check(reference, CheckName.KINDS, True, True, detail)
     few = len(test.kinds) - len(large)
     unseen = f" ({counted(few, 'kind')} with fewer than {SMALLEST_N} not looked at)" if few else ""
     detail = f"none of {counted(len(large), 'kind')} is lost beyond chance{unseen}"
-    return _check(reference, "kinds", True, True, detail)
+    return Check(reference, CheckName.KINDS, True, True, detail)
 
 
 def _none(
@@ -228,10 +230,12 @@ def _none(
 ) -> Check:
     dropped = _drop(test, none, old, new, rules)
     if dropped:
-        return _check(reference, "none", False, True, dropped)
+        return Check(reference, CheckName.NONE, False, True, dropped)
     unseen = blind(len(set(test.codes[test.of_kind(none)].tolist())), rules.confidence)
     few = ", too few to see a drop" if unseen else ", no drop beyond chance"
-    return _check(reference, "none", True, not unseen, f"{_found(test, none, old, new)}{few}")
+    return Check(
+        reference, CheckName.NONE, True, not unseen, f"{_found(test, none, old, new)}{few}"
+    )
 
 
 def _drop(
@@ -260,20 +264,14 @@ def _found(test: Questions, kind: str, old: Sequence[str], new: Sequence[str]) -
 def _more_notes(test: Questions, pair: Paired, checks: Sequence[Check], rules: Rules) -> int | None:
     """The most that an unsettled check asks for, at the differences that were observed."""
     n, needed = len(test.true), []
-    open_ = {check["name"] for check in checks if not check["passed"]}
-    if "better" in open_:
-        effect = pair["design_effect"]
-        needed.append(notes_to_tell(pair["wins"], pair["losses"], n, rules.confidence, effect))
-    if "macro-F1" in open_:
-        low, high = pair["delta_macro_f1_ci"]
+    open_ = {check.name for check in checks if not check.passed}
+    if CheckName.BETTER in open_:
+        effect = pair.design_effect
+        needed.append(notes_to_tell(pair.wins, pair.losses, n, rules.confidence, effect))
+    if CheckName.MACRO_F1 in open_:
+        low, high = pair.delta_macro_f1_ci or (-1.0, 1.0)
         error = (high - low) / (2 * float(norm.ppf((1 + LEVEL) / 2)))
-        needed.append(notes_to_bound(n, pair["delta_macro_f1"] + rules.margin, error, LEVEL))
+        needed.append(notes_to_bound(n, pair.delta_macro_f1 + rules.margin, error, LEVEL))
     if None in needed:
         return None
     return max(1, *(total - n for total in needed if total is not None))
-
-
-def _check(
-    reference: Reference, name: CheckName, passed: bool, settled: bool, detail: str
-) -> Check:
-    return Check(reference=reference, name=name, passed=passed, settled=settled, detail=detail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -11,10 +11,19 @@ import numpy as np
 from nightschool.config.errors import LearningError
 from nightschool.notes.dataset import Dataset, Item
 from nightschool.notes.none_of_the_above import none_kind
-from nightschool.scoring.decision import Judgement, Questions, Rules, against_cheap, decide, judge
+from nightschool.scoring.decision import (
+    Judgement,
+    Questions,
+    Rival,
+    Rules,
+    Verdict,
+    against_cheap,
+    decide,
+    judge,
+)
 from nightschool.stages.champion import Incumbent, incumbent, is_again
 from nightschool.stages.comparison_arms import ladder
-from nightschool.stages.confidence import certainty, keep_with_model
+from nightschool.stages.confidence import Certainty, certainty, keep_with_model
 from nightschool.stages.provenance import provenance
 from nightschool.stages.seeds import validation_loss
 from nightschool.stages.test_exposure import ARMS, exposures_of_test, record_exposure
@@ -22,18 +31,8 @@ from nightschool.stats.calibration import scaled
 from nightschool.stats.intervals import design_effect
 from nightschool.stats.metrics import scores
 from nightschool.stats.paired import paired
-from nightschool.stats.results import (
-    CHEAP_ARMS,
-    FORMAT,
-    Answer,
-    Arm,
-    ArmName,
-    Calibration,
-    Champion,
-    Paired,
-    Report,
-    Seed,
-)
+from nightschool.stats.results import FORMAT, Answer, Arm, Champion, Change, Paired, Report, Seed
+from nightschool.stats.terms import CHEAP_ARMS, ArmName, Decision, Reference
 
 if TYPE_CHECKING:
     from nightschool.stages.context import StageContext
@@ -46,9 +45,9 @@ class _Measured:
     dataset: Dataset
     test: Sequence[Item]
     asked: Questions
-    stages: Mapping[str, Mapping[str, Any]]
+    stages: Mapping[ArmName, Mapping[str, Any]]
     """The results of baseline and evaluate, as `before` and `after`."""
-    answers: Mapping[str, list[str]]
+    answers: Mapping[ArmName, list[str]]
 
 
 def make_report(context: StageContext) -> Report:
@@ -61,36 +60,55 @@ def make_report(context: StageContext) -> Report:
     others = ladder(context, dataset)
     record_exposure(context, dataset, ARMS)
     arms, pairs = _arms(measured, others.answers)
-    right = np.array([a == t for a, t in zip(measured.answers["after"], asked.true, strict=True)])
+    right = np.array(
+        [a == t for a, t in zip(measured.answers[ArmName.AFTER], asked.true, strict=True)]
+    )
     certainties = _certainties(context, measured)
-    answers = _answers(measured, certainties["calibration"])
+    answers = _answers(measured, certainties)
     worth = len(right) / design_effect(right - right.mean(), asked.codes)
-    report = {
-        "format": FORMAT,
-        "run": context.run,
-        "items": len(measured.test),
-        "arm_notes": others.notes,
-        "arms": list(arms.values()),
-        "paired": pairs["before"],
-        **_decision(context, measured, arms, pairs),
-        **certainties,
-        "looks": exposures_of_test(context, dataset, float(right.mean()), worth),
-        "seeds": _seeds(context, measured),
-        "answers": answers,
-        "changes": [
-            {**answer, "text": item.text}
-            for answer, item in zip(answers, measured.test, strict=True)
-            if (answer["before"] == item.kind) != (answer["after"] == item.kind)
-        ],
-        **provenance(context, dataset, asked.groups),
-    }
-    return cast(Report, report)
+    verdict, rivals, champion = _decision(context, measured, arms, pairs)
+    origin = provenance(context, dataset, asked.groups)
+    return Report(
+        format=FORMAT,
+        run=context.run,
+        items=len(measured.test),
+        arms=tuple(arms.values()),
+        arm_notes=others.notes,
+        paired=pairs[ArmName.BEFORE],
+        decision=verdict.decision,
+        reason=verdict.reason,
+        checks=verdict.checks,
+        more_notes=verdict.more_notes,
+        rivals=tuple(rival.name for rival in rivals),
+        champion=champion,
+        calibration={name: one.calibration for name, one in certainties.items()},
+        risk_coverage={name: one.risk_coverage for name, one in certainties.items()},
+        out_of_scope={n: one.out_of_scope for n, one in certainties.items() if one.out_of_scope},
+        abstention=certainties[ArmName.AFTER].abstention if ArmName.AFTER in certainties else None,
+        looks=exposures_of_test(context, dataset, float(right.mean()), worth),
+        seeds=_seeds(context, measured),
+        kinds=tuple(dataset.kinds),
+        base=context.settings.base,
+        created=origin.created,
+        dataset=origin.dataset,
+        answers=answers,
+        changes=_changes(answers, measured.test),
+        training=origin.training,
+        chosen=origin.chosen,
+        night=origin.night,
+        timeline=origin.timeline,
+        settings=origin.settings,
+        versions=origin.versions,
+    )
 
 
 def _gather(context: StageContext) -> _Measured:
     dataset = context.dataset()
-    stages = {"before": context.result("baseline"), "after": context.result("evaluate")}
-    if stages["before"]["prompt"] != stages["after"]["prompt"]:
+    stages = {
+        ArmName.BEFORE: context.result("baseline"),
+        ArmName.AFTER: context.result("evaluate"),
+    }
+    if stages[ArmName.BEFORE]["prompt"] != stages[ArmName.AFTER]["prompt"]:
         raise LearningError("before and after saw different prompts: queue a new run")
     test = dataset.of("test")
     asked = Questions(
@@ -107,17 +125,18 @@ def _arms(
     measured: _Measured, others: Mapping[ArmName, list[str]]
 ) -> tuple[dict[ArmName, Arm], dict[ArmName, Paired]]:
     """Every arm's scores, and the night's model against each of the others."""
-    asked, after = measured.asked, measured.answers["after"]
+    asked, after = measured.asked, measured.answers[ArmName.AFTER]
     answers: dict[ArmName, list[str]] = {
-        **others, "before": measured.answers["before"], "after": after,
+        **others, ArmName.BEFORE: measured.answers[ArmName.BEFORE], ArmName.AFTER: after,
     }  # fmt: skip
     arms: dict[ArmName, Arm] = {}
     pairs: dict[ArmName, Paired] = {}
     for name, given in answers.items():
-        arms[name] = scores(name, asked.kinds, asked.true, given, asked.groups)
-        if name != "after":
+        better = None
+        if name != ArmName.AFTER:
             pairs[name] = paired(asked.kinds, asked.true, given, after, asked.groups)
-            arms[name]["after_better"] = pairs[name]["p_better"]
+            better = pairs[name].p_better
+        arms[name] = scores(name, asked.kinds, asked.true, given, asked.groups, better)
     return arms, pairs
 
 
@@ -126,31 +145,24 @@ def _decision(
     measured: _Measured,
     arms: Mapping[ArmName, Arm],
     pairs: Mapping[ArmName, Paired],
-) -> dict[str, Any]:
-    """The report's keys `decision` to `champion`."""
-    asked, after = measured.asked, measured.answers["after"]
+) -> tuple[Verdict, list[Rival], Champion | None]:
+    """The verdict, the cheap arms that the challenger does not beat, and the model in use."""
+    asked, after = measured.asked, measured.answers[ArmName.AFTER]
     rules = Rules(context.settings.decide.confidence, context.settings.decide.margin)
-    judged = [judge("before", asked, measured.answers["before"], after, rules)]
+    judged = [judge(Reference.BEFORE, asked, measured.answers[ArmName.BEFORE], after, rules)]
     champion, shown = incumbent(context, [item.id for item in measured.test]), None
     if champion:
         judgement, shown = _against(champion, measured, rules)
         judged += [judgement] if judgement else []
     cheap = {name: pairs[name] for name in CHEAP_ARMS if name in pairs}
-    accuracy = {name: arms[name]["accuracy"] for name in cheap}
+    accuracy = {name: arms[name].accuracy for name in cheap}
     check, rivals = against_cheap(asked, cheap, accuracy, rules)
     verdict = decide(judged, check)
-    if champion and shown and shown["paired"] and is_again(context, champion.run):
+    if champion and shown and shown.paired and is_again(context, champion.run):
         again = f"it is run {champion.run}'s model again, bit for bit: it has learnt from the same"
         reason = f"{again}; {verdict.reason}"
-        verdict = replace(verdict, decision="keep", reason=reason, more_notes=None)
-    return {
-        "decision": verdict.decision,
-        "reason": verdict.reason,
-        "checks": list(verdict.checks),
-        "more_notes": verdict.more_notes,
-        "rivals": [rival.name for rival in rivals],
-        "champion": shown,
-    }
+        verdict = replace(verdict, decision=Decision.KEEP, reason=reason, more_notes=None)
+    return verdict, rivals, shown
 
 
 def _against(
@@ -169,33 +181,27 @@ def _against(
         asked, true=[asked.true[n] for n in both], groups=[asked.groups[n] for n in both]
     )
     old = [champion.answers[measured.test[n].id] for n in both]
-    new = [measured.answers["after"][n] for n in both]
-    judgement = judge("champion", same, old, new, rules)
+    new = [measured.answers[ArmName.AFTER][n] for n in both]
+    judgement = judge(Reference.CHAMPION, same, old, new, rules)
     right = sum(a == t for a, t in zip(old, same.true, strict=True))
-    shown["accuracy"], shown["paired"] = right / len(both), judgement.paired
-    return judgement, shown
+    return judgement, replace(shown, accuracy=right / len(both), paired=judgement.paired)
 
 
-def _certainties(context: StageContext, measured: _Measured) -> dict[str, Any]:
-    """The report's keys `calibration` to `abstention`."""
+def _certainties(context: StageContext, measured: _Measured) -> dict[ArmName, Certainty]:
+    """What each model's probabilities show, for the models whose probabilities were recorded."""
     found = {
         name: certainty(stage, measured.dataset, measured.asked.codes, context.settings)
         for name, stage in measured.stages.items()
         if "probabilities" in stage
     }
-    if "after" in found:
-        keep_with_model(context, found["after"])
-    return {
-        "calibration": {name: one.calibration for name, one in found.items()},
-        "risk_coverage": {name: one.risk_coverage for name, one in found.items()},
-        "out_of_scope": {name: one.out_of_scope for name, one in found.items() if one.out_of_scope},
-        "abstention": found["after"].abstention if "after" in found else None,
-    }
+    if ArmName.AFTER in found:
+        keep_with_model(context, found[ArmName.AFTER])
+    return found
 
 
-def _seeds(context: StageContext, measured: _Measured) -> list[Seed]:
+def _seeds(context: StageContext, measured: _Measured) -> tuple[Seed, ...]:
     """What each seed's model answered, in the order in which they were trained."""
-    trained, evaluated = context.result("train"), measured.stages["after"]
+    trained, evaluated = context.result("train"), measured.stages[ArmName.AFTER]
     settings, asked = context.settings.train, measured.asked
     one = {
         "seed": settings.seed,
@@ -207,40 +213,50 @@ def _seeds(context: StageContext, measured: _Measured) -> list[Seed]:
     for training in trained.get("seeds", [one]):
         answers = of_seed.get(training["seed"], evaluated["answers"])
         given = [answers[item.id] for item in measured.test]
-        arm = scores("after", asked.kinds, asked.true, given, asked.groups)
+        arm = scores(ArmName.AFTER, asked.kinds, asked.true, given, asked.groups)
         rows.append(
             Seed(
                 seed=training["seed"],
                 used=training["seed"] == trained.get("seed", settings.seed),
-                accuracy=arm["accuracy"],
-                macro_f1=arm["macro_f1"],
+                accuracy=arm.accuracy,
+                macro_f1=arm.macro_f1,
                 validation_loss=training["validation_loss"],
                 adapter_sha256=training["adapter_sha256"],
             )
         )
-    return rows
+    return tuple(rows)
 
 
-def _answers(measured: _Measured, calibrated: Mapping[str, Calibration]) -> list[Answer]:
-    rows = {name: _sure(measured, name, calibrated.get(name)) for name in measured.stages}
-    return [
+def _answers(measured: _Measured, certainties: Mapping[ArmName, Certainty]) -> tuple[Answer, ...]:
+    rows = {name: _sure(measured, name, certainties.get(name)) for name in measured.stages}
+    return tuple(
         Answer(
             source=item.source,
             kind=item.kind,
-            before=measured.answers["before"][number],
-            after=measured.answers["after"][number],
-            before_probability=rows["before"][number],
-            after_probability=rows["after"][number],
+            before=measured.answers[ArmName.BEFORE][number],
+            after=measured.answers[ArmName.AFTER][number],
+            before_probability=rows[ArmName.BEFORE][number],
+            after_probability=rows[ArmName.AFTER][number],
         )
         for number, item in enumerate(measured.test)
-    ]
+    )
 
 
-def _sure(measured: _Measured, name: str, calibrated: Calibration | None) -> Sequence[float | None]:
+def _changes(answers: Sequence[Answer], test: Sequence[Item]) -> tuple[Change, ...]:
+    return tuple(
+        Change(**asdict(answer), text=item.text)
+        for answer, item in zip(answers, test, strict=True)
+        if (answer.before == item.kind) != (answer.after == item.kind)
+    )
+
+
+def _sure(
+    measured: _Measured, name: ArmName, certainty: Certainty | None
+) -> Sequence[float | None]:
     """How probable each test note's answer is, with the temperature that `classify` uses, too."""
-    if calibrated is None:
+    if certainty is None:
         return [None] * len(measured.test)
     recorded = measured.stages[name]["probabilities"]
     rows = np.array([recorded[item.id] for item in measured.test])
-    heat = calibrated["temperature"]
+    heat = certainty.calibration.temperature
     return cast(list[float], (rows if heat is None else scaled(rows, heat)).max(axis=1).tolist())

@@ -8,7 +8,7 @@ from nightschool.config.settings import Settings
 from nightschool.notes.dataset import Dataset
 from nightschool.scoring.cheap_baselines import majority, tfidf_lr
 from nightschool.stages.server_arm import ask_server
-from nightschool.stats.results import ArmName
+from nightschool.stats.terms import ArmName
 
 if TYPE_CHECKING:
     from nightschool.stages.context import StageContext
@@ -36,7 +36,7 @@ def wanted(settings: Settings) -> tuple[list[ArmName], dict[str, str]]:
         why_not["server"] = "server.url names no server"
     if settings.train.quick_minutes:
         why_not = dict.fromkeys(_SLOW, "left out by --quick") | why_not
-    arms: list[ArmName] = list(dict.fromkeys(settings.ladder.arms))
+    arms: list[ArmName] = [ArmName(arm) for arm in dict.fromkeys(settings.ladder.arms)]
     absent: dict[str, str] = {
         name: f"absent: {why}" for name, why in why_not.items() if name in arms
     }
@@ -57,12 +57,12 @@ def ladder(context: StageContext, dataset: Dataset) -> Ladder:
     answers: dict[ArmName, list[str]] = {}
     notes: dict[str, str] = {}
     for name in names:
-        if name == "majority":
+        if name == ArmName.MAJORITY:
             own = [item.kind for item in known if not item.origin]
             answers[name] = majority(own, len(test))
-        elif name == "tfidf-lr":
+        elif name == ArmName.TFIDF_LR:
             answers[name] = tfidf_lr(texts, kinds, [item.text for item in test])
-        elif name == "server":
+        elif name == ArmName.SERVER:
             answers[name], notes[name] = ask_server(context, dataset.kinds, test)
         elif arm := measured.get("arms", {}).get(name):
             answers[name] = [arm["answers"][item.id] for item in test]

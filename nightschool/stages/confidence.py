@@ -47,7 +47,7 @@ def certainty(
     rows = _rows(stage["probabilities"], test, len(number))
     validation = _rows(stage.get("validation", {}), watched, len(number))
     calibrated = calibration((validation, known), (rows, true), codes)
-    heat = calibrated["temperature"]
+    heat = calibrated.temperature
     if heat is not None:
         rows, validation = scaled(rows, heat), scaled(validation, heat)
     kind = none_kind(dataset.kinds, settings.notes.none)
@@ -83,8 +83,8 @@ def keep_with_model(context: StageContext, found: Certainty) -> None:
         card,
         {
             **model,
-            "temperature": found.calibration["temperature"],
-            "threshold": found.abstention["threshold"],
+            "temperature": found.calibration.temperature,
+            "threshold": found.abstention.threshold,
         },
     )
 

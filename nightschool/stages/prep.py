@@ -191,7 +191,7 @@ def compare(context: StageContext) -> Ending:
     report = make_report(context)
     page = write_report(report, context.folder / "report")
     return {
-        "decision": report["decision"],
-        "reason": f"{report['decision']}: {report['reason']}",
+        "decision": report.decision,
+        "reason": f"{report.decision}: {report.reason}",
         "page": str(page.relative_to(context.school.root)),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,13 @@ from nightschool.config.settings_template import template
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import Dataset
 from nightschool.reports.night_summary import spans
+from nightschool.stats.results import (
+    DatasetSummary,
+    RecordedChoice,
+    RecordedSpan,
+    TimelineEntry,
+    Training,
+)
 
 if TYPE_CHECKING:
     from nightschool.stages.context import StageContext
@@ -28,54 +35,75 @@ _PACKAGES = (
 )
 
 
-def provenance(context: StageContext, dataset: Dataset, groups: Sequence[str]) -> dict[str, Any]:
-    """The report's keys `base` to `versions`; `groups` are those of the test notes."""
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The fields of `Report` that record where its numbers come from."""
+
+    created: str
+    dataset: DatasetSummary
+    training: Training
+    chosen: tuple[RecordedChoice, ...]
+    night: tuple[RecordedSpan, ...]
+    timeline: tuple[TimelineEntry, ...]
+    settings: str
+    versions: Mapping[str, str]
+
+
+def provenance(context: StageContext, dataset: Dataset, groups: Sequence[str]) -> Provenance:
+    """What the stages, the ledger and the installed packages record of a run; `groups` are those of
+    the test notes."""
     prepared, trained = context.result("prep"), context.result("train")
     before, after = context.result("baseline"), context.result("evaluate")
     now = time.time()
     chosen = {choice["name"]: choice for stage in (before, trained) for choice in stage["chosen"]}
-    return {
-        "kinds": list(dataset.kinds),
-        "base": context.settings.base,
-        "created": _iso(now),
-        "dataset": {
-            "fingerprint": dataset.fingerprint,
-            **{side: prepared[side] for side in ("train", "validation", "test")},
-            "made": prepared.get("made", 0),
-            "groups": len(set(groups)),
-            "cut": trained["cut"] + after["cut"],
-            "warnings": _warnings(prepared, trained, after),
-        },
-        "training": {
-            key: trained[key]
-            for key in ("steps", "seconds", "losses", "validation", "adapter_sha256")
-        },
-        "chosen": list(chosen.values()),
-        **_night(context, now),
-        "settings": template(context.settings.model_dump()),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
-    }
+    night, timeline = _night(context, now)
+    return Provenance(
+        created=_iso(now),
+        dataset=DatasetSummary(
+            fingerprint=dataset.fingerprint,
+            train=prepared["train"],
+            made=prepared.get("made", 0),
+            validation=prepared["validation"],
+            test=prepared["test"],
+            groups=len(set(groups)),
+            cut=trained["cut"] + after["cut"],
+            warnings=_warnings(prepared, trained, after),
+        ),
+        training=Training(
+            steps=trained["steps"],
+            seconds=trained["seconds"],
+            losses=tuple((step, loss) for step, loss in trained["losses"]),
+            validation=tuple((step, loss) for step, loss in trained["validation"]),
+            adapter_sha256=trained["adapter_sha256"],
+        ),
+        chosen=tuple(RecordedChoice(**choice) for choice in chosen.values()),
+        night=night,
+        timeline=timeline,
+        settings=template(context.settings.model_dump()),
+        versions={name: importlib.metadata.version(name) for name in _PACKAGES},
+    )
 
 
-def _warnings(*stages: Mapping[str, Any]) -> list[str]:
-    return [warning for stage in stages for warning in stage.get("warnings", [])]
+def _warnings(*stages: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(warning for stage in stages for warning in stage.get("warnings", []))
 
 
-def _night(context: StageContext, now: float) -> dict[str, Any]:
+def _night(
+    context: StageContext, now: float
+) -> tuple[tuple[RecordedSpan, ...], tuple[TimelineEntry, ...]]:
     with Ledger(context.school.ledger_file) as ledger:
         run, attempts = ledger.run(context.run), ledger.attempts_of(context.run)
         events, decisions = ledger.events(context.run), ledger.decisions_between(run.created, now)
-    return {
-        "night": [
-            {**asdict(span), "start": _iso(span.start), "end": _iso(span.end)}
-            for span in spans(attempts, run.created, now, decisions)
-        ],
-        "timeline": [
-            {"at": _iso(event.at), "event": event.message}
-            for event in events
-            if event.kind in ("state", "error")
-        ],
-    }
+    night = (
+        RecordedSpan(span.stage, _iso(span.start), _iso(span.end), span.state, span.reason)
+        for span in spans(attempts, run.created, now, decisions)
+    )
+    timeline = (
+        TimelineEntry(_iso(event.at), event.message)
+        for event in events
+        if event.kind in ("state", "error")
+    )
+    return tuple(night), tuple(timeline)
 
 
 def _iso(at: float) -> str:

@@ -61,12 +61,12 @@ def exposures_of_test(
     again = {look: int(found[1]) for look in adapters if (found := _IN_USE.fullmatch(look.what))}
     own = [look.run for look in adapters if look not in again]
     models = len(own) + len(set(again.values()) - set(own))
-    return {
-        "looks": len(looks),
-        "models": models,
-        "optimism": optimism(accuracy, notes, max(1, models)),
-        "by": [f"run {look.run}: {look.what}" for look in looks],
-    }
+    return TestExposures(
+        looks=len(looks),
+        models=models,
+        optimism=optimism(accuracy, notes, max(1, models)),
+        by=tuple(f"run {look.run}: {look.what}" for look in looks),
+    )
 
 
 def _fingerprint(dataset: Dataset) -> str:

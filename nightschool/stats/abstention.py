@@ -27,9 +27,9 @@ def risk_coverage(confidence: Floats, right: Bools) -> RiskCoverage:
     errors = np.cumsum(wrong)[ends]
     each = np.interp(np.arange(1, n + 1), np.append(0, ends + 1), np.append(0, errors))
     return RiskCoverage(
-        points=[
-            [(e + 1) / n, k / (e + 1)] for e, k in zip(ends.tolist(), errors.tolist(), strict=True)
-        ],
+        points=tuple(
+            ((e + 1) / n, k / (e + 1)) for e, k in zip(ends.tolist(), errors.tolist(), strict=True)
+        ),
         aurc=float((each / np.arange(1, n + 1)).mean()),
         risk=float(wrong.mean()),
     )
@@ -65,10 +65,10 @@ def sorting(
     of_none = kinds == _unsorted(none)
     return Sorting(
         accuracy=float(hits.mean()),
-        accuracy_ci=list(share(hits, codes)),
+        accuracy_ci=share(hits, codes),
         answered=float(given.mean()),
         right=float(hits[given].mean()) if given.any() else None,
-        right_ci=list(share(hits[given], codes[given])),
+        right_ci=share(hits[given], codes[given]),
         none_recall=float(hits[of_none].mean()) if of_none.any() else None,
         cost=float(_costs(answers, true, none, unsorted_cost).mean()),
     )
@@ -93,10 +93,10 @@ def out_of_scope(
         kind=kind,
         n=int(of_none.sum()),
         recall=float(answered[of_none].mean()),
-        recall_ci=list(share(answered[of_none], codes[of_none])),
+        recall_ci=share(answered[of_none], codes[of_none]),
         false_alarms=float(answered[~of_none].mean()) if not of_none.all() else 0.0,
         auroc=area,
-        auroc_ci=list(interval),
+        auroc_ci=interval,
     )
 
 

@@ -58,16 +58,16 @@ def reliability(rows: Floats, true: Sequence[int], codes: Codes) -> Reliability:
     """
     confidence, right = rows.max(axis=1), rows.argmax(axis=1) == np.asarray(true)
     bin_ = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    bins = [
+    bins = tuple(
         Bin(
             confidence=float(confidence[its].mean()),
             accuracy=float(right[its].mean()),
-            accuracy_ci=list(share(right[its], codes[its])),
+            accuracy_ci=share(right[its], codes[its]),
             n=int(its.sum()),
         )
         for its in (bin_ == number for number in range(BINS))
         if its.any()
-    ]
+    )
     drawn = np.random.default_rng(0).random((_SIMULATED, len(rows))) < confidence
     likely = np.log(np.maximum(rows[np.arange(len(rows)), list(true)], _LEAST))
     return Reliability(

@@ -9,7 +9,8 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from nightschool.stats.intervals import codes_of, share
 from nightschool.stats.macro_f1 import f1_counts, macro_f1, macro_f1_interval
-from nightschool.stats.results import Arm, ArmName, KindScores
+from nightschool.stats.results import Arm, KindScores
+from nightschool.stats.terms import ArmName
 
 
 def scores(
@@ -18,6 +19,7 @@ def scores(
     true: Sequence[str],
     answers: Sequence[str],
     groups: Sequence[str],
+    after_better: float | None = None,
 ) -> Arm:
     """Measure one arm's answers; an answer that is none of `kinds` is wrong.
 
@@ -41,16 +43,16 @@ def scores(
         per_kind[name_] = KindScores(
             precision=float(precision[i]),
             recall=float(recall[i]),
-            recall_ci=list(share(hits[its], codes[its])),
+            recall_ci=share(hits[its], codes[its]),
             f1=float(f1[i]),
             n=int(n[i]),
         )
     return Arm(
         name=name,
         accuracy=float(hits.mean()),
-        accuracy_ci=list(share(hits, codes)),
+        accuracy_ci=share(hits, codes),
         macro_f1=float(macro_f1(f1_counts(kinds, true, answers, codes).sum(axis=0))),
-        macro_f1_ci=list(macro_f1_interval(kinds, true, answers, codes)),
+        macro_f1_ci=macro_f1_interval(kinds, true, answers, codes),
         per_kind=per_kind,
         confusion={
             kind: {
@@ -60,5 +62,5 @@ def scores(
             }
             for i, kind in enumerate(kinds)
         },
-        after_better=None,
+        after_better=after_better,
     )

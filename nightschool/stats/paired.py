@@ -44,11 +44,9 @@ def paired(
         p_worse=1 - sign_flip(-difference, codes),
         design_effect=design_effect(difference - delta, codes),
         delta_accuracy=delta,
-        delta_ci=list(interval),
+        delta_ci=interval,
         delta_macro_f1=macro,
-        delta_macro_f1_ci=list(
-            macro_interval if macro_interval[0] < macro_interval[1] else interval
-        ),
+        delta_macro_f1_ci=macro_interval if macro_interval[0] < macro_interval[1] else interval,
     )
 
 

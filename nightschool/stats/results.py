@@ -1,58 +1,64 @@
-"""The report as plain data: what `nightschool report --json` prints and every file here reads.
+"""The report of a run, as types: what `report.json` holds and `nightschool report --json` prints.
 
-Shares, scores, probabilities and intervals are fractions from 0 to 1; differences (`delta_*`) are
-fractions from -1 to 1, after minus before. Intervals are [low, high] at 95 %, by group. Times are
-ISO 8601 with an offset. Every number is finite. All keys are always there; lists may be empty, and a
-value is None (an interval empty) where it was not measured.
+A field's name is its key in the JSON. Shares, scores, probabilities and interval bounds are fractions
+from 0 to 1; differences (`delta_*`) are fractions from -1 to 1, after minus before. Intervals are
+(low, high) at 95 %, by group. Times are ISO 8601 with an offset. Every stored number is finite. What was
+not measured is None, or an empty sequence.
+
+`reports.report_file` validates what it reads against these types.
 """
 
-from typing import Literal, TypedDict
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nightschool.stats.terms import ArmName, CheckName, Decision, Reference, SpanState
 
 FORMAT = 2
+"""The version of these types; `Report.format` stores it."""
 
-ArmName = Literal[
-    "majority", "tfidf-lr", "features-lr", "embeddings-lr", "zero-shot", "few-shot", "server",
-    "before", "after",
-]  # fmt: skip
-CHEAP_ARMS: tuple[ArmName, ...] = ("majority", "tfidf-lr", "features-lr", "embeddings-lr")
-"""What costs seconds to train and next to nothing to use."""
-Decision = Literal["promote", "keep", "inconclusive"]
-CheckName = Literal["better", "macro-F1", "kinds", "none", "cheap arms"]
-Reference = Literal["before", "champion"]
+Interval = tuple[float, float]
+OptionalInterval = Interval | tuple[()]
+"""An interval, or () where it was not measured."""
 
 
-class KindScores(TypedDict):
-    """One arm's scores on one kind; `n` is how many test notes are truly of this kind."""
+@dataclass(frozen=True, slots=True)
+class KindScores:
+    """One arm's scores on one kind; `n` is the number of test notes of this kind."""
 
     precision: float
     recall: float
-    recall_ci: list[float]
+    recall_ci: OptionalInterval
     f1: float
     n: int
 
 
-class Arm(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Arm:
     """One classifier on the test notes; `confusion` counts true kind -> predicted kind.
 
-    `after_better` is the probability that the night's model is better than this arm: see `Paired`.
+    `after_better` is the probability that `after` is better than this arm: see `Paired.p_better`.
     """
 
     name: ArmName
     accuracy: float
-    accuracy_ci: list[float]
+    accuracy_ci: Interval
     macro_f1: float
-    macro_f1_ci: list[float]
-    per_kind: dict[str, KindScores]
-    confusion: dict[str, dict[str, int]]
+    macro_f1_ci: OptionalInterval
+    per_kind: Mapping[str, KindScores]
+    confusion: Mapping[str, Mapping[str, int]]
     after_better: float | None
 
 
-class Paired(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Paired:
     """New answers against earlier ones, note by note: `wins` were fixed, `losses` were broken.
 
-    `p_better` is the probability that the new ones are better, by group and under the prior most
-    sceptical of it: at least that. `p_worse` is the same for worse; the two need not sum to 1.
-    `design_effect` is by how much groups widen the variance. `mcnemar_p` takes notes for independent.
+    `p_better` is a lower bound of the probability that the new model is better: by group, under the
+    prior least favourable to it. `p_worse` is the same for worse; the two need not sum to 1.
+    `design_effect` is the factor by which groups widen the variance. `mcnemar_p` treats notes as
+    independent.
     """
 
     wins: int
@@ -62,13 +68,14 @@ class Paired(TypedDict):
     p_worse: float
     design_effect: float
     delta_accuracy: float
-    delta_ci: list[float]
+    delta_ci: Interval
     delta_macro_f1: float
-    delta_macro_f1_ci: list[float]
+    delta_macro_f1_ci: OptionalInterval
 
 
-class Check(TypedDict):
-    """One condition of the decision. `settled` is whether more test notes would hardly change it."""
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of the decision. `settled`: more test notes would hardly change its result."""
 
     reference: Reference
     name: CheckName
@@ -77,9 +84,12 @@ class Check(TypedDict):
     detail: str
 
 
-class Champion(TypedDict):
-    """The model in use before this run: compared on the same test notes, or why it was not, or not on all
-    of them."""
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """The model in use before this run, compared on the same test notes.
+
+    `why_not` explains why it was compared on part of them only, or not at all.
+    """
 
     run: int
     accuracy: float | None
@@ -87,29 +97,35 @@ class Champion(TypedDict):
     why_not: str
 
 
-class Bin(TypedDict):
-    """Notes of similar confidence: the mean of it, the share that is right, and how many they are."""
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Notes of similar confidence: its mean, the share of right answers, and the number of notes."""
 
     confidence: float
     accuracy: float
-    accuracy_ci: list[float]
+    accuracy_ci: Interval
     n: int
 
 
-class Reliability(TypedDict):
-    """How far probabilities can be believed. `ece_by_chance` is what as many notes with perfectly
-    believable probabilities would show; `log_loss` is in nats a note."""
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How well probabilities match the share of right answers.
 
-    bins: list[Bin]
+    `ece_by_chance` is the expected calibration error that perfect probabilities would show on as many
+    notes; `log_loss` is in nats per note.
+    """
+
+    bins: tuple[Bin, ...]
     ece: float
     ece_by_chance: float
     log_loss: float
 
 
-class Calibration(TypedDict):
-    """On the test notes, as the model says it and with the temperature that validation gave.
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Reliability on the test notes, without (`plain`) and with (`scaled`) the fitted temperature.
 
-    `validation` is how many notes that was fitted on; without any, temperature and `scaled` are None.
+    The temperature is fitted on `validation` notes; without any, it and `scaled` are None.
     """
 
     temperature: float | None
@@ -118,34 +134,43 @@ class Calibration(TypedDict):
     scaled: Reliability | None
 
 
-class RiskCoverage(TypedDict):
-    """[coverage, risk] pairs, the surest notes first: the share that is answered, and of that what is
-    wrong. `aurc` is the area under them; `risk` is that of answering all."""
+@dataclass(frozen=True, slots=True)
+class RiskCoverage:
+    """(coverage, risk) points, the most confident notes first.
 
-    points: list[list[float]]
+    Coverage is the share of notes answered, risk the share of those answers that are wrong. `aurc` is
+    the area under the curve; `risk` is the risk at full coverage.
+    """
+
+    points: tuple[tuple[float, float], ...]
     aurc: float
     risk: float
 
 
-class Sorting(TypedDict):
-    """What an owner gets on the test notes: `answered` is the share that is given a kind other than
-    none, `right` the share of those that is right, `cost` the mean cost of a note."""
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """The test notes sorted with a threshold.
+
+    `answered` is the share of notes that get a kind other than none, `right` the share of these that
+    are right, `cost` the mean cost per note.
+    """
 
     accuracy: float
-    accuracy_ci: list[float]
+    accuracy_ci: Interval
     answered: float
     right: float | None
-    right_ci: list[float]
+    right_ci: Interval
     none_recall: float | None
     cost: float
 
 
-class Abstention(TypedDict):
-    """Below `threshold` a note is left unsorted (none). The threshold is that with the least cost on
-    `validation` notes, where a wrong kind costs 1 and a note that is left unsorted `unsorted_cost`.
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """The threshold: notes whose answer is less probable stay unsorted (none).
 
-    Its place on the curve of `RiskCoverage`: the answers to `coverage` of the notes stand, whatever they
-    are, and `risk` of these are wrong (None where none stands).
+    It has the lowest cost on `validation` notes, where a wrong kind costs 1 and an unsorted note
+    `unsorted_cost`. `coverage` and `risk` are its point on the curve of `RiskCoverage`; `risk` is None
+    where no answer is above the threshold.
     """
 
     threshold: float
@@ -158,36 +183,40 @@ class Abstention(TypedDict):
     thresholded: Sorting
 
 
-class OutOfScope(TypedDict):
-    """How well notes of the kind none are told from all others: `n` of them among the test notes.
+@dataclass(frozen=True, slots=True)
+class OutOfScope:
+    """How well a model separates the `n` test notes of the kind none from all others.
 
-    `recall` is the share of them that is answered none, `false_alarms` the share of the others that
-    is; `auroc` ranks notes by the probability of their likeliest real kind.
+    `recall` is the share of them answered none, `false_alarms` the share of the others answered none;
+    `auroc` ranks notes by the probability of their most probable real kind.
     """
 
     kind: str
     n: int
     recall: float
-    recall_ci: list[float]
+    recall_ci: Interval
     false_alarms: float
     auroc: float | None
-    auroc_ci: list[float]
+    auroc_ci: Interval
 
 
-class TestExposures(TypedDict):
-    """How often these test notes were looked at: by all that answered them, and by trained models.
+@dataclass(frozen=True, slots=True)
+class TestExposures:
+    """The test exposures of these test notes: their number, and that of the trained models among them.
 
-    `optimism` is by how much the best of so many equally good models looks better than it is.
+    `optimism` is the expected gain in accuracy that choosing the best of as many equally good models
+    would feign. `by` names each exposure.
     """
 
     looks: int
     models: int
     optimism: float
-    by: list[str]
+    by: tuple[str, ...]
 
 
-class Seed(TypedDict):
-    """One training of the run; `validation_loss` is its best, in nats."""
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """One training of the run; `validation_loss` is its lowest, in nats."""
 
     seed: int
     used: bool
@@ -197,9 +226,10 @@ class Seed(TypedDict):
     adapter_sha256: str
 
 
-class DatasetSummary(TypedDict):
-    """What the run learnt from and was tested on; `made` of the training notes were made from others, `cut`
-    notes were cut at max_tokens, and the test notes are of `groups` groups of near-copies."""
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """The size of each split. `made` of the training notes are augmentations; `cut` notes are longer
+    than max_tokens; the test notes come from `groups` groups of near-duplicates."""
 
     fingerprint: str
     train: int
@@ -208,12 +238,15 @@ class DatasetSummary(TypedDict):
     test: int
     groups: int
     cut: int
-    warnings: list[str]
+    warnings: tuple[str, ...]
 
 
-class Answer(TypedDict):
-    """A test note's true kind, both answers, and each model's probability of its own answer, corrected by
-    its temperature where validation gave one."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A test note's true kind, and both models' answers with their probabilities.
+
+    Probabilities are scaled by the fitted temperature where there is one.
+    """
 
     source: str
     kind: str
@@ -223,99 +256,103 @@ class Answer(TypedDict):
     after_probability: float | None
 
 
+@dataclass(frozen=True, slots=True)
 class Change(Answer):
-    """A test note whose answer became right (fixed) or wrong (broke), with its text."""
+    """A test note that was fixed or broken, with its text."""
 
     text: str
 
 
-class Training(TypedDict):
-    """`losses` and `validation` are [optimizer step, loss] pairs; `seconds` is training time."""
+@dataclass(frozen=True, slots=True)
+class Training:
+    """`losses` and `validation` are (optimizer step, loss) pairs; `seconds` is training time."""
 
     steps: int
     seconds: float
-    losses: list[list[float]]
-    validation: list[list[float]]
+    losses: tuple[tuple[int, float], ...]
+    validation: tuple[tuple[int, float], ...]
     adapter_sha256: str
 
 
-class RecordedChoice(TypedDict):
-    """A value that the program chose by itself, and why."""
+@dataclass(frozen=True, slots=True)
+class RecordedChoice:
+    """A value that the program chose, and why."""
 
     name: str
     value: str
     reason: str
 
 
-class TimelineEntry(TypedDict):
-    """Something that happened to the run."""
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """An event of the run's log."""
 
     at: str
     event: str
 
 
-class Stretch(TypedDict):
-    """A stretch of the run: `stage` worked, or for `reason` (as the ledger has it) it stepped aside or
-    waited for its time."""
+@dataclass(frozen=True, slots=True)
+class RecordedSpan:
+    """A span of the run's time. `reason` is why it did not work, as the ledger records it."""
 
     stage: str
     start: str
     end: str
-    state: Literal["worked", "aside", "waited"]
+    state: SpanState
     reason: str
 
 
-class Report(TypedDict):
-    """One run, measured before and after. `settings` is the school's TOML text.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run, measured before and after training.
 
-    `arm_notes` says by arm how it was made, what went wrong with it, or why it is absent.
-
-    `more_notes` is about how many more test notes would settle an inconclusive decision; None where
-    it is settled, or where no number within reach would. `rivals` are the cheap arms that the night's
-    model does not beat, those first that are better beyond chance, then the most accurate. `calibration`,
-    `risk_coverage` and `out_of_scope` are by arm, for those whose probabilities are known.
+    `arm_notes`: how an arm was made, what went wrong with it, or why it is absent.
+    `more_notes`: roughly how many more test notes would settle an inconclusive decision; None where it
+    is settled, or where no feasible number would.
+    `rivals`: the cheap arms that the challenger does not beat; those that are significantly better come
+    first, then the most accurate.
+    `calibration`, `risk_coverage`, `out_of_scope`: for the arms whose probabilities are known.
+    `night`: the run's time in spans; `timeline`: its log. `settings`: the school's settings as TOML.
     """
 
     format: int
     run: int
     items: int
-    arms: list[Arm]
-    arm_notes: dict[str, str]
+    arms: tuple[Arm, ...]
+    arm_notes: Mapping[str, str]
     paired: Paired
     decision: Decision
     reason: str
-    checks: list[Check]
+    checks: tuple[Check, ...]
     more_notes: int | None
-    rivals: list[ArmName]
+    rivals: tuple[ArmName, ...]
     champion: Champion | None
-    calibration: dict[str, Calibration]
-    risk_coverage: dict[str, RiskCoverage]
-    out_of_scope: dict[str, OutOfScope]
+    calibration: Mapping[ArmName, Calibration]
+    risk_coverage: Mapping[ArmName, RiskCoverage]
+    out_of_scope: Mapping[ArmName, OutOfScope]
     abstention: Abstention | None
     looks: TestExposures
-    seeds: list[Seed]
-    kinds: list[str]
+    seeds: tuple[Seed, ...]
+    kinds: tuple[str, ...]
     base: str
     created: str
     dataset: DatasetSummary
-    answers: list[Answer]
-    changes: list[Change]
+    answers: tuple[Answer, ...]
+    changes: tuple[Change, ...]
     training: Training
-    chosen: list[RecordedChoice]
-    night: list[Stretch]
-    timeline: list[TimelineEntry]
+    chosen: tuple[RecordedChoice, ...]
+    night: tuple[RecordedSpan, ...]
+    timeline: tuple[TimelineEntry, ...]
     settings: str
-    versions: dict[str, str]
+    versions: Mapping[str, str]
 
+    def find_arm(self, name: ArmName) -> Arm | None:
+        """The arm of that name, or None if it was not measured."""
+        return next((arm for arm in self.arms if arm.name == name), None)
 
-def find_arm(report: Report, name: ArmName) -> Arm | None:
-    """The arm of that name, or None: a baseline may be missing."""
-    return next((arm for arm in report["arms"] if arm["name"] == name), None)
-
-
-def arm_of(report: Report, name: ArmName) -> Arm:
-    """The arm of that name. ValueError if the report lacks it."""
-    found = find_arm(report, name)
-    if found is None:
-        raise ValueError(f"the report of run {report['run']} has no arm {name!r}")
-    return found
+    def arm(self, name: ArmName) -> Arm:
+        """The arm of that name. ValueError if it was not measured."""
+        arm = self.find_arm(name)
+        if arm is None:
+            raise ValueError(f"the report of run {self.run} has no arm {name.value!r}")
+        return arm

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from nightschool.config import files
 from nightschool.config.errors import LearningError
 from nightschool.ledger.records import Stage, StageName
-from nightschool.stats.results import Decision
+from nightschool.stats.terms import Decision
 
 VERSION = 1
 """Written into every result; a file without a version is from before there were versions."""

@@ -1,18 +1,27 @@
 """The page is whole in itself, trusts no text, and claims nothing that n does not carry."""
 
 import re
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nightschool.reports.charts.draw import draw
 from nightschool.reports.charts.palette import DARK, LIGHT
 from nightschool.reports.page import LONGEST_EXCERPT, excerpt, render
+from nightschool.reports.report_file import parse
 from nightschool.reports.text.verdict import verdict
-from nightschool.stats.results import Decision, Report, arm_of
-from tests.reports.page_examples import everything, the_least, with_kinds
-from tests.reports.reports_example import HOSTILE_KIND, HOSTILE_TEXT, THIN_KIND
+from nightschool.stats.results import Report
+from nightschool.stats.terms import ArmName, Decision
+
+Data = dict[str, Any]
+
+HOSTILE_TEXT = (
+    '</blockquote><script src="https://evil.example/x.js"></script>'
+    "<img src=http://evil.example/p.png onerror=alert(1)> {{ 7 * 7 }}"
+)
 
 
 class Page(HTMLParser):
@@ -66,11 +75,11 @@ def test_nothing_is_loaded_from_elsewhere(html: str, page: Page) -> None:
     assert "default-src 'none'" in html
 
 
-def test_hostile_text_is_shown_as_text(html: str, page: Page) -> None:
+def test_hostile_text_is_shown_as_text(html: str, page: Page, hostile_kind: str) -> None:
     assert "<script" not in html
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
     assert HOSTILE_TEXT in page.words
-    assert HOSTILE_KIND in page.words
+    assert hostile_kind in page.words
 
 
 def test_japanese_text_is_shown_as_it_is(html: str) -> None:
@@ -82,7 +91,7 @@ def test_the_verdict_is_the_headline_and_the_decision_follows(page: Page, report
     title, eyebrow, _created, headline, badge, reason = page.words[:6]
     assert title == "Run 3: promote | nightschool report"
     assert eyebrow.startswith("nightschool, run 3")
-    assert (headline, badge, reason) == (verdict(report), "Promote", report["reason"])
+    assert (headline, badge, reason) == (verdict(report), "Promote", report.reason)
 
 
 def test_both_colour_schemes_are_there(html: str) -> None:
@@ -108,14 +117,16 @@ def test_sections_come_in_order(page: Page) -> None:
     ]
 
 
-def test_no_f1_is_claimed_of_a_kind_with_few_notes(page: Page, report: Report) -> None:
+def test_no_f1_is_claimed_of_a_kind_with_few_notes(
+    page: Page, report: Report, thin_kind: str
+) -> None:
     assert [value for _, _, value in page.attributes].count("thin") == 1
-    for name in ("before", "after"):
-        assert arm_of(report, name)["per_kind"][THIN_KIND]["f1"] > 0
+    for name in (ArmName.BEFORE, ArmName.AFTER):
+        assert report.arm(name).per_kind[thin_kind].f1 > 0
     row = page.after("Per kind")
-    place = row.index(THIN_KIND)
+    place = row.index(thin_kind)
     assert row[place : place + 7] == [
-        THIN_KIND, "4", "1 of 4", "5 to 45 %", "2 of 4", "30 to 70 %", "n too small",
+        thin_kind, "4", "1 of 4", "5 to 45 %", "2 of 4", "30 to 70 %", "n too small",
     ]  # fmt: skip
 
 
@@ -128,7 +139,7 @@ def test_a_kind_with_enough_notes_shows_recall_its_interval_and_f1(page: Page) -
 
 
 def test_changes_past_the_eighth_are_folded(page: Page, report: Report) -> None:
-    fixed = [change for change in report["changes"] if change["after"] == change["kind"]]
+    fixed = [change for change in report.changes if change.after == change.kind]
     assert page.after("Fixed")[0] == str(len(fixed))
     assert f"{len(fixed) - 8} more" in page.words
     assert page.after("Broke")[0] == "1"
@@ -144,18 +155,16 @@ def test_long_notes_are_cut_to_an_excerpt() -> None:
 
 def test_what_it_takes_to_reproduce_is_there(page: Page, report: Report) -> None:
     end = page.after("How to reproduce")
-    assert report["base"] in end
-    assert report["dataset"]["fingerprint"] in end
-    assert report["training"]["adapter_sha256"] in end
-    assert report["settings"].strip() in end
-    assert all(choice["reason"] in end for choice in report["chosen"])
+    assert report.base in end
+    assert report.dataset.fingerprint in end
+    assert report.training.adapter_sha256 in end
+    assert report.settings.strip() in end
+    assert all(choice.reason in end for choice in report.chosen)
     assert "nightschool 0.1.0, torch 2.9.0, transformers 5.0.1, python 3.11.7" in end
 
 
-def test_a_run_without_losses_and_changes_still_has_a_page(
-    unlogged: Report, tmp_path: Path
-) -> None:
-    html = render(unlogged, draw(unlogged, tmp_path))
+def test_a_run_without_losses_and_changes_still_has_a_page(unlogged: Data, tmp_path: Path) -> None:
+    html = render(parse(unlogged), draw(parse(unlogged), tmp_path))
     page = Page(html)
     assert "No answer became right." in page.words and "No answer became wrong." in page.words
     assert "No loss was recorded." in html
@@ -171,8 +180,8 @@ def _alts(page: Page) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Page:
-    return _page(everything(), tmp_path_factory.mktemp("full"))
+def full(full_report: Report, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    return _page(full_report, tmp_path_factory.mktemp("full"))
 
 
 def test_every_check_is_shown_with_what_was_asked_and_found(full: Page) -> None:
@@ -196,10 +205,10 @@ def test_every_arm_has_both_intervals_and_how_probably_it_is_beaten(full: Page) 
     assert words[place + 1 : place + 5] == ["80 %", "68 to 89 %", "0.76", "0.60 to 0.86"]
 
 
-def test_a_change_says_how_sure_each_answer_was(full: Page) -> None:
+def test_a_change_says_how_sure_each_answer_was(full: Page, hostile_kind: str) -> None:
     words = full.after("Broke")
     place = words.index("before")
-    assert words[place : place + 6] == ["before", "journal", "31 %", "after", HOSTILE_KIND, "55 %"]
+    assert words[place : place + 6] == ["before", "journal", "31 %", "after", hostile_kind, "55 %"]
 
 
 def test_every_picture_tells_its_figures_in_words(full: Page) -> None:
@@ -224,15 +233,15 @@ def test_the_champion_seeds_none_and_looks_are_told(full: Page) -> None:
     assert "makes the model less sure of itself" in told
 
 
-def test_a_champion_that_was_not_compared_says_why(report: Report, tmp_path: Path) -> None:
+def test_a_champion_that_was_not_compared_says_why(data: Data, tmp_path: Path) -> None:
     why = "its base model is another one"
-    report["champion"] = {"run": 2, "accuracy": None, "paired": None, "why_not": why}
-    told = " ".join(_page(report, tmp_path).after("The model in use"))
+    data["champion"] = {"run": 2, "accuracy": None, "paired": None, "why_not": why}
+    told = " ".join(_page(parse(data), tmp_path).after("The model in use"))
     assert told.startswith(f"This night was not compared with run 2: {why}.")
 
 
-def test_what_was_not_measured_is_left_out(tmp_path: Path) -> None:
-    page = _page(the_least(), tmp_path)
+def test_what_was_not_measured_is_left_out(minimal_report: Report, tmp_path: Path) -> None:
+    page = _page(minimal_report, tmp_path)
     headings = [words for tag, words in page.text if tag == "h2"]
     assert headings == [
         "Before and after", "Per kind", "What is taken for what", "What changed", "Training",
@@ -243,13 +252,15 @@ def test_what_was_not_measured_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("decision", ["promote", "keep", "inconclusive"])
-def test_each_decision_has_its_badge(report: Report, decision: Decision) -> None:
-    report["decision"] = decision
-    assert f'class="badge {decision}">{decision.capitalize()}<' in render(report, {})
+def test_each_decision_has_its_badge(data: Data, decision: Decision) -> None:
+    data["decision"] = decision
+    assert f'class="badge {decision}">{decision.capitalize()}<' in render(parse(data), {})
 
 
-def test_many_kinds_are_folded_and_their_worst_mix_ups_listed(tmp_path: Path) -> None:
-    page = _page(with_kinds([f"intent {place:03d}" for place in range(150)]), tmp_path)
+def test_many_kinds_are_folded_and_their_worst_mix_ups_listed(
+    report_with_kinds: Callable[[Sequence[str]], Report], tmp_path: Path
+) -> None:
+    page = _page(report_with_kinds([f"intent {place:03d}" for place in range(150)]), tmp_path)
     assert "126 more kinds" in page.words
     words = page.after("Taken for")
     assert words[1:4] == ["intent 000", "intent 001", "2"]

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from nightschool.reports.text.report_tables import before_after, checks, per_kin
 from nightschool.reports.text.verdict import verdict
 from nightschool.stats.results import Report
 
+Data = dict[str, Any]
+
 # The keys of the first contract.
 FIRST = (
     "run", "items", "arms", "paired", "decision", "reason", "kinds", "base", "created", "dataset",
@@ -23,10 +26,9 @@ FIRST = (
 )  # fmt: skip
 
 
-def first_of(report: Report) -> dict[str, Any]:
-    """The report as the first version wrote it."""
-    report = copy.deepcopy(report)
-    old: dict[str, Any] = {key: report[key] for key in FIRST}  # type: ignore[literal-required]
+def first_of(data: Data) -> Data:
+    """The report in format 1."""
+    old = copy.deepcopy({key: data[key] for key in FIRST})
     for arm in old["arms"]:
         del arm["macro_f1_ci"], arm["after_better"]
         for scores in arm["per_kind"].values():
@@ -40,9 +42,9 @@ def first_of(report: Report) -> dict[str, Any]:
 
 
 @pytest.fixture
-def old(report: Report, tmp_path: Path) -> Path:
+def old(data: Data, tmp_path: Path) -> Path:
     file = tmp_path / "report.json"
-    file.write_text(json.dumps(first_of(report)), encoding="utf-8")
+    file.write_text(json.dumps(first_of(data)), encoding="utf-8")
     return file
 
 
@@ -50,15 +52,17 @@ def test_a_written_report_reads_back_equal(written: Path, report: Report) -> Non
     assert read(written / "report.json") == report
 
 
-def test_an_earlier_report_has_every_key_of_this_contract(old: Path, report: Report) -> None:
+def test_an_earlier_report_has_every_key_of_this_contract(
+    old: Path, data: Data, report: Report
+) -> None:
     found = read(old)
-    assert set(found) == set(report)
-    for mine, theirs in zip(report["arms"], found["arms"], strict=True):
-        assert set(mine) == set(theirs)
-    for key in ("paired", "dataset", "looks"):
-        assert set(found[key]) == set(report[key])  # type: ignore[literal-required]
+    assert asdict(found).keys() == data.keys()
+    for mine, theirs in zip(report.arms, found.arms, strict=True):
+        assert (mine.name, mine.accuracy) == (theirs.name, theirs.accuracy)
+        assert (theirs.macro_f1_ci, theirs.after_better) == ((), None)
+    assert (found.paired.wins, found.dataset.groups, found.looks.looks) == (21, 56, 0)
     exact = binomtest(21, 22, alternative="greater").pvalue
-    assert found["paired"]["p_better"] == pytest.approx(1 - exact)
+    assert found.paired.p_better == pytest.approx(1 - exact)
 
 
 def test_an_earlier_report_is_shown(old: Path, tmp_path: Path) -> None:
@@ -70,26 +74,26 @@ def test_an_earlier_report_is_shown(old: Path, tmp_path: Path) -> None:
 
 
 def test_an_earlier_report_with_as_good_a_word_count_model_names_it(
-    report: Report, tmp_path: Path
+    data: Data, tmp_path: Path
 ) -> None:
-    report["arms"][1]["accuracy"] = 0.9
+    data["arms"][1]["accuracy"] = 0.9
     file = tmp_path / "report.json"
-    file.write_text(json.dumps(first_of(report)), encoding="utf-8")
+    file.write_text(json.dumps(first_of(data)), encoding="utf-8")
     assert "(tfidf-lr) does at least as well: 90 %" in verdict(read(file))
 
 
 def test_what_a_report_of_this_contract_did_not_tell_at_first_is_filled_in(
-    report: Report, tmp_path: Path
+    data: Data, tmp_path: Path
 ) -> None:
-    earlier: Any = json.loads(json.dumps(report))
+    earlier = data
     for name in ("coverage", "risk"):
         del earlier["abstention"][name]
     del earlier["dataset"]["made"]
     file = tmp_path / "report.json"
     file.write_text(json.dumps(earlier), encoding="utf-8")
-    found = read(file)["abstention"]
-    assert read(file)["dataset"]["made"] == 0
-    assert found and (found["coverage"], found["risk"]) == (0.86, pytest.approx(0.1))
+    found = read(file).abstention
+    assert read(file).dataset.made == 0
+    assert found and (found.coverage, found.risk) == (0.86, pytest.approx(0.1))
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,30 @@
 """The night's stretches as the report has them, and the moments beneath its picture."""
 
+from dataclasses import asdict
+from typing import Any
+
 import pytest
 
 from nightschool.reports.charts.night_chart import night, ticks
 from nightschool.reports.charts.palette import LIGHT
+from nightschool.reports.report_file import parse
 from nightschool.reports.text.captions import stretches
 from nightschool.reports.timeline import in_words, spans
 from nightschool.stats.results import Report
-from tests.reports.page_examples import NIGHT, everything
+
+Data = dict[str, Any]
 
 
-def test_the_report_tells_its_stretches_in_seconds() -> None:
-    found = spans(everything())
-    assert [(s.stage, s.state, s.reason) for s in found] == [(n[0], *n[3:]) for n in NIGHT]
+def test_spans_have_times_in_seconds(full_report: Report) -> None:
+    found = spans(full_report)
+    assert [(s.stage, s.state, s.reason) for s in found] == [
+        (one.stage, one.state, one.reason) for one in full_report.night
+    ]
     assert found[4].seconds == pytest.approx(60 * 40 + 55)
 
 
-def test_work_and_what_stopped_it_are_summed_in_words() -> None:
-    assert stretches(everything()) == [
+def test_work_and_what_stopped_it_are_summed_in_words(full_report: Report) -> None:
+    assert stretches(full_report) == [
         ("prep", "worked 11 s"),
         ("baseline", "worked 4 min 30 s"),
         ("train", "worked 7 h 10 min"),
@@ -36,10 +43,12 @@ def test_a_reason_that_has_no_words_yet_is_read_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("start", ["no time", "9999-99-99T00:00:00"])
-def test_times_that_are_none_give_no_picture(report: Report, start: str) -> None:
-    assert night(report, LIGHT) is None
-    report["night"] = [{**everything()["night"][0], "start": start}]
-    assert spans(report) == [] and night(report, LIGHT) is None
+def test_times_that_cannot_be_read_give_no_chart(
+    data: Data, full_report: Report, start: str
+) -> None:
+    assert night(parse(data), LIGHT) is None
+    data["night"] = [{**asdict(full_report.night[0]), "start": start}]
+    assert spans(parse(data)) == [] and night(parse(data), LIGHT) is None
 
 
 @pytest.mark.parametrize("length", [10, 300, 3600, 30_000, 86_400 * 3, 86_400 * 200])

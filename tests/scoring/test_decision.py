@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightschool.scoring.decision import Judgement, Questions, Rules, against_cheap, decide, judge
-from nightschool.stats.results import Check, CheckName, Paired
+from nightschool.stats.results import Check, Paired
+from nightschool.stats.terms import ArmName, CheckName, Reference
 
 KINDS = ("a", "b", "none")
 RULES = Rules()
@@ -33,18 +34,18 @@ def judged(
         after += [kind] * both + [kind] * fixed + [wrong] * broken + [wrong] * neither
     groups = [str(i // together) for i in range(len(true))]
     test = Questions(KINDS, true, groups, "none")
-    return judge("before", test, before, after, rules, draws=1000)
+    return judge(Reference.BEFORE, test, before, after, rules, draws=1000)
 
 
 def check(judgement: Judgement, name: CheckName) -> Check:
-    (found,) = (check for check in judgement.checks if check["name"] == name)
+    (found,) = (check for check in judgement.checks if check.name == name)
     return found
 
 
 def test_what_is_better_in_every_way_is_promoted() -> None:
     found = judged(("a", 10, 8, 1, 3), ("b", 10, 7, 1, 3), ("none", 8, 3, 0, 2))
     assert (found.decision, found.more_notes) == ("promote", None)
-    assert all(c["passed"] for c in found.checks)
+    assert all(c.passed for c in found.checks)
     verdict = decide([found], None)
     assert verdict.decision == "promote"
     assert verdict.reason == (
@@ -86,7 +87,7 @@ def test_wins_of_one_group_count_once() -> None:
 
 def test_a_kind_that_drops_keeps_the_model_that_is_there() -> None:
     found = judged(("a", 5, 20, 0, 5), ("b", 4, 0, 8, 0), ("none", 10, 0, 0, 0))
-    assert check(found, "better")["passed"]
+    assert check(found, CheckName.BETTER).passed
     assert found.decision == "keep"
     reason = decide([found], None).reason
     assert 'of 12 notes "b" 12 found before and 4 after, a drop beyond chance' in reason
@@ -98,47 +99,51 @@ def test_a_base_that_answers_one_kind_to_everything_does_not_find_that_kind_well
     true = ["a"] * 20 + ["b"] * 60
     after = ["a"] * 12 + ["b"] * 8 + ["b"] * 58 + ["a"] * 2
     test = Questions(KINDS, true, [str(i) for i in range(80)])
-    found = judge("before", test, ["a"] * 80, after, RULES, draws=1000)
-    assert check(found, "kinds")["passed"] and found.decision == "promote"
+    found = judge(Reference.BEFORE, test, ["a"] * 80, after, RULES, draws=1000)
+    assert check(found, CheckName.KINDS).passed and found.decision == "promote"
 
 
 def test_a_kind_with_under_ten_notes_is_not_judged_and_the_reader_is_told() -> None:
-    found = check(judged(("a", 5, 20, 0, 5), ("b", 3, 0, 6, 0), ("none", 10, 0, 0, 0)), "kinds")
-    assert found["passed"] and "1 kind with fewer than 10 not looked at" in found["detail"]
+    found = check(
+        judged(("a", 5, 20, 0, 5), ("b", 3, 0, 6, 0), ("none", 10, 0, 0, 0)), CheckName.KINDS
+    )
+    assert found.passed and "1 kind with fewer than 10 not looked at" in found.detail
 
 
 def test_where_no_kind_has_ten_notes_it_is_said_that_no_loss_would_be_seen() -> None:
-    found = check(judged(("a", 1, 8, 0, 0), ("b", 1, 0, 6, 0)), "kinds")
-    assert found["passed"]
-    assert found["detail"] == "no kind has 10 test notes, so a loss would not be seen"
+    found = check(judged(("a", 1, 8, 0, 0), ("b", 1, 0, 6, 0)), CheckName.KINDS)
+    assert found.passed
+    assert found.detail == "no kind has 10 test notes, so a loss would not be seen"
 
 
 def test_none_is_judged_however_few_its_notes_are() -> None:
     found = judged(("a", 5, 20, 0, 5), ("b", 14, 0, 0, 0), ("none", 1, 0, 6, 0))
     assert found.decision == "keep"
-    assert 'of 7 notes "none" 7 found before and 1 after' in check(found, "none")["detail"]
-    few = check(judged(("a", 5, 20, 0, 5), ("b", 14, 0, 0, 0), ("none", 0, 0, 4, 0)), "none")
-    assert (few["passed"], few["settled"]) == (True, False)
-    assert "too few to see a drop" in few["detail"]
+    assert 'of 7 notes "none" 7 found before and 1 after' in check(found, CheckName.NONE).detail
+    few = check(
+        judged(("a", 5, 20, 0, 5), ("b", 14, 0, 0, 0), ("none", 0, 0, 4, 0)), CheckName.NONE
+    )
+    assert (few.passed, few.settled) == (True, False)
+    assert "too few to see a drop" in few.detail
 
 
 def test_copies_of_one_note_of_none_are_too_few_to_see_a_drop() -> None:
-    few = check(judged(("a", 6, 21, 0, 3), ("none", 0, 0, 6, 0), together=6), "none")
-    assert (few["passed"], few["settled"]) == (True, False)
-    assert "too few to see a drop" in few["detail"]
+    few = check(judged(("a", 6, 21, 0, 3), ("none", 0, 0, 6, 0), together=6), CheckName.NONE)
+    assert (few.passed, few.settled) == (True, False)
+    assert "too few to see a drop" in few.detail
 
 
 def test_without_notes_of_none_there_is_no_such_check() -> None:
-    names = [c["name"] for c in judged(("a", 5, 20, 0, 5), ("b", 14, 0, 0, 0)).checks]
+    names = [c.name for c in judged(("a", 5, 20, 0, 5), ("b", 14, 0, 0, 0)).checks]
     assert names == ["better", "macro-F1", "kinds"]
 
 
 def test_a_small_kind_that_is_lost_holds_a_gain_in_a_large_one_up() -> None:
     """Accuracy rises by the large kind alone; macro-F1 weighs the kinds alike."""
     found = judged(("a", 40, 12, 0, 8), ("b", 3, 0, 4, 1))
-    assert check(found, "better")["passed"]
-    macro = check(found, "macro-F1")
-    assert (macro["passed"], macro["settled"]) == (False, False)
+    assert check(found, CheckName.BETTER).passed
+    macro = check(found, CheckName.MACRO_F1)
+    assert (macro.passed, macro.settled) == (False, False)
     assert found.decision == "inconclusive"
     assert "its lower end is not above −0.05" in decide([found], None).reason
     wide = judged(("a", 40, 12, 0, 8), ("b", 3, 0, 4, 1), rules=Rules(margin=0.9))
@@ -159,7 +164,7 @@ WORSE = judged(("a", 10, 1, 8, 3), ("b", 10, 1, 7, 3))
 
 
 def against_champion(judgement: Judgement) -> Judgement:
-    checks = tuple(cast(Check, {**c, "reference": "champion"}) for c in judgement.checks)
+    checks = tuple(replace(c, reference=Reference.CHAMPION) for c in judgement.checks)
     return Judgement(judgement.paired, checks, judgement.decision, judgement.more_notes)
 
 
@@ -184,12 +189,12 @@ def test_a_challenger_has_to_beat_both_the_base_and_the_champion(
 
 def test_the_champion_is_judged_with_its_own_words() -> None:
     test = Questions(KINDS, ["a"] * 8 + ["b"] * 8, [str(i) for i in range(16)])
-    found = judge("champion", test, ["b"] * 16, ["a"] * 16, RULES, draws=100)
-    assert check(found, "better")["detail"].startswith("against the model in use, 8 of 16")
+    found = judge(Reference.CHAMPION, test, ["b"] * 16, ["a"] * 16, RULES, draws=100)
+    assert check(found, CheckName.BETTER).detail.startswith("against the model in use, 8 of 16")
 
 
 def pair(p_better: float, p_worse: float) -> Paired:
-    return cast(Paired, {**BETTER.paired, "p_better": p_better, "p_worse": p_worse})
+    return replace(BETTER.paired, p_better=p_better, p_worse=p_worse)
 
 
 TEST = Questions(KINDS, ["a"] * 20, [str(i) for i in range(20)])
@@ -221,10 +226,10 @@ TEST = Questions(KINDS, ["a"] * 20, [str(i) for i in range(20)])
 def test_a_cheap_arm_that_is_as_good_is_named_and_does_not_stand_in_the_way(
     pairs: dict[str, tuple[float, float]], passed: bool, detail: str
 ) -> None:
-    accuracy = {"majority": 0.2, "tfidf-lr": 0.6, "features-lr": 0.7}
-    cheap = {name: pair(*both) for name, both in pairs.items()}
-    found, rivals = against_cheap(TEST, cheap, accuracy, RULES)  # type: ignore[arg-type]
-    assert (found["passed"], found["detail"]) == (passed, detail)
+    accuracy = {ArmName.MAJORITY: 0.2, ArmName.TFIDF_LR: 0.6, ArmName.FEATURES_LR: 0.7}
+    cheap = {ArmName(name): pair(*both) for name, both in pairs.items()}
+    found, rivals = against_cheap(TEST, cheap, accuracy, RULES)
+    assert (found.passed, found.detail) == (passed, detail)
     assert [r.name for r in rivals] == [n for n in pairs if pairs[n][0] < 0.95]
     verdict = decide([BETTER], found)
     assert verdict.decision == "promote"
@@ -249,5 +254,5 @@ def test_swapping_the_models_never_promotes_both_ways(
     # Notes are grouped in their order, so the swapped ones may be grouped otherwise: not always "keep".
     if there.decision == "promote" and together == 1:
         assert back.decision == "keep"
-    assert np.isclose(there.paired["delta_accuracy"], -back.paired["delta_accuracy"])
+    assert np.isclose(there.paired.delta_accuracy, -back.paired.delta_accuracy)
     assert (there.more_notes or 1) >= 1

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -20,12 +20,14 @@ from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import Dataset, _fingerprint, write
 from nightschool.notes.readers import LoadedNotes
+from nightschool.reports.report_file import parse
 from nightschool.reports.text.verdict import verdict
 from nightschool.stages.compare import make_report
 from nightschool.stages.context import StageContext, read_and_freeze, write_json
 from nightschool.stages.test_exposure import ADAPTER, BASE, record_exposure
 from nightschool.stats.calibration import scaled
-from nightschool.stats.results import Report
+from nightschool.stats.results import Champion, Report
+from nightschool.stats.terms import ArmName
 from tests.conftest import KINDS, new_school
 
 Answers = Callable[[int, str], str]
@@ -91,33 +93,33 @@ def record(
 
 def report_of(context: StageContext) -> Report:
     report = make_report(context)
-    assert set(report) == set(Report.__annotations__)
-    json.dumps(report, allow_nan=False)
+    stored = json.loads(json.dumps(asdict(report), allow_nan=False))
+    assert parse(stored) == report
     return report
 
 
 def test_what_is_better_is_promoted_and_every_answer_is_kept(school: School) -> None:
     report = report_of(record(school))
-    assert report["decision"] == "promote"
-    assert len(report["answers"]) == report["items"] == 72
-    assert len(report["changes"]) == 36 and report["changes"][0]["text"]
-    assert {a["after_probability"] for a in report["answers"]} == {0.8}
-    assert report["arms"][-2]["after_better"] == pytest.approx(1 - 0.5**36)
-    assert report["arms"][-1]["after_better"] is None
+    assert report.decision == "promote"
+    assert len(report.answers) == report.items == 72
+    assert len(report.changes) == 36 and report.changes[0].text
+    assert {a.after_probability for a in report.answers} == {0.8}
+    assert report.arms[-2].after_better == pytest.approx(1 - 0.5**36)
+    assert report.arms[-1].after_better is None
 
 
 def test_a_cheap_arm_that_is_as_good_is_named(school: School) -> None:
     """The notes' openings tell their kinds, so word counts are right everywhere."""
     report = report_of(record(school))
-    assert report["rivals"] == ["tfidf-lr"]
-    assert report["reason"].endswith("but tfidf-lr is as good, as far as 72 notes can tell")
+    assert report.rivals == (ArmName.TFIDF_LR,)
+    assert report.reason.endswith("but tfidf-lr is as good, as far as 72 notes can tell")
 
 
 def test_the_rules_are_those_of_the_settings(school: School) -> None:
     settings = load(school.settings_file)
     strict = settings.decide.model_copy(update={"confidence": 0.99999999999})
     context = record(school, settings=settings.model_copy(update={"decide": strict}))
-    assert report_of(context)["decision"] == "inconclusive"
+    assert report_of(context).decision == "inconclusive"
 
 
 # Probabilities
@@ -142,20 +144,20 @@ def test_temperature_and_threshold_come_from_validation_and_go_to_the_model(
 ) -> None:
     context = record(school, evaluate={"validation": with_validation(school, 0.97)})
     report = report_of(context)
-    after = report["calibration"]["after"]
-    assert after["validation"] == 18 and after["temperature"] is not None
-    assert after["temperature"] > 1.5  # as sure of each as of 97 %, and right in two of three
-    assert report["calibration"]["before"]["temperature"] is None
-    assert report["abstention"] is not None
+    after = report.calibration[ArmName.AFTER]
+    assert after.validation == 18 and after.temperature is not None
+    assert after.temperature > 1.5  # as sure of each as of 97 %, and right in two of three
+    assert report.calibration[ArmName.BEFORE].temperature is None
+    assert report.abstention is not None
     # As `classify` says it; before has no validation notes here.
-    (sure,) = scaled(np.array([[0.8, 0.1, 0.1]]), after["temperature"]).max(axis=1)
-    assert [a["after_probability"] for a in report["answers"]] == pytest.approx([sure] * 72)
-    assert sure < 0.75 and {a["before_probability"] for a in report["answers"]} == {0.5}
+    (sure,) = scaled(np.array([[0.8, 0.1, 0.1]]), after.temperature).max(axis=1)
+    assert [a.after_probability for a in report.answers] == pytest.approx([sure] * 72)
+    assert sure < 0.75 and {a.before_probability for a in report.answers} == {0.5}
     model = json.loads((school.model_folder(context.run) / "model.json").read_text("utf-8"))
     assert model == {
         "run": context.run,
-        "temperature": after["temperature"],
-        "threshold": report["abstention"]["threshold"],
+        "temperature": after.temperature,
+        "threshold": report.abstention.threshold,
     }
 
 
@@ -173,17 +175,17 @@ def test_the_threshold_lies_on_the_curve_of_risk_and_coverage(school: School) ->
 
     unsure = {"probabilities": rows("test"), "validation": rows("validation")}
     report = report_of(record(school, evaluate=unsure))
-    found = report["abstention"]
-    assert found and found["threshold"] > 0
-    curve = report["risk_coverage"]["after"]["points"]
-    assert any(point == pytest.approx([found["coverage"], found["risk"]]) for point in curve)
-    assert 0 < found["thresholded"]["answered"] < found["coverage"] < 1
+    found = report.abstention
+    assert found and found.threshold > 0
+    curve = report.risk_coverage[ArmName.AFTER].points
+    assert any(point == pytest.approx((found.coverage, found.risk)) for point in curve)
+    assert 0 < found.thresholded.answered < found.coverage < 1
 
 
 def test_a_model_that_its_owner_took_away_does_not_stop_the_report(school: School) -> None:
     context = record(school)
     (school.model_folder(context.run) / "model.json").unlink()
-    assert report_of(context)["abstention"] is not None
+    assert report_of(context).abstention is not None
     assert not (school.model_folder(context.run) / "model.json").exists()
 
 
@@ -195,15 +197,15 @@ def test_stages_of_an_older_version_without_probabilities_are_reported(school: S
         del result["probabilities"]
         file.write_text(json.dumps(result), encoding="utf-8")
     report = report_of(context)
-    assert (report["calibration"], report["abstention"]) == ({}, None)
-    assert report["answers"][0]["after_probability"] is None
+    assert (report.calibration, report.abstention) == ({}, None)
+    assert report.answers[0].after_probability is None
 
 
 def test_none_is_told_apart_where_there_is_such_a_kind(school: School) -> None:
     report = report_of(record(school))
-    assert report["out_of_scope"]["after"]["recall"] == 1.0
-    assert report["out_of_scope"]["before"]["n"] == 24
-    assert report["abstention"] and report["abstention"]["plain"]["none_recall"] == 1.0
+    assert report.out_of_scope[ArmName.AFTER].recall == 1.0
+    assert report.out_of_scope[ArmName.BEFORE].n == 24
+    assert report.abstention and report.abstention.plain.none_recall == 1.0
 
 
 # The model in use
@@ -214,19 +216,19 @@ def test_a_challenger_is_compared_with_the_model_in_use(school: School) -> None:
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(champion.run)
     report = report_of(record(school, after=lambda place, kind: right(place, kind)))
-    shown = report["champion"]
-    assert shown and (shown["run"], shown["accuracy"], shown["why_not"]) == (1, 1.0, "")
-    assert shown["paired"] and shown["paired"]["wins"] == 0
-    assert report["decision"] == "inconclusive"  # much better than before, and just as good as that
-    assert {check["reference"] for check in report["checks"]} == {"before", "champion"}
-    assert "against the model in use" in report["reason"]
+    shown = report.champion
+    assert shown and (shown.run, shown.accuracy, shown.why_not) == (1, 1.0, "")
+    assert shown.paired and shown.paired.wins == 0
+    assert report.decision == "inconclusive"  # much better than before, and just as good as that
+    assert {check.reference for check in report.checks} == {"before", "champion"}
+    assert "against the model in use" in report.reason
 
 
 def test_a_better_challenger_is_promoted_over_the_model_in_use(school: School) -> None:
     champion = record(school, after=half)
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(champion.run)
-    assert report_of(record(school))["decision"] == "promote"
+    assert report_of(record(school)).decision == "promote"
 
 
 def test_the_model_in_use_that_was_trained_again_is_no_challenger(school: School) -> None:
@@ -235,8 +237,8 @@ def test_the_model_in_use_that_was_trained_again_is_no_challenger(school: School
         ledger.promote(champion.run)
     same = champion.result("train")["adapter_sha256"]
     report = report_of(record(school, train={"adapter_sha256": same}))
-    assert (report["decision"], report["more_notes"]) == ("keep", None)
-    assert report["reason"].startswith("it is run 1's model again, bit for bit")
+    assert (report.decision, report.more_notes) == ("keep", None)
+    assert report.reason.startswith("it is run 1's model again, bit for bit")
     assert "no better than the one in use" in verdict(report)
 
 
@@ -255,26 +257,26 @@ def test_a_model_in_use_that_answered_most_of_these_notes_is_compared_on_those(
 ) -> None:
     champion_with(school, lambda answers: [answers.popitem() for _ in range(12)])
     report = report_of(record(school))
-    shown = report["champion"]
-    assert shown and shown["paired"] and shown["accuracy"] == pytest.approx(0.5, abs=0.05)
-    assert shown["why_not"] == "it has answered 60 of these 72 test notes"
-    assert shown["paired"]["wins"] == round(60 * (1 - shown["accuracy"]))
-    assert {check["reference"] for check in report["checks"]} == {"before", "champion"}
+    shown = report.champion
+    assert shown and shown.paired and shown.accuracy == pytest.approx(0.5, abs=0.05)
+    assert shown.why_not == "it has answered 60 of these 72 test notes"
+    assert shown.paired.wins == round(60 * (1 - shown.accuracy))
+    assert {check.reference for check in report.checks} == {"before", "champion"}
 
 
 def test_a_model_in_use_that_answered_less_than_half_is_not_compared(school: School) -> None:
     champion_with(school, lambda answers: [answers.popitem() for _ in range(37)])
     report = report_of(record(school))
     why = "it has answered 35 of these 72 test notes"
-    assert report["champion"] == {"run": 1, "accuracy": None, "paired": None, "why_not": why}
+    assert report.champion == Champion(run=1, accuracy=None, paired=None, why_not=why)
 
 
 def test_a_model_in_use_whose_answers_are_gone_is_not_compared(school: School) -> None:
     champion_with(school, lambda answers: None)
     (school.run_folder(1) / "evaluate.json").write_text("{", encoding="utf-8")
     report = report_of(record(school))
-    assert report["champion"] and report["champion"]["paired"] is None
-    assert report["decision"] == "promote"
+    assert report.champion and report.champion.paired is None
+    assert report.decision == "promote"
 
 
 def test_what_the_model_in_use_was_asked_again_counts(school: School) -> None:
@@ -283,19 +285,19 @@ def test_what_the_model_in_use_was_asked_again_counts(school: School) -> None:
     context = record(school)
     again = {"run": 1, "answers": gone, "why_not": ""}
     write_json(context.folder / "champion.json", again)
-    shown = report_of(context)["champion"]
-    assert shown and (shown["accuracy"], shown["why_not"]) == (0.5, "")
+    shown = report_of(context).champion
+    assert shown and (shown.accuracy, shown.why_not) == (0.5, "")
     # Its owner put another model to use since.
     write_json(context.folder / "champion.json", again | {"run": 7})
-    shown = report_of(context)["champion"]
-    assert shown and shown["accuracy"] is None
+    shown = report_of(context).champion
+    assert shown and shown.accuracy is None
 
 
 def test_a_run_that_is_in_use_itself_is_not_its_own_champion(school: School) -> None:
     context = record(school)
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(context.run)
-    assert report_of(context)["champion"] is None
+    assert report_of(context).champion is None
 
 
 # Looks
@@ -309,15 +311,15 @@ def looked(context: StageContext, *whats: str) -> None:
 def test_every_look_at_the_same_test_notes_counts(school: School) -> None:
     first = record(school)
     looked(first, BASE, ADAPTER)
-    one = report_of(first)["looks"]
-    assert (one["looks"], one["models"], one["optimism"]) == (3, 1, 0.0)
+    one = report_of(first).looks
+    assert (one.looks, one.models, one.optimism) == (3, 1, 0.0)
     second = record(school, after=half)
     looked(second, BASE, ADAPTER)
-    two = report_of(second)["looks"]
-    assert (two["looks"], two["models"]) == (6, 2)
-    assert two["by"][-1] == "run 2: other arms"
-    assert 0.02 < two["optimism"] < 0.06
-    assert report_of(second)["looks"] == two  # the same result again is no other look
+    two = report_of(second).looks
+    assert (two.looks, two.models) == (6, 2)
+    assert two.by[-1] == "run 2: other arms"
+    assert 0.02 < two.optimism < 0.06
+    assert report_of(second).looks == two  # the same result again is no other look
 
 
 def test_a_look_counts_though_other_notes_came(school: School) -> None:
@@ -326,7 +328,7 @@ def test_a_look_counts_though_other_notes_came(school: School) -> None:
         (school.root / f"notes/{kind}/new.md").write_text(f"A new {kind}.", encoding="utf-8")
     second = record(school)
     looked(second, ADAPTER)
-    assert report_of(second)["looks"]["models"] == 2
+    assert report_of(second).looks.models == 2
 
 
 def test_a_look_at_other_notes_does_not_count(school: School) -> None:
@@ -336,7 +338,7 @@ def test_a_look_at_other_notes_does_not_count(school: School) -> None:
         file.write_text(f"Quite another note. {other}", encoding="utf-8")
     second = record(school)
     looked(second, ADAPTER)
-    assert report_of(second)["looks"]["models"] == 1
+    assert report_of(second).looks.models == 1
 
 
 # Groups and seeds
@@ -359,11 +361,9 @@ def test_a_group_of_the_dataset_counts_once(
 
     monkeypatch.setattr(sys.modules[__name__], "read_and_freeze", of_three_groups)
     together = report_of(record(school, of_one_kind))
-    assert (alone["dataset"]["groups"], together["dataset"]["groups"]) == (72, 3)
-    low, high = alone["arms"][-2]["accuracy_ci"]
-    assert (
-        together["arms"][-2]["accuracy_ci"][0] < low < high < together["arms"][-2]["accuracy_ci"][1]
-    )
+    assert (alone.dataset.groups, together.dataset.groups) == (72, 3)
+    low, high = alone.arms[-2].accuracy_ci
+    assert together.arms[-2].accuracy_ci[0] < low < high < together.arms[-2].accuracy_ci[1]
 
 
 def test_every_seed_is_shown_and_the_used_one_decides(school: School) -> None:
@@ -378,10 +378,10 @@ def test_every_seed_is_shown_and_the_used_one_decides(school: School) -> None:
         train={"seed": 0, "seeds": trained},
         evaluate={"seeds": [{"seed": s, "answers": a} for s, a in enumerate(answers)]},
     )
-    seeds = report_of(context)["seeds"]
-    assert [(s["seed"], s["used"], s["accuracy"]) for s in seeds] == [
+    seeds = report_of(context).seeds
+    assert [(s.seed, s.used, s.accuracy) for s in seeds] == [
         (0, True, 1.0),
         (1, False, 0.5),
     ]
-    assert [s["validation_loss"] for s in seeds] == [0.5, 0.7]
-    assert np.isclose(seeds[0]["macro_f1"], 1.0)
+    assert [s.validation_loss for s in seeds] == [0.5, 0.7]
+    assert np.isclose(seeds[0].macro_f1, 1.0)

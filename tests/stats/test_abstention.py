@@ -19,9 +19,9 @@ SINGLE = np.arange(5)
 
 def test_the_surest_notes_come_first() -> None:
     found = risk_coverage(np.array([0.9, 0.6, 0.8, 0.7]), np.array([True, False, True, False]))
-    assert found["points"] == [[0.25, 0], [0.5, 0], [0.75, 1 / 3], [1, 0.5]]
-    assert found["aurc"] == pytest.approx((0 + 0 + 1 / 3 + 1 / 2) / 4)
-    assert found["risk"] == 0.5
+    assert found.points == ((0.25, 0), (0.5, 0), (0.75, 1 / 3), (1, 0.5))
+    assert found.aurc == pytest.approx((0 + 0 + 1 / 3 + 1 / 2) / 4)
+    assert found.risk == 0.5
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=7))
@@ -37,8 +37,8 @@ def test_notes_of_equal_confidence_count_as_in_the_mean_of_all_their_orders(
         if all(confidence[a] >= confidence[b] for a, b in itertools.pairwise(order))
     ]
     found = risk_coverage(confidence, right)
-    assert found["aurc"] == pytest.approx(np.mean(areas))
-    assert found["points"][-1] == [1.0, pytest.approx(found["risk"])]
+    assert found.aurc == pytest.approx(np.mean(areas))
+    assert found.points[-1] == (1.0, pytest.approx(found.risk))
 
 
 def test_the_threshold_is_the_one_with_the_least_cost() -> None:
@@ -46,10 +46,10 @@ def test_the_threshold_is_the_one_with_the_least_cost() -> None:
     assert threshold(ROWS, TRUE, 2, 0.5) == pytest.approx((0.45 + 0.6) / 2)
     plain = sorting(ROWS, TRUE, 2, 0.0, 0.5, SINGLE)
     used = sorting(ROWS, TRUE, 2, threshold(ROWS, TRUE, 2, 0.5), 0.5, SINGLE)
-    assert (plain["accuracy"], plain["answered"], plain["right"]) == (0.8, 0.8, 0.75)
-    assert (plain["none_recall"], plain["cost"]) == (0.5, 0.2)
-    assert (used["accuracy"], used["answered"], used["right"]) == (1.0, 0.6, 1.0)
-    assert (used["none_recall"], used["cost"]) == (1.0, 0.0)
+    assert (plain.accuracy, plain.answered, plain.right) == (0.8, 0.8, 0.75)
+    assert (plain.none_recall, plain.cost) == (0.5, 0.2)
+    assert (used.accuracy, used.answered, used.right) == (1.0, 0.6, 1.0)
+    assert (used.none_recall, used.cost) == (1.0, 0.0)
 
 
 def test_what_leaving_a_note_unsorted_costs_decides_how_many_are() -> None:
@@ -62,8 +62,8 @@ def test_what_leaving_a_note_unsorted_costs_decides_how_many_are() -> None:
 def test_without_a_kind_none_an_unsorted_note_is_neither_right_nor_as_bad_as_wrong() -> None:
     rows = np.array([[0.9, 0.1], [0.55, 0.45]])
     found = sorting(rows, [0, 1], None, 0.6, 0.3, np.arange(2))
-    assert (found["accuracy"], found["answered"], found["right"]) == (0.5, 0.5, 1.0)
-    assert (found["none_recall"], found["cost"]) == (None, pytest.approx(0.15))
+    assert (found.accuracy, found.answered, found.right) == (0.5, 0.5, 1.0)
+    assert (found.none_recall, found.cost) == (None, pytest.approx(0.15))
 
 
 def test_where_all_is_right_or_nothing_is_known_nothing_is_left_unsorted() -> None:
@@ -75,14 +75,14 @@ def test_where_all_is_wrong_nothing_is_sorted() -> None:
     found = threshold(ROWS[:3], [1, 1, 0], 2, 0.5)
     assert found > 0.9
     none = sorting(ROWS[:3], [1, 1, 0], 2, found, 0.5, np.arange(3))
-    assert (none["answered"], none["right"], none["right_ci"]) == (0, None, [0, 1])
+    assert (none.answered, none.right, none.right_ci) == (0, None, (0, 1))
 
 
 def test_notes_of_no_kind_are_told_apart() -> None:
     found = out_of_scope("none", ROWS, TRUE, 2, SINGLE)
     assert found is not None
-    assert (found["n"], found["recall"], found["false_alarms"]) == (2, 0.5, 0.0)
-    assert found["auroc"] == 1.0 and found["auroc_ci"][0] < 0.6 and found["auroc_ci"][1] == 1
+    assert (found.n, found.recall, found.false_alarms) == (2, 0.5, 0.0)
+    assert found.auroc == 1.0 and found.auroc_ci[0] < 0.6 and found.auroc_ci[1] == 1
 
 
 @settings(max_examples=30)
@@ -95,11 +95,11 @@ def test_auroc_is_that_of_scikit_learn_with_ties(notes: list[tuple[int, bool]]) 
     if not of_none.any():
         assert found is None
     elif of_none.all():
-        assert found is not None and (found["auroc"], found["auroc_ci"]) == (None, [0, 1])
+        assert found is not None and (found.auroc, found.auroc_ci) == (None, (0, 1))
     else:
         expected = roc_auc_score(~of_none, score)
-        assert found is not None and found["auroc"] == pytest.approx(expected)
-        low, high = found["auroc_ci"]
+        assert found is not None and found.auroc == pytest.approx(expected)
+        low, high = found.auroc_ci
         assert 0 <= low <= expected + 1e-9 and expected - 1e-9 <= high <= 1
 
 
@@ -109,7 +109,7 @@ def measured(real: np.ndarray, none: np.ndarray, codes: np.ndarray) -> tuple[flo
     rows = np.stack([score, np.zeros(len(score)), 1 - score], axis=1)
     found = out_of_scope("none", rows, [0] * len(real) + [2] * len(none), 2, codes)
     assert found is not None
-    low, high = found["auroc_ci"]
+    low, high = found.auroc_ci
     return low, high
 
 

@@ -68,7 +68,7 @@ def test_no_validation_notes_give_no_temperature() -> None:
     assert temperature(np.empty((0, 4)), []) is None
     test = said(30)
     found = calibration((np.empty((0, 4)), []), test, np.arange(30))
-    assert (found["temperature"], found["validation"], found["scaled"]) == (None, 0, None)
+    assert (found.temperature, found.validation, found.scaled) == (None, 0, None)
 
 
 @given(st.integers(0, 50), st.floats(0.05, 20))
@@ -84,33 +84,33 @@ def test_bins_are_those_of_scikit_learn() -> None:
     found = reliability(rows, true, np.arange(300))
     right = rows.argmax(axis=1) == true
     share, confidence = calibration_curve(right, rows.max(axis=1), n_bins=10)
-    assert [b["accuracy"] for b in found["bins"]] == pytest.approx(share.tolist())
-    assert [b["confidence"] for b in found["bins"]] == pytest.approx(confidence.tolist())
-    assert sum(b["n"] for b in found["bins"]) == 300
-    assert found["log_loss"] == pytest.approx(log_loss(true, rows))
-    apart = sum(b["n"] * abs(b["accuracy"] - b["confidence"]) for b in found["bins"]) / 300
-    assert found["ece"] == pytest.approx(apart)
+    assert [b.accuracy for b in found.bins] == pytest.approx(share.tolist())
+    assert [b.confidence for b in found.bins] == pytest.approx(confidence.tolist())
+    assert sum(b.n for b in found.bins) == 300
+    assert found.log_loss == pytest.approx(log_loss(true, rows))
+    apart = sum(b.n * abs(b.accuracy - b.confidence) for b in found.bins) / 300
+    assert found.ece == pytest.approx(apart)
 
 
 def test_a_model_that_is_too_sure_shows_more_error_than_chance_and_less_with_a_temperature() -> (
     None
 ):
     found = calibration(said(400, 3.0, seed=1), said(200, 3.0), np.arange(200))
-    assert found["scaled"] is not None
-    assert found["plain"]["ece"] > 2 * found["plain"]["ece_by_chance"]
-    assert found["scaled"]["ece"] < found["plain"]["ece"] / 2
-    assert found["scaled"]["log_loss"] < found["plain"]["log_loss"]
+    assert found.scaled is not None
+    assert found.plain.ece > 2 * found.plain.ece_by_chance
+    assert found.scaled.ece < found.plain.ece / 2
+    assert found.scaled.log_loss < found.plain.log_loss
 
 
 def test_probabilities_that_are_believable_show_what_chance_shows() -> None:
     errors = [reliability(*said(60, seed=seed), np.arange(60)) for seed in range(40)]
-    found = np.mean([error["ece"] for error in errors])
-    assert found == pytest.approx(np.mean([e["ece_by_chance"] for e in errors]), rel=0.15)
+    found = np.mean([error.ece for error in errors])
+    assert found == pytest.approx(np.mean([e.ece_by_chance for e in errors]), rel=0.15)
     assert found > 0.05  # which is why the two stand side by side
 
 
 @pytest.mark.parametrize("p", [[1.0, 0.0], [0.5, 0.5]])
 def test_one_note_and_probabilities_at_the_ends(p: list[float]) -> None:
     found = reliability(np.array([p]), [1], np.array([0]))
-    assert len(found["bins"]) == 1 and np.isfinite(found["log_loss"])
-    assert found["ece"] == pytest.approx(max(p))
+    assert len(found.bins) == 1 and np.isfinite(found.log_loss)
+    assert found.ece == pytest.approx(max(p))

@@ -117,12 +117,12 @@ def test_tango_covers_as_often_as_it_says_also_with_few_notes() -> None:
 
 def test_wins_losses_and_the_difference_are_counted_in_pairs() -> None:
     found = paired(KINDS, *arms(20, 16, 3, 11), single(50))
-    assert (found["wins"], found["losses"]) == (16, 3)
-    assert found["delta_accuracy"] == pytest.approx(13 / 50)
-    assert found["design_effect"] == 1
-    assert found["p_better"] == pytest.approx(1 - binomtest(16, 19, alternative="greater").pvalue)
-    assert found["p_worse"] == pytest.approx(1 - binomtest(3, 19, alternative="greater").pvalue)
-    low, high = found["delta_ci"]
+    assert (found.wins, found.losses) == (16, 3)
+    assert found.delta_accuracy == pytest.approx(13 / 50)
+    assert found.design_effect == 1
+    assert found.p_better == pytest.approx(1 - binomtest(16, 19, alternative="greater").pvalue)
+    assert found.p_worse == pytest.approx(1 - binomtest(3, 19, alternative="greater").pvalue)
+    low, high = found.delta_ci
     assert 0.05 < low < 13 / 50 < high < 0.45
 
 
@@ -131,8 +131,8 @@ def test_macro_f1_and_its_difference_are_those_of_scikit_learn() -> None:
     true, before, after = (random.choice(KINDS, 60).tolist() for _ in range(3))
     found = paired(KINDS, true, before, after, single(60))
     old, new = (f1_score(true, answers, average="macro") for answers in (before, after))
-    assert found["delta_macro_f1"] == pytest.approx(new - old)
-    low, high = found["delta_macro_f1_ci"]
+    assert found.delta_macro_f1 == pytest.approx(new - old)
+    low, high = found.delta_macro_f1_ci
     assert low < new - old < high
 
 
@@ -140,10 +140,13 @@ def test_groups_widen_the_interval_and_lower_the_certainty() -> None:
     true, before, after = arms(20, 16, 3, 11)
     alone = paired(KINDS, true, before, after, single(50))
     together = paired(KINDS, true, before, after, [str(i // 4) for i in range(50)])
-    assert together["design_effect"] > 2
-    assert together["p_better"] < alone["p_better"]
-    for key in ("delta_ci", "delta_macro_f1_ci"):
-        (low, high), (one, two) = together[key], alone[key]
+    assert together.design_effect > 2
+    assert together.p_better < alone.p_better
+    for wide, narrow in (
+        (together.delta_ci, alone.delta_ci),
+        (together.delta_macro_f1_ci, alone.delta_macro_f1_ci),
+    ):
+        (low, high), (one, two) = wide, narrow
         assert low < one and two < high
 
 
@@ -152,10 +155,10 @@ def test_answers_that_did_not_change_leave_what_so_few_notes_leave_open(right: b
     true = ["a", "b", "c", "a", "b"]
     answers = true if right else ["b", "a", "a", "b", "a"]
     found = paired(KINDS, true, answers, answers, single(5))
-    assert (found["mcnemar_p"], found["p_better"], found["p_worse"]) == (1.0, 0.0, 0.0)
-    assert found["delta_accuracy"] == found["delta_macro_f1"] == 0
-    assert found["delta_ci"] == found["delta_macro_f1_ci"]
-    assert found["delta_ci"][0] < -0.3 and found["delta_ci"][1] > 0.3
+    assert (found.mcnemar_p, found.p_better, found.p_worse) == (1.0, 0.0, 0.0)
+    assert found.delta_accuracy == found.delta_macro_f1 == 0
+    assert found.delta_ci == found.delta_macro_f1_ci
+    assert found.delta_ci[0] < -0.3 and found.delta_ci[1] > 0.3
 
 
 @given(
@@ -164,10 +167,10 @@ def test_answers_that_did_not_change_leave_what_so_few_notes_leave_open(right: b
 def test_intervals_hold_what_they_are_of(notes: list[tuple[str, str, str, int]]) -> None:
     true, before, after, group = map(list, zip(*notes, strict=True))
     found = paired(KINDS, true, before, after, [str(g) for g in group], draws=50)
-    low, high = found["delta_macro_f1_ci"]
-    assert low <= found["delta_macro_f1"] <= high and low < high
-    low, high = found["delta_ci"]
-    assert low <= found["delta_accuracy"] <= high and low < high
+    low, high = found.delta_macro_f1_ci
+    assert low <= found.delta_macro_f1 <= high and low < high
+    low, high = found.delta_ci
+    assert low <= found.delta_accuracy <= high and low < high
 
 
 def test_wrong_answers_that_move_between_kinds_change_macro_f1_alone() -> None:
@@ -175,14 +178,14 @@ def test_wrong_answers_that_move_between_kinds_change_macro_f1_alone() -> None:
     before = ["a"] * 12 + ["b"] * 8 + ["b"] * 20 + ["c"] * 20
     after = ["a"] * 12 + ["b", "c"] * 4 + ["b"] * 20 + ["c"] * 20
     found = paired(KINDS, true, before, after, single(60))
-    assert found["wins"] == found["losses"] == 0
-    low, high = found["delta_macro_f1_ci"]
-    assert low <= found["delta_macro_f1"] <= high
-    assert (low, high) != tuple(found["delta_ci"])
+    assert found.wins == found.losses == 0
+    low, high = found.delta_macro_f1_ci
+    assert low <= found.delta_macro_f1 <= high
+    assert (low, high) != tuple(found.delta_ci)
 
 
 def test_one_note_is_compared_and_none_are_refused() -> None:
     found = paired(KINDS, ["a"], ["b"], ["a"], ["x"])
-    assert (found["wins"], found["p_better"], found["delta_accuracy"]) == (1, 0.5, 1.0)
+    assert (found.wins, found.p_better, found.delta_accuracy) == (1, 0.5, 1.0)
     with pytest.raises(ValueError, match="no notes"):
         paired(KINDS, [], [], [], [])

@@ -16,7 +16,8 @@ from nightschool.reports.charts.drawing import (
 )
 from nightschool.reports.charts.palette import Palette
 from nightschool.reports.text.wording import arm_title, interval, percent
-from nightschool.stats.results import CHEAP_ARMS, Arm, Report
+from nightschool.stats.results import Arm, Report
+from nightschool.stats.terms import CHEAP_ARMS, ArmName
 
 _ROW = 0.56
 _BELOW = 0.2
@@ -25,7 +26,7 @@ _BELOW = 0.2
 
 def ladder(report: Report, palette: Palette) -> Figure | None:
     """One row an arm; a dotted line at the best cheap arm, small strokes for the other seeds."""
-    arms = report["arms"]
+    arms = report.arms
     if not arms:
         return None
     top, bottom, side = 0.1, 0.6, 0.16
@@ -37,40 +38,40 @@ def ladder(report: Report, palette: Palette) -> Figure | None:
         label = f"{round(100 * tick)} %"
         ha = {0.0: "left", 1.0: "right"}.get(tick, "center")
         write(axes, tick, len(arms) - 0.25, label, palette.muted, SMALL, ha=ha)
-    cheap = [arm["accuracy"] for arm in arms if arm["name"] in CHEAP_ARMS]
+    cheap = [arm.accuracy for arm in arms if arm.name in CHEAP_ARMS]
     if cheap:
         axes.axvline(max(cheap), color=palette.ink, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1)
     for y, arm in enumerate(arms):
         _row(axes, y, arm, palette)
-        if arm["name"] == "after":
-            others = [seed["accuracy"] for seed in report["seeds"] if not seed["used"]]
+        if arm.name == ArmName.AFTER:
+            others = [seed.accuracy for seed in report.seeds if not seed.used]
             _strokes(axes, y, others, palette)
-    text = f"share of {report['items']:,} test notes sorted right, with its 95 % interval"
+    text = f"share of {report.items:,} test notes sorted right, with its 95 % interval"
     caption(figure, WIDTH / 2, 0.15, text, palette.muted, ha="center")
     return figure
 
 
 def _row(axes: Axes, y: int, arm: Arm, palette: Palette) -> None:
-    name = arm["name"]
-    ours, cheap = name in ("before", "after"), name in CHEAP_ARMS
+    name = arm.name
+    ours, cheap = name in (ArmName.BEFORE, ArmName.AFTER), name in CHEAP_ARMS
     color = palette.ink if cheap else arm_color(name, palette)
     bar = y + _BELOW
     width = 2.8 if ours else 1.8
-    ends = arm["accuracy_ci"]
+    ends = arm.accuracy_ci
     axes.plot(ends, [bar, bar], color=color, linewidth=width, alpha=0.55, clip_on=False)
     # Before is a ring, after a disc, a cheap arm a square: told apart without colour, too.
     axes.plot(
-        [arm["accuracy"]],
+        [arm.accuracy],
         [bar],
         "s" if cheap else "o",
         markersize=9 if ours else 6.5,
         markeredgewidth=2.2 if ours else 1,
-        markerfacecolor=palette.paper if name == "before" else color,
+        markerfacecolor=palette.paper if name == ArmName.BEFORE else color,
         markeredgecolor=color,
         clip_on=False,
     )
     weight = "bold" if ours else "normal"
-    figures = f"{percent(arm['accuracy'])}   {interval(arm['accuracy_ci'])}"
+    figures = f"{percent(arm.accuracy)}   {interval(arm.accuracy_ci)}"
     for x, text, ha in ((0, arm_title(name), "left"), (1, figures, "right")):
         label = write(axes, x, y - 0.18, text, color, 11 if ours else 9.5, ha=ha, weight=weight)
         # No line of the grid runs through letters.

@@ -21,7 +21,8 @@ from nightschool.reports.charts.drawing import (
 )
 from nightschool.reports.charts.palette import Palette
 from nightschool.reports.text.wording import arm_title
-from nightschool.stats.results import Arm, ArmName, Report, find_arm
+from nightschool.stats.results import Arm, Report
+from nightschool.stats.terms import ArmName
 
 NAMED_KINDS = 24
 """Up to so many kinds the matrix has names and counts; beyond, it shows its pattern only."""
@@ -31,8 +32,8 @@ SLANTED_KINDS = 8
 
 def confusion(name: ArmName, report: Report, palette: Palette) -> Figure | None:
     """A row for each true kind, a column for each answer, coloured by the share of the row."""
-    arm = find_arm(report, name)
-    if arm is None or not any(sum(row.values()) for row in arm["confusion"].values()):
+    arm = report.find_arm(name)
+    if arm is None or not any(sum(row.values()) for row in arm.confusion.values()):
         return None
     kinds = all_kinds(report)
     return (_named if len(kinds) <= NAMED_KINDS else _pattern)(arm, kinds, palette)
@@ -40,10 +41,14 @@ def confusion(name: ArmName, report: Report, palette: Palette) -> Figure | None:
 
 def all_kinds(report: Report) -> list[str]:
     """The kinds in the report's order, then whatever else was answered."""
-    arms = [arm for name in ("before", "after") if (arm := find_arm(report, name)) is not None]
-    rows = [row for arm in arms for row in arm["confusion"].items()]
+    arms = [
+        arm
+        for name in (ArmName.BEFORE, ArmName.AFTER)
+        if (arm := report.find_arm(name)) is not None
+    ]
+    rows = [row for arm in arms for row in arm.confusion.items()]
     answers = {kind for true, row in rows for kind in (true, *row)}
-    return [*report["kinds"], *sorted(answers - set(report["kinds"]))]
+    return [*report.kinds, *sorted(answers - set(report.kinds))]
 
 
 def _named(arm: Arm, kinds: list[str], palette: Palette) -> Figure:
@@ -93,20 +98,20 @@ def _pattern(arm: Arm, kinds: list[str], palette: Palette) -> Figure:
 
 
 def _title(figure: Figure, left: float, height: float, arm: Arm, palette: Palette) -> None:
-    color = arm_color(arm["name"], palette)
-    caption(figure, left, height - 0.2, arm_title(arm["name"]), color, FONT_SIZE, "bold")
+    color = arm_color(arm.name, palette)
+    caption(figure, left, height - 0.2, arm_title(arm.name), color, FONT_SIZE, "bold")
 
 
 def _matrix(
     axes: Axes, arm: Arm, kinds: list[str], palette: Palette, size: float | None = None
 ) -> None:
     """The coloured cells; with their counts where `size`, that of the numbers, is given."""
-    colors = [palette.panel, arm_color(arm["name"], palette)]
+    colors = [palette.panel, arm_color(arm.name, palette)]
     counts: NDArray[np.int64] = np.array(
-        [[arm["confusion"].get(true, {}).get(kind, 0) for kind in kinds] for true in kinds]
+        [[arm.confusion.get(true, {}).get(kind, 0) for kind in kinds] for true in kinds]
     )
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    cells = LinearSegmentedColormap.from_list(arm["name"], colors)(shares)
+    cells = LinearSegmentedColormap.from_list(arm.name, colors)(shares)
     extent = (0, len(kinds), len(kinds), 0)
     axes.imshow(cells, extent=extent, interpolation="nearest", aspect="auto")
     if size is None:

@@ -19,8 +19,9 @@ from nightschool.reports.charts.drawing import (
     write,
 )
 from nightschool.reports.charts.palette import Palette
-from nightschool.reports.text.wording import percent
+from nightschool.reports.text.wording import finite_losses, percent
 from nightschool.stats.results import Bin, Report
+from nightschool.stats.terms import ArmName
 
 
 def smooth(losses: Sequence[float]) -> list[float]:
@@ -36,15 +37,10 @@ def smooth(losses: Sequence[float]) -> list[float]:
     return averages
 
 
-def finite(pairs: list[list[float]]) -> list[tuple[float, float]]:
-    """The [step, loss] pairs that can be drawn."""
-    return [(step, loss) for step, loss in pairs if math.isfinite(loss)]
-
-
 def loss(report: Report, palette: Palette) -> Figure | None:
     """Training loss, raw and smoothed, and validation loss."""
-    losses = finite(report["training"]["losses"])
-    validation = finite(report["training"]["validation"])
+    losses = finite_losses(report.training.losses)
+    validation = finite_losses(report.training.validation)
     if not losses and not validation:
         return None
     height, left, right, bottom = 2.9, 0.5, 1.42, 0.58
@@ -74,20 +70,20 @@ def loss(report: Report, palette: Palette) -> Figure | None:
 
 def reliability(report: Report, palette: Palette) -> Figure | None:
     """The night's model: what it says against what is right, plain and with the temperature."""
-    found = report["calibration"].get("after")
-    if not found or not found["plain"]["bins"]:
+    found = report.calibration.get(ArmName.AFTER)
+    if not found or not found.plain.bins:
         return None
     figure, axes = _square(palette, "how sure it is", "of these, how many are right")
     show_shares(axes, palette)
     axes.plot([0, 1], [0, 1], color=palette.muted, linewidth=1.2, linestyle=(0, (4, 3)))
     label = write(axes, 0.05, 0.07, "as sure as right", palette.muted, SMALL)
     label.set(rotation=45, rotation_mode="anchor", va="bottom")
-    series = [("as it says", found["plain"], palette.ink, palette.paper)]
-    if found["scaled"] is not None:
-        series.append(("corrected", found["scaled"], palette.after, palette.after))
+    series = [("as it says", found.plain, palette.ink, palette.paper)]
+    if found.scaled is not None:
+        series.append(("corrected", found.scaled, palette.after, palette.after))
     for place, (name, measured, color, face) in enumerate(series):
-        _bins(axes, measured["bins"], color, face)
-        _key(axes, 0.96 - 0.2 * place, name, f"{percent(measured['ece'])} off", color, face)
+        _bins(axes, measured.bins, color, face)
+        _key(axes, 0.96 - 0.2 * place, name, f"{percent(measured.ece)} off", color, face)
     return figure
 
 
@@ -101,15 +97,15 @@ def _key(axes: Axes, y: float, name: str, figure: str, color: str, face: str) ->
 
 def _bins(axes: Axes, bins: Sequence[Bin], color: str, face: str) -> None:
     """A dot for each bin, its area by how many notes, with the interval of the share right."""
-    most = max(bin_["n"] for bin_ in bins)
+    most = max(bin_.n for bin_ in bins)
     for bin_ in bins:
-        x = bin_["confidence"]
-        axes.plot([x, x], bin_["accuracy_ci"], color=color, linewidth=1.6, alpha=0.5)
+        x = bin_.confidence
+        axes.plot([x, x], bin_.accuracy_ci, color=color, linewidth=1.6, alpha=0.5)
         axes.plot(
             [x],
-            [bin_["accuracy"]],
+            [bin_.accuracy],
             "o",
-            markersize=4 + 7 * math.sqrt(bin_["n"] / most),
+            markersize=4 + 7 * math.sqrt(bin_.n / most),
             markeredgewidth=1.8,
             markerfacecolor=face,
             markeredgecolor=color,
@@ -120,7 +116,7 @@ def _bins(axes: Axes, bins: Sequence[Bin], color: str, face: str) -> None:
 
 def risk_coverage(report: Report, palette: Palette) -> Figure | None:
     """What is wrong among the surest notes, and where the threshold puts the owner."""
-    curves = {name: found["points"] for name, found in report["risk_coverage"].items()}
+    curves = {name: found.points for name, found in report.risk_coverage.items()}
     curves = {name: points for name, points in curves.items() if points}
     if not curves:
         return None
@@ -133,7 +129,7 @@ def risk_coverage(report: Report, palette: Palette) -> Figure | None:
     ends = []
     for name, points in curves.items():
         shares, risks = zip(*points, strict=True)
-        color, style = arm_color(name, palette), "-" if name == "after" else (0, (5, 2))
+        color, style = arm_color(name, palette), "-" if name == ArmName.AFTER else (0, (5, 2))
         axes.plot(
             shares, risks, color=color, linewidth=2.2, linestyle=style, solid_capstyle="round"
         )
@@ -145,11 +141,11 @@ def risk_coverage(report: Report, palette: Palette) -> Figure | None:
 
 def _chosen(axes: Axes, report: Report, palette: Palette) -> None:
     """The threshold as a diamond on the curve of the night's model."""
-    abstention = report["abstention"]
-    if abstention is None or abstention["threshold"] <= 0:
+    abstention = report.abstention
+    if abstention is None or abstention.threshold <= 0:
         return
-    if abstention["risk"] is not None:
-        spot = (abstention["coverage"], abstention["risk"])
+    if abstention.risk is not None:
+        spot = (abstention.coverage, abstention.risk)
         axes.plot(*spot, "D", color=palette.ink, markersize=8, clip_on=False, zorder=4)
 
 

@@ -13,11 +13,12 @@ from nightschool.reports.charts.drawing import save
 from nightschool.reports.charts.night_chart import night
 from nightschool.reports.charts.palette import SCHEMES, Palette
 from nightschool.stats.results import Report
+from nightschool.stats.terms import ArmName
 
 DRAWERS: dict[str, Callable[[Report, Palette], Figure | None]] = {
     "accuracy": ladder,
-    "confusion-before": partial(confusion, "before"),
-    "confusion-after": partial(confusion, "after"),
+    "confusion-before": partial(confusion, ArmName.BEFORE),
+    "confusion-after": partial(confusion, ArmName.AFTER),
     "loss": loss,
     "reliability": reliability,
     "risk-coverage": risk_coverage,

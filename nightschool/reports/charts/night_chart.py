@@ -12,6 +12,7 @@ from nightschool.reports.charts.drawing import SMALL, WIDTH, bare_axes, columns,
 from nightschool.reports.charts.palette import Palette
 from nightschool.reports.timeline import STAGES, Span, in_words, spans
 from nightschool.stats.results import Report
+from nightschool.stats.terms import SpanState
 
 _ROW = 0.46
 _LETTER = 0.068
@@ -58,14 +59,14 @@ def night(report: Report, palette: Palette) -> Figure | None:
 
 def _draw(axes: Axes, y: int, span: Span, palette: Palette) -> None:
     start, end = axes.get_xlim()
-    if span.state == "worked":
+    if span.state == SpanState.WORKED:
         # At least a hair wide: a stage of a second in a night of eight hours is still seen.
         least = (end - start) / 150
         left = min(span.start, end - least)
         axes.barh(y, max(span.seconds, least), left=left, height=0.56, color=palette.after)
         return
-    color = palette.before if span.state == "aside" else palette.muted
-    if span.state == "aside":
+    color = palette.before if span.state == SpanState.YIELDED else palette.muted
+    if span.state == SpanState.YIELDED:
         axes.barh(
             y, span.seconds, left=span.start, height=0.3, facecolor="none", edgecolor=color,
             hatch="/////", linewidth=0.8,
@@ -81,7 +82,7 @@ def _name_reasons(axes: Axes, y: int, found: Sequence[Span], palette: Palette) -
     start, end = axes.get_xlim()
     inch = (end - start) / (axes.get_position().width * WIDTH)
     taken: list[tuple[float, float]] = []
-    for span in sorted(found, key=lambda span: (span.state != "aside", -span.seconds)):
+    for span in sorted(found, key=lambda span: (span.state != SpanState.YIELDED, -span.seconds)):
         reason = in_words(span.reason)
         half = _LETTER * inch * columns(reason) / 2
         middle = min(max((span.start + span.end) / 2, start + half), end - half)
@@ -89,7 +90,7 @@ def _name_reasons(axes: Axes, y: int, found: Sequence[Span], palette: Palette) -
         if 2 * half > end - start or any(left < b and a < right for a, b in taken):
             continue
         taken.append((left, right))
-        color = palette.before if span.state == "aside" else palette.muted
+        color = palette.before if span.state == SpanState.YIELDED else palette.muted
         write(axes, middle, y - 0.43, reason, color, 8, ha="center")
 
 

@@ -1,13 +1,13 @@
 """What each chart answers, and the same figures in words for whoever does not see it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from nightschool.config.durations import spoken
-from nightschool.reports.charts.curves import finite
 from nightschool.reports.text import explanations
-from nightschool.reports.text.wording import arm_title, counted, interval, percent
+from nightschool.reports.text.wording import arm_title, counted, finite_losses, interval, percent
 from nightschool.reports.timeline import in_words, spans
-from nightschool.stats.results import CHEAP_ARMS, ArmName, Report, arm_of, find_arm
+from nightschool.stats.results import Report
+from nightschool.stats.terms import CHEAP_ARMS, ArmName, SpanState
 
 _Words = Callable[[Report], str]
 
@@ -24,8 +24,8 @@ def how_to_read(chart: str, report: Report) -> str:
 
 def mix_ups(report: Report, name: ArmName) -> list[tuple[str, str, int]]:
     """(true kind, answer, notes) of one arm's wrong answers, the most frequent first."""
-    arm = find_arm(report, name)
-    rows = arm["confusion"].items() if arm else ()
+    arm = report.find_arm(name)
+    rows = arm.confusion.items() if arm else ()
     found = [
         (true, other, n) for true, row in rows for other, n in row.items() if other != true and n
     ]
@@ -34,14 +34,14 @@ def mix_ups(report: Report, name: ArmName) -> list[tuple[str, str, int]]:
 
 def _accuracy(report: Report) -> str:
     arms = [
-        f"{arm_title(arm['name'])} {percent(arm['accuracy'])} ({interval(arm['accuracy_ci'])})"
-        for arm in report["arms"]
+        f"{arm_title(arm.name)} {percent(arm.accuracy)} ({interval(arm.accuracy_ci)})"
+        for arm in report.arms
     ]
     return f"Accuracy with its 95 % interval: {'; '.join(arms)}."
 
 
 def _read_accuracy(report: Report) -> str:
-    cheap = [arm for arm in report["arms"] if arm["name"] in CHEAP_ARMS]
+    cheap = [arm for arm in report.arms if arm.name in CHEAP_ARMS]
     squares = (
         " Squares are cheap: seconds to train. What lies left of the dotted line does worse than the "
         "best of them."
@@ -58,14 +58,16 @@ def _read_accuracy(report: Report) -> str:
 
 
 def _more_seeds(report: Report) -> bool:
-    return len(report["seeds"]) > 1
+    return len(report.seeds) > 1
 
 
 def _confusion(name: ArmName) -> _Words:
     def words(report: Report) -> str:
-        arm = arm_of(report, name)
-        right = sum(row.get(kind, 0) for kind, row in arm["confusion"].items())
-        text = f"{arm_title(name)}: {right} of {counted(report['items'], 'note')} on the diagonal, right."
+        arm = report.arm(name)
+        right = sum(row.get(kind, 0) for kind, row in arm.confusion.items())
+        text = (
+            f"{arm_title(name)}: {right} of {counted(report.items, 'note')} on the diagonal, right."
+        )
         worst = [
             f"{true} taken for {other} {counted(n, 'time')}"
             for true, other, n in mix_ups(report, name)[:3]
@@ -84,9 +86,9 @@ def _read_confusion(report: Report) -> str:
 
 def _loss(report: Report) -> str:
     parts = []
-    training = report["training"]
-    for name, losses in (("training", training["losses"]), ("validation", training["validation"])):
-        if pairs := finite(losses):
+    training = report.training
+    for name, losses in (("training", training.losses), ("validation", training.validation)):
+        if pairs := finite_losses(losses):
             (first, start), (last, end) = pairs[0], pairs[-1]
             parts.append(f"{name} loss {start:.2f} at step {first:g}, {end:.2f} at step {last:g}")
     return f"{'; '.join(parts).capitalize()}."
@@ -101,20 +103,20 @@ def _read_loss(report: Report) -> str:
 
 
 def _reliability(report: Report) -> str:
-    found = report["calibration"]["after"]
+    found = report.calibration[ArmName.AFTER]
     parts = []
-    for name, measured in (("as it says", found["plain"]), ("corrected", found["scaled"])):
+    for name, measured in (("as it says", found.plain), ("corrected", found.scaled)):
         if measured:
             bins = ", ".join(
-                f"{percent(b['confidence'])} sure {percent(b['accuracy'])} right of {b['n']}"
-                for b in measured["bins"]
+                f"{percent(b.confidence)} sure {percent(b.accuracy)} right of {b.n}"
+                for b in measured.bins
             )
-            parts.append(f"{name}, calibration error {percent(measured['ece'])}: {bins}")
+            parts.append(f"{name}, calibration error {percent(measured.ece)}: {bins}")
     return f"Confidence against the share that is right. {'; '.join(parts)}."
 
 
 def _read_reliability(report: Report) -> str:
-    scaled = report["calibration"]["after"]["scaled"]
+    scaled = report.calibration[ArmName.AFTER].scaled
     rings = (
         "Rings are what the model says, discs the same corrected"
         if scaled
@@ -129,26 +131,26 @@ def _read_reliability(report: Report) -> str:
 
 def _risk(report: Report) -> str:
     parts = []
-    for name, found in report["risk_coverage"].items():
+    for name, found in report.risk_coverage.items():
         at = [
             f"{percent(share)} answered {percent(risk)} wrong"
-            for share, risk in _quarters(found["points"])
+            for share, risk in _quarters(found.points)
         ]
         parts.append(f"{arm_title(name)}: {', '.join(at)}")
     chosen = explanations.at_threshold(report)
     return f"The surest notes first. {'; '.join(parts)}.{f' {chosen}' if chosen else ''}"
 
 
-def _quarters(points: list[list[float]]) -> list[list[float]]:
+def _quarters(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """The point nearest to each quarter of the notes."""
     return [min(points, key=lambda p: abs(p[0] - share)) for share in (0.25, 0.5, 0.75, 1.0)]
 
 
 def _read_risk(report: Report) -> str:
-    abstention = report["abstention"]
+    abstention = report.abstention
     diamond = (
         " The diamond is the chosen threshold: the notes whose answer stands, and what of that is wrong."
-        if abstention and abstention["threshold"] > 0
+        if abstention and abstention.threshold > 0
         else ""
     )
     return (
@@ -173,22 +175,22 @@ def stretches(report: Report) -> list[tuple[str, str]]:
     worked: dict[str, float] = {}
     rested: dict[tuple[str, str], list[float]] = {}
     for span in spans(report):
-        if span.state == "worked":
+        if span.state == SpanState.WORKED:
             worked[span.stage] = worked.get(span.stage, 0) + span.seconds
         else:
             rested.setdefault((in_words(span.reason), span.state), []).append(span.seconds)
     lines = [(stage, f"worked {spoken(seconds)}") for stage, seconds in worked.items()]
     for (reason, state), each in rested.items():
         times = f", {len(each)} times" if len(each) > 1 else ""
-        did = "stepped aside" if state == "aside" else "waited"
+        did = "stepped aside" if state == SpanState.YIELDED else "waited"
         lines.append((reason, f"{did} {spoken(sum(each))}{times}"))
     return lines
 
 
 _ALT: Mapping[str, _Words] = {
     "accuracy": _accuracy,
-    "confusion-before": _confusion("before"),
-    "confusion-after": _confusion("after"),
+    "confusion-before": _confusion(ArmName.BEFORE),
+    "confusion-after": _confusion(ArmName.AFTER),
     "loss": _loss,
     "reliability": _reliability,
     "risk-coverage": _risk,

@@ -10,6 +10,7 @@ from typing import Any
 from nightschool.config.durations import spoken
 from nightschool.reports.text.wording import counted, percent
 from nightschool.reports.timeline import in_words
+from nightschool.stats.terms import Decision
 
 _DECISIONS = {
     "promote": "its model is in use now",
@@ -102,7 +103,7 @@ def notification(night: Night) -> tuple[str, str]:
     failed = [run for run in night.runs if run.state == "failed"]
     if failed:
         title = f"nightschool: run {failed[-1].run} failed"
-    elif done and done[-1].decision == "promote":
+    elif done and done[-1].decision == Decision.PROMOTE:
         title = "nightschool: a better model is in use"
     elif done:
         title = f"nightschool: run {done[-1].run} is done"

@@ -1,5 +1,6 @@
 """How numbers, times and names read in every form of the report."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
@@ -81,18 +82,18 @@ def interval(bounds: Sequence[float]) -> str:
 
 def recall(scores: KindScores | None) -> str:
     """Percent; of fewer than SMALLEST_N notes the plain count, which claims less."""
-    if scores is None or scores["n"] == 0:
+    if scores is None or scores.n == 0:
         return "none"
-    if scores["n"] < SMALLEST_N:
-        return f"{round(scores['recall'] * scores['n'])} of {scores['n']}"
-    return percent(scores["recall"])
+    if scores.n < SMALLEST_N:
+        return f"{round(scores.recall * scores.n)} of {scores.n}"
+    return percent(scores.recall)
 
 
 def f1(scores: KindScores | None) -> str:
     """Two decimals; below SMALLEST_N notes only that there are too few."""
-    if scores is None or scores["n"] < SMALLEST_N:
+    if scores is None or scores.n < SMALLEST_N:
         return "n too small"
-    return f"{scores['f1']:.2f}"
+    return f"{scores.f1:.2f}"
 
 
 def points(difference: float) -> int:
@@ -123,6 +124,11 @@ def new_notes(news: News) -> str:
     said = f"{counted(news.new, 'new labelled note')} since run {news.run}"
     kinds = ", ".join(f'"{kind}"' for kind in news.grown)
     return f"{said}, and enough now of {kinds}" if kinds else said
+
+
+def finite_losses(pairs: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """The (step, loss) pairs whose loss is a number."""
+    return [(step, loss) for step, loss in pairs if math.isfinite(loss)]
 
 
 def p_value(p: float) -> str:

@@ -1,8 +1,11 @@
 """The charts are real images in both schemes, and any name can be drawn."""
 
 import math
+from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import pytest
@@ -11,10 +14,13 @@ from nightschool.reports.charts import drawing
 from nightschool.reports.charts.curves import smooth
 from nightschool.reports.charts.draw import DRAWERS, draw
 from nightschool.reports.charts.palette import SCHEMES
+from nightschool.reports.report_file import parse
 from nightschool.stats.results import Report
-from tests.reports.page_examples import everything, with_kinds
+from nightschool.stats.terms import ArmName
 
-EXAMPLES = set(DRAWERS) - {"night"}  # it tells none
+Data = dict[str, Any]
+
+EXAMPLES = set(DRAWERS) - {"night"}  # the example report has no spans
 
 
 def _size(path: Path) -> tuple[int, int]:
@@ -39,50 +45,52 @@ def test_a_charts_background_is_the_pages(written: Path, scheme: str) -> None:
 
 
 def test_a_chart_without_data_is_left_out_and_an_old_one_removed(
-    unlogged: Report, tmp_path: Path
+    unlogged: Data, tmp_path: Path
 ) -> None:
     (tmp_path / "loss-light.png").write_bytes(b"of an earlier report")
-    assert set(draw(unlogged, tmp_path)) == EXAMPLES - {"loss"}
+    assert set(draw(parse(unlogged), tmp_path)) == EXAMPLES - {"loss"}
     assert not list(tmp_path.glob("loss-*")) and not list(tmp_path.glob("*.tmp"))
 
 
-def test_validation_alone_makes_a_loss_chart(unlogged: Report, tmp_path: Path) -> None:
+def test_validation_alone_makes_a_loss_chart(unlogged: Data, tmp_path: Path) -> None:
     unlogged["training"]["validation"] = [[10, 0.5]]
     unlogged["arms"], unlogged["calibration"], unlogged["risk_coverage"] = [], {}, {}
-    assert set(draw(unlogged, tmp_path)) == {"loss"}
+    assert set(draw(parse(unlogged), tmp_path)) == {"loss"}
 
 
 @pytest.mark.filterwarnings("error")
-def test_any_name_and_any_loss_can_be_drawn(report: Report, tmp_path: Path) -> None:
+def test_any_name_and_any_loss_can_be_drawn(data: Data, tmp_path: Path) -> None:
     odd = ["$x_$ {", "a\nb\x00", "長い種類の名前" * 4, "\udc80", "\N{PARTY POPPER}"]
-    report["kinds"] = odd
-    for arm in report["arms"]:
+    data["kinds"] = odd
+    for arm in data["arms"]:
         arm["confusion"] = {kind: {odd[0]: 2, "an answer outside the kinds": 1} for kind in odd}
-    report["training"]["losses"] = [[1, math.nan], [2, math.inf], [3, 0.0]]
-    report["training"]["validation"] = []
-    assert set(draw(report, tmp_path)) == EXAMPLES
+    data["training"]["losses"] = [[1, math.nan], [2, math.inf], [3, 0.0]]
+    data["training"]["validation"] = []
+    assert set(draw(parse(data), tmp_path)) == EXAMPLES
 
 
-def test_everything_that_was_measured_is_drawn(tmp_path: Path) -> None:
-    assert set(draw(everything(), tmp_path)) == set(DRAWERS)
+def test_everything_that_was_measured_is_drawn(full_report: Report, tmp_path: Path) -> None:
+    assert set(draw(full_report, tmp_path)) == set(DRAWERS)
 
 
 @pytest.mark.filterwarnings("error")
 def test_no_temperature_no_threshold_and_a_single_note_can_be_drawn(
-    report: Report, tmp_path: Path
+    data: Data, tmp_path: Path
 ) -> None:
-    after = report["calibration"]["after"]
+    after = data["calibration"]["after"]
     after["scaled"], after["temperature"] = None, None
     after["plain"]["bins"] = [{"confidence": 1.0, "accuracy": 0.0, "accuracy_ci": [0, 0.8], "n": 1}]
-    report["abstention"] = None
-    report["risk_coverage"] = {"after": {"points": [[1.0, 0.0]], "aurc": 0.0, "risk": 0.0}}
-    assert set(draw(report, tmp_path)) == EXAMPLES
+    data["abstention"] = None
+    data["risk_coverage"] = {"after": {"points": [[1.0, 0.0]], "aurc": 0.0, "risk": 0.0}}
+    assert set(draw(parse(data), tmp_path)) == EXAMPLES
 
 
 @pytest.mark.parametrize("kinds", [1, 2, 12, 24, 25, 150])
-def test_a_matrix_of_any_size_fits_on_a_page(kinds: int, tmp_path: Path) -> None:
-    report = with_kinds([f"とても長い種類の名前 {place}" for place in range(kinds)])
-    report["arms"] = [arm for arm in report["arms"] if arm["name"] == "after"]
+def test_a_matrix_of_any_size_fits_on_a_page(
+    report_with_kinds: Callable[[Sequence[str]], Report], kinds: int
+) -> None:
+    report = report_with_kinds([f"とても長い種類の名前 {place}" for place in range(kinds)])
+    report = replace(report, arms=(report.arm(ArmName.AFTER),))
     for palette in SCHEMES.values():
         figure = DRAWERS["confusion-after"](report, palette)
         assert figure is not None

@@ -1,11 +1,13 @@
 """The terminal's tables show what the page shows."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
+from nightschool.reports.report_file import parse
 from nightschool.reports.text.report_tables import (
     AFTER_STYLE,
     before_after,
@@ -15,7 +17,8 @@ from nightschool.reports.text.report_tables import (
     seeds,
 )
 from nightschool.stats.results import Report
-from tests.reports.reports_example import HOSTILE_KIND, THIN_KIND
+
+Data = dict[str, Any]
 
 
 def _shown(table: Table) -> str:
@@ -48,31 +51,31 @@ def test_every_arm_has_its_scores_with_intervals_and_how_surely_it_is_beaten(
 
 @pytest.mark.parametrize("more", [0.0, 0.1])
 def test_an_arm_that_is_not_beaten_is_not_called_better_with_0_percent(
-    report: Report, more: float
+    data: Data, more: float
 ) -> None:
-    words = next(arm for arm in report["arms"] if arm["name"] == "tfidf-lr")
-    words["accuracy"] = report["arms"][-1]["accuracy"] + more
+    words = next(arm for arm in data["arms"] if arm["name"] == "tfidf-lr")
+    words["accuracy"] = data["arms"][-1]["accuracy"] + more
     words["after_better"] = 0.0
-    assert _row(before_after(report), "tfidf-lr")[3] == "no better"
+    assert _row(before_after(parse(data)), "tfidf-lr")[3] == "no better"
 
 
 def test_only_after_is_highlighted(report: Report) -> None:
     assert [row.style for row in before_after(report).rows] == [None, None, None, AFTER_STYLE]
 
 
-def test_a_thin_kind_shows_counts_and_no_f1(report: Report) -> None:
+def test_a_thin_kind_shows_counts_and_no_f1(report: Report, thin_kind: str) -> None:
     cells = ["4", "1 of 4", "2 of 4", "n too small", "n too small"]
-    assert _row(per_kind(report), THIN_KIND)[1:] == cells
+    assert _row(per_kind(report), thin_kind)[1:] == cells
 
 
-def test_a_kinds_name_is_no_markup(report: Report) -> None:
-    assert HOSTILE_KIND in _shown(per_kind(report))
+def test_a_kinds_name_is_no_markup(report: Report, hostile_kind: str) -> None:
+    assert hostile_kind in _shown(per_kind(report))
 
 
-def test_each_check_says_yes_no_or_open_and_why(report: Report) -> None:
-    report["checks"][1] |= {"passed": False, "settled": False}
-    report["checks"][2] |= {"passed": False, "settled": True}
-    table = checks(report)
+def test_each_check_says_yes_no_or_open_and_why(data: Data) -> None:
+    data["checks"][1] |= {"passed": False, "settled": False}
+    data["checks"][2] |= {"passed": False, "settled": True}
+    table = checks(parse(data))
     assert table is not None
     shown = _shown(table)
     assert [cells[2] for cells in (_row(table, name) for name in ("macro-F1", "kinds"))] == [
@@ -81,11 +84,11 @@ def test_each_check_says_yes_no_or_open_and_why(report: Report) -> None:
     assert "What a promotion asks" in shown and "the cheap arms" in shown
 
 
-def test_several_seeds_are_shown_with_their_spread(report: Report) -> None:
-    assert seeds(report) is None
-    other = {**report["seeds"][0], "seed": 1, "used": False, "accuracy": 0.71}
-    report["seeds"].append(other)  # type: ignore[arg-type]
-    table = seeds(report)
+def test_several_seeds_are_shown_with_their_spread(data: Data) -> None:
+    assert seeds(parse(data)) is None
+    other = {**data["seeds"][0], "seed": 1, "used": False, "accuracy": 0.71}
+    data["seeds"].append(other)
+    table = seeds(parse(data))
     assert table is not None
     shown = _shown(table)
     assert "used" in shown and "71 %" in shown and "9 points apart" in shown
@@ -102,29 +105,29 @@ def test_what_probabilities_and_looks_are_worth_is_said(report: Report) -> None:
     assert "the best of 3 equally good models looks up to 4 points better" in lines[3]
 
 
-def test_how_well_none_is_told_is_said(report: Report) -> None:
-    report["out_of_scope"]["after"] = {
+def test_how_well_none_is_told_is_said(data: Data) -> None:
+    data["out_of_scope"]["after"] = {
         "kind": "none", "n": 12, "recall": 0.75, "recall_ci": [0.47, 0.91], "false_alarms": 0.1,
         "auroc": 0.913, "auroc_ci": [0.8, 0.97],
     }  # fmt: skip
     assert (
         '"none" told from the rest: 75 % of 12 found, 10 % of the others taken for it, AUROC 0.91'
-        in list(remarks(report))
+        in list(remarks(parse(data)))
     )
 
 
-def test_a_first_look_is_no_warning(report: Report) -> None:
-    report["looks"] = {"looks": 1, "models": 1, "optimism": 0.0, "by": ["run 1: adapter"]}
-    assert not [line for line in remarks(report) if "luck" in line]
+def test_a_first_look_is_no_warning(data: Data) -> None:
+    data["looks"] = {"looks": 1, "models": 1, "optimism": 0.0, "by": ["run 1: adapter"]}
+    assert not [line for line in remarks(parse(data)) if "luck" in line]
 
 
-def test_a_threshold_that_costs_more_on_the_test_notes_is_said_to(report: Report) -> None:
-    found = report["abstention"]
+def test_a_threshold_that_costs_more_on_the_test_notes_is_said_to(data: Data) -> None:
+    found = data["abstention"]
     assert found
     found |= {"threshold": 0.8, "in_use": False}
     found["plain"] |= {"answered": 0.81, "right": 0.91, "cost": 0.083}
     found["thresholded"] |= {"answered": 0.62, "right": 1.0, "cost": 0.095}
-    line = next(line for line in remarks(report) if line.startswith("put into a kind"))
+    line = next(line for line in remarks(parse(data)) if line.startswith("put into a kind"))
     assert line.startswith(
         "put into a kind other than none: 81 % of the notes, 91 % of these right;"
     )
@@ -133,4 +136,4 @@ def test_a_threshold_that_costs_more_on_the_test_notes_is_said_to(report: Report
     )
     assert line.endswith("but on these notes it costs more, 0.10 a note and not 0.08)")
     found["thresholded"]["cost"] = 0.05
-    assert not any("costs more" in line for line in remarks(report))
+    assert not any("costs more" in line for line in remarks(parse(data)))

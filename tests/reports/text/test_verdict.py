@@ -1,11 +1,14 @@
 """The first line says what the decision says, with proper signs and nothing more."""
 
-from typing import cast
+from typing import Any
 
 import pytest
 
+from nightschool.reports.report_file import parse
 from nightschool.reports.text.verdict import verdict
-from nightschool.stats.results import Champion, Check, Decision, Paired, Report, arm_of
+from nightschool.stats.terms import Decision
+
+Data = dict[str, Any]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +41,7 @@ from nightschool.stats.results import Champion, Check, Decision, Paired, Report,
     ],
 )  # fmt: skip
 def test_the_verdict_says_what_the_decision_says(
-    report: Report,
+    data: Data,
     decision: Decision,
     after: float,
     delta: float,
@@ -46,10 +49,10 @@ def test_the_verdict_says_what_the_decision_says(
     items: int,
     expected: str,
 ) -> None:
-    report["decision"], report["items"] = decision, items
-    report["paired"]["delta_accuracy"], report["paired"]["delta_ci"] = delta, bounds
-    arm_of(report, "after")["accuracy"] = after
-    assert verdict(report) == expected
+    data["decision"], data["items"] = decision, items
+    data["paired"]["delta_accuracy"], data["paired"]["delta_ci"] = delta, bounds
+    arm_in(data, "after")["accuracy"] = after
+    assert verdict(parse(data)) == expected
 
 
 @pytest.mark.parametrize("decision", ["promote", "keep", "inconclusive"])
@@ -62,25 +65,25 @@ def test_the_verdict_says_what_the_decision_says(
     ],
 )
 def test_a_cheap_arm_that_is_not_beaten_is_named_in_the_same_line(
-    report: Report, decision: Decision, words: float, said: str
+    data: Data, decision: Decision, words: float, said: str
 ) -> None:
-    report["decision"], report["rivals"] = decision, ["tfidf-lr"]
-    arm_of(report, "after")["accuracy"] = 0.8
-    arm_of(report, "tfidf-lr")["accuracy"] = words
-    line = verdict(report)
+    data["decision"], data["rivals"] = decision, ["tfidf-lr"]
+    arm_in(data, "after")["accuracy"] = 0.8
+    arm_in(data, "tfidf-lr")["accuracy"] = words
+    line = verdict(parse(data))
     assert line.endswith(f" A simple word-count model (tfidf-lr) {said}")
     assert "\n" not in line
 
 
-def test_a_cheap_arm_that_is_better_beyond_chance_is_said_to_be(report: Report) -> None:
-    report["rivals"] = ["tfidf-lr"]
-    report["checks"][-1] |= {"name": "cheap arms", "passed": False, "settled": True}
-    arm_of(report, "tfidf-lr")["accuracy"] = 0.92
-    assert verdict(report).endswith(" A simple word-count model (tfidf-lr) does better: 92 %.")
+def test_a_cheap_arm_that_is_better_beyond_chance_is_said_to_be(data: Data) -> None:
+    data["rivals"] = ["tfidf-lr"]
+    data["checks"][-1] |= {"name": "cheap arms", "passed": False, "settled": True}
+    arm_in(data, "tfidf-lr")["accuracy"] = 0.92
+    assert verdict(parse(data)).endswith(" A simple word-count model (tfidf-lr) does better: 92 %.")
 
 
-def test_what_every_cheap_arm_is_beaten_by_names_none(report: Report) -> None:
-    assert "tfidf" not in verdict(report)
+def test_what_every_cheap_arm_is_beaten_by_names_none(data: Data) -> None:
+    assert "tfidf" not in verdict(parse(data))
 
 
 @pytest.mark.parametrize(
@@ -92,37 +95,39 @@ def test_what_every_cheap_arm_is_beaten_by_names_none(report: Report) -> None:
     ],
 )
 def test_what_is_not_settled_says_how_many_notes_would_settle_it(
-    report: Report, more: int | None, said: str
+    data: Data, more: int | None, said: str
 ) -> None:
-    report["decision"], report["more_notes"] = "inconclusive", more
-    assert verdict(report).endswith(said)
+    data["decision"], data["more_notes"] = "inconclusive", more
+    assert verdict(parse(data)).endswith(said)
 
 
-def test_notes_that_were_made_are_not_labelled_ones(report: Report) -> None:
-    report["decision"], report["more_notes"] = "inconclusive", 87
-    report["dataset"]["train"] += 300
-    report["dataset"]["made"] += 300
-    assert "(some 780 more labelled notes)" in verdict(report)
+def test_notes_that_were_made_are_not_labelled_ones(data: Data) -> None:
+    data["decision"], data["more_notes"] = "inconclusive", 87
+    data["dataset"]["train"] += 300
+    data["dataset"]["made"] += 300
+    assert "(some 780 more labelled notes)" in verdict(parse(data))
 
 
-def champion(accuracy: float | None, delta: float, why_not: str = "") -> Champion:
-    paired = cast(Paired, {"delta_accuracy": delta, "delta_ci": [delta - 0.1, delta + 0.1]})
-    return {
-        "run": 2, "accuracy": accuracy, "why_not": why_not,
-        "paired": None if accuracy is None else paired,
-    }  # fmt: skip
+def champion(data: Data, accuracy: float | None, delta: float, why_not: str = "") -> Data:
+    change = {"delta_accuracy": delta, "delta_ci": [delta - 0.1, delta + 0.1]}
+    paired = None if accuracy is None else data["paired"] | change
+    return {"run": 2, "accuracy": accuracy, "why_not": why_not, "paired": paired}
 
 
-def test_the_model_in_use_is_named_with_the_difference(report: Report) -> None:
-    report["champion"] = champion(0.75, 0.05)
-    assert verdict(report).endswith(
+def arm_in(data: Data, name: str) -> Data:
+    return next(arm for arm in data["arms"] if arm["name"] == name)
+
+
+def test_the_model_in_use_is_named_with_the_difference(data: Data) -> None:
+    data["champion"] = champion(data, 0.75, 0.05)
+    assert verdict(parse(data)).endswith(
         " Against the model in use (run 2, 75 % right) that is +5 points (95 % interval −5 to +15)."
     )
 
 
-def test_a_model_in_use_that_could_not_be_compared_is_said_so(report: Report) -> None:
-    report["champion"] = champion(None, 0, "it has answered 40 of these 56 test notes")
-    assert verdict(report).endswith(
+def test_a_model_in_use_that_could_not_be_compared_is_said_so(data: Data) -> None:
+    data["champion"] = champion(data, None, 0, "it has answered 40 of these 56 test notes")
+    assert verdict(parse(data)).endswith(
         " It was not compared with the model in use (run 2): it has answered 40 of these 56 test notes."
     )
 
@@ -135,40 +140,48 @@ def test_a_model_in_use_that_could_not_be_compared_is_said_so(report: Report) ->
     ],
 )
 def test_where_only_the_model_in_use_stands_in_the_way_that_is_said(
-    report: Report, decision: Decision, said: str
+    data: Data, decision: Decision, said: str
 ) -> None:
-    report["decision"] = decision
-    better = report["checks"][0]
-    report["checks"].append({**better, "reference": "champion", "passed": False})
-    assert said in verdict(report)
+    data["decision"] = decision
+    better = data["checks"][0]
+    data["checks"].append({**better, "reference": "champion", "passed": False})
+    assert said in verdict(parse(data))
 
 
-def test_a_gain_that_may_cost_some_kinds_is_said_so(report: Report) -> None:
-    report["decision"] = "inconclusive"
-    report["checks"][1] |= {"passed": False, "settled": False}
-    assert "sorts more notes right, but perhaps some kinds worse: +36 points" in verdict(report)
+def test_a_gain_that_may_cost_some_kinds_is_said_so(data: Data) -> None:
+    data["decision"] = "inconclusive"
+    data["checks"][1] |= {"passed": False, "settled": False}
+    assert "sorts more notes right, but perhaps some kinds worse: +36 points" in verdict(
+        parse(data)
+    )
 
 
 @pytest.mark.parametrize("decision", ["promote", "keep", "inconclusive"])
 @pytest.mark.parametrize("settled", [True, False])
 def test_a_promotion_that_could_not_see_a_loss_of_none_says_so(
-    report: Report, decision: Decision, settled: bool
+    data: Data, decision: Decision, settled: bool
 ) -> None:
-    report["decision"] = decision
+    data["decision"] = decision
     for reference in ("before", "champion"):
-        report["checks"].append(
-            Check(reference=reference, name="none", passed=True, settled=settled, detail="")
+        data["checks"].append(
+            {
+                "reference": reference,
+                "name": "none",
+                "passed": True,
+                "settled": settled,
+                "detail": "",
+            }
         )
     unseen = "The test notes of no kind are too few to tell whether it still finds those."
-    assert verdict(report).count(unseen) == (decision == "promote" and not settled)
+    assert verdict(parse(data)).count(unseen) == (decision == "promote" and not settled)
 
 
-def test_a_missing_baseline_is_not_needed_for_the_verdict(report: Report) -> None:
-    report["arms"] = [arm for arm in report["arms"] if arm["name"] in ("before", "after")]
-    assert verdict(report).startswith("After the night the model sorts 80 %")
+def test_a_missing_baseline_is_not_needed_for_the_verdict(data: Data) -> None:
+    data["arms"] = [arm for arm in data["arms"] if arm["name"] in ("before", "after")]
+    assert verdict(parse(data)).startswith("After the night the model sorts 80 %")
 
 
-def test_a_report_without_an_after_says_so(report: Report) -> None:
-    report["arms"] = [arm for arm in report["arms"] if arm["name"] != "after"]
+def test_a_report_without_an_after_says_so(data: Data) -> None:
+    data["arms"] = [arm for arm in data["arms"] if arm["name"] != "after"]
     with pytest.raises(ValueError, match="the report of run 3 has no arm 'after'"):
-        verdict(report)
+        verdict(parse(data))

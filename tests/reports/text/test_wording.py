@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nightschool.config.settings import Rung
 from nightschool.reports.text import wording
-from nightschool.stats.results import ArmName
+from nightschool.stats.terms import ArmName
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,6 @@ def test_times_are_shown_in_this_computers_zone(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_arm_that_can_be_measured_has_a_title_of_its_own() -> None:
-    names = get_args(ArmName)
+    names = list(ArmName)
     assert set(wording.ARM_TITLES) == set(names) == {*get_args(Rung), "before", "after"}
     assert len({wording.arm_title(name) for name in names}) == len(names)

@@ -45,18 +45,14 @@ def classify_command(what: tuple[str, ...], run: int | None, json_: bool) -> Non
     texts = [(note.source, note.text) for note in notes]
     for answer in ask_to_classify(school, run, texts, abstain=settings.classify.abstain):
         if json_:
-            print_json(answer)
+            print_json(answer.model_dump())
         else:
-            source = "" if len(notes) == 1 else f"  {answer['source']}"
-            cut = (
-                f"  (cut: {100 * answer['unseen']:.1f} % of it is not seen)"
-                if answer["unseen"]
-                else ""
-            )
-            sure = percent(answer["probability"])
-            if answer["kind"] != answer["likeliest"]:
-                sure = f"(not sure: {answer['likeliest']} {sure})"
-            click.echo(f"{answer['kind']}  {sure}{source}{cut}")
+            source = "" if len(notes) == 1 else f"  {answer.source}"
+            cut = f"  (cut: {100 * answer.unseen:.1f} % of it is not seen)" if answer.unseen else ""
+            sure = percent(answer.probability)
+            if answer.kind != answer.likeliest:
+                sure = f"(not sure: {answer.likeliest} {sure})"
+            click.echo(f"{answer.kind}  {sure}{source}{cut}")
 
 
 def _notes(what: Sequence[str], settings: NotesSettings) -> list[Note]:

@@ -20,7 +20,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Run
 from nightschool.notes.new_notes import News
 from nightschool.reports.text.wording import new_notes
-from nightschool.tasks.child_queries import ask_to_look
+from nightschool.tasks.child_queries import ask_for_note_changes
 
 # So long before the window opens: to read many notes on a cold disk takes a minute.
 AHEAD_S = 30 * 60.0
@@ -96,14 +96,13 @@ def _found(
     school: School, settings: Settings, kept: Seen, since: int, now: float, limit_s: float
 ) -> Seen:
     known = kept.news is not None and kept.news.run == since
-    found = ask_to_look(school, settings, since, kept.fingerprint if known else "", limit_s)
-    if "problem" in found:
-        return replace(kept, at=now, problem=found["problem"])
-    news = kept.news
-    if "news" in found:
-        news = News(**found["news"] | {"grown": tuple(found["news"]["grown"])})
+    last = kept.fingerprint if known else ""
+    changes = ask_for_note_changes(school, settings, since, last, limit_s)
+    if changes.problem:
+        return replace(kept, at=now, problem=changes.problem)
+    news = changes.news or kept.news
     assert news
-    return Seen(now, found["fingerprint"], news, kept.asked, _missing(news))
+    return Seen(now, changes.fingerprint, news, kept.asked, _missing(news))
 
 
 def _missing(news: News) -> str:

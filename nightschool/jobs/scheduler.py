@@ -32,6 +32,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import Control, Run
 from nightschool.tasks.app import Queue
+from nightschool.tasks.attempt import StopRequest
 
 EVERY_S = 1.0
 OVERDUE_S = 5.0
@@ -117,16 +118,18 @@ class Watch:
             with contextlib.suppress(Exception):
                 self.close()
 
-    def veto(self) -> tuple[Outcome | Reason, str] | None:
-        """Why nothing may run now, as an outcome and in words, or None. Any thread may ask."""
+    def veto(self) -> StopRequest | None:
+        """Why nothing may run now, or None. Any thread may ask."""
         decision, decided = self.decision, self._decided
         if decision is None or decided is None:
             return None  # a new worker: the ledger says `no_worker`
         silent_s = self._monotonic() - decided
         if silent_s > SILENT_S:
             hangs = "the computer slept, or a signal or the ledger hangs"
-            return Outcome.STOPPED, f"nothing was decided for {silent_s:.0f} s: {hangs}"
-        return None if decision.run else (decision.reason, decision.detail)
+            return StopRequest(
+                Outcome.STOPPED, f"nothing was decided for {silent_s:.0f} s: {hangs}"
+            )
+        return None if decision.run else StopRequest(decision.reason, decision.detail)
 
     def tells(self) -> bool:
         """Whether the ledger holds what is so now: it was told since the computer woke. Any thread may ask."""
@@ -268,7 +271,7 @@ class Scheduler:
         """The settings in force."""
         return self._watch.night
 
-    def veto(self) -> tuple[Outcome | Reason, str] | None:
+    def veto(self) -> StopRequest | None:
         """See `Watch.veto`."""
         return self._watch.veto()
 

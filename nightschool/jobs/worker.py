@@ -26,7 +26,8 @@ from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
 from nightschool.tasks.app import open_queue
-from nightschool.tasks.runner import Runner, insist
+from nightschool.tasks.persistent_writes import write_persistently
+from nightschool.tasks.runner import Runner
 
 # A ledger that another program holds (a backup, a virus scanner) is waited for.
 _PATIENCE_S = 60.0
@@ -65,7 +66,7 @@ def work(
         heard = _heard(school)
         _sign(school).write_text(json.dumps({"pid": os.getpid()}), "utf-8")
         deadline = time.monotonic() + _PATIENCE_S
-        insist(lambda: _take_over(school, heard), lambda: time.monotonic() > deadline)
+        write_persistently(lambda: _take_over(school, heard), lambda: time.monotonic() > deadline)
         try:
             return _consume(school, settings, until, every_s, sensors)
         finally:

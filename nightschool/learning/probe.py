@@ -1,41 +1,82 @@
-"""What torch finds on this machine, for `doctor`, in a child process."""
+"""What PyTorch finds on this computer, for `doctor`; in a child process."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
+from pydantic import BaseModel, ConfigDict
 
 from nightschool.config.errors import LearningError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.learning.device import pick
 from nightschool.learning.hub import locate
 
 
-def probe(school: School, settings: Settings) -> dict[str, Any]:
-    """Build, device, precision, memory and base model; what fails is told as text under `*_error`."""
-    found: dict[str, Any] = {"torch": torch.__version__, "cuda_build": torch.version.cuda}
+class GpuProbe(BaseModel):
+    """The first NVIDIA GPU; memory in GB."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    capability: tuple[int, int]
+    free_gb: float
+    total_gb: float
+
+
+class DeviceProbe(BaseModel):
+    """The build, the device that the settings select and the base model; errors are one line each."""
+
+    model_config = ConfigDict(frozen=True)
+
+    torch: str
+    """The version of PyTorch."""
+    cuda_build: str | None
+    """The CUDA version that PyTorch was built for."""
+    gpu: GpuProbe | None = None
+    device: str | None = None
+    """Its torch type, such as "cuda"; None if `device_error` says why not."""
+    device_error: str = ""
+    precision: str = ""
+    precision_reason: str = ""
+    base_folder: str | None = None
+    """The base model's folder; None if it is not on disk, or `base_error` says why not."""
+    base_error: str = ""
+
+
+def probe(school: School, settings: Settings) -> DeviceProbe:
+    """Probe the device and look for the base model."""
+    import torch  # lazy: torch
+
+    from nightschool.learning.device import pick  # lazy: torch
+
+    gpu, device, device_error, precision, precision_reason = None, None, "", "", ""
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info(0)
-        found |= {
-            "gpu": torch.cuda.get_device_name(0),
-            "capability": list(torch.cuda.get_device_capability(0)),
-            "vram_free_gb": free / 1e9,
-            "vram_total_gb": total / 1e9,
-        }
+        gpu = GpuProbe(
+            name=torch.cuda.get_device_name(0),
+            capability=torch.cuda.get_device_capability(0),
+            free_gb=free / 1e9,
+            total_gb=total / 1e9,
+        )
     try:
-        device = pick(settings.train)
-        found |= {
-            "device": device.torch.type,
-            "precision": device.precision.name,
-            "precision_reason": device.precision.reason,
-        }
+        picked = pick(settings.train)
     except LearningError as error:
-        found["device_error"] = str(error)
+        device_error = str(error)
+    else:
+        device = picked.torch.type
+        precision, precision_reason = picked.precision.name, picked.precision.reason
+    base_folder, base_error = None, ""
     try:
         base = locate(settings.base, school.root)
-        found["base_folder"] = str(base) if base else None
+        base_folder = str(base) if base else None
     except LearningError as error:
-        found["base_error"] = str(error)
-    return found
+        base_error = str(error)
+    return DeviceProbe(
+        torch=torch.__version__,
+        cuda_build=torch.version.cuda,
+        gpu=gpu,
+        device=device,
+        device_error=device_error,
+        precision=precision,
+        precision_reason=precision_reason,
+        base_folder=base_folder,
+        base_error=base_error,
+    )

@@ -18,6 +18,7 @@ from nightschool.learning.encoding import Encoder
 from nightschool.learning.hub import fingerprint, locate
 from nightschool.notes.none_of_the_above import none_kind
 from nightschool.scoring.scorer import best, score
+from nightschool.stages.child_jobs import ClassifiedNote, NoteText
 from nightschool.stages.parent import Parent
 from nightschool.stats.calibration import scaled
 
@@ -78,37 +79,38 @@ def load_model(school: School, run: int, say: Callable[[str, str], None]) -> Loa
 
 
 def classify(
-    school: School, run: int, notes: Sequence[Mapping[str, str]], abstain: bool, parent: Parent
-) -> dict[str, Any]:
-    """Score notes (`source`, `text`) with the model of a run; sends one `classified` message each.
+    school: School, run: int, notes: Sequence[NoteText], abstain: bool, parent: Parent
+) -> None:
+    """Score notes with the model of a run; sends one answer for each to the parent.
 
-    Probabilities are those with the temperature that the model's validation notes gave, where its
-    comparison found one. With `abstain`, a note whose likeliest kind is less probable than the
-    model's threshold gets the kind none.
+    Probabilities use the temperature that the run's comparison found on its validation notes, if any.
+    With `abstain`, a note gets the kind none if its most probable kind is less probable than the model's
+    threshold.
     """
     used = load_model(school, run, parent.say)
     card, encoder = used.card, used.encoder
     if abstain and "threshold" not in card:
         raise LearningError(
             f"classify.abstain is on, and run {run} has no threshold (it was compared by an earlier "
-            "version, or not at all): `nightschool run --new` finds one, or set classify.abstain = false"
+            "version, or not at all)",
+            "`nightschool run --new` finds one, or set classify.abstain = false",
         )
-    encoded = [encoder.encode(note["text"]) for note in notes]
+    encoded = [encoder.encode(note.text) for note in notes]
     rows = score(used.model, encoder, encoded, used.device)
     if temperature := card.get("temperature"):
         rows = scaled(np.array(rows), temperature).tolist()
     threshold = card["threshold"] if abstain else 0.0
     unsorted = none_kind(encoder.kinds, used.settings.notes.none) or "none"
-    for note, seen, row in zip(notes, encoded, rows, strict=True):
+    for note, tokens, row in zip(notes, encoded, rows, strict=True):
         likeliest = best(encoder.kinds, row)
         unsure = max(row) < threshold
-        parent.send(
-            "classified",
-            source=note["source"],
-            kind=unsorted if unsure else likeliest,
-            likeliest=likeliest,
-            probability=max(row),
-            unseen=seen.left_out / max(1, seen.characters),
-            probabilities=dict(zip(encoder.kinds, row, strict=True)),
+        parent.classified(
+            ClassifiedNote(
+                source=note.source,
+                kind=unsorted if unsure else likeliest,
+                likeliest=likeliest,
+                probability=max(row),
+                unseen=tokens.left_out / max(1, tokens.characters),
+                probabilities=dict(zip(encoder.kinds, row, strict=True)),
+            )
         )
-    return {"outcome": "finished", "result": {"run": run}}

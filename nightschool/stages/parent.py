@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from nightschool.stages.child_jobs import ClassifiedNote
+
 
 class Parent(Protocol):
     """The interface that `tasks.channel` implements over a pipe, and tests in memory."""
@@ -20,5 +22,5 @@ class Parent(Protocol):
     def say(self, kind: str, message: str) -> None:
         """Add a line to the run's log."""
 
-    def send(self, event: str, **content: object) -> None:
-        """Send any other message."""
+    def classified(self, note: ClassifiedNote) -> None:
+        """Answer for one note of a `ClassifyJob`."""

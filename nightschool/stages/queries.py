@@ -1,49 +1,57 @@
-"""What a child process can be asked to do: one stage of a run, classify notes, look at the notes, plan a
-run, or probe the device."""
+"""What a child process performs: a stage of a run, or a query of the command line or of the worker."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from nightschool.config.paths import School
-from nightschool.config.settings import Settings
 from nightschool.learning import libraries
+from nightschool.ledger.outcomes import Outcome, parse_outcome
+from nightschool.ledger.records import StageName
+from nightschool.stages.child_jobs import (
+    ChildJob,
+    ClassifyJob,
+    NoteChangesJob,
+    PlanJob,
+    ProbeJob,
+    StageJob,
+)
+from nightschool.stages.endings import Ending
 from nightschool.stages.parent import Parent
 
-Ending = dict[str, Any]
-
-HEAVY = ("baseline", "evaluate", "classify", "plan")
-"""Stages and jobs that begin with the libraries; `train` first sees whether its device is free."""
+_HEAVY_STAGES = (StageName.BASELINE, StageName.EVALUATE)
+"""Stages that load the libraries first; `train` checks first whether its device is free."""
 
 
-def stage_job(school: School, run: int, stage: str) -> dict[str, object]:
-    return {"job": "stage", "school": str(school.root), "run": run, "stage": stage}
-
-
-def perform(job: Mapping[str, Any], parent: Parent) -> Ending:
-    """Do a job; returns its ending: `outcome`, `reason`, and `result` where it finished."""
-    if job.get("stage", job["job"]) in HEAVY:
+def perform(job: ChildJob, parent: Parent) -> Ending:
+    """Perform a job; errors are the caller's to turn into an ending."""
+    if isinstance(job, ClassifyJob | PlanJob) or (
+        isinstance(job, StageJob) and job.stage in _HEAVY_STAGES
+    ):
         libraries.load()
-    if job["job"] == "stage":
-        from nightschool.stages.prep import run_stage
+    match job:
+        case StageJob():
+            from nightschool.stages.prep import run_stage  # lazy: torch
 
-        return run_stage(School(Path(job["school"])), job["run"], job["stage"], parent)
-    if job["job"] == "classify":
-        from nightschool.stages.classification import classify
+            return _ending(run_stage(job.school, job.run, job.stage, parent))
+        case ClassifyJob():
+            from nightschool.stages.classification import classify  # lazy: torch
 
-        school = School(Path(job["school"]))
-        return classify(school, job["run"], job["notes"], job["abstain"], parent)
-    school, settings = School(Path(job["school"])), Settings.model_validate(job["settings"])
-    if job["job"] == "look":
-        from nightschool.stages.note_changes import look
+            classify(job.school, job.run, job.notes, job.abstain, parent)
+            return Ending(Outcome.FINISHED)
+        case NoteChangesJob():
+            from nightschool.stages.note_changes import changes_since
 
-        return {"outcome": "finished", "result": look(school, settings, job["run"], job["seen"])}
-    if job["job"] == "plan":
-        from nightschool.stages.run_plan import plan
+            changes = changes_since(job.school, job.settings, job.run, job.fingerprint)
+            return Ending(Outcome.FINISHED, result=changes)
+        case PlanJob():
+            from nightschool.stages.run_plan import plan  # lazy: torch
 
-        return {"outcome": "finished", "result": plan(school, settings)}
-    from nightschool.learning.probe import probe
+            return Ending(Outcome.FINISHED, result=plan(job.school, job.settings))
+        case ProbeJob():
+            from nightschool.learning.probe import probe  # lazy: torch
 
-    return {"outcome": "finished", "result": probe(school, settings)}
+            return Ending(Outcome.FINISHED, result=probe(job.school, job.settings))
+
+
+def _ending(ending: dict[str, Any]) -> Ending:
+    return Ending(parse_outcome(ending["outcome"]), ending.get("reason", ""), ending.get("result"))

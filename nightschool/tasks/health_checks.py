@@ -11,13 +11,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import nightschool
 from nightschool.config.errors import ChildError, LedgerError, NotesError
 from nightschool.config.files import NOT_YOURS, forbidden
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
+from nightschool.learning.probe import DeviceProbe
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.readers import notes_path
 from nightschool.scoring.server_client import Server, ServerError
@@ -191,11 +192,11 @@ def _server(settings: Settings) -> HealthCheck:
     return HealthCheck("server", f"{wanted.url} offers {wanted.model}", "ok")
 
 
-def _torch(found: dict[str, Any], settings: Settings) -> Iterator[HealthCheck]:
-    build = f"torch {found['torch']}, " + (
-        f"CUDA {found['cuda_build']}" if found["cuda_build"] else "no CUDA"
+def _torch(found: DeviceProbe, settings: Settings) -> Iterator[HealthCheck]:
+    build = f"torch {found.torch}, " + (
+        f"CUDA {found.cuda_build}" if found.cuda_build else "no CUDA"
     )
-    if not found["cuda_build"] and shutil.which("nvidia-smi"):
+    if not found.cuda_build and shutil.which("nvidia-smi"):
         yield HealthCheck(
             "torch",
             f"{build}, but there is an NVIDIA driver",
@@ -204,41 +205,41 @@ def _torch(found: dict[str, Any], settings: Settings) -> Iterator[HealthCheck]:
         )
     else:
         yield HealthCheck("torch", build, "ok")
-    if "device_error" in found:
+    if found.device is None:
         yield HealthCheck(
             "device",
-            found["device_error"],
+            found.device_error,
             "problem",
             'set train.device or train.precision to "auto"',
         )
         return
-    precision = f"{found['precision']}: {found['precision_reason']}"
-    if "gpu" in found:
-        major, minor = found["capability"]
-        memory = f"{found['vram_free_gb']:.1f} of {found['vram_total_gb']:.1f} GB free"
-        finding = f"{found['gpu']}, compute capability {major}.{minor}, {memory}"
-        full = found["vram_free_gb"] < 5.0
+    precision = f"{found.precision}: {found.precision_reason}"
+    if gpu := found.gpu:
+        major, minor = gpu.capability
+        memory = f"{gpu.free_gb:.1f} of {gpu.total_gb:.1f} GB free"
+        finding = f"{gpu.name}, compute capability {major}.{minor}, {memory}"
+        full = gpu.free_gb < 5.0
         yield HealthCheck(
             "device", finding, "warning" if full else "ok",
             "close programs that use the GPU: a 3B base needs about 5 GB" if full else "",
         )  # fmt: skip
-    elif found["device"] == "cpu":
+    elif found.device == "cpu":
         yield HealthCheck(
             "device", "no GPU: training runs on the CPU",
             "ok" if settings.base == "demo" else "warning",
             "" if settings.base == "demo" else 'a 3B base would take days: base = "demo" takes minutes',
         )  # fmt: skip
     else:
-        yield HealthCheck("device", found["device"], "ok")
+        yield HealthCheck("device", found.device, "ok")
     yield HealthCheck("precision", precision, "ok")
 
 
-def _base(found: dict[str, Any], settings: Settings) -> HealthCheck:
-    if "base_error" in found:
-        return HealthCheck("base", found["base_error"], "problem", "set base in nightschool.toml")
-    if found["base_folder"] is None:
+def _base(found: DeviceProbe, settings: Settings) -> HealthCheck:
+    if found.base_error:
+        return HealthCheck("base", found.base_error, "problem", "set base in nightschool.toml")
+    if found.base_folder is None:
         return HealthCheck(
             "base", f"{settings.base} is not on disk", "warning",
             "`nightschool prep` fetches it once (about 6 GB for a 3B model); after that no network is used",
         )  # fmt: skip
-    return HealthCheck("base", found["base_folder"], "ok")
+    return HealthCheck("base", found.base_folder, "ok")

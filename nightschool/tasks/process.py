@@ -1,14 +1,13 @@
-"""A child process that does the heavy work: spawned, offline, UTF-8, and dead when its parent is.
+"""A child process that does the heavy work: spawned, offline, in UTF-8 mode, and gone when its parent is.
 
-The parent writes one job as a JSON line to the child's standard input, and later perhaps "stop".
-The child writes messages as JSON lines to its standard output. When the pipe closes, the parent
-has died, and the child ends at once.
+Parent and child exchange the messages of `tasks.channel`. When the pipe closes, the parent has died, and
+the child exits immediately.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import logging
 import math
 import os
 import queue
@@ -16,26 +15,32 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-Message = Mapping[str, Any]
+from pydantic import ValidationError
 
-# How long a child may take to reach a step's border and write its checkpoint before it is killed:
-# the owner does not wait, and a killed child resumes from its last checkpoint.
+from nightschool.config.errors import first_line
+from nightschool.stages.child_jobs import ChildJob
+from nightschool.tasks.channel import ChildMessage, Stop, parse_message
+
+# How long a child may take to reach a step border and write its checkpoint before it is killed: the owner
+# does not wait, and a killed child resumes from its last checkpoint.
 GRACE_S = 8.0
+
+_log = logging.getLogger(__name__)
 
 
 class Child:
     """A running child; its standard error goes to `log`."""
 
-    def __init__(self, job: Message, log: Path, *, online: bool = False) -> None:
+    def __init__(self, job: ChildJob, log: Path, *, online: bool = False) -> None:
+        """Start it. Raises OSError if the log cannot be written or the process not started."""
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = os.environ | {
             "PYTHONUTF8": "1",
             "PYTHONUNBUFFERED": "1",
-            # Threads that wait sleep: spinning would take the cores from the owner's programs.
+            # Waiting threads sleep; spinning would take cores from the owner's programs.
             "OMP_WAIT_POLICY": "PASSIVE",
         }
         if not online:
@@ -48,28 +53,28 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=environment,
-                # Ctrl-C in the terminal is for the parent, which asks the child to stop.
+                # Ctrl-C in the terminal reaches only the parent, which asks the child to stop.
                 start_new_session=os.name != "nt",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
                 | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
             )
-        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[ChildMessage | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
-        self._write(json.dumps(job, ensure_ascii=False))
+        self._write(job.model_dump_json())
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def stop(self) -> None:
-        """Ask for an end at the next step's border."""
-        self._write("stop")
+        """Ask it to stop at the next step border."""
+        self._write(Stop().model_dump_json())
 
     def kill(self) -> None:
         self._process.kill()
 
-    def next_message(self, timeout_s: float) -> Message | None:
-        """The next message, or None after `timeout_s` or once the child has ended (see `ended`)."""
+    def next_message(self, timeout_s: float) -> ChildMessage | None:
+        """The next message; None after `timeout_s`, or once the child has exited (see `exit_code`)."""
         try:
             message = self._messages.get(timeout=timeout_s)
         except queue.Empty:
@@ -79,15 +84,19 @@ class Child:
         return message
 
     @property
-    def ended(self) -> int | None:
-        """The exit code, once the child has ended and all its messages are read."""
+    def exit_code(self) -> int | None:
+        """The exit code, once the child has exited and all its messages are read."""
         return self._process.returncode
 
     def _read(self) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
-            with contextlib.suppress(ValueError):
-                self._messages.put(json.loads(line))
+            try:
+                self._messages.put(parse_message(line))
+            except ValidationError as error:
+                _log.warning(
+                    "a message of child process %d is invalid: %s", self.pid, first_line(error)
+                )
         self._messages.put(None)
 
     def _write(self, line: str) -> None:
@@ -97,41 +106,41 @@ class Child:
             self._process.stdin.flush()
 
 
-def attend(
+def supervise(
     child: Child,
-    on_message: Callable[[Message], None],
+    on_message: Callable[[ChildMessage], None],
     should_stop: Callable[[], bool],
     gone_by: Callable[[], float | None] = lambda: None,
     every_s: float = 0.25,
 ) -> int:
-    """See a child to its end: pass its messages on, stop it when asked, kill it where it lingers.
+    """Supervise a child until it exits: pass on its messages, stop it on request, kill it if it lingers.
 
-    `gone_by` is when, by the monotonic clock, it has to be gone in any case, since the computer is
-    about to sleep; also where nobody asked it to stop, or for another reason, before. Returns its exit code
-    (negative on POSIX: the signal that killed it).
+    `gone_by` returns when, by the monotonic clock, the child must be gone because the computer is about to
+    sleep; this holds whether or not it was asked to stop. Returns the exit code (negative on POSIX: the
+    signal that killed it).
     """
     asked: float | None = None
-    looked = 0.0
+    checked = 0.0
     try:
-        while child.ended is None:
+        while child.exit_code is None:
             message = child.next_message(every_s)
             if message is not None:
                 on_message(message)
-            if time.monotonic() - looked < every_s:
+            if time.monotonic() - checked < every_s:
                 continue
-            looked = time.monotonic()
+            checked = time.monotonic()
             if asked is None and should_stop():
                 asked = time.monotonic()
                 child.stop()
-            elif looked > _deadline(asked, gone_by()):
+            elif checked > _deadline(asked, gone_by()):
                 child.kill()
     finally:
-        if child.ended is None:
+        if child.exit_code is None:
             child.kill()
-    return int(child.ended)
+    return int(child.exit_code)
 
 
 def _deadline(asked: float | None, gone_by: float | None) -> float:
-    """When a child has to be gone, by the monotonic clock, given when it was asked to stop."""
+    """When a child must be gone, by the monotonic clock, if it was asked to stop at `asked`."""
     stopped = math.inf if asked is None else asked + GRACE_S
     return stopped if gone_by is None else min(stopped, gone_by)

@@ -12,6 +12,7 @@ from nightschool.config.errors import LearningError
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
+from nightschool.stages.child_jobs import ClassifiedNote, NoteText
 from nightschool.stages.classification import classify
 from nightschool.stages.prep import run_stage
 from tests.conftest import KINDS, new_school
@@ -20,15 +21,15 @@ TRAIN = {"epochs": 0.25, "lora_r": 4, "max_tokens": 64, "patience": 0}
 
 
 class Silent:
-    """A parent in this process that keeps what is sent."""
+    """A parent in this process that keeps the answers."""
 
     born = 0.0
 
     def __init__(self) -> None:
-        self.sent: list[dict[str, Any]] = []
+        self.answers: list[ClassifiedNote] = []
 
-    def send(self, event: str, **content: Any) -> None:
-        self.sent.append(content)
+    def classified(self, note: ClassifiedNote) -> None:
+        self.answers.append(note)
 
     def say(self, kind: str, message: str) -> None: ...
 
@@ -51,17 +52,17 @@ def school(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> School:
     return school
 
 
-def sort(school: School, abstain: bool, **found: float | None) -> list[dict[str, Any]]:
+def sort(school: School, abstain: bool, **found: float | None) -> list[ClassifiedNote]:
     """What `classify` sends for two notes, with what a comparison `found` in the model's card."""
     file, parent = school.model_folder(1) / "model.json", Silent()
     was = file.read_text("utf-8")
-    notes = [{"source": "-", "text": text} for text in ("Buy bread.", "次からは先に試す。")]
+    notes = [NoteText(source="-", text=text) for text in ("Buy bread.", "次からは先に試す。")]
     file.write_text(json.dumps(json.loads(was) | found), encoding="utf-8")
     try:
         classify(school, 1, notes, abstain, cast(Any, parent))
     finally:
         file.write_text(was, encoding="utf-8")
-    return parent.sent
+    return parent.answers
 
 
 def test_a_model_that_is_not_sure_answers_none_where_its_owner_wants_that(school: School) -> None:
@@ -70,20 +71,20 @@ def test_a_model_that_is_not_sure_answers_none_where_its_owner_wants_that(school
         for abstain, threshold in ((False, 1.0), (True, 0.0), (True, 1.0))
     )
     assert plain == sure
-    assert [answer["kind"] for answer in careful] == ["none", "none"]
-    assert [answer["likeliest"] for answer in careful] == [answer["kind"] for answer in plain]
-    assert all(answer["kind"] == answer["likeliest"] for answer in plain)
+    assert [answer.kind for answer in careful] == ["none", "none"]
+    assert [answer.likeliest for answer in careful] == [answer.kind for answer in plain]
+    assert all(answer.kind == answer.likeliest for answer in plain)
 
 
 def test_probabilities_have_the_temperature_that_the_comparison_found(school: School) -> None:
     """With a temperature of a half they are squared and made to sum to 1 again."""
     plain, colder = (sort(school, False, temperature=heat) for heat in (None, 0.5))
     for answer, changed in zip(plain, colder, strict=True):
-        total = sum(p**2 for p in answer["probabilities"].values())
+        total = sum(p**2 for p in answer.probabilities.values())
         for kind in KINDS:
-            expected = answer["probabilities"][kind] ** 2 / total
-            assert changed["probabilities"][kind] == pytest.approx(expected, rel=1e-4)
-        assert changed["kind"] == answer["kind"]
+            expected = answer.probabilities[kind] ** 2 / total
+            assert changed.probabilities[kind] == pytest.approx(expected, rel=1e-4)
+        assert changed.kind == answer.kind
 
 
 def test_a_model_without_a_threshold_leaves_nothing_unsorted_and_says_so(school: School) -> None:

@@ -1,4 +1,4 @@
-"""A look at the notes, as the child does it."""
+"""The retraining check of the notes, as the child process does it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import pytest
 
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
+from nightschool.notes.new_notes import News
 from nightschool.notes.readers import LoadedNotes
 from nightschool.stages import note_changes
+from nightschool.stages.note_changes import NoteChanges, changes_since
 from tests.conftest import MakeSchool
 from tests.prepared import prepare
 
 
-def look(school: School, seen: str = "") -> dict[str, object]:
-    return note_changes.look(school, load(school.settings_file), 1, seen)
+def check(school: School, last: str = "") -> NoteChanges:
+    return changes_since(school, load(school.settings_file), 1, last)
 
 
 def test_what_changes_while_it_is_read_is_seen_at_the_next_look(
@@ -31,29 +33,30 @@ def test_what_changes_while_it_is_read_is_seen_at_the_next_look(
 
     with monkeypatch.context() as patch:
         patch.setattr(note_changes, "read_school", read_and_change)
-        first = look(school)
-    assert first["news"] == {"run": 1, "before": 36, "now": 36, "new": 0, "grown": ()}
-    second = look(school, str(first["fingerprint"]))
-    assert second["news"] == {"run": 1, "before": 36, "now": 36, "new": 1, "grown": ()}
-    third = look(school, str(second["fingerprint"]))
-    assert third == {"fingerprint": second["fingerprint"]}
+        first = check(school)
+    assert first.news == News(1, 36, 36, 0, ())
+    second = check(school, first.fingerprint)
+    assert second.news == News(1, 36, 36, 1, ())
+    third = check(school, second.fingerprint)
+    assert third == NoteChanges(fingerprint=second.fingerprint)
 
 
 def test_another_way_of_reading_and_another_answer_are_changes(make_school: MakeSchool) -> None:
     school = make_school()
     prepare(school)
     settings = load(school.settings_file)
-    seen = str(look(school)["fingerprint"])
+    seen = check(school).fingerprint
     notes = settings.notes.model_copy(update={"kind_from": ["kind"]})
-    other = note_changes.look(school, settings.model_copy(update={"notes": notes}), 1, seen)
-    assert other["news"] == {"run": 1, "before": 36, "now": 0, "new": 0, "grown": ()}
+    other = changes_since(school, settings.model_copy(update={"notes": notes}), 1, seen)
+    assert other.news == News(1, 36, 0, 0, ())
     school.labels_file.write_text('{"id": "ab", "kind": null}\n', encoding="utf-8")
-    assert "news" in look(school, seen)
+    assert check(school, seen).news
 
 
 def test_what_is_wrong_with_the_notes_is_one_line(make_school: MakeSchool) -> None:
     school = make_school()
     prepare(school)
     school.labels_file.write_text("{", encoding="utf-8")
-    found = look(school)
-    assert list(found) == ["problem"] and "labels.jsonl, line 1" in str(found["problem"])
+    found = check(school)
+    assert not found.fingerprint and not found.news
+    assert "labels.jsonl, line 1" in found.problem

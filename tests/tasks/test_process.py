@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import sqlite3
@@ -14,58 +13,80 @@ import psutil
 import pytest
 
 from nightschool.config.paths import School
+from nightschool.config.settings import Settings
 from nightschool.ledger.ledger import Ledger
-from nightschool.stages.queries import stage_job
+from nightschool.ledger.outcomes import Outcome
+from nightschool.ledger.records import StageName
+from nightschool.stages.child_jobs import ClassifyJob, ProbeJob, StageJob
 from nightschool.tasks import process
-from nightschool.tasks.process import Child, Message, attend
+from nightschool.tasks.channel import ChildMessage, Ended
+from nightschool.tasks.process import Child, supervise
 
-PROBE = {"job": "probe", "settings": {"base": "demo", "preset": "cpu-demo"}}
-
-
-def probe(tmp_path: Path) -> Message:
-    return {**PROBE, "school": str(tmp_path)}
+SETTINGS = Settings.model_validate({"base": "demo", "preset": "cpu-demo"})
 
 
-def test_a_child_answers_in_messages_and_ends(tmp_path: Path) -> None:
-    heard: list[Message] = []
-    assert attend(Child(probe(tmp_path), tmp_path / "log"), heard.append, lambda: False) == 0
-    assert [message["event"] for message in heard] == ["ended"]
-    assert heard[0]["result"]["device"] == "cpu"
-    assert heard[0]["result"]["base_folder"]
+def probe(tmp_path: Path) -> ProbeJob:
+    return ProbeJob(root=tmp_path, settings=SETTINGS)
 
 
-def test_a_child_that_cannot_do_its_job_says_why(tmp_path: Path) -> None:
-    heard: list[Message] = []
-    job = {"job": "classify", "school": str(tmp_path), "run": 9, "notes": [], "abstain": False}
-    attend(Child(job, tmp_path / "log"), heard.append, lambda: False)
-    assert heard[-1]["outcome"] == "failed"
-    assert "run 9 is gone" in heard[-1]["reason"]
+def perform(child: Child) -> tuple[list[ChildMessage], int]:
+    """What a child sends, and its exit code."""
+    messages: list[ChildMessage] = []
+    code = supervise(child, messages.append, lambda: False)
+    return messages, code
 
 
-def test_a_ledger_that_is_held_for_long_does_not_fail_the_run(tmp_path: Path) -> None:
-    """Another program (a backup, a virus scanner) lets go of it in the end: the stage is done again."""
+def test_child_answers_in_messages_and_exits(tmp_path: Path) -> None:
+    messages, code = perform(Child(probe(tmp_path), tmp_path / "log"))
+    assert code == 0
+    [ending] = messages
+    assert isinstance(ending, Ended) and ending.result
+    assert ending.result["device"] == "cpu"
+    assert ending.result["base_folder"]
+
+
+def test_child_that_cannot_do_its_job_gives_the_reason(tmp_path: Path) -> None:
+    messages, _ = perform(Child(ClassifyJob(root=tmp_path, run=9, notes=()), tmp_path / "log"))
+    ending = messages[-1]
+    assert isinstance(ending, Ended) and ending.outcome is Outcome.FAILED
+    assert "run 9 is gone" in ending.reason
+
+
+def test_child_of_another_version_does_not_fail_the_run(tmp_path: Path) -> None:
+    """The program was updated while its worker runs."""
+    job = probe(tmp_path).model_copy(update={"version": 2})
+    messages, _ = perform(Child(job, tmp_path / "log"))
+    ending = messages[-1]
+    assert isinstance(ending, Ended) and ending.outcome is Outcome.LOST
+    assert "restart `nightschool work`" in ending.reason
+
+
+def test_ledger_held_for_long_does_not_fail_the_run(tmp_path: Path) -> None:
+    """Another program (a backup, a virus scanner) releases it in the end, and the stage is repeated."""
     school = School(tmp_path)
     with Ledger(school.ledger_file) as ledger:
         run = ledger.add_run({}, "compare", "now").id
-    heard: list[Message] = []
     holder = sqlite3.connect(school.ledger_file, isolation_level=None)
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")  # for readers, too
     holder.execute("BEGIN EXCLUSIVE")
-    attend(Child(stage_job(school, run, "prep"), tmp_path / "log"), heard.append, lambda: False)
+    job = StageJob(root=school.root, run=run, stage=StageName.PREP)
+    messages, _ = perform(Child(job, tmp_path / "log"))
     holder.close()
-    assert heard[-1]["outcome"] == "lost"
-    assert "is held by another process" in heard[-1]["reason"]
+    ending = messages[-1]
+    assert isinstance(ending, Ended) and ending.outcome is Outcome.LOST
+    assert "is held by another process" in ending.reason
 
 
-def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
-    """The parent is killed, and cannot clean up; the child is gone within 5 s."""
+def test_child_dies_with_its_parent(tmp_path: Path) -> None:
+    """The parent is killed and cannot clean up; the child is gone within 5 s."""
     code = (
-        "import json, sys, time\nfrom pathlib import Path\nfrom nightschool.tasks.process import Child\n"
-        "child = Child(json.loads(sys.argv[1]), Path(sys.argv[2]))\n"
+        "import sys, time\nfrom pathlib import Path\nfrom nightschool.tasks.process import Child\n"
+        "from nightschool.stages.child_jobs import ProbeJob\n"
+        "child = Child(ProbeJob.model_validate_json(sys.argv[1]), Path(sys.argv[2]))\n"
         "print(child.pid, flush=True)\ntime.sleep(60)"
     )
     parent = subprocess.Popen(
-        [sys.executable, "-c", code, json.dumps(probe(tmp_path)), str(tmp_path / "log")],
+        [sys.executable, "-c", code, probe(tmp_path).model_dump_json(), str(tmp_path / "log")],
         stdout=subprocess.PIPE,
     )
     assert parent.stdout
@@ -77,24 +98,24 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     assert not child.is_running()
 
 
-def test_a_child_that_does_not_stop_is_killed(
+def test_child_that_does_not_stop_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "GRACE_S", 0.0)
     child = Child(probe(tmp_path), tmp_path / "log")
     began = time.monotonic()
-    assert attend(child, lambda message: None, lambda: True, every_s=0.05) != 0
+    assert supervise(child, lambda message: None, lambda: True, every_s=0.05) != 0
     assert time.monotonic() - began < 3
     assert not psutil.pid_exists(child.pid)
 
 
-def test_a_sleep_that_is_announced_while_a_child_stops_leaves_it_less_time(
+def test_announced_sleep_shortens_the_time_a_stopping_child_has_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The owner pulls the plug, then closes the lid: the computer waits from the lid on."""
     monkeypatch.setattr(process, "GRACE_S", 60.0)
     child = Child(probe(tmp_path), tmp_path / "log")
-    monkeypatch.setattr(child, "stop", lambda: None)  # it takes its time
+    monkeypatch.setattr(child, "stop", lambda: None)  # it does not react
     monkeypatch.setattr(child, "next_message", lambda seconds: time.sleep(seconds))
 
     def gone_by() -> float | None:
@@ -107,7 +128,7 @@ def test_a_sleep_that_is_announced_while_a_child_stops_leaves_it_less_time(
 
     monkeypatch.setattr(child, "kill", kill)
     began, killed = time.monotonic(), list[float]()
-    attend(child, lambda message: None, lambda: True, gone_by, every_s=0.05)
+    supervise(child, lambda message: None, lambda: True, gone_by, every_s=0.05)
     assert 0.55 < killed[0] - began < 2.5
 
 
@@ -118,15 +139,13 @@ def test_a_sleep_that_is_announced_while_a_child_stops_leaves_it_less_time(
         (None, None, math.inf), (None, 105.0, 105.0),
     ],
 )  # fmt: skip
-def test_a_child_has_8_s_to_end_and_no_longer_than_till_a_sleep_comes(
+def test_child_has_8_s_to_stop_but_not_beyond_an_announced_sleep(
     asked: float | None, gone_by: float | None, deadline: float
 ) -> None:
     assert process._deadline(asked, gone_by) == deadline
 
 
-def test_children_run_offline_in_utf8_and_behind_the_owners_programs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_children_run_offline_and_in_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     child = Child(probe(tmp_path), tmp_path / "log")
     environment = psutil.Process(child.pid).environ()
     child.kill()

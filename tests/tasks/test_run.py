@@ -147,12 +147,12 @@ def test_the_validation_notes_are_scored_before_and_after(done: School) -> None:
 def test_the_model_sorts_notes(done: School) -> None:
     texts = [("-", "Buy bread and milk."), ("a.md", "次からは先に試す。")]
     answers = ask_to_classify(done, 1, texts)
-    assert [answer["source"] for answer in answers] == ["-", "a.md"]
+    assert [answer.source for answer in answers] == ["-", "a.md"]
     for answer in answers:
-        assert set(answer["probabilities"]) == set(KINDS)
-        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
-        assert answer["probability"] == answer["probabilities"][answer["kind"]]
-        assert answer["unseen"] == 0
+        assert set(answer.probabilities) == set(KINDS)
+        assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-4)
+        assert answer.probability == answer.probabilities[answer.kind]
+        assert answer.unseen == 0
 
 
 def test_a_copied_school_is_a_whole_school(done: School, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from nightschool.config.errors import LedgerError
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
-from nightschool.tasks import runner
+from nightschool.tasks import attempt, persistent_writes, runner
+from nightschool.tasks.attempt import StopRequest
 
 
 @pytest.mark.parametrize("retried", [False, True])
@@ -23,28 +24,27 @@ def test_a_cancelled_run_is_told_as_cancelled_and_one_that_was_retried_goes_on(
 ) -> None:
     """To the policy there is nothing to do then: that is not what ended it."""
     school = School(tmp_path)
-    veto: list[tuple[str, str]] = []
+    veto: list[StopRequest] = []
 
-    def attend(child: object, hear: object, should_stop: Callable[[], bool], _: object) -> int:
+    def supervise(child: object, on: object, should_stop: Callable[[], bool], _: object) -> int:
         with Ledger(school.ledger_file) as ledger:
             ledger.cancel(1)
             if seen_by == "scheduler":
-                veto.append((Reason.NOTHING_TO_DO, "no run is queued"))
+                veto.append(StopRequest(Reason.NOTHING_TO_DO, "no run is queued"))
             assert should_stop()
             if retried:
                 ledger.retry(1)
         return 0
 
-    monkeypatch.setattr(runner, "Child", lambda *_, **__: SimpleNamespace(pid=1))
-    monkeypatch.setattr(runner, "stage_job", lambda *_: {})
-    monkeypatch.setattr(runner, "attend", attend)
+    monkeypatch.setattr(attempt, "Child", lambda *_, **__: SimpleNamespace(pid=1))
+    monkeypatch.setattr(attempt, "supervise", supervise)
     with Ledger(school.ledger_file) as ledger:
         run = ledger.add_run({}, "compare", "now").id
         ledger.decide(run, True, "run_now")
         asked = lambda: veto[0] if veto else None  # noqa: E731
         assert not runner.Runner(school, "test", asked).advance(run)
-        [attempt] = ledger.attempts_of(run)
-        ended = (ledger.run(run).state, attempt.outcome, attempt.reason)
+        [last] = ledger.attempts_of(run)
+        ended = (ledger.run(run).state, last.outcome, last.reason)
     assert ended == (
         ("queued", "stopped", "cancelled, and queued again")
         if retried
@@ -58,14 +58,13 @@ def test_a_child_that_cannot_be_started_for_want_of_room_is_tried_again(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(runner, "Child", full)
-    monkeypatch.setattr(runner, "stage_job", lambda *_: {})
+    monkeypatch.setattr(attempt, "Child", full)
     with Ledger(School(tmp_path).ledger_file) as ledger:
         run = ledger.add_run({}, "compare", "now").id
         ledger.decide(run, True, "run_now")
         assert not runner.Runner(School(tmp_path), "test").advance(run)
-        [attempt] = ledger.attempts_of(run)
-        assert (attempt.outcome, ledger.run(run).state) == ("disk_full", "queued")
+        [last] = ledger.attempts_of(run)
+        assert (last.outcome, ledger.run(run).state) == ("disk_full", "queued")
 
 
 def test_a_child_that_is_being_stopped_is_told_of_a_sleep_that_comes(
@@ -73,31 +72,30 @@ def test_a_child_that_is_being_stopped_is_told_of_a_sleep_that_comes(
 ) -> None:
     school, told = School(tmp_path), list[float | None]()
 
-    def attend(
+    def supervise(
         child: object,
-        hear: object,
+        on_message: object,
         should_stop: Callable[[], bool],
         gone_by: Callable[[], float | None],
     ) -> int:
         told.append(gone_by())
-        veto.append(("on_battery", "it runs on battery"))
+        veto.append(StopRequest(Reason.ON_BATTERY, "it runs on battery"))
         assert should_stop()
         work.gone_by = 7.0
         told.append(gone_by())
         return -9
 
-    monkeypatch.setattr(runner, "Child", lambda *_, **__: SimpleNamespace(pid=1))
-    monkeypatch.setattr(runner, "stage_job", lambda *_: {})
-    monkeypatch.setattr(runner, "attend", attend)
-    veto: list[tuple[str, str]] = []
+    monkeypatch.setattr(attempt, "Child", lambda *_, **__: SimpleNamespace(pid=1))
+    monkeypatch.setattr(attempt, "supervise", supervise)
+    veto: list[StopRequest] = []
     work = runner.Runner(school, "test", lambda: veto[0] if veto else None)
     with Ledger(school.ledger_file) as ledger:
         run = ledger.add_run({}, "compare", "tonight").id
         ledger.decide(run, True, "in_window")
         work.advance(run)
-        [attempt] = ledger.attempts_of(run)
+        [last] = ledger.attempts_of(run)
     assert told == [None, 7.0]
-    assert attempt.outcome == "on_battery"
+    assert last.outcome == "on_battery"
 
 
 def test_trouble_that_lasts_is_told_once(
@@ -111,6 +109,6 @@ def test_trouble_that_lasts_is_told_once(
         if left:
             raise LedgerError("the disk is full")
 
-    monkeypatch.setattr(runner.time, "sleep", lambda seconds: None)
-    runner.insist(record)
-    assert caplog.text.count("the disk is full; it is tried again") == 1
+    monkeypatch.setattr(persistent_writes.time, "sleep", lambda seconds: None)
+    persistent_writes.write_persistently(record)
+    assert caplog.text.count("the disk is full; retrying") == 1

@@ -20,10 +20,11 @@ from nightschool.config.settings import Settings
 from nightschool.jobs.scheduler import Scheduler, Watch, start_scheduler
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.outcomes import Reason
+from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import Claim
 from nightschool.reports.night_summary import night_between
 from nightschool.tasks.app import Queue, open_queue
+from nightschool.tasks.attempt import StopRequest
 from tests.jobs.nights import at, night, signals
 
 NOON, EVENING = at("12:00"), at("23:30")
@@ -407,12 +408,13 @@ def test_a_scheduler_that_hangs_lets_nothing_run(desk: Desk) -> None:
     desk.steady += 2
     desk.now += 16
     veto = desk.watch.veto()
-    assert veto and veto[0] == "stopped" and "nothing was decided for 16 s" in veto[1]
+    assert veto and veto.outcome is Outcome.STOPPED
+    assert "nothing was decided for 16 s" in veto.detail
     desk.tick()
     assert desk.watch.veto() is None
     desk.signals = signals(on_ac=False)
     desk.tick()
-    assert desk.watch.veto() == ("on_battery", "it runs on battery (80 %)")
+    assert desk.watch.veto() == StopRequest(Reason.ON_BATTERY, "it runs on battery (80 %)")
 
 
 def test_a_ledger_that_is_held_lets_nothing_run_though_ticks_come(desk: Desk) -> None:

@@ -36,9 +36,10 @@ def place(work: Path, count: int, folders: int) -> School:
     school = School(work / f"school-{count}-{folders}")
     if school.ledger_file.exists():
         return school
-    from nightschool.notes.dataset import Dataset, Item, _fingerprint, write
+    from nightschool.notes.dataset import Dataset, Item, fingerprint_of, write
     from nightschool.notes.new_notes import labelled
     from nightschool.notes.readers import read_school
+    from nightschool.notes.splits import Split
     from nightschool.stages.context import write_json
 
     for number, (text, kind, _) in enumerate(made_notes(count)):
@@ -47,8 +48,10 @@ def place(work: Path, count: int, folders: int) -> School:
         (folder / f"{number}.md").write_text(text, encoding="utf-8")
     school.settings_file.write_text(template({"preset": "cpu-demo"}), encoding="utf-8")
     kinds = labelled(read_school(school.root, Settings()).notes)
-    items = tuple(Item(id_, "x" * 800, kind, "train", "") for id_, kind in sorted(kinds.items()))
-    print_ = _fingerprint(items)
+    items = tuple(
+        Item(id_, "x" * 800, kind, Split.TRAIN, "") for id_, kind in sorted(kinds.items())
+    )
+    print_ = fingerprint_of(items)
     write(Dataset(items, tuple(sorted(set(kinds.values()))), print_, ()), school.datasets / "all")
     with Ledger(school.ledger_file) as ledger:
         run = ledger.add_run(Settings().model_dump(), "compare", "now").id

@@ -7,7 +7,7 @@
 
 The shipped base with the cpu-demo preset on a CPU with no network; `--with` changes its settings for
 all arms. `--cheap` takes the cheap model (TF-IDF and logistic regression) in its place. `--notes` is a
-folder with a sub-folder a kind. Three folds, each kind dealt by the hash of its notes' contents: every
+folder with a sub-folder a kind. Three folds, each kind divided by the hash of its notes' contents: every
 note is tested once, by a model that did not train on it, as it is and roughened. `--few` leaves so many
 training notes of a kind. An arm is settings of [train], joined by commas. Every fold of every arm is a
 process of its own and leaves a file in `--out`; those that are there are not run again. One JSON line an
@@ -27,6 +27,8 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+
+from nightschool.notes.splits import Split
 
 FOLDS = 3
 RESAMPLES = 2000
@@ -54,8 +56,8 @@ def values_of(text: str) -> dict[str, Any]:
     return found
 
 
-def dealt(folder: Path, fold: int, few: dict[str, int]) -> Any:
-    """The dataset of a fold, without anything made."""
+def fold_dataset(folder: Path, fold: int, few: dict[str, int]) -> Any:
+    """The dataset of a fold, without augmentation."""
     from nightschool.notes.dataset import Dataset, Item
     from nightschool.notes.decoding import content_id
     from nightschool.notes.readers import read_notes
@@ -64,14 +66,14 @@ def dealt(folder: Path, fold: int, few: dict[str, int]) -> Any:
     of: dict[str, list[str]] = defaultdict(list)
     for id_ in sorted(notes, key=lambda id_: hashlib.sha256(id_.encode()).digest()):
         of[str(notes[id_].kind)].append(id_)
-    side: dict[str, str] = {}
+    split: dict[str, Split] = {}
     for kind, ids in of.items():
-        side |= {id_: "test" for number, id_ in enumerate(ids) if number % FOLDS == fold}
-        training = [id_ for id_ in ids if id_ not in side]
-        side |= dict.fromkeys(training[: few.get(kind, len(training))], "train")
+        split |= {id_: Split.TEST for number, id_ in enumerate(ids) if number % FOLDS == fold}
+        training = [id_ for id_ in ids if id_ not in split]
+        split |= dict.fromkeys(training[: few.get(kind, len(training))], Split.TRAIN)
     items = tuple(
-        Item(id_, notes[id_].text, str(notes[id_].kind), side[id_], notes[id_].source)
-        for id_ in sorted(side)
+        Item(id_, notes[id_].text, str(notes[id_].kind), split[id_], notes[id_].source)
+        for id_ in sorted(split)
     )
     return Dataset(items, tuple(sorted(of)), f"fold {fold}", ())
 
@@ -84,8 +86,8 @@ def run(arm: str, fold: int, given: argparse.Namespace) -> dict[str, Any]:
 
     values = PRESETS["cpu-demo"]["train"] | {"chunk_minutes": 600.0, "checkpoint_minutes": 60.0}
     settings = TrainSettings(**(values | values_of(given.with_) | values_of(arm)))
-    dataset = dealt(given.notes, fold, values_of(given.few))
-    test = [item for item in dataset.items if item.side == "test"]
+    dataset = fold_dataset(given.notes, fold, values_of(given.few))
+    test = [item for item in dataset.items if item.split == Split.TEST]
     dataset = with_roughened_copies(dataset, settings.roughen, seed=0)
     textures = {
         "as it is": [item.text for item in test],
@@ -94,7 +96,7 @@ def run(arm: str, fold: int, given: argparse.Namespace) -> dict[str, Any]:
     return {
         "kinds": dataset.kinds,
         "true": {item.id: item.kind for item in test},
-        "trained": sum(item.side == "train" for item in dataset.items),
+        "trained": sum(item.split == Split.TRAIN for item in dataset.items),
         "probabilities": (cheap if given.cheap else small_base)(dataset, settings, textures),
     }
 
@@ -102,7 +104,7 @@ def run(arm: str, fold: int, given: argparse.Namespace) -> dict[str, Any]:
 def cheap(dataset: Any, _: Any, textures: dict[str, list[str]]) -> dict[str, list[list[float]]]:
     from nightschool.scoring.cheap_baselines import classifier, text_features
 
-    training = [item for item in dataset.items if item.side == "train"]
+    training = [item for item in dataset.items if item.split == Split.TRAIN]
     features = text_features([item.text for item in training])
     rows = features.fit_transform([item.text for item in training])
     model = classifier().fit(rows, [item.kind for item in training])

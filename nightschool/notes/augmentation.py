@@ -15,6 +15,7 @@ from random import Random
 from nightschool.notes.dataset import Dataset, Item, extended
 from nightschool.notes.decoding import content_id
 from nightschool.notes.sentences import sentences
+from nightschool.notes.splits import Split
 
 ROUGHENED = "roughened"
 """The `Item.origin` of a roughened copy."""
@@ -37,10 +38,10 @@ def with_roughened_copies(dataset: Dataset, share: float, seed: int) -> Dataset:
     note leaks into training. The result is the same for the same notes and seed. Notes that are too
     short or too plain get no copy; a warning says so if fewer than half of the copies could be made.
     """
-    training = dataset.of("train")
+    training = dataset.of(Split.TRAIN)
     requested = round(share * len(training))
     copies = list(_copies(training, requested, seed))
-    held_out = {item.id for item in dataset.items if item.side != "train"}
+    held_out = {item.id for item in dataset.items if item.split != Split.TRAIN}
     result = extended(dataset, [item for item in copies if content_id(item.text) not in held_out])
     if len(copies) >= requested / 2:
         return result

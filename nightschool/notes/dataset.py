@@ -1,44 +1,36 @@
-"""The frozen dataset: every labelled note on one side (train, validation, test), for good."""
+"""The frozen dataset of a run: its items, its fingerprint, and its files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nightschool.config import files
 from nightschool.config.errors import NotesError
-from nightschool.notes.decoding import content_id, listed
-from nightschool.notes.duplicates import near_duplicates
-from nightschool.notes.kinds import each_kind_first
-from nightschool.notes.readers import Note
-from nightschool.notes.split_assignments import SplitAssignments
-from nightschool.notes.splits import LEAST, deal, group_notes
+from nightschool.notes.splits import Split
 
-_TOLD = 8
-"""Kinds that are warned of one by one."""
+_HINT = "`nightschool prep --new` makes it again"
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One note of a dataset; `id` is its content's identity.
-
-    `group` is the smallest id among the notes that it belongs with (near-duplicates, one file, one
-    source), its own where there are none: notes of a group are not independent.
-    """
+    """One note of a dataset; `id` is its content id."""
 
     id: str
     text: str
     kind: str
-    side: str
+    split: Split
     source: str
     group: str = ""
+    """The smallest id in the note's group; its own id if it is alone. Notes of a group are dependent."""
     origin: str = ""
-    """How it was made (see `made.py`); empty for a note of the owner's own."""
+    """How an augmented note was made, such as "roughened"; "" for one of the owner's notes."""
 
     def __post_init__(self) -> None:
         if not self.group:
@@ -47,214 +39,56 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Items in the order of their ids; `fingerprint` names their contents, kinds, sides, groups."""
+    """Items in the order of their ids."""
 
     items: tuple[Item, ...]
     kinds: tuple[str, ...]
     fingerprint: str
+    """Covers the items' contents, kinds, splits and groups."""
     warnings: tuple[str, ...]
 
-    def of(self, side: str) -> list[Item]:
-        """The items of a side ("train", "validation" or "test")."""
-        return [item for item in self.items if item.side == side]
+    def of(self, split: Split) -> list[Item]:
+        """The items of a split."""
+        return [item for item in self.items if item.split == split]
 
 
-def freeze(
-    notes: Sequence[Note],
-    *,
-    test: float,
-    validation: float,
-    seed: int,
-    sides: SplitAssignments | None = None,
-    same_source: bool = True,
-) -> Dataset:
-    """Deal the labelled notes to the sides, group by group; the order of `notes` is irrelevant.
-
-    Copies of a note are one item; near-duplicates of it, and with `same_source` notes of one file or
-    origin, stand on its side. An item that `sides` knows stays on its side or is left out; see
-    `splits.deal`. Raises NotesError where nothing is labelled, or there is only one kind, or
-    nothing to train on or to measure with.
-    """
-    sides = sides or SplitAssignments()
-    copies: dict[str, list[Note]] = defaultdict(list)
-    for note in notes:
-        if note.kind is not None:
-            copies[content_id(note.text)].append(note)
-    if not copies:
-        raise NotesError(
-            f"none of {len(notes)} notes has a kind: put them into sub-folders named after their kinds, "
-            "or give `kind:` in the front matter, or a label column"
-        )
-    warnings, copies = _merge_copies(copies)
-    kinds = {id_: str(same[0].kind) for id_, same in copies.items()}
-    texts = {id_: same[0].text for id_, same in copies.items()}
-    signed = sides.sign(texts)
-    near = near_duplicates(list(texts.values()), signed=signed)
-    groups = group_notes(copies, near, same_source)
-    claims = sides.claims(list(texts), signed)
-    split = deal(kinds, groups, claims, test=test, validation=validation, seed=seed)
-    first: dict[str, str] = {}  # of each group, the smallest id that is not left out
-    items = tuple(
-        Item(
-            id_,
-            texts[id_],
-            kinds[id_],
-            split.sides[id_],
-            copies[id_][0].source,
-            first.setdefault(groups[id_], id_),
-        )
-        for id_ in texts
-        if id_ in split.sides
-    )
-    warnings += _left_out([copies[id_][0].source for id_ in sorted(split.left_out)])
-    if not items:
-        raise NotesError(f"every note stands under two kinds, so none can be used: {warnings[0]}")
-    warnings += _check_kinds(items) + _one_large_group(items)
-    kinds_left = tuple(sorted({item.kind for item in items}))
-    return Dataset(items, kinds_left, _fingerprint(items), tuple(warnings))
-
-
-def _merge_copies(copies: Mapping[str, list[Note]]) -> tuple[list[str], dict[str, list[Note]]]:
-    """Warnings, and the notes of each content in order; contents with two kinds are left out."""
-    unique: dict[str, list[Note]] = {}
-    warnings = []
-    repeated = 0
-    for id_, same in sorted(copies.items()):
-        same = sorted(same, key=lambda note: note.source)
-        if len({note.kind for note in same}) > 1:
-            same = [same[place] for place in each_kind_first([note.kind for note in same])]
-            places = listed([f"{note.source} ({note.kind})" for note in same])
-            warnings.append(
-                f"the same note under different kinds is left out, decide on one: {places}"
-            )
-            continue
-        repeated += len(same) - 1
-        unique[id_] = same
-    if repeated:
-        warnings.append(
-            f"{repeated} exact cop{'y' if repeated == 1 else 'ies'} of other notes left out"
-        )
-    return warnings, unique
-
-
-def _left_out(sources: Sequence[str]) -> list[str]:
-    if not sources:
-        return []
-    some = ", ".join(sources[:3]) + (", ..." if len(sources) > 3 else "")
-    return [
-        f"{len(sources)} note{'s'[: len(sources) != 1]} left out: nearly the same text as notes on "
-        f"another side, or of one file or source with them: {some}"
-    ]
-
-
-def _one_large_group(items: Sequence[Item]) -> list[str]:
-    """A warning where most notes hang together: the other sides then hold little else."""
-    ((group, n),) = Counter(item.group for item in items).most_common(1)
-    if 2 * n <= len(items):
-        return []
-    sources = [item.source for item in items if item.group == group]
-    return [
-        f"{n} of {len(items)} notes stand on one side, for they are nearly the same text, or of one file or "
-        f"source: {sources[0]}, {sources[1]}, ... (where the source says nothing, set "
-        "split.same_source = false)"
-    ]
-
-
-def _check_kinds(items: Sequence[Item]) -> list[str]:
-    """Warnings about single kinds. Raises NotesError where nothing can be trained or measured."""
-    stands: dict[str, Counter[str]] = defaultdict(Counter)
-    for item in items:
-        stands[item.kind][item.side] += 1
-    if len(stands) == 1:
-        raise NotesError(
-            f'there is only one kind, "{items[0].kind}", and nothing to tell apart: add notes of a '
-            "second kind, for example a folder `none` with notes that are none of it"
-        )
-    counts = listed([f"{kind}: {sides.total()}" for kind, sides in sorted(stands.items())])
-    if not any(sides["train"] for sides in stands.values()):
-        raise NotesError(
-            "every note is held back for the test or validation, so nothing is left to train on: "
-            "add notes, or lower split.test and split.validation"
-        )
-    trained = [kind for kind, sides in stands.items() if sides["train"]]
-    if len(trained) == 1:
-        raise NotesError(
-            f'only "{trained[0]}" has notes to train on, and there is nothing to tell it from: all others are '
-            f"held back, for that is where they stood before: add notes of other kinds ({counts})"
-        )
-    if not any(sides["test"] for sides in stands.values()):
-        raise NotesError(
-            f"no kind has {LEAST} different notes, so nothing can be measured: add notes ({counts})"
-            if all(sides.total() < LEAST for sides in stands.values())
-            else "no note can be held back to measure with: those of each kind are nearly the same text, of "
-            f"one file or source (see split.same_source), or were trained on before: add notes ({counts})"
-        )
-    warnings = []
-    thin: dict[str, int] = {}
-    for kind, sides in sorted(stands.items()):
-        n = sides.total()
-        if not sides["train"]:
-            warnings.append(f'kind "{kind}" has no note left to train on: add some')
-        elif not sides["test"] and n < LEAST:
-            thin[kind] = n
-        elif not sides["test"]:
-            warnings.append(
-                f'kind "{kind}" has {n} notes and none to measure with: they are nearly the same text, of '
-                "one file or source, or were trained on before (add others)"
-            )
-    return [*warnings, *_on_thin(thin)]
-
-
-def _on_thin(kinds: Mapping[str, int]) -> list[str]:
-    """Warnings about kinds with so few notes that they are not measured; many are told in one."""
-    if len(kinds) > _TOLD:
-        return [
-            f"{len(kinds):,} kinds have fewer than {LEAST} notes, are trained on and cannot be measured "
-            f"(are they kinds?): {listed(list(kinds))}"
-        ]
-    return [
-        f'kind "{kind}" has only {n} note{"s"[: n != 1]}: it is trained on but cannot '
-        f"be measured (add at least {LEAST - n} more)"
-        for kind, n in kinds.items()
-    ]
-
-
-def _fingerprint(items: Iterable[Item]) -> str:
-    # A group of one is not named, as in datasets that were written before there were groups.
+def fingerprint_of(items: Iterable[Item]) -> str:
+    """The sha256 over the items' ids, splits, kinds and groups, in hexadecimal."""
+    # A group of one is omitted, so that datasets written before groups existed keep their fingerprint.
     lines = sorted(
-        f"{item.id} {item.side} {item.kind}" + f"\t{item.group}" * (item.group != item.id)
+        f"{item.id} {item.split} {item.kind}" + f"\t{item.group}" * (item.group != item.id)
         for item in items
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def extended(dataset: Dataset, made: Iterable[Item]) -> Dataset:
-    """A dataset with more training notes, each with an `origin`; one that it has already counts once."""
-    more = {item.id: item for item in made}
+def extended(dataset: Dataset, augmented: Iterable[Item]) -> Dataset:
+    """A dataset with augmented training notes, each with an `origin`; repeated ids count once."""
+    more = {item.id: item for item in augmented}
     if not more:
         return dataset
-    assert all(item.origin and item.side == "train" for item in more.values())
+    assert all(item.origin and item.split == Split.TRAIN for item in more.values())
     items = tuple(sorted({*dataset.items, *more.values()}, key=lambda item: item.id))
     kinds = tuple(sorted({*dataset.kinds, *(item.kind for item in items)}))
-    return replace(dataset, items=items, kinds=kinds, fingerprint=_fingerprint(items))
+    return replace(dataset, items=items, kinds=kinds, fingerprint=fingerprint_of(items))
 
 
 def write(dataset: Dataset, folder: Path) -> None:
-    """Write a dataset: whole or not at all; nothing where the same one is there already."""
+    """Write a dataset, whole or not at all; a folder that already holds it is left untouched."""
     try:
         if load(folder).fingerprint == dataset.fingerprint:
             return
     except NotesError:
-        pass  # not there, or damaged: write it
+        pass  # absent or damaged
     aside = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(aside, ignore_errors=True)
-    rows = (json.dumps(asdict(item), ensure_ascii=False) for item in dataset.items)
+    rows = (json.dumps(_to_row(item), ensure_ascii=False) for item in dataset.items)
     text = "".join(f"{row}\n" for row in rows)
     manifest = {
         "fingerprint": dataset.fingerprint,
         "items_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "kinds": list(dataset.kinds),
-        "counts": dict(Counter(item.side for item in dataset.items)),
+        "counts": dict(Counter(item.split for item in dataset.items)),
         "warnings": list(dataset.warnings),
     }
     files.write(aside / "items.jsonl", text)
@@ -265,31 +99,40 @@ def write(dataset: Dataset, folder: Path) -> None:
 
 
 def load(folder: Path) -> Dataset:
-    """Read a dataset back. Raises NotesError where a file is missing or was changed."""
+    """Read a dataset. Raises NotesError if a file is missing or was changed."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         text = (folder / "items.jsonl").read_text("utf-8")
-        whole = hashlib.sha256(text.encode()).hexdigest() == manifest["items_sha256"]
-        items = tuple(Item(**json.loads(line)) for line in text.split("\n") if line and whole)
+        unchanged = hashlib.sha256(text.encode()).hexdigest() == manifest["items_sha256"]
+        lines = text.split("\n") if unchanged else []
+        items = tuple(_from_row(json.loads(line)) for line in lines if line)
         dataset = Dataset(
             items, tuple(manifest["kinds"]), manifest["fingerprint"], tuple(manifest["warnings"])
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise NotesError(
-            f"dataset {folder} is damaged ({error}): `nightschool prep --new` makes it again"
-        ) from None
-    if not whole or _fingerprint(items) != dataset.fingerprint:
-        raise NotesError(
-            f"dataset {folder} was changed after it was frozen: `nightschool prep --new` makes it again"
-        )
+        raise NotesError(f"dataset {folder} is damaged ({error})", _HINT) from None
+    if not unchanged or fingerprint_of(items) != dataset.fingerprint:
+        raise NotesError(f"dataset {folder} was changed after it was frozen", _HINT)
     return dataset
 
 
-def read_own(folder: Path) -> dict[str, tuple[str, str]]:
-    """Content id -> (kind, side) of a dataset's own notes, without holding their texts.
+def read_own(folder: Path) -> dict[str, tuple[str, Split]]:
+    """Content id -> (kind, split) of a dataset's items without the augmented ones.
 
-    Raises OSError, ValueError, TypeError or KeyError where it is gone or damaged.
+    Holds no texts in memory. Raises OSError, ValueError, TypeError or KeyError if the dataset is
+    missing or damaged.
     """
     with (folder / "items.jsonl").open(encoding="utf-8", newline="\n") as lines:
-        items = map(json.loads, lines)
-        return {i["id"]: (i["kind"], i["side"]) for i in items if not i.get("origin")}
+        rows = map(json.loads, lines)
+        return {r["id"]: (r["kind"], Split(r["side"])) for r in rows if not r.get("origin")}
+
+
+def _to_row(item: Item) -> dict[str, Any]:
+    """An item as a line of `items.jsonl`, which calls the split "side" (since version 0.1.0)."""
+    return {"side" if key == "split" else key: value for key, value in asdict(item).items()}
+
+
+def _from_row(row: dict[str, Any]) -> Item:
+    return Item(
+        **{key: value for key, value in row.items() if key != "side"}, split=Split(row["side"])
+    )

@@ -9,13 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from nightschool.notes.decoding import content_id
-from nightschool.notes.kinds import each_kind_first
+from nightschool.notes.kinds import FEW_NOTES, each_kind_first
 from nightschool.notes.languages import language
 from nightschool.notes.new_notes import News
 from nightschool.notes.readers import LoadedNotes, Note
 
-# Below this, a kind's scores have intervals too wide to tell one model from another.
-THIN = 20
 _LIMITS = (128, 256, 512, 1024, 2048, 4096)
 
 Unit = Literal["tokens", "characters"]
@@ -182,7 +180,7 @@ def take(
         total=len(notes),
         unlabelled=sum(note.kind is None for note in notes),
         kinds={kind: _count(numbers[kind], lengths, languages) for kind in sorted(numbers)},
-        thin=tuple(kind for kind in sorted(numbers) if len(numbers[kind]) < THIN),
+        thin=tuple(kind for kind in sorted(numbers) if len(numbers[kind]) < FEW_NOTES),
         lengths=_lengths(notes, lengths, "characters" if tokens is None else "tokens", why, limit),
         languages=_most_first(languages),
         duplicates=_sources(notes, (group for group in same if len(group) > 1)),

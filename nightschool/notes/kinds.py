@@ -23,6 +23,10 @@ _MAY_BE_MARK = re.compile(r"#[\w/-]")  # begins with a letter that is quickly fo
 _TOLD = 5
 
 
+FEW_NOTES = 20
+"""With fewer notes, a kind's scores have intervals too wide to tell one model from another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
     """All that names a note's kind, or may; `marks` are the tags in its text."""

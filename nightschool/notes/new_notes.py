@@ -23,7 +23,7 @@ class News:
     new: int
     """New contents, and those whose kind was changed. What is gone is not counted."""
     grown: tuple[str, ...]
-    """Kinds that were thin (see `inventory.THIN`), or not there, and are no longer."""
+    """Kinds that were thin (see `kinds.FEW_NOTES`), or not there, and are no longer."""
 
 
 def labelled(notes: Iterable[Note]) -> dict[str, str]:
@@ -42,7 +42,7 @@ def labelled(notes: Iterable[Note]) -> dict[str, str]:
 
 def compare(run: int, before: Mapping[str, str], now: Mapping[str, str]) -> News:
     """Compare what `labelled` gives now with what it gave when a run read the notes."""
-    from nightschool.notes.inventory import THIN
+    from nightschool.notes.kinds import FEW_NOTES
 
     had, has = Counter(before.values()), Counter(now.values())
     return News(
@@ -50,5 +50,5 @@ def compare(run: int, before: Mapping[str, str], now: Mapping[str, str]) -> News
         before=len(before),
         now=len(now),
         new=sum(before.get(id_) != kind for id_, kind in now.items()),
-        grown=tuple(kind for kind in sorted(has) if had[kind] < THIN <= has[kind]),
+        grown=tuple(kind for kind in sorted(has) if had[kind] < FEW_NOTES <= has[kind]),
     )

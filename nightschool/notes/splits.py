@@ -1,4 +1,4 @@
-"""Groups of notes that belong on one side, and how groups are dealt to the sides."""
+"""Train, validation and test: which notes must share a split, and how groups are assigned to splits."""
 
 from __future__ import annotations
 
@@ -6,52 +6,63 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from nightschool.notes.components import Components
 from nightschool.notes.decoding import normalise
 from nightschool.notes.readers import Note
 
-# With fewer notes, a kind is not measured.
-LEAST = 3
-# Which side a group has whose members stand on several: what was measured with is never given up,
-# and what was only watched is the cheapest to do without.
-_PRECEDENCE = ("test", "train", "validation")
+
+class Split(StrEnum):
+    """What a labelled note is used for."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+MIN_NOTES_TO_MEASURE = 3
+"""A kind with fewer different notes gets no test notes."""
+
+# The split of a group whose members have several: test notes are never given up, and losing a
+# validation note costs least.
+_PRECEDENCE = (Split.TEST, Split.TRAIN, Split.VALIDATION)
 
 
 def group_notes(
     copies: Mapping[str, Sequence[Note]], near: Iterable[Sequence[int]], same_source: bool
 ) -> dict[str, str]:
-    """Content id -> group: the smallest id among those that hang together.
+    """Map each content id to its group, which is named by the smallest content id in it.
 
-    `copies` holds the notes of each content, in ascending order of the ids; `near` the
-    near-duplicates as numbers in that order. With `same_source`, notes of one file, and notes of one
-    `origin`, belong together, also by way of their copies. Rows of a table have no file in common.
+    `copies` holds the notes of each content, in ascending order of content ids; `near` lists groups of
+    near-duplicates as positions in that order. With `same_source`, notes of one file and notes of one
+    `origin` share a group, also through their copies. Rows of a table do not count as notes of one file.
     """
-    first: dict[int, str] = {}
+    names: dict[int, str] = {}
     numbers = number_groups(list(copies.values()), near, same_source)
-    return {id_: first.setdefault(number, id_) for id_, number in zip(copies, numbers, strict=True)}
+    return {id_: names.setdefault(number, id_) for id_, number in zip(copies, numbers, strict=True)}
 
 
 def number_groups(
     copies: Sequence[Sequence[Note]], alike: Iterable[Sequence[int]], same_source: bool
 ) -> list[int]:
-    """A number for each note, given as all its copies: the same for those of one group.
+    """The group number of each note, where a note is given as the list of its copies.
 
-    `alike` are groups of notes that belong together, `same_source` as for `group_notes`.
+    `alike` lists groups of positions in `copies`; for `same_source` see `group_notes`.
     """
-    found = Components(len(copies))
-    found.join_all(alike)
+    components = Components(len(copies))
+    components.join_all(alike)
     if same_source:
         first: dict[tuple[str, str], int] = {}
         for number, notes in enumerate(copies):
             for note in notes:
-                for place in _places(note):
-                    found.join(first.setdefault(place, number), number)
-    return [int(label) for label in found.label]
+                for place in _shared_places(note):
+                    components.join(first.setdefault(place, number), number)
+    return [int(label) for label in components.label]
 
 
-def _places(note: Note) -> list[tuple[str, str]]:
-    """What a note may have in common with others: the file that it was split from, its origin."""
+def _shared_places(note: Note) -> list[tuple[str, str]]:
+    """What a note can have in common with others: the file it is a section of, and its origin."""
     origin = normalise(note.origin)
     if "://" in origin:
         origin = origin.split("#")[0].rstrip("/")
@@ -60,102 +71,114 @@ def _places(note: Note) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """`sides`: content id -> side; `left_out`: content id -> the side of its group, where it cannot go."""
+class Assignment:
+    """The split of each content id, and the ids of contents that fit into no split."""
 
-    sides: dict[str, str]
-    left_out: dict[str, str]
+    splits: dict[str, Split]
+    left_out: set[str]
 
 
-def deal(
+def assign(
     kinds: Mapping[str, str],
     groups: Mapping[str, str],
-    claims: Mapping[str, set[str]],
+    claims: Mapping[str, set[Split]],
     *,
     test: float,
     validation: float,
     seed: int,
-) -> Split:
-    """Deal contents (content id -> kind, content id -> group) to the sides, a group to one side.
+) -> Assignment:
+    """Assign contents (content id -> kind, content id -> group) to splits, each group to one split.
 
-    `claims`: the sides that a content has already; see `Sides.claims`. A group whose claims agree
-    goes there whole. Where they differ, the group has the first of test, train, validation; members
-    that claim another side are left out, for models were trained on them or measured with them, and so
-    are members without a claim, which are like both. Groups without any claim fill up the sides'
-    shares of each kind, in the order of a hash.
+    `claims`: the splits that a content already has; see `SplitAssignments.claims`. A group whose claims
+    agree goes to that split. If they differ, the group gets the first of test, train and validation.
+    Members that claim another split are left out, because earlier models were trained on or measured
+    with them; so are members without a claim, because they resemble notes of both splits. Groups
+    without any claim fill up each kind's shares `test` and `validation`, in the order of a seeded hash.
     """
     members: dict[str, list[str]] = defaultdict(list)
     for id_ in sorted(kinds):
         members[groups[id_]].append(id_)
-    split = Split({}, {})
-    fresh = []
+    assignment = Assignment({}, set())
+    unclaimed = []
     for ids in members.values():
         claimed = set().union(*(claims.get(id_, set()) for id_ in ids))
         if not claimed:
-            fresh.append(ids)
+            unclaimed.append(ids)
             continue
-        certain = {side for id_ in ids if len(claims.get(id_, ())) == 1 for side in claims[id_]}
-        side = next((side for side in _PRECEDENCE if side in certain), "")
+        certain = {split for id_ in ids if len(claims.get(id_, ())) == 1 for split in claims[id_]}
+        chosen = next((split for split in _PRECEDENCE if split in certain), None)
         for id_ in ids:
-            fits = claims.get(id_, claimed) == {side}
-            (split.sides if fits else split.left_out)[id_] = side
-    split.sides.update(_fill(fresh, kinds, split.sides, test, validation, seed))
-    return split
+            if chosen and claims.get(id_, claimed) == {chosen}:
+                assignment.splits[id_] = chosen
+            else:
+                assignment.left_out.add(id_)
+    assignment.splits.update(
+        _fill(
+            unclaimed,
+            kinds,
+            assignment.splits,
+            {Split.TEST: test, Split.VALIDATION: validation},
+            seed,
+        )
+    )
+    return assignment
 
 
 def _fill(
-    fresh: Sequence[Sequence[str]],
+    unclaimed: Sequence[Sequence[str]],
     kinds: Mapping[str, str],
-    known: Mapping[str, str],
-    test: float,
-    validation: float,
+    assigned: Mapping[str, Split],
+    shares: Mapping[Split, float],
     seed: int,
-) -> dict[str, str]:
-    """Sides for new groups. Each kind keeps a note to train on, and is measured where it can be."""
-    order = sorted(fresh, key=lambda ids: hashlib.sha256(f"{seed}:{ids[0]}".encode()).digest())
+) -> dict[str, Split]:
+    """Assign new groups: each kind keeps a training note, and gets a test note if possible."""
+    order = sorted(unclaimed, key=lambda ids: hashlib.sha256(f"{seed}:{ids[0]}".encode()).digest())
     sizes = [Counter(kinds[id_] for id_ in ids) for ids in order]
-    stands = Counter((kinds[id_], side) for id_, side in known.items())
-    total = Counter(kinds[id_] for id_ in known) + sum(sizes, Counter())
-    wanted = {
-        (kind, side): max(least, round(share * n)) if n >= LEAST else 0
+    counts = Counter((kinds[id_], split) for id_, split in assigned.items())
+    total = Counter(kinds[id_] for id_ in assigned) + sum(sizes, Counter())
+    targets = {
+        (kind, split): max(int(split is Split.TEST), round(share * n))
+        if n >= MIN_NOTES_TO_MEASURE
+        else 0
         for kind, n in total.items()
-        for side, share, least in (("test", test, 1), ("validation", validation, 0))
+        for split, share in shares.items()
     }
 
-    def is_nearer(size: Counter[str], side: str) -> bool:
-        """Whether a group brings its kinds nearer to their shares, and leaves notes to train on."""
+    def fits(size: Counter[str], split: Split) -> bool:
+        """Whether a group brings each of its kinds nearer to its share and leaves training notes."""
         return all(
-            2 * stands[kind, side] + n < 2 * wanted[kind, side]
-            and stands[kind, "test"] + stands[kind, "validation"] + n < total[kind]
+            2 * counts[kind, split] + n < 2 * targets[kind, split]
+            and counts[kind, Split.TEST] + counts[kind, Split.VALIDATION] + n < total[kind]
             for kind, n in size.items()
         )
 
-    sides = []
+    splits = []
     for size in sizes:
-        side = next((side for side in ("test", "validation") if is_nearer(size, side)), "train")
-        sides.append(side)
-        stands.update({(kind, side): n for kind, n in size.items()})
+        split = next((split for split in shares if fits(size, split)), Split.TRAIN)
+        splits.append(split)
+        counts.update({(kind, split): n for kind, n in size.items()})
     for kind in sorted(total):
-        if total[kind] >= LEAST and not stands[kind, "test"]:
-            # All its groups are larger than its share: it is measured with the smallest.
-            spare = _smallest_spare(kind, sizes, sides, stands)
+        if total[kind] >= MIN_NOTES_TO_MEASURE and not counts[kind, Split.TEST]:
+            # All groups of the kind exceed its share: the smallest one becomes its test notes.
+            spare = _smallest_spare(kind, sizes, splits, counts)
             if spare is not None:
-                stands.subtract({(k, sides[spare]): n for k, n in sizes[spare].items()})
-                stands.update({(k, "test"): n for k, n in sizes[spare].items()})
-                sides[spare] = "test"
-    return {id_: side for ids, side in zip(order, sides, strict=True) for id_ in ids}
+                counts.subtract({(k, splits[spare]): n for k, n in sizes[spare].items()})
+                counts.update({(k, Split.TEST): n for k, n in sizes[spare].items()})
+                splits[spare] = Split.TEST
+    return {id_: split for ids, split in zip(order, splits, strict=True) for id_ in ids}
 
 
 def _smallest_spare(
     kind: str,
     sizes: Sequence[Counter[str]],
-    sides: Sequence[str],
-    stands: Mapping[tuple[str, str], int],
+    splits: Sequence[Split],
+    counts: Mapping[tuple[str, Split], int],
 ) -> int | None:
-    """The smallest group with notes of a kind whose kinds all have others to train on."""
+    """The smallest group with notes of a kind that none of its kinds needs for training."""
     spare = [
         number
-        for number, (size, side) in enumerate(zip(sizes, sides, strict=True))
-        if size[kind] and all(stands[k, "train"] > n * (side == "train") for k, n in size.items())
+        for number, (size, split) in enumerate(zip(sizes, splits, strict=True))
+        if size[kind]
+        and all(counts[k, Split.TRAIN] > n * (split is Split.TRAIN) for k, n in size.items())
     ]
     return min(spare, key=lambda number: sizes[number].total(), default=None)

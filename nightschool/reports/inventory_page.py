@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nightschool.config import files
 from nightschool.notes.decoding import listed
-from nightschool.notes.inventory import THIN, Auc, Feature, Inventory, Texture
+from nightschool.notes.inventory import Auc, Feature, Inventory, Texture
+from nightschool.notes.kinds import FEW_NOTES
 from nightschool.reports.template import fill
 from nightschool.reports.text import wording
 from nightschool.reports.text.wording import counted
@@ -59,7 +60,7 @@ def _on_labels(inventory: Inventory) -> list[str]:
         ]
     if inventory.thin:
         thin = listed([f"{kind} ({inventory.kinds[kind].n})" for kind in inventory.thin])
-        return [f"Thin, with under {THIN} notes and so hardly measurable: {thin}."]
+        return [f"Thin, with under {FEW_NOTES} notes and so hardly measurable: {thin}."]
     return []
 
 
@@ -200,7 +201,7 @@ def render(inventory: Inventory) -> str:
         high=_BARS_HIGH,
         warnings=[[warning] for warning in inventory.warnings],
         shown=SHOWN_GROUPS,
-        thin=THIN,
+        thin=FEW_NOTES,
     )
 
 

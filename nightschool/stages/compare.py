@@ -11,6 +11,7 @@ import numpy as np
 from nightschool.config.errors import LearningError
 from nightschool.notes.dataset import Dataset, Item
 from nightschool.notes.none_of_the_above import none_kind
+from nightschool.notes.splits import Split
 from nightschool.scoring.decision import (
     Judgement,
     Questions,
@@ -110,7 +111,7 @@ def _gather(context: StageContext) -> _Measured:
     }
     if stages[ArmName.BEFORE]["prompt"] != stages[ArmName.AFTER]["prompt"]:
         raise LearningError("before and after saw different prompts: queue a new run")
-    test = dataset.of("test")
+    test = dataset.of(Split.TEST)
     asked = Questions(
         dataset.kinds,
         [item.kind for item in test],

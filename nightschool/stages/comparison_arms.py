@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nightschool.config.settings import Settings
 from nightschool.notes.dataset import Dataset
+from nightschool.notes.splits import Split
 from nightschool.scoring.cheap_baselines import majority, tfidf_lr
 from nightschool.stages.server_arm import ask_server
 from nightschool.stats.terms import ArmName
@@ -49,8 +50,8 @@ def ladder(context: StageContext, dataset: Dataset) -> Ladder:
     Those that need a model were measured in the baseline stage; the rest is done now, and a server is
     asked last of all, when training is over and the GPU free. Raises Stopped between two questions.
     """
-    test = dataset.of("test")
-    known = dataset.of("train")  # what the adapter saw too
+    test = dataset.of(Split.TEST)
+    known = dataset.of(Split.TRAIN)  # what the adapter saw too
     kinds, texts = [item.kind for item in known], [item.text for item in known]
     measured = context.result("baseline")
     names, absent = wanted(context.settings)

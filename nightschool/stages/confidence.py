@@ -11,6 +11,7 @@ import numpy as np
 
 from nightschool.notes.dataset import Dataset, Item
 from nightschool.notes.none_of_the_above import none_kind
+from nightschool.notes.splits import Split
 from nightschool.stages.context import write_json
 from nightschool.stats.abstention import out_of_scope, risk_coverage, sorting, threshold
 from nightschool.stats.calibration import calibration, scaled
@@ -41,8 +42,10 @@ def certainty(
     them the probabilities are taken as they are, and no note is left unsorted.
     """
     number = {kind: index for index, kind in enumerate(dataset.kinds)}
-    test = dataset.of("test")
-    watched = [item for item in dataset.of("validation") if item.id in stage.get("validation", {})]
+    test = dataset.of(Split.TEST)
+    watched = [
+        item for item in dataset.of(Split.VALIDATION) if item.id in stage.get("validation", {})
+    ]
     true, known = ([number[item.kind] for item in items] for items in (test, watched))
     rows = _rows(stage["probabilities"], test, len(number))
     validation = _rows(stage.get("validation", {}), watched, len(number))

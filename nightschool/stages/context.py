@@ -14,7 +14,8 @@ from nightschool.config.errors import NotesError, NotesUnavailable
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.notes.augmentation import with_roughened_copies
-from nightschool.notes.dataset import Dataset, freeze, load
+from nightschool.notes.dataset import Dataset, load
+from nightschool.notes.freezing import freeze
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.none_of_the_above import unused_none_warning
 from nightschool.notes.readers import LoadedNotes, Note, notes_path, read_school
@@ -156,13 +157,13 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[LoadedNotes, Da
 
 
 def assign_splits(school: School, settings: Settings, notes: Sequence[Note]) -> Dataset:
-    """The notes on the sides where a run would put them. Raises NotesError, see `freeze`."""
+    """The dataset that a run would freeze. Raises NotesError, see `freeze`."""
     return freeze(
         notes,
         test=settings.split.test,
         validation=settings.split.validation,
         seed=settings.split.seed,
-        sides=read_split_assignments(school.split_assignments_file),
+        assignments=read_split_assignments(school.split_assignments_file),
         same_source=settings.split.same_source,
     )
 

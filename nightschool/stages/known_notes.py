@@ -17,9 +17,9 @@ _LEFT_OUT = "left_out.json"
 
 
 def write_left_out(folder: Path, reading: LoadedNotes, own: Iterable[Item]) -> None:
-    """Keep which labelled notes were read but stand in no dataset (see `splits.deal`).
+    """Keep which labelled notes were read but are not in the dataset (see `splits.assign`).
 
-    Else they would be new each time that somebody looks.
+    Otherwise each retraining check would report them as new.
     """
     used = {item.id for item in own}
     left_out = {id_: kind for id_, kind in labelled(reading.notes).items() if id_ not in used}

@@ -15,6 +15,7 @@ from nightschool.learning.encoding import Encoded, Encoder
 from nightschool.learning.few_shot import with_examples
 from nightschool.learning.hub import context_length
 from nightschool.notes.dataset import Dataset, Item
+from nightschool.notes.splits import Split
 from nightschool.scoring.cheap_baselines import Floats, vectors_lr
 from nightschool.scoring.contextual_calibration import CONTENT_FREE, calibrated
 from nightschool.scoring.scorer import best, read
@@ -81,7 +82,7 @@ def score_splits(
 
     `encoded` are the test notes. Raises Stopped between two passes.
     """
-    test, watched, known = map(dataset.of, ("test", "validation", "train"))
+    test, watched, known = map(dataset.of, (Split.TEST, Split.VALIDATION, Split.TRAIN))
     arms = wanted(context.settings)[0] if untouched else []
     total = len(test) + len(watched)
     total += len(known) * ("features-lr" in arms) + len(test) * ("few-shot" in arms)

@@ -14,7 +14,8 @@ from nightschool.config.paths import School
 from nightschool.config.settings import recorded
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import write
-from nightschool.notes.split_assignments import SPLITS, write_split_assignments
+from nightschool.notes.split_assignments import write_split_assignments
+from nightschool.notes.splits import Split
 from nightschool.notes.test_set_size import enough, too_small
 from nightschool.reports.text.wording import percent
 from nightschool.stages.champion import ask_again
@@ -68,10 +69,10 @@ def prep(context: StageContext) -> Ending:
         for k in settings.kinds
         if k not in dataset.kinds
     ]
-    test = dataset.of("test")
+    test = dataset.of(Split.TEST)
     kinds, groups = Counter(item.kind for item in test), {item.group for item in test}
     small = too_small(kinds, len(groups), settings.decide.confidence)
-    unwatched = [] if dataset.of("validation") else [_UNWATCHED]
+    unwatched = [] if dataset.of(Split.VALIDATION) else [_UNWATCHED]
     warnings = [*left_out, *reading.warnings, *dataset.warnings, *unknown, *small, *unwatched]
     for warning in warnings:
         context.parent.say("warning", warning)
@@ -80,7 +81,7 @@ def prep(context: StageContext) -> Ending:
     own = [item for item in dataset.items if not item.origin]
     write_split_assignments(context.school.split_assignments_file, own)
     write_left_out(context.folder, reading, own)
-    counts = {side: len(dataset.of(side)) for side in SPLITS}
+    counts = {split.value: len(dataset.of(split)) for split in Split}
     made = len(dataset.items) - len(own)
     context.parent.say(
         "state",
@@ -116,7 +117,7 @@ def evaluate(context: StageContext) -> Ending:
     to answer test notes that came since it was measured."""
     # Version 0.1.0 could leave activations there, which reveal nearly as much as the notes.
     shutil.rmtree(context.school.activations, ignore_errors=True)
-    if asked := ask_again(context, [i for i in context.dataset().items if i.side == "test"]):
+    if asked := ask_again(context, [i for i in context.dataset().items if i.split == Split.TEST]):
         context.parent.say("state", asked)
         return {"outcome": "chunk_done", "reason": asked}
     settings = context.settings.train
@@ -149,7 +150,7 @@ def _score_test(context: StageContext, what: str, adapter: Path | None) -> Endin
     from nightschool.stages.model_arms import by_id, measure, rounded, score_splits
 
     dataset = context.dataset()
-    test = dataset.of("test")
+    test = dataset.of(Split.TEST)
     device = context.device()
     held = lock(context.school, device)
     encoder = context.encoder(dataset.kinds)

@@ -18,7 +18,7 @@ from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.languages import language
 from nightschool.notes.new_notes import News, compare, labelled
 from nightschool.notes.readers import Note, read_school
-from nightschool.notes.splits import number_groups
+from nightschool.notes.splits import Split, number_groups
 from nightschool.notes.test_set_size import too_small
 from nightschool.stages.context import assign_splits
 from nightschool.stages.known_notes import known_to
@@ -76,7 +76,7 @@ def survey(
 
 def _to_measure(school: School, settings: Settings, notes: Sequence[Note]) -> ToMeasure:
     try:
-        test = assign_splits(school, settings, notes).of("test")
+        test = assign_splits(school, settings, notes).of(Split.TEST)
     except NotesError as error:
         return ToMeasure({}, 0, (), str(error))
     kinds = dict(sorted(Counter(item.kind for item in test).items()))

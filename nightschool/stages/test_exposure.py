@@ -10,6 +10,7 @@ from nightschool.config.errors import NotesError
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import TestExposure
 from nightschool.notes.dataset import Dataset, load
+from nightschool.notes.splits import Split
 from nightschool.stats.results import TestExposures
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def exposures_of_test(
     """
     from nightschool.stats.power import optimism
 
-    test = {item.id for item in dataset.of("test")}
+    test = {item.id for item in dataset.of(Split.TEST)}
     fingerprint = _fingerprint(dataset)
     same: dict[str, bool] = {}
 
@@ -49,7 +50,7 @@ def exposures_of_test(
         if look.dataset not in same:
             try:
                 other = load(context.school.datasets / look.dataset)
-                shared = sum(item.id in test for item in other.of("test"))
+                shared = sum(item.id in test for item in other.of(Split.TEST))
                 same[look.dataset] = 2 * shared >= len(test)
             except NotesError:
                 same[look.dataset] = True
@@ -71,5 +72,5 @@ def exposures_of_test(
 
 def _fingerprint(dataset: Dataset) -> str:
     """Names the test notes alone: what is trained on may grow beside them."""
-    ids = sorted(item.id for item in dataset.of("test"))
+    ids = sorted(item.id for item in dataset.of(Split.TEST))
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from nightschool.config import files
 from nightschool.config.errors import LearningError
 from nightschool.learning import libraries
+from nightschool.notes.splits import Split
 from nightschool.stages.context import Ending, StageContext, kept_as, write_json
 from nightschool.stages.seeds import (
     of_seed,
@@ -173,8 +174,8 @@ def training_task_of(
     from nightschool.learning.class_balance import Balance
     from nightschool.learning.training_task import TrainingTask
 
-    training = dataset.of("train")
-    watched = dataset.of("validation")
+    training = dataset.of(Split.TRAIN)
+    watched = dataset.of(Split.VALIDATION)
     notes = [encoder.encode(item.text, item.kind) for item in training]
     balance = Balance.of(settings.balance, notes, encoder.first_tokens)
     origins = Counter(item.origin or "own" for item in training)

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightschool.notes.augmentation import ROUGHENED, roughen, with_roughened_copies
-from nightschool.notes.dataset import Dataset, Item, freeze, load, write
+from nightschool.notes.dataset import Dataset, Item, load, write
 from nightschool.notes.decoding import content_id
+from nightschool.notes.freezing import freeze
 from nightschool.notes.readers import Note
+from nightschool.notes.splits import Split
 
 KINDS = ("decision", "lesson", "none")
 SENTENCE = "The {} number {} went its own way ({}), and **nobody** had an eye on it then. "
@@ -63,13 +65,13 @@ def test_copies_are_marked_and_join_the_training_split(share: float, seed: int) 
     own = [item for item in augmented.items if not item.origin]
     copies = [item for item in augmented.items if item.origin]
     assert tuple(own) == FROZEN.items
-    assert all(item.side == "train" and item.origin == ROUGHENED for item in copies)
-    assert len(copies) <= round(share * sum(item.side == "train" for item in own))
+    assert all(item.split == Split.TRAIN and item.origin == ROUGHENED for item in copies)
+    assert len(copies) <= round(share * sum(item.split == Split.TRAIN for item in own))
     assert len({item.id for item in augmented.items}) == len(augmented.items)
 
 
 def test_no_copy_is_made_of_a_held_out_note() -> None:
-    held_out = {item.source for item in FROZEN.items if item.side != "train"}
+    held_out = {item.source for item in FROZEN.items if item.split != Split.TRAIN}
     copies = [item for item in with_roughened_copies(FROZEN, 1.0, 0).items if item.origin]
     assert copies and not held_out & {item.source for item in copies}
 
@@ -99,12 +101,12 @@ def test_a_copy_that_equals_a_held_out_note_is_dropped() -> None:
     """Without its heading, a note may be word for word another one."""
     bodies = [_sentence("plain", number, 0) for number in range(30)]
     items = [
-        Item(content_id(text), text, "a", side, "note.md")
+        Item(content_id(text), text, "a", split, "note.md")
         for body in bodies
-        for text, side in ((f"# {body[-9:]}\n\n{body}", "train"), (body, "test"))
+        for text, split in ((f"# {body[-9:]}\n\n{body}", Split.TRAIN), (body, Split.TEST))
     ]
     frozen = Dataset(tuple(items), ("a", "b"), "", ())
-    held_out = {item.text.casefold() for item in frozen.items if item.side != "train"}
+    held_out = {item.text.casefold() for item in frozen.items if item.split != Split.TRAIN}
     copies = [item for item in with_roughened_copies(frozen, 1.0, 0).items if item.origin]
     assert copies and not held_out & {item.text.casefold() for item in copies}
 

@@ -5,7 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.inventory import THIN, Cut, KindCount, alike, copies, share_over, take
+from nightschool.notes.inventory import Cut, KindCount, alike, copies, share_over, take
+from nightschool.notes.kinds import FEW_NOTES
 from nightschool.notes.readers import LoadedNotes, Note, Skipped
 
 
@@ -70,8 +71,8 @@ def test_the_histogram_counts_every_note_once(lengths: list[int]) -> None:
 
 
 def test_a_kind_below_the_limit_is_thin() -> None:
-    notes = [Note(f"a{n}", "enough", f"a{n}") for n in range(THIN)]
-    notes += [Note(f"b{n}", "thin", f"b{n}") for n in range(THIN - 1)]
+    notes = [Note(f"a{n}", "enough", f"a{n}") for n in range(FEW_NOTES)]
+    notes += [Note(f"b{n}", "thin", f"b{n}") for n in range(FEW_NOTES - 1)]
     assert take(_reading(*notes)).thin == ("thin",)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.inventory import THIN
+from nightschool.notes.kinds import FEW_NOTES
 from nightschool.notes.new_notes import compare, labelled
 from nightschool.notes.readers import Note
 
@@ -36,6 +36,12 @@ def test_a_kind_has_grown_once_it_is_thin_no_longer() -> None:
     def kinds(**counts: int) -> dict[str, str]:
         return {f"{kind} {n}": kind for kind, count in counts.items() for n in range(count)}
 
-    before = kinds(thin=THIN - 1, enough=THIN, less=THIN)
-    now = kinds(thin=THIN, enough=THIN + 9, less=THIN - 1, young=THIN - 1, born=THIN)
+    before = kinds(thin=FEW_NOTES - 1, enough=FEW_NOTES, less=FEW_NOTES)
+    now = kinds(
+        thin=FEW_NOTES,
+        enough=FEW_NOTES + 9,
+        less=FEW_NOTES - 1,
+        young=FEW_NOTES - 1,
+        born=FEW_NOTES,
+    )
     assert compare(1, before, now).grown == ("born", "thin")

@@ -1,7 +1,8 @@
-"""A side is for good: it is kept in a file, and an edited note is known by what it was."""
+"""Split assignments are kept in a file, and an edited note keeps the split of its former text."""
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,59 +17,66 @@ from nightschool.notes.split_assignments import (
     read_split_assignments,
     write_split_assignments,
 )
+from nightschool.notes.splits import Split
 
 TEXT = "Order the spare battery for the old laptop before the autumn trip, and ask for the receipt."
 
 
 def _items(**texts: str) -> list[Item]:
-    """Items with these texts; the side is the name's first part."""
+    """Items with these texts; the split is the first part of the name."""
     return [
-        Item(content_id(text), text, "kind", name.split("_")[0], f"{name}.md")
+        Item(content_id(text), text, "kind", Split(name.split("_")[0]), f"{name}.md")
         for name, text in texts.items()
     ]
 
 
-def _claims(sides: SplitAssignments, *texts: str) -> list[set[str]]:
+def _claims(assignments: SplitAssignments, *texts: str) -> list[set[Split]]:
     present = {content_id(text): text for text in texts}
-    claims = sides.claims(list(present), sides.sign(present))
+    claims = assignments.claims(list(present), assignments.sign(present))
     return [claims.get(id_, set()) for id_ in present]
 
 
 # What a note claims
 
 
-def test_an_edited_note_claims_the_side_of_what_it_was() -> None:
-    sides = SplitAssignments().after(_items(test=TEXT, train="call Bob"))
-    assert _claims(sides, TEXT + " Today!", "call Bob", "call Rob") == [{"test"}, {"train"}, set()]
+def test_an_edited_note_claims_the_split_of_its_former_text() -> None:
+    assignments = SplitAssignments().after(_items(test=TEXT, train="call Bob"))
+    assert _claims(assignments, TEXT + " Today!", "call Bob", "call Rob") == [
+        {"test"},
+        {"train"},
+        set(),
+    ]
 
 
-def test_a_note_that_is_present_speaks_for_itself_alone() -> None:
-    sides = SplitAssignments().after(_items(test=TEXT))
-    assert _claims(sides, TEXT + " Today!", TEXT) == [set(), {"test"}]
+def test_a_note_that_is_present_gives_its_split_to_no_edit() -> None:
+    assignments = SplitAssignments().after(_items(test=TEXT))
+    assert _claims(assignments, TEXT + " Today!", TEXT) == [set(), {"test"}]
 
 
-def test_a_note_that_resembles_two_former_ones_claims_both_sides() -> None:
-    sides = SplitAssignments().after(_items(test=TEXT, train=TEXT + " Today!"))
-    assert _claims(sides, TEXT + " Now!") == [{"train", "test"}]
+def test_a_note_that_resembles_two_former_ones_claims_both_splits() -> None:
+    assignments = SplitAssignments().after(_items(test=TEXT, train=TEXT + " Today!"))
+    assert _claims(assignments, TEXT + " Now!") == [{"train", "test"}]
 
 
-def test_a_side_that_is_none_claims_nothing() -> None:
-    sides = SplitAssignments().after(_items(moon=TEXT))
-    assert _claims(sides, TEXT) == [set()]
-    assert _claims(sides, TEXT + " Now!") == [set()]
+def test_an_unknown_split_claims_nothing() -> None:
+    assignments = replace(
+        SplitAssignments().after(_items(test=TEXT)), known={content_id(TEXT): "moon"}
+    )
+    assert _claims(assignments, TEXT) == [set()]
+    assert _claims(assignments, TEXT + " Now!") == [set()]
 
 
 def test_known_signatures_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    sides = SplitAssignments().after(_items(test=TEXT))
+    assignments = SplitAssignments().after(_items(test=TEXT))
     seen: list[str] = []
     monkeypatch.setattr(module, "signatures", lambda texts: seen.extend(texts) or signatures(texts))
-    signed = sides.sign({"new": "other", content_id(TEXT): TEXT})
+    signed = assignments.sign({"new": "other", content_id(TEXT): TEXT})
     assert seen == ["other"]
     assert (signed == signatures(["other", TEXT])).all()
 
 
-def test_the_contents_seen_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_REMEMBERED", 2)
+def test_the_signatures_of_the_contents_seen_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_SIGNATURES", 2)
     first = SplitAssignments().after(_items(train_1="one", train_2="two"))
     second = first.after(_items(train_1="one", test="three"))
     assert set(second.signed) == {content_id("one"), content_id("three")}
@@ -78,11 +86,11 @@ def test_the_contents_seen_last_are_remembered(monkeypatch: pytest.MonkeyPatch) 
 # The file
 
 
-def test_sides_that_were_never_written_are_none(tmp_path: Path) -> None:
+def test_a_missing_file_holds_no_assignments(tmp_path: Path) -> None:
     assert read_split_assignments(tmp_path / "sides.json") == SplitAssignments()
 
 
-def test_writing_sides_adds_to_those_known(tmp_path: Path) -> None:
+def test_writing_adds_to_the_assignments_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "not yet" / "sides.json"
     first, second = _items(train="one", test="二"), _items(test="二", validation="three")
     write_split_assignments(file, first)
@@ -92,13 +100,13 @@ def test_writing_sides_adds_to_those_known(tmp_path: Path) -> None:
     assert [path.name for path in file.parent.iterdir()] == ["sides.json"]
 
 
-def test_the_text_of_a_note_does_not_stand_in_the_file(tmp_path: Path) -> None:
+def test_the_file_holds_no_text_of_a_note(tmp_path: Path) -> None:
     write_split_assignments(tmp_path / "sides.json", _items(train=TEXT))
     written = (tmp_path / "sides.json").read_text("utf-8").casefold()
     assert not any(word in written for word in TEXT.casefold().split() if len(word) > 3)
 
 
-def test_a_file_of_the_earlier_version_is_read_and_kept(tmp_path: Path) -> None:
+def test_a_file_without_signatures_is_read_and_kept(tmp_path: Path) -> None:
     file = tmp_path / "sides.json"
     file.write_text(json.dumps({content_id(TEXT): "test", "b": "train"}), encoding="utf-8")
     assert read_split_assignments(file) == SplitAssignments(
@@ -109,7 +117,7 @@ def test_a_file_of_the_earlier_version_is_read_and_kept(tmp_path: Path) -> None:
     assert set(read_split_assignments(file).signed) == {content_id(TEXT)}
 
 
-def test_signatures_of_another_version_are_dropped_and_the_sides_kept(tmp_path: Path) -> None:
+def test_signatures_of_another_version_are_dropped_and_the_splits_kept(tmp_path: Path) -> None:
     file = tmp_path / "sides.json"
     file.write_text(
         json.dumps({"sides": {"a": "test"}, "signatures": {"other-1": {"a": "AAAA"}}}), "utf-8"
@@ -134,7 +142,7 @@ def test_signatures_of_another_version_are_dropped_and_the_sides_kept(tmp_path: 
         json.dumps({"sides": {}, "signatures": {VERSION: {"a": 1}}}).encode(),
     ],
 )
-def test_damaged_sides_are_named_and_not_written_over(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_file_is_named_and_not_overwritten(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "sides.json"
     file.write_bytes(content)
     acts: list[Callable[[], object]] = [
@@ -145,6 +153,6 @@ def test_damaged_sides_are_named_and_not_written_over(tmp_path: Path, content: b
         with pytest.raises(NotesError) as caught:
             act()
         assert str(caught.value).startswith(f"{file} is damaged (")
-        assert str(caught.value).endswith("restore it, or delete it to deal all notes anew")
+        assert str(caught.value).endswith("restore it, or delete it to assign all notes again")
         assert "\n" not in str(caught.value)
     assert file.read_bytes() == content

@@ -13,6 +13,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import Item
+from nightschool.notes.splits import Split
 from nightschool.stages.champion import ask_again, incumbent
 from nightschool.stages.classification import classify
 from nightschool.stages.context import StageContext
@@ -51,7 +52,7 @@ def context(grown: School, tmp_path: Path) -> StageContext:
 
 
 def measured_with(context: StageContext) -> list[Item]:
-    return [item for item in context.dataset().items if item.side == "test"]
+    return [item for item in context.dataset().items if item.split == Split.TEST]
 
 
 def test_it_answers_what_came_since_as_classify_would(context: StageContext) -> None:
@@ -113,10 +114,10 @@ def test_without_new_test_notes_or_a_model_in_use_nothing_is_asked(context: Stag
 
 
 def test_a_note_that_it_learnt_from_is_no_question(context: StageContext) -> None:
-    """All notes were dealt anew: what it was trained on is a test note now."""
+    """All notes were assigned again: what it was trained on is a test note now."""
     first = StageContext(context.school, 1, context.settings, context.parent)
-    learnt = next(item for item in first.dataset().items if item.side == "train")
-    test = [*measured_with(context), replace(learnt, side="test")]
+    learnt = next(item for item in first.dataset().items if item.split == Split.TRAIN)
+    test = [*measured_with(context), replace(learnt, split=Split.TEST)]
     assert ask_again(context, test)
     found = incumbent(context, [item.id for item in test])
     assert found and learnt.id not in found.answers and len(found.answers) == len(test) - 1

@@ -18,8 +18,9 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
-from nightschool.notes.dataset import Dataset, _fingerprint, write
+from nightschool.notes.dataset import Dataset, fingerprint_of, write
 from nightschool.notes.readers import LoadedNotes
+from nightschool.notes.splits import Split
 from nightschool.reports.report_file import parse
 from nightschool.reports.text.verdict import verdict
 from nightschool.stages.compare import make_report
@@ -53,7 +54,7 @@ def school(tmp_path: Path) -> School:
 
 def stage(dataset: Dataset, answers: Answers, sure: float, **more: object) -> dict[str, Any]:
     """A result of baseline or evaluate: `sure` is the probability of every answer."""
-    test = [item for item in dataset.items if item.side == "test"]
+    test = [item for item in dataset.items if item.split == Split.TEST]
     given = {item.id: answers(place, item.kind) for place, item in enumerate(test)}
     rest = (1 - sure) / (len(KINDS) - 1)
     rows = {id_: [sure if k == answer else rest for k in KINDS] for id_, answer in given.items()}
@@ -73,8 +74,7 @@ def record(
     with Ledger(school.ledger_file) as ledger:
         run = ledger.add_run(settings.model_dump(), "compare", "now").id
     write(dataset, school.datasets / dataset.fingerprint[:16])
-    sides = ("train", "validation", "test")
-    counts = {side: sum(item.side == side for item in dataset.items) for side in sides}
+    counts = {split: sum(item.split == split for item in dataset.items) for split in Split}
     recorded = {
         "prep": {"dataset": dataset.fingerprint[:16], "warnings": [], **counts},
         "baseline": stage(dataset, before, 0.5),
@@ -128,7 +128,7 @@ def test_the_rules_are_those_of_the_settings(school: School) -> None:
 def with_validation(school: School, sure: float) -> dict[str, Any]:
     """Validation probabilities of a model that is right in two of three notes."""
     _, dataset = read_and_freeze(school, load(school.settings_file))
-    watched = [item for item in dataset.items if item.side == "validation"]
+    watched = [item for item in dataset.items if item.split == Split.VALIDATION]
     rest = (1 - sure) / 2
     return {
         item.id: [
@@ -165,9 +165,9 @@ def test_the_threshold_lies_on_the_curve_of_risk_and_coverage(school: School) ->
     """Also where none is a kind, and what is surely none is an answer that stands."""
     _, dataset = read_and_freeze(school, load(school.settings_file))
 
-    def rows(side: str) -> dict[str, list[float]]:
+    def rows(split: Split) -> dict[str, list[float]]:
         found = {}
-        for place, item in enumerate(item for item in dataset.items if item.side == side):
+        for place, item in enumerate(item for item in dataset.items if item.split == split):
             sure = 0.5 + 0.045 * (place % 10)
             answer = item.kind if place % 10 > 3 else other_than(item.kind)
             found[item.id] = [sure if kind == answer else (1 - sure) / 2 for kind in KINDS]
@@ -357,7 +357,7 @@ def test_a_group_of_the_dataset_counts_once(
     def of_three_groups(school: School, settings: Settings) -> tuple[LoadedNotes, Dataset]:
         reading, dataset = freeze(school, settings)
         items = tuple(replace(item, group=item.kind) for item in dataset.items)
-        return reading, replace(dataset, items=items, fingerprint=_fingerprint(items))
+        return reading, replace(dataset, items=items, fingerprint=fingerprint_of(items))
 
     monkeypatch.setattr(sys.modules[__name__], "read_and_freeze", of_three_groups)
     together = report_of(record(school, of_one_kind))

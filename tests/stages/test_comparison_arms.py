@@ -7,14 +7,15 @@ from typing import Any, cast
 
 from nightschool.config.settings import Settings
 from nightschool.notes.dataset import Dataset, Item
+from nightschool.notes.splits import Split
 from nightschool.stages.comparison_arms import ladder
 
 
 def test_the_most_frequent_kind_is_that_of_the_owners_notes() -> None:
     """Augmented notes may outnumber every kind, and no test note is one."""
-    items = [Item(f"a{n}", f"a {n}", "a", "train", "a.md") for n in range(3)]
-    items += [Item("b", "b", "b", "train", "b.md"), Item("t", "t", "a", "test", "t.md")]
-    items += [Item(f"m{n}", f"m {n}", "b", "train", "a.md", origin="cut") for n in range(9)]
+    items = [Item(f"a{n}", f"a {n}", "a", Split.TRAIN, "a.md") for n in range(3)]
+    items += [Item("b", "b", "b", Split.TRAIN, "b.md"), Item("t", "t", "a", Split.TEST, "t.md")]
+    items += [Item(f"m{n}", f"m {n}", "b", Split.TRAIN, "a.md", origin="cut") for n in range(9)]
     settings = Settings.model_validate({"base": "demo", "ladder": {"arms": ["majority"]}})
     context = cast(Any, SimpleNamespace(settings=settings, result=lambda _: {}))
     found = ladder(context, Dataset(tuple(items), ("a", "b"), "", ()))

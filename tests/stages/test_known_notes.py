@@ -24,8 +24,8 @@ def dataset(school: School, run: int) -> Dataset:
     return StageContext(school, run, load(school.settings_file), cast(Any, None)).dataset()
 
 
-def side(found: Dataset, name: str) -> dict[str, str]:
-    return {item.id: item.text for item in found.items if item.side == name}
+def of_split(found: Dataset, name: str) -> dict[str, str]:
+    return {item.id: item.text for item in found.items if item.split == name}
 
 
 def words(seed: str, count: int = 60) -> list[str]:
@@ -60,7 +60,7 @@ def test_as_notes_accumulate_test_notes_stay_test_notes_and_nothing_like_them_is
     # New notes, and copies and edits of test notes under new names; one test note is edited in its place.
     fill(school, "second", 10)
     notes = school.root / "notes"
-    test = sorted(side(first, "test").items())[:3]
+    test = sorted(of_split(first, "test").items())[:3]
     by_id = {item.id: item for item in first.items}
     for number, (id_, text) in enumerate(test):
         copy = notes / by_id[id_].kind / f"copy-{number}.md"
@@ -71,18 +71,18 @@ def test_as_notes_accumulate_test_notes_stay_test_notes_and_nothing_like_them_is
     prepare(school)
     second = dataset(school, 2)
 
-    sides = {name: side(second, name) for name in ("train", "validation", "test")}
-    assert side(first, "test").keys() - {replaced} <= sides["test"].keys()
+    splits = {name: of_split(second, name) for name in ("train", "validation", "test")}
+    assert of_split(first, "test").keys() - {replaced} <= splits["test"].keys()
     copies = {
-        i.side for i in second.items if "copy" in i.source or i.source == by_id[replaced].source
+        i.split for i in second.items if "copy" in i.source or i.source == by_id[replaced].source
     }
     assert copies == {"test"}
-    assert side(first, "train").keys() == sides["train"].keys() & by_id.keys()
+    assert of_split(first, "train").keys() == splits["train"].keys() & by_id.keys()
     new = {item.id for item in second.items if "second" in item.source}
     assert len(new) == 30
-    assert all(new & found.keys() for found in sides.values()), "new notes are dealt to all sides"
-    measured = [*sides["test"].values(), text]
-    learnt = [*sides["train"].values(), *sides["validation"].values()]
+    assert all(new & found.keys() for found in splits.values()), "new notes join every split"
+    measured = [*splits["test"].values(), text]
+    learnt = [*splits["train"].values(), *splits["validation"].values()]
     for group in near_duplicates([*measured, *learnt]):
         assert max(group) < len(measured) or min(group) >= len(measured)
 
@@ -92,7 +92,7 @@ def test_a_run_knows_all_that_it_read_and_not_only_what_it_uses(make_school: Mak
     fill(school, "first", 20)
     prepare(school)
     train, test = (
-        next(item for item in dataset(school, 1).items if item.side == name)
+        next(item for item in dataset(school, 1).items if item.split == name)
         for name in ("train", "test")
     )
     # Of one source with a note that is trained on, and nearly a test note: it can stand nowhere.

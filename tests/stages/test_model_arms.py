@@ -12,6 +12,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.jobs.requests import request_run
 from nightschool.ledger.ledger import Ledger
+from nightschool.notes.splits import Split
 from nightschool.scoring import scorer
 from nightschool.stages import model_arms
 from nightschool.stages.context import StageContext
@@ -77,7 +78,7 @@ def test_the_examples_are_the_owners_notes_and_not_made_ones(
     school = make_school(base=tiny_base.as_posix(), train={**TRAIN, "roughen": 1.0}, ladder=ladder)
     baseline(school)
     context = StageContext(school, 1, load(school.settings_file), cast(Any, Listener()))
-    training = context.dataset().of("train")
+    training = context.dataset().of(Split.TRAIN)
     assert any(item.origin for item in training)
     assert shown == [item.id for item in training if not item.origin]
 

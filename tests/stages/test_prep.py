@@ -32,7 +32,7 @@ def test_roughened_copies_are_counted_apart_and_are_no_split_assignments(
     made = [item for item in items if item.origin]
     assert {item.origin for item in made} == {"roughened"}
     assert read_split_assignments(school.split_assignments_file).known == {
-        i.id: i.side for i in items if not i.origin
+        i.id: i.split for i in items if not i.origin
     }
     assert f"36 notes in 3 kinds: 27 to train on (and {len(made)} made of these), " in said[-1]
     assert context.result("prep")["train"] == 27 + len(made)

@@ -12,13 +12,16 @@ from nightschool.config.errors import Stopped
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.notes.dataset import Item
+from nightschool.notes.splits import Split
 from nightschool.stages.context import StageContext
 from nightschool.stages.server_arm import ask_server
 from tests.chat_server import Behave, Chat, Handler, chat_server, fails, hangs, says, send
 from tests.listener import Listener
 
 KINDS = ("decision", "lesson", "none")
-TEST = [Item(f"id-{n}", f"Note {n}. 買い物。", KINDS[n % 3], "test", f"{n}.md") for n in range(9)]
+TEST = [
+    Item(f"id-{n}", f"Note {n}. 買い物。", KINDS[n % 3], Split.TEST, f"{n}.md") for n in range(9)
+]
 
 
 def work_at(root: Path, url: str, stop_after: int | None = None, **server: Any) -> StageContext:

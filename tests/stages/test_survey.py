@@ -10,6 +10,7 @@ from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
 from nightschool.notes.inventory import ToMeasure
 from nightschool.notes.new_notes import News
+from nightschool.notes.splits import Split
 from nightschool.reports.inventory_page import findings
 from nightschool.stages.context import read_and_freeze
 from nightschool.stages.survey import survey
@@ -104,7 +105,7 @@ def test_sections_of_one_file_are_judged_together(make_school: MakeSchool) -> No
 def test_rows_of_one_source_are_judged_together(
     make_school: MakeSchool, same_source: bool, judged: int
 ) -> None:
-    """As prep deals them: a model that saw the source would confirm the kinds of its rows."""
+    """As prep groups them: a model that saw the source would confirm the kinds of its rows."""
     school = make_school(each=0)
     rows = [
         f"{kind} thing number {n * 7919:x},{kind},book {n % 4} of {kind}"
@@ -128,7 +129,7 @@ def test_what_is_kept_to_measure_with_is_what_prep_keeps(make_school: MakeSchool
         file.write_text("".join(days), encoding="utf-8")
     settings = _settings(school, split="headings")
     found = survey(school, settings)
-    test = read_and_freeze(school, settings)[1].of("test")
+    test = read_and_freeze(school, settings)[1].of(Split.TEST)
     kept = found.to_measure
     assert kept and (kept.kinds, kept.groups) == ({"a": 10, "b": 10}, 2)
     assert kept.warnings and findings(found)[0].lower().startswith(kept.warnings[0].lower())
@@ -147,7 +148,7 @@ def test_notes_that_no_run_can_measure_with_are_told(make_school: MakeSchool) ->
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text.format(number), encoding="utf-8")
     settings = _settings(school)
-    with pytest.raises(NotesError, match="no note can be held back") as refused:
+    with pytest.raises(NotesError, match="there are no test notes") as refused:
         read_and_freeze(school, settings)
     found = survey(school, settings)
     assert found.to_measure == ToMeasure({}, 0, (), str(refused.value))

@@ -19,6 +19,7 @@ from nightschool.learning.encoding import Encoded, Encoder
 from nightschool.learning.memory_plan import Room
 from nightschool.learning.training_task import TrainingTask
 from nightschool.notes.dataset import Dataset, Item
+from nightschool.notes.splits import Split
 from nightschool.stages.train import _plan, _ran_out, training_task_of
 from tests.conftest import KINDS
 
@@ -103,8 +104,8 @@ def test_memory_that_another_program_took_shrinks_no_plan(
 @pytest.mark.parametrize("how", ["logit_adjustment", "class_weights", "none"])
 def test_the_training_of_a_skewed_dataset_helps_its_rare_kind(tiny_base: Path, how: str) -> None:
     kinds = ["decision"] * 9 + ["lesson"] * 3
-    items = [Item(f"{n}", f"note {n}", kind, "train", "") for n, kind in enumerate(kinds)]
-    watched = [Item(f"{n}", f"note {n}", "lesson", "validation", "") for n in (98, 99)]
+    items = [Item(f"{n}", f"note {n}", kind, Split.TRAIN, "") for n, kind in enumerate(kinds)]
+    watched = [Item(f"{n}", f"note {n}", "lesson", Split.VALIDATION, "") for n in (98, 99)]
     encoder = Encoder(load_tokenizer(tiny_base), KINDS[:2], {}, "", 64)
     settings = TrainSettings.model_validate({"balance": how})
     task = training_task_of(Dataset((*items, *watched), KINDS[:2], "", ()), encoder, settings, {})

@@ -1,10 +1,10 @@
-"""How a duration is said, in the terminal and on the page."""
+"""Durations as text, for the terminal and the report."""
 
 from __future__ import annotations
 
 
 def spoken(seconds: float) -> str:
-    """Seconds as "45 s", "3 min 20 s", "45 min" or "2 h 10 min": exact enough to plan with."""
+    """Seconds as "45 s", "3 min 20 s", "45 min" or "2 h 10 min", to the minute from 10 minutes on."""
     whole = round(seconds)
     if whole >= 600:
         whole = round(seconds / 60) * 60

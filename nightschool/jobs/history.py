@@ -1,4 +1,4 @@
-"""What happened before, as far as the policy looks at it; all of it is in the ledger."""
+"""What the policy needs to know of the past, from the ledger's decisions and attempts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nightschool.ledger.records import Attempt, PastDecision
 
 _NEWEST = 200
 _ATTEMPTS_S = 2 * 24 * 3600.0
-# A stage or chunk that begins so soon after another continues it.
+# A stage or chunk that starts this soon after another continues it.
 _CONTINUES_S = 60.0
-# Given before heat is looked at, so that they say nothing of it.
+# These precede the rule about heat, so that a decision for one of them tells nothing about heat.
 _BEFORE_HEAT = (Reason.NO_WORKER, Reason.NOTHING_TO_DO, Reason.PAUSED, Reason.WOKE,
                 Reason.DEVICE_BUSY, Reason.NOTES_GONE, Reason.SUSPENDING, Reason.DISK_FULL)  # fmt: skip
 
@@ -24,24 +24,24 @@ class History:
     """Times are seconds since the epoch."""
 
     running: bool = False
-    """Whether work may go on by the last decision."""
+    """Whether the last decision allowed work."""
     hot: bool = False
-    """Whether the GPU was too hot and has not cooled down."""
+    """Whether the GPU was too hot and has not cooled down yet."""
     disturbed: Reason | None = None
-    """The last reason that has to be over for a while before work goes on."""
+    """The last reason that must be absent for a while before work resumes."""
     quiet_since: float | None = None
-    """When `disturbed` was over; None: it is the last decision."""
+    """When `disturbed` ended; None if it is the last decision."""
     starts: tuple[float, ...] = ()
-    """When work went on after it had been stopped, oldest first; stages and chunks in a row are one."""
+    """When work started or resumed, oldest first; stages and chunks in a row count once."""
     stretches: tuple[tuple[float, float | None], ...] = ()
-    """When work went on, from when to when; to None: it goes on still. What crashed counts, too."""
+    """Start and end of each attempt, also of one that crashed; the end is None while it runs."""
     ended: tuple[Outcome | Reason, float] | None = None
-    """How the newest attempt ended, and when; None: it works still, or there was none."""
+    """How and when the newest attempt ended; None if it still runs or there was none."""
     woke: bool = False
-    """Whether the computer slept, or its clock was set, since the last decision."""
+    """Whether the computer slept or its clock was set since the last decision."""
 
     def worked_s(self, begin: float, end: float, now: float) -> float:
-        """Seconds of work between two moments."""
+        """Seconds of work between `begin` and `end`."""
         return sum(
             max(0.0, min(end, now if ended is None else ended) - max(begin, started))
             for started, ended in self.stretches
@@ -49,34 +49,35 @@ class History:
 
 
 def read_history(ledger: Ledger, now: float) -> History:
-    """The history until now."""
+    """The history up to `now`."""
     return history_of(ledger.decisions(_NEWEST), ledger.attempts(now - _ATTEMPTS_S))
 
 
 def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> History:
-    """History from decisions, the newest first, and attempts, the oldest first."""
-    # What was so while no worker was there, nobody saw.
-    seen = [one for one in past if one.reason != Reason.NO_WORKER]
-    disturbed = next((n for n, one in enumerate(seen) if one.reason in DISTURBANCES), None)
-    heat = next((one.reason for one in past if one.reason not in _BEFORE_HEAT), None)
+    """The history from decisions, newest first, and attempts, oldest first."""
+    # While no worker ran, nobody observed what was the case.
+    observed = [decision for decision in past if decision.reason != Reason.NO_WORKER]
+    disturbances = (n for n, decision in enumerate(observed) if decision.reason in DISTURBANCES)
+    newest = next(disturbances, None)
+    after_heat = (decision.reason for decision in past if decision.reason not in _BEFORE_HEAT)
     last = attempts[-1] if attempts else None
-    worked = [one for one in attempts if one.outcome not in FRUITLESS]
+    worked = [attempt for attempt in attempts if attempt.outcome not in FRUITLESS]
     return History(
         running=bool(past) and past[0].allowed,
-        hot=heat == Reason.TOO_HOT,
-        disturbed=None if disturbed is None else seen[disturbed].reason,
-        quiet_since=seen[disturbed - 1].at if disturbed else None,
+        hot=next(after_heat, None) == Reason.TOO_HOT,
+        disturbed=None if newest is None else observed[newest].reason,
+        quiet_since=observed[newest - 1].at if newest else None,
         starts=tuple(
-            one.started
-            for before, one in zip([None, *worked], worked, strict=False)
-            if not (before and _continues(before, one))
+            attempt.started
+            for before, attempt in zip([None, *worked], worked, strict=False)
+            if not (before and _continues(before, attempt))
         ),
-        stretches=tuple((one.started, one.ended) for one in worked),
+        stretches=tuple((attempt.started, attempt.ended) for attempt in worked),
         ended=(last.outcome, last.ended) if last and last.outcome and last.ended else None,
     )
 
 
-def _continues(before: Attempt, one: Attempt) -> bool:
+def _continues(before: Attempt, attempt: Attempt) -> bool:
     if before.outcome not in (Outcome.FINISHED, Outcome.CHUNK_DONE) or before.ended is None:
         return False
-    return one.started - before.ended < _CONTINUES_S
+    return attempt.started - before.ended < _CONTINUES_S

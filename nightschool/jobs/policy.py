@@ -1,6 +1,6 @@
-"""Whether a run may work now: one pure function, a list of rules in order, and no I/O.
+"""Whether a run may work now: a pure function that applies rules in order, without I/O.
 
-Times are seconds since the epoch. What is unknown counts as a no, and the reason says so.
+Times are seconds since the epoch. An unknown signal stops work unless a setting overrides that.
 """
 
 from __future__ import annotations
@@ -26,42 +26,41 @@ from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import Control, Run
 
 STOP_S = 10.0
-"""Work ends this long before a window does, so that the computer is free when it closes."""
+"""Seconds before a window closes at which work stops, so that the computer is free in time."""
 BUSY_GPU_PERCENT = 20.0
-"""Above what drawing the desktop takes, and far below a game."""
-AGAIN_S = 300.0
-"""So long after an attempt found the device in use, no notes, or no room on the disk, it is tried again."""
-# An input may have come this much earlier than a late look at it suggests.
+"""More than drawing a desktop takes, and far less than a game."""
+RETRY_S = 300.0
+"""Delay of a retry after an attempt found the GPU in use, no notes, or a full disk."""
+# Tolerance for an idle time that was read late.
 _LATE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyFinding:
-    """What one rule has against work now."""
+    """A rule's objection to work now."""
 
     reason: Reason
     detail: str
     """The reason in words, with its values."""
     next_check: float | None = None
-    """When that can change by the clock alone; None: it depends on something else."""
+    """When time alone can end the objection; None if it depends on something else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether work goes on, why, and all that speaks against it."""
+    """Whether work is allowed, and why."""
 
     run: bool
     reason: Reason
     detail: str
     next_check: float | None = None
     findings: tuple[PolicyFinding, ...] = ()
-    """All that speaks against it, in order. Where it goes on all the same (`--now`), these are
-    the rules that its owner overrides."""
+    """All objections, in order; if work is allowed nevertheless (`--now`), the overridden ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    asked: Mapping[str, Any]
+    run_settings: Mapping[str, Any]
     """The settings that the run was queued with."""
     control: Control
     night: NightSettings
@@ -69,17 +68,17 @@ class _Case:
     history: History
     window: Window | None
     stop: float | None
-    """When work ends in the window that is open."""
+    """When work stops in the open window."""
 
     def clock(self, at: float) -> str:
-        """A time of this day as "23:00", of another as "Fri 23:00"."""
+        """A time today as "23:00", on another day as "Fri 23:00"."""
         shown, today = local(self.night, at), local(self.night, self.now)
         return f"{shown:%H:%M}" if shown.date() == today.date() else f"{shown:%a %H:%M}"
 
     @property
     def uses_gpu(self) -> bool:
-        """Whether the run would train on an NVIDIA GPU where there is one."""
-        return self.asked.get("train", {}).get("device", "auto") in ("auto", "cuda")
+        """Whether the run trains on an NVIDIA GPU if there is one."""
+        return self.run_settings.get("train", {}).get("device", "auto") in ("auto", "cuda")
 
 
 def decide(
@@ -90,43 +89,44 @@ def decide(
     now: float,
     history: History,
 ) -> Decision:
-    """Decide for the run that is next.
+    """Decide for the next run.
 
-    Without `signals` only the owner and the clock are asked: where the answer is yes then, the
-    signals have to be read, and the question to be put again.
+    Without `signals`, only the owner's requests and the clock count. If the decision is then to work,
+    the caller reads the signals and decides again.
     """
     window = window_at(night, now)
     stop = stops(night, window) if window else None
     case = _Case(run.settings if run else {}, control, night, now, history, window, stop)
     if run is None:
-        nothing = PolicyFinding(Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
-        findings = tuple(found for found in (nothing, _paused(case)) if found)
-        return Decision(False, nothing.reason, nothing.detail, None, findings)
-    safety = [found for rule in (_paused, _woke, _device, _notes) if (found := rule(case))]
-    owners = [found for rule in _CLOCK_RULES if (found := rule(case))]
+        no_run = PolicyFinding(Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
+        findings = tuple(finding for finding in (no_run, _paused(case)) if finding)
+        return Decision(False, no_run.reason, no_run.detail, None, findings)
+    # `run --now` overrides only the second list.
+    mandatory = [finding for rule in (_paused, _woke, _device, _notes) if (finding := rule(case))]
+    overridable = [finding for rule in _CLOCK_RULES if (finding := rule(case))]
     if signals:
-        safety += [found for look in _SAFETY_RULES if (found := look(case, signals))]
-        owners += [found for look in _SIGNAL_RULES if (found := look(case, signals))]
-        over = history.disturbed not in {found.reason for found in (*safety, *owners)}
-        afterwards = (_quiet(case, signals) if over else None, _starts(case))
-        owners += [found for found in afterwards if found]
-    findings = (*safety, *owners)
-    if safety or (owners and run.timing != "now"):
+        mandatory += [finding for rule in _SAFETY_RULES if (finding := rule(case, signals))]
+        overridable += [finding for rule in _SIGNAL_RULES if (finding := rule(case, signals))]
+        present = {finding.reason for finding in (*mandatory, *overridable)}
+        quiet = None if history.disturbed in present else _quiet(case, signals)
+        overridable += [finding for finding in (quiet, _starts(case)) if finding]
+    findings = (*mandatory, *overridable)
+    if mandatory or (overridable and run.timing != "now"):
         first = findings[0]
         return Decision(False, first.reason, first.detail, first.next_check, findings)
     if run.timing == "now":
         return Decision(True, Reason.RUN_NOW, MEANINGS[Reason.RUN_NOW].what, None, findings)
-    assert window and stop  # or a rule had something against it
+    assert window and stop  # otherwise a rule objected
     until = min(stop, now + hours_left_s(night, window, now, history))
     detail = f"the window is open until {case.clock(window.closes)}"
     return Decision(True, Reason.IN_WINDOW, detail, until)
 
 
 def stops(night: NightSettings, window: Window) -> float:
-    """When work in a window ends: just before it closes, unless the next one begins with its end."""
-    after = next_window(night, window.opens)
-    follows = window.closes == window.end and after and after.opens == window.end
-    return window.closes if follows else window.closes - STOP_S
+    """When work in a window stops: shortly before it closes, unless the next one follows at once."""
+    following = next_window(night, window.opens)
+    adjoins = window.closes == window.end and following and following.opens == window.end
+    return window.closes if adjoins else window.closes - STOP_S
 
 
 def hours_left_s(night: NightSettings, window: Window, now: float, history: History) -> float:
@@ -138,7 +138,7 @@ def hours_left_s(night: NightSettings, window: Window, now: float, history: Hist
     return max(0.0, night.max_hours * 3600 - worked_s)
 
 
-# The owner and the clock
+# Rules about the owner's requests and the clock
 
 
 def _paused(case: _Case) -> PolicyFinding | None:
@@ -146,7 +146,7 @@ def _paused(case: _Case) -> PolicyFinding | None:
         return None
     until = case.control.paused_until
     end = f"until {case.clock(until)}" if until else "until `nightschool resume`"
-    return PolicyFinding(Reason.PAUSED, f"paused by its owner {end}", until)
+    return PolicyFinding(Reason.PAUSED, f"paused {end}", until)
 
 
 def _woke(case: _Case) -> PolicyFinding | None:
@@ -156,34 +156,38 @@ def _woke(case: _Case) -> PolicyFinding | None:
 
 
 def _device(case: _Case) -> PolicyFinding | None:
-    return _again(case, Reason.DEVICE_BUSY, "the device, or its memory, is in use")
+    return _retry_later(case, Reason.DEVICE_BUSY, "the GPU, or its memory, is in use")
 
 
 def _notes(case: _Case) -> PolicyFinding | None:
-    folder = case.asked.get("notes", {}).get("folder", "")
-    return _again(
-        case, Reason.NOTES_GONE, f'the notes (notes.folder = "{folder}") are out of reach'
+    folder = case.run_settings.get("notes", {}).get("folder", "")
+    return _retry_later(
+        case, Reason.NOTES_GONE, f'the notes (notes.folder = "{folder}") cannot be reached'
     )
 
 
-def _again(case: _Case, reason: Reason, what: str) -> PolicyFinding | None:
-    """What the newest attempt found in its way is looked at anew after a while."""
-    how, at = case.history.ended or ("", 0.0)
-    if how != reason or not 0 <= case.now - at < AGAIN_S:  # < 0: the clock was set back
+def _retry_later(case: _Case, reason: Reason, problem: str) -> PolicyFinding | None:
+    """Wait for a while after the newest attempt ended with `reason`."""
+    outcome, at = case.history.ended or ("", 0.0)
+    if outcome != reason or not 0 <= case.now - at < RETRY_S:  # < 0: the clock was set back
         return None
-    again = at + AGAIN_S
-    return PolicyFinding(reason, f"{what}; it is tried again at {case.clock(again)}", again)
+    retry = at + RETRY_S
+    return PolicyFinding(reason, f"{problem}; next attempt at {case.clock(retry)}", retry)
 
 
 def _window(case: _Case) -> PolicyFinding | None:
     window, night = case.window, case.night
     if case.stop and case.now < case.stop:
         return None
-    coming = next_window(night, case.now)
-    opens = f"the next window opens {case.clock(coming.opens)}" if coming else "no window is near"
-    check = coming.opens if coming else None
+    following = next_window(night, case.now)
+    opens = (
+        f"the next window opens at {case.clock(following.opens)}"
+        if following
+        else "no window opens within two weeks"
+    )
+    check = following.opens if following else None
     if window and window.closes < window.end:
-        detail = f"all has to be over by {case.clock(window.closes)} (night.finish_by); {opens}"
+        detail = f"the deadline was {case.clock(window.closes)} (night.finish_by); {opens}"
         return PolicyFinding(Reason.FINISH_BY, detail, check)
     closes = f"the window closes at {case.clock(window.closes)}; " if window else ""
     return PolicyFinding(Reason.OUTSIDE_WINDOW, closes + opens, check)
@@ -193,13 +197,15 @@ def _hours(case: _Case) -> PolicyFinding | None:
     window = case.window
     if window is None or hours_left_s(case.night, window, case.now, case.history) > 0:
         return None
-    coming = next((w for w in windows(case.night, case.now) if w.evening != window.evening), None)
-    opens = f"; the next one opens {case.clock(coming.opens)}" if coming else ""
-    detail = f"the night has had its {case.night.max_hours:g} hours (night.max_hours){opens}"
-    return PolicyFinding(Reason.HOURS_USED, detail, coming.opens if coming else None)
+    later = (w for w in windows(case.night, case.now) if w.evening != window.evening)
+    following = next(later, None)
+    opens = f"; the next window opens at {case.clock(following.opens)}" if following else ""
+    hours = f"{case.night.max_hours:g} hours (night.max_hours)"
+    detail = f"tonight's {hours} are used up{opens}"
+    return PolicyFinding(Reason.HOURS_USED, detail, following.opens if following else None)
 
 
-# What the computer and its owner are doing
+# Rules about the signals
 
 
 def _suspending(case: _Case, signals: Signals) -> PolicyFinding | None:
@@ -211,9 +217,10 @@ def _suspending(case: _Case, signals: Signals) -> PolicyFinding | None:
 def _disk(case: _Case, signals: Signals) -> PolicyFinding | None:
     free, least = signals.disk_free.value, case.night.min_disk_gb
     if free is None or free >= least * 1e9:
-        return _again(case, Reason.DISK_FULL, "there was no room on the disk")
+        return _retry_later(case, Reason.DISK_FULL, "the disk was full")
     return PolicyFinding(
-        Reason.DISK_FULL, f"{free / 1e9:.1f} of {least:g} GB are free (night.min_disk_gb)"
+        Reason.DISK_FULL,
+        f"{free / 1e9:.1f} GB of disk are free, {least:g} GB are needed (night.min_disk_gb)",
     )
 
 
@@ -222,10 +229,12 @@ def _heat(case: _Case, signals: Signals) -> PolicyFinding | None:
     if not case.uses_gpu or heat is None or not most:
         return None
     if heat > most:
-        return PolicyFinding(Reason.TOO_HOT, f"the GPU has {heat:.0f} °C, over {most:g} °C")
+        return PolicyFinding(Reason.TOO_HOT, f"the GPU is at {heat:.0f} °C, above {most:g} °C")
     cool = case.night.resume_temperature
     if case.history.hot and heat > cool:
-        return PolicyFinding(Reason.TOO_HOT, f"the GPU cools down: {heat:.0f} °C, to {cool:g} °C")
+        return PolicyFinding(
+            Reason.TOO_HOT, f"the GPU is cooling down: at {heat:.0f} °C, resumes at {cool:g} °C"
+        )
     return None
 
 
@@ -235,15 +244,15 @@ def _power(case: _Case, signals: Signals) -> PolicyFinding | None:
         return None
     if on_ac.value is False and not night.on_battery:
         charge = "" if battery.value is None else f" ({battery.value:.0f} %)"
-        return PolicyFinding(Reason.ON_BATTERY, f"it runs on battery{charge}")
+        return PolicyFinding(Reason.ON_BATTERY, f"the computer runs on battery{charge}")
     if battery.value is not None and battery.value < night.min_battery:
-        detail = f"the battery has {battery.value:.0f} of {night.min_battery:g} %"
+        detail = f"the battery is at {battery.value:.0f} %, below {night.min_battery:g} %"
         return PolicyFinding(Reason.BATTERY_LOW, detail)
     if not night.on_battery:
-        what = "whether it is plugged in is unknown"
+        what = "it is unknown whether the computer is plugged in"
         return _unknown(Reason.POWER_UNKNOWN, what, on_ac, night.if_power_unknown)
     if battery.value is None:
-        what = "how full the battery is is unknown"
+        what = "the battery's charge is unknown"
         return _unknown(Reason.POWER_UNKNOWN, what, battery, night.if_power_unknown)
     return None
 
@@ -253,18 +262,18 @@ def _idle(case: _Case, signals: Signals) -> PolicyFinding | None:
     if not needed:
         return None
     if idle.value is None:
-        what = "when the owner's last input was is unknown"
+        what = "the time of your last input is unknown"
         return _unknown(Reason.IDLE_UNKNOWN, what, idle, case.night.if_idle_unknown)
     if idle.value >= needed:
         return None
-    detail = f"the owner is there: idle for {spoken(idle.value)} of {spoken(needed)}"
+    detail = f"you are active: idle for {spoken(idle.value)} of {spoken(needed)}"
     return PolicyFinding(Reason.OWNER_ACTIVE, detail, case.now + needed - idle.value)
 
 
 def _screen(case: _Case, signals: Signals) -> PolicyFinding | None:
     who, night = signals.presenting, case.night
     if who.value is None:
-        what = "whether a program keeps the screen on is unknown"
+        what = "it is unknown whether a program keeps the screen on"
         return _unknown(Reason.PRESENTING_UNKNOWN, what, who, night.if_presenting_unknown)
     if not who.value or night.if_presenting == "train":
         return None
@@ -276,7 +285,7 @@ def _exclusive(case: _Case, signals: Signals) -> PolicyFinding | None:
     if not names or programs.value == ():
         return None
     if programs.value is None:
-        what = f"whether {' or '.join(names)} runs is unknown"
+        what = f"it is unknown whether {' or '.join(names)} runs"
         return _unknown(Reason.EXCLUSIVE_PROGRAM, what, programs, "wait")
     return PolicyFinding(Reason.EXCLUSIVE_PROGRAM, f"{_listed(programs.value)} (night.exclusive)")
 
@@ -290,7 +299,7 @@ def _gpu(case: _Case, signals: Signals) -> PolicyFinding | None:
     if load is not None and load > BUSY_GPU_PERCENT:
         return PolicyFinding(Reason.GPU_BUSY, f"other programs use {load:.0f} % of the GPU")
     if programs.value is None:
-        what = "who uses the GPU is unknown"
+        what = "it is unknown who uses the GPU"
         return _unknown(Reason.GPU_UNKNOWN, what, programs, case.night.if_gpu_unknown)
     return None
 
@@ -300,7 +309,7 @@ def _processor(case: _Case, signals: Signals) -> PolicyFinding | None:
     if load is None or most >= 100 or load <= most:
         return None
     return PolicyFinding(
-        Reason.CPU_BUSY, f"other programs use {load:.0f} % of the processor, over {most:g} %"
+        Reason.CPU_BUSY, f"other programs use {load:.0f} % of the CPU, more than {most:g} %"
     )
 
 
@@ -316,7 +325,7 @@ def _listed(programs: tuple[str, ...]) -> str:
     return f"{', '.join(programs)} {'runs' if len(programs) == 1 else 'run'}"
 
 
-# What happened before
+# Rules about what happened before
 
 
 def _quiet(case: _Case, signals: Signals) -> PolicyFinding | None:
@@ -325,15 +334,15 @@ def _quiet(case: _Case, signals: Signals) -> PolicyFinding | None:
         return None
     since = case.now if history.quiet_since is None else history.quiet_since
     over = case.now - since
-    if over < 0 or over >= needed:  # before: the clock was set back
+    if over < 0 or over >= needed:  # < 0: the clock was set back
         return None
     if history.disturbed is Reason.OWNER_ACTIVE and signals.idle_s.value is not None:
-        # Idleness that grew by the second was quiet enough. One that leapt is not believed yet.
+        # An idle time that grew steadily proves the quiet. One that jumped is not trusted yet.
         grown = over + case.night.idle_minutes * 60 + _LATE_S
         if signals.idle_s.value <= grown:
             return None
-    what = history.disturbed.value.replace("_", " ")
-    detail = f"quiet for {spoken(over)} of {spoken(needed)} (it was stopped: {what})"
+    cause = MEANINGS[history.disturbed].what
+    detail = f"all clear for {spoken(over)} of {spoken(needed)} after a stop: {cause}"
     return PolicyFinding(Reason.QUIET_TIME, detail, since + needed)
 
 
@@ -343,7 +352,8 @@ def _starts(case: _Case) -> PolicyFinding | None:
     if case.history.running or len(recent) < most:
         return None
     detail = (
-        f"it went on {len(recent)} times within an hour, at most {most} (night.starts_per_hour)"
+        f"work resumed {len(recent)} times within an hour; the maximum is {most} "
+        "(night.starts_per_hour)"
     )
     return PolicyFinding(Reason.TOO_MANY_STARTS, detail, recent[-most] + 3600)
 

@@ -1,4 +1,4 @@
-"""Why a run may work or not: each reason, what it means, and what would have to change."""
+"""The meaning and the remedy of every reason for which the policy allows or stops work."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ DISTURBANCES = frozenset(
         Reason.CPU_BUSY,
     }
 )
-"""Those that have to be over for `night.quiet_minutes` before work goes on."""
+"""Reasons that must have been absent for `night.quiet_minutes` before work resumes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """A reason in words: what is so, what would have to change, and the setting that overrides it."""
+    """A reason in words, what to do about it, and the setting that overrides it."""
 
     what: str
     remedy: str
@@ -37,115 +37,115 @@ class Meaning:
 
 MEANINGS: dict[Reason, Meaning] = {
     Reason.NO_WORKER: Meaning(
-        "no worker has looked yet",
-        "start `nightschool work`, or let `nightschool service install` do so at every login",
+        "no worker is running",
+        "run `nightschool work`, or `nightschool service install` to start it at every login",
     ),
-    Reason.NOTHING_TO_DO: Meaning("no run is queued", "`nightschool run` queues one"),
-    Reason.PAUSED: Meaning("its owner paused it", "`nightschool resume`, or the end of the pause"),
+    Reason.NOTHING_TO_DO: Meaning("no run is queued", "queue one with `nightschool run`"),
+    Reason.PAUSED: Meaning("you paused work", "run `nightschool resume`, or wait for the end of the pause"),
     Reason.WOKE: Meaning(
         "the computer slept, or its clock was set",
-        "nothing, a fresh process goes on after night.quiet_minutes",
+        "nothing; work resumes after night.quiet_minutes",
     ),
     Reason.DEVICE_BUSY: Meaning(
-        "another nightschool process uses the device, or other programs hold its memory",
-        "close what holds it, or pause the other school: `nightschool log` says more",
+        "another nightschool process uses the GPU, or other programs hold its memory",
+        "close that program or pause the other school; `nightschool log` has details",
     ),
     Reason.NOTES_GONE: Meaning(
-        "the notes are out of reach: their drive is not connected, perhaps",
-        "connect it; where notes.folder was wrong, `nightschool cancel`, then `nightschool run`",
+        "the notes cannot be reached; their drive may be disconnected",
+        "connect the drive; if notes.folder was wrong, `nightschool cancel`, then `nightschool run`",
     ),
     Reason.SUSPENDING: Meaning(
-        "the computer is about to sleep", "nothing, it goes on when the computer is awake"
+        "the computer is about to sleep", "nothing; work resumes after the computer wakes"
     ),
     Reason.DISK_FULL: Meaning(
-        "the disk is nearly full", "free some space where the school lies", "min_disk_gb = 0"
+        "the disk is nearly full", "free some space on the school's disk", "min_disk_gb = 0"
     ),
     Reason.TOO_HOT: Meaning(
-        "the GPU is too hot, or has not cooled down yet",
-        "let it cool to night.resume_temperature: more air, less dust, a cooler room",
+        "the GPU is too hot, or is still cooling down",
+        "let it cool to night.resume_temperature; more airflow, less dust or a cooler room helps",
         "max_temperature = 0",
     ),
     Reason.OUTSIDE_WINDOW: Meaning(
-        "no window of the night is open",
+        "no window is open",
         "wait for the window, or `nightschool run --now`",
         "start, end, days",
     ),
     Reason.FINISH_BY: Meaning(
-        "the time is over at which the night's work has to be done",
+        "the night's deadline has passed",
         "wait for the next window, or `nightschool run --now`",
         'finish_by = ""',
     ),
     Reason.HOURS_USED: Meaning(
-        "the night has had its hours of work",
+        "the night's hours of work are used up",
         "wait for the next night, or `nightschool run --now`",
         "max_hours = 0",
     ),
     Reason.ON_BATTERY: Meaning(
-        "the computer is not plugged in", "plug it in", "on_battery = true"
+        "the computer runs on battery", "plug it in", "on_battery = true"
     ),
     Reason.BATTERY_LOW: Meaning("the battery is low", "plug it in", "min_battery"),
     Reason.POWER_UNKNOWN: Meaning(
-        "nothing tells whether the computer is plugged in, or how full its battery is",
-        "the source named there has to answer",
+        "it is unknown whether the computer is plugged in, or how full its battery is",
+        "see the signal's remark",
         'if_power_unknown = "train"',
     ),
     Reason.OWNER_ACTIVE: Meaning(
-        "the owner uses the computer",
+        "you are using the computer",
         "leave keyboard and mouse alone for night.idle_minutes",
         "idle_minutes = 0",
     ),
     Reason.IDLE_UNKNOWN: Meaning(
-        "nothing tells when the owner's last input was",
-        "the source named there has to answer; run the worker in your own session",
+        "the time of your last input is unknown",
+        "run the worker in your own session; see the signal's remark",
         'if_idle_unknown = "train"',
     ),
     Reason.PRESENTING: Meaning(
-        "a program keeps the screen on: a film, a talk, a call",
-        "close it",
+        "a program keeps the screen on (film, talk, call)",
+        "close that program",
         'if_presenting = "train"',
     ),
     Reason.PRESENTING_UNKNOWN: Meaning(
-        "nothing tells whether a program keeps the screen on",
-        "the source named there has to answer",
+        "it is unknown whether a program keeps the screen on",
+        "see the signal's remark",
         'if_presenting_unknown = "train"',
     ),
     Reason.EXCLUSIVE_PROGRAM: Meaning(
-        "a program runs beside which nothing may train, or nothing tells whether one does",
-        "close it",
+        "a program of night.exclusive runs, or it is unknown whether one does",
+        "close that program",
         "exclusive = []",
     ),
     Reason.GPU_BUSY: Meaning(
         "another program uses the GPU",
-        "close it; or share the GPU: in a container or WSL2 our own training looks like another program",
+        "close that program; in a container or WSL2, our own training counts as one: share the GPU",
         'gpu = "shared"',
     ),
     Reason.GPU_UNKNOWN: Meaning(
-        "nothing tells who uses the GPU",
-        "the source named there has to answer: `nvidia-smi` shows whether the driver does",
+        "it is unknown who uses the GPU",
+        "check with `nvidia-smi` that the driver answers; see the signal's remark",
         'if_gpu_unknown = "train"',
     ),
     Reason.CPU_BUSY: Meaning(
-        "other programs use much of the processor", "let them finish", "max_cpu_load = 100"
+        "other programs use the CPU", "let them finish", "max_cpu_load = 100"
     ),
     Reason.QUIET_TIME: Meaning(
-        "what stopped the work has only just ended",
-        "nothing, it goes on after night.quiet_minutes",
+        "what stopped work ended only recently",
+        "nothing; work resumes after night.quiet_minutes",
         "quiet_minutes = 0",
     ),
     Reason.TOO_MANY_STARTS: Meaning(
-        "it was stopped and went on too often within an hour",
-        "nothing, it goes on when the hour is over; `nightschool log` tells what stopped it",
+        "work resumed too often within an hour",
+        "nothing; work resumes when the hour is over; `nightschool log` shows what stopped it",
         "starts_per_hour",
     ),
-    Reason.RUN_NOW: Meaning("its owner asked for it now", "nothing, it works"),
-    Reason.IN_WINDOW: Meaning("a window of the night is open, and nothing speaks against it",
-                              "nothing, it works"),
+    Reason.RUN_NOW: Meaning("you requested work now", "nothing"),
+    Reason.IN_WINDOW: Meaning("a window is open, and no reason against work applies", "nothing"),
 }  # fmt: skip
 
 
 def remedy(reason: Reason) -> str:
-    """What would have to change, and the setting that overrides the reason where there is one."""
+    """What to do about a reason, and the setting that overrides it, if there is one."""
     meaning = MEANINGS[reason]
     if not meaning.setting:
         return meaning.remedy
-    return f"{meaning.remedy} (the setting: night.{meaning.setting})"
+    verb = "set" if "=" in meaning.setting else "change"
+    return f"{meaning.remedy}, or {verb} night.{meaning.setting}"

@@ -458,10 +458,7 @@ def test_to_ask_again_does_not_put_off_what_works_now(make_school: MakeSchool) -
 def test_a_run_that_is_queued_while_all_is_paused_says_so(make_school: MakeSchool) -> None:
     school = make_school()
     invoke(school, "pause")
-    assert (
-        "run 1 waits: paused by its owner until `nightschool resume`"
-        in invoke(school, "run").output
-    )
+    assert "run 1 waits: paused until `nightschool resume`" in invoke(school, "run").output
 
 
 def test_status_says_what_the_clock_says_now(make_school: MakeSchool) -> None:

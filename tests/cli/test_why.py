@@ -70,9 +70,9 @@ def test_it_says_what_is_so_what_would_have_to_change_and_with_which_setting(
     invoke(school, "run")
     seen["now"] = signals(idle_s=60.0, on_ac=False)
     told = invoke(school, "why").output
-    assert "with one it waits: it runs on battery (80 %)" in told
-    assert "what would have to change: plug it in (the setting: night.on_battery = true)" in told
-    assert "also: the owner is there: idle for 1 min of 10 min" in told
+    assert "with one it waits: the computer runs on battery (80 %)" in told
+    assert "what would have to change: plug it in, or set night.on_battery = true" in told
+    assert "also: you are active: idle for 1 min of 10 min" in told
     assert "no worker is running" in told
     assert "next window" in told
     row = next(line for line in told.splitlines() if line.startswith("idle"))
@@ -86,11 +86,11 @@ def test_a_run_now_tells_which_rules_it_passes_over(
     seen["now"] = signals(idle_s=60.0, presenting="the film")
     told = invoke(school, "run", "--now", "--detach").output
     assert "run 1 works at once" in told
-    assert "although the owner is there: idle for 1 min of 10 min" in told
+    assert "although you are active: idle for 1 min of 10 min" in told
     assert "although the film keeps the screen on" in told
     why = invoke(school, "why").output
     assert "run 1 does not work: no worker is running" in why
-    assert "with one it may work: its owner asked for it now" in why
+    assert "with one it may work: you requested work now" in why
     told = json.loads(invoke(school, "why", "--json").output)
     assert (told["run"], told["reason"], told["worker"]) == (False, "no_worker", False)
     assert "overridden: the film keeps the screen on" in why
@@ -102,7 +102,7 @@ def test_what_protects_the_computer_holds_for_a_run_now_too(
     school = make_school()
     seen["now"] = signals(disk_free=1e9)
     told = invoke(school, "run", "--now", "--detach").output
-    assert "run 1 waits: 1.0 of 2 GB are free" in told and "free some space" in told
+    assert "run 1 waits: 1.0 GB of disk are free" in told and "free some space" in told
 
 
 def test_without_a_run_nothing_is_to_be_done(
@@ -113,7 +113,7 @@ def test_without_a_run_nothing_is_to_be_done(
     invoke(school, "pause")
     told = invoke(school, "why").output
     assert "nothing is to be done: no run is queued" in told
-    assert "also: paused by its owner until `nightschool resume`" in told
+    assert "also: paused until `nightschool resume`" in told
 
 
 def test_where_nothing_is_queued_because_the_newest_run_failed_it_says_so(

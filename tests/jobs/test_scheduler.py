@@ -414,7 +414,9 @@ def test_a_scheduler_that_hangs_lets_nothing_run(desk: Desk) -> None:
     assert desk.watch.veto() is None
     desk.signals = signals(on_ac=False)
     desk.tick()
-    assert desk.watch.veto() == StopRequest(Reason.ON_BATTERY, "it runs on battery (80 %)")
+    assert desk.watch.veto() == StopRequest(
+        Reason.ON_BATTERY, "the computer runs on battery (80 %)"
+    )
 
 
 def test_a_ledger_that_is_held_lets_nothing_run_though_ticks_come(desk: Desk) -> None:

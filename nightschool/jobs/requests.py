@@ -8,7 +8,7 @@ from nightschool.config.errors import RequestError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import STAGES, Run, RunState, Timing
+from nightschool.ledger.records import STAGES, Run, RunState, StageName, Timing
 from nightschool.notes.readers import notes_path, unreadable
 
 DEFAULT_QUICK = "45m"
@@ -35,7 +35,7 @@ def request_run(
     """
     newest = ledger.newest_run()
     if newest and not new and newest.state in (RunState.QUEUED, RunState.RUNNING, RunState.WAITING):
-        return ledger.want(newest.id, STAGES[-1], timing or newest.timing), False
+        return ledger.raise_goal(newest.id, STAGES[-1], timing or newest.timing), False
     _need_notes(school, settings)
     return ledger.add_run(settings.model_dump(), STAGES[-1], timing or Timing.TONIGHT), True
 
@@ -51,7 +51,7 @@ def request_stage(
     newest = ledger.newest_run()
     if newest is None or new:
         _need_notes(school, settings)
-        return ledger.add_run(settings.model_dump(), stage, Timing.NOW), False
+        return ledger.add_run(settings.model_dump(), StageName(stage), Timing.NOW), False
     if ledger.stage(newest.id, stage).state == "done":
         return newest, True
     if newest.state in ("failed", "cancelled"):
@@ -59,7 +59,7 @@ def request_stage(
             f"run {newest.id} is {newest.state} ({newest.reason}): `nightschool retry {newest.id}`, "
             f"or `nightschool {stage} --new` for a new run"
         )
-    return ledger.want(newest.id, stage, Timing.NOW), False
+    return ledger.raise_goal(newest.id, StageName(stage), Timing.NOW), False
 
 
 def _need_notes(school: School, settings: Settings) -> None:

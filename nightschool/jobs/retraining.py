@@ -89,7 +89,7 @@ def look(school: School, now: float, limit_s: float = LIMIT_S) -> Run | None:
             seen = replace(seen, asked=Asked(newest.id, since, seen.news.new, seen.news.grown))
         # Kept first: if the worker dies now, `Asked.newest` tells that no run came of it.
         write_seen(school.seen_file, seen)
-        return ledger.queue_by_itself(settings.model_dump(), why) if why else None
+        return ledger.queue_retraining(settings.model_dump(), why) if why else None
 
 
 def _found(

@@ -1,1 +1,1 @@
-"""What is to be done and what was done: a state machine over SQLite."""
+"""The ledger: what to do and what was done, as a state machine over SQLite."""

@@ -1,6 +1,8 @@
-"""What the owner asked for, and what the policy decided, now and before."""
+"""The ledger's tables `control` (one row) and `decisions`: the owner's pause, and the policy's decisions."""
 
 from __future__ import annotations
+
+from collections.abc import Container
 
 from nightschool.ledger.outcomes import Reason, parse
 from nightschool.ledger.records import Control, PastDecision, decision_of
@@ -8,41 +10,77 @@ from nightschool.ledger.store import Store
 
 
 class ControlTable(Store):
-    """The ledger's tables `control` (one row) and `decisions` (a row for each change)."""
+    """Reads and changes the pause; records a row for each decision that differs from the one before."""
 
     def control(self) -> Control:
         (row,) = self._rows("SELECT * FROM control")
-        paused = bool(row["paused"])
-        if paused and row["paused_until"] is not None and row["paused_until"] <= self._clock():
-            paused = False
+        until = row["paused_until"]
+        paused = bool(row["paused"]) and (until is None or until > self._clock())
         return Control(
             paused=paused,
-            paused_until=row["paused_until"] if paused else None,
+            paused_until=until if paused else None,
             run_allowed=bool(row["run_allowed"]),
             decision_reason=parse(Reason, row["decision_reason"]),
             decision_run=row["decision_run"],
         )
 
     def pause(self, until: float | None) -> None:
-        """Let nothing run until `until` (seconds since the epoch), or until `resume`."""
+        """Pause all work until `until` (seconds since the epoch), or until `resume`."""
         with self._transaction() as db:
             db.execute("UPDATE control SET paused = 1, paused_until = ?", (until,))
 
     def resume(self) -> None:
+        """End the pause."""
         with self._transaction() as db:
             db.execute("UPDATE control SET paused = 0, paused_until = NULL")
 
     def decide(self, run: int | None, allowed: bool, reason: Reason, detail: str = "") -> None:
-        """Record the policy's newest decision; written only where it differs from the last."""
-        current = self.control()
-        if (current.decision_run, current.run_allowed, current.decision_reason) == (
-            run,
-            allowed,
-            reason,
-        ):
-            return
+        """Record the policy's newest decision, unless it equals the last one but for its detail."""
         with self._transaction():
-            self._write_decision(run, allowed, reason, detail)
+            last = self.control()
+            if (last.decision_run, last.run_allowed, last.decision_reason) != (
+                run,
+                allowed,
+                reason,
+            ):
+                self._write_decision(run, allowed, reason, detail)
+
+    def decisions(self, newest: int) -> list[PastDecision]:
+        """At most `newest` decisions, newest first."""
+        rows = self._rows("SELECT * FROM decisions ORDER BY id DESC LIMIT ?", newest)
+        return [decision_of(row) for row in rows]
+
+    def decisions_between(self, start: float, end: float) -> list[PastDecision]:
+        """The decisions in force at some time between two moments, oldest first."""
+        rows = self._rows(
+            "SELECT * FROM decisions WHERE at < ? AND id >= "
+            "coalesce((SELECT max(id) FROM decisions WHERE at <= ?), 0) ORDER BY id",
+            end, start,
+        )  # fmt: skip
+        return [decision_of(row) for row in rows]
+
+    def slept(self, since: float, detail: str, also_asleep: Container[Reason]) -> None:
+        """Record, after the computer has woken, that it slept from `since` on.
+
+        Attempts under way end at `since`. The decision in force becomes WOKE from `since` on, unless its
+        reason is in `also_asleep`: such a reason applies whether or not the computer sleeps. A pause that
+        ended during the sleep applies until its end.
+        """
+        now = self._clock()
+        with self._transaction() as db:
+            since = self._in_order(since)
+            db.execute(
+                "UPDATE attempts SET ended = max(started, ?) WHERE id IN (SELECT attempt FROM leases) "
+                "OR (started < ? AND ended > ? AND ended <= ?)",
+                (since, since, since, now),
+            )
+            (control,) = self._rows("SELECT * FROM control")
+            reason, until = parse(Reason, control["decision_reason"]), control["paused_until"]
+            pause_over = reason is Reason.PAUSED and until is not None and until < now
+            if pause_over:
+                since = max(since, until)
+            if control["decision_run"] is not None and (pause_over or reason not in also_asleep):
+                self._write_decision(control["decision_run"], False, Reason.WOKE, detail, since)
 
     def _write_decision(
         self, run: int | None, allowed: bool, reason: Reason, detail: str, at: float | None = None
@@ -57,23 +95,9 @@ class ControlTable(Store):
         )
 
     def _in_order(self, at: float) -> float:
-        """When to record a decision that is known only now and was so from `at` on: not before the last."""
+        """The time to record for a decision that took effect at `at` but is recorded only now.
+
+        It lies between the last decision and now, so that decisions stay in order of time.
+        """
         last = self.decisions(1)
         return min(max(at, last[0].at if last else at), self._clock())
-
-    def decisions(self, newest: int) -> list[PastDecision]:
-        """So many of the newest decisions, the newest first; one is there for each change."""
-        rows = self._rows(
-            "SELECT at, run, allowed, reason, detail FROM decisions ORDER BY id DESC LIMIT ?",
-            newest,
-        )
-        return [decision_of(row) for row in rows]
-
-    def decisions_between(self, start: float, end: float) -> list[PastDecision]:
-        """Those that were in force at some time between two moments, oldest first."""
-        rows = self._rows(
-            "SELECT at, run, allowed, reason, detail FROM decisions WHERE at < ? AND id >= "
-            "coalesce((SELECT max(id) FROM decisions WHERE at <= ?), 0) ORDER BY id",
-            end, start,
-        )  # fmt: skip
-        return [decision_of(row) for row in rows]

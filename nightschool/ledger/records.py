@@ -1,4 +1,4 @@
-"""What the ledger's rows are to the rest of the program."""
+"""The rows of the ledger as types, for the rest of the program."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STAGES = tuple(StageName)
 
 
 class RunState(StrEnum):
-    """Where a run stands. WAITING: its goal is reached, and a later stage may still be requested."""
+    """The state of a run. WAITING: it has reached its goal, and a later stage may still be requested."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -37,7 +37,7 @@ class RunState(StrEnum):
 
 
 class StageState(StrEnum):
-    """Where a stage stands."""
+    """The state of a stage."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -46,7 +46,7 @@ class StageState(StrEnum):
 
 
 class Timing(StrEnum):
-    """When a run may work: at once, or in the windows of the night."""
+    """When a run may work: immediately, or in the windows of the night."""
 
     NOW = "now"
     TONIGHT = "tonight"
@@ -61,6 +61,16 @@ class EventKind(StrEnum):
     PROGRESS = "progress"
     WARNING = "warning"
     ERROR = "error"
+
+
+class Answerer(StrEnum):
+    """What answered the test notes in a test exposure."""
+
+    BASE = "base"
+    ADAPTER = "adapter"
+    ARMS = "arms"
+    """The comparison arms."""
+    CHAMPION = "champion"
 
 
 class PromotedBy(StrEnum):
@@ -84,13 +94,13 @@ class Run:
 
     @property
     def open(self) -> bool:
-        """Whether the program still has to do something for it."""
-        return self.state in ("queued", "running")
+        """Whether there is work to do for it."""
+        return self.state in (RunState.QUEUED, RunState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of a run; `result` is what it recorded when it finished."""
+    """One stage of a run; `result` is the JSON object that it recorded when it was done."""
 
     run: int
     name: StageName
@@ -105,23 +115,23 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to work on one stage, until it is recorded how that ended."""
+    """The right to work on one stage, until the end of the attempt is recorded."""
 
     run: int
-    stage: str
+    stage: StageName
     attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Work on one stage in one go. `outcome` is None while it is under way; so is `ended`, but after a sleep.
+    """One try at a stage. `outcome` is None while it is under way; `ended` too, unless the computer slept.
 
-    Where its worker died, `ended` is when it last spoke. `first_step` is how far the attempts
-    before it came, `last_step` how far this one, None where it reached no step.
+    If its worker died, `ended` is when the worker last wrote to the run's log. `first_step` is how far the
+    attempts before it got, and `last_step` how far this one got, None if it reached no step.
     """
 
     run: int
-    stage: str
+    stage: StageName
     started: float
     ended: float | None
     outcome: Outcome | Reason | None
@@ -137,25 +147,31 @@ class Event:
     id: int
     at: float
     run: int
-    stage: str | None
+    stage: StageName | None
     kind: EventKind
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class TestExposure:
-    """Test notes were answered, and the result could be seen; `test` is their fingerprint."""
+    """An evaluation of test notes whose result could be seen; `test` is the fingerprint of the notes.
+
+    `seed` is that of an adapter, if its run trains several. `model_run` is the run that trained the
+    champion.
+    """
 
     at: float
     run: int
-    what: str
+    answerer: Answerer
     dataset: str
     test: str
+    seed: int | None = None
+    model_run: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What the owner asked for, and what the policy last decided."""
+    """The owner's pause, and the policy's last decision."""
 
     paused: bool
     paused_until: float | None
@@ -166,7 +182,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class PastDecision:
-    """What the policy decided from `at` on, until the next one."""
+    """A decision of the policy, in force from `at` until the next one."""
 
     at: float
     run: int | None
@@ -193,10 +209,10 @@ def stage_of(row: sqlite3.Row) -> Stage:
 
 
 def attempt_of(row: sqlite3.Row) -> Attempt:
-    """A row of `attempts`, with its end as `over`."""
+    """A row of `attempts`."""
     outcome = row["outcome"]
     return Attempt(
-        run=row["run"], stage=row["stage"], started=row["started"], ended=row["over"],
+        run=row["run"], stage=StageName(row["stage"]), started=row["started"], ended=row["ended"],
         outcome=outcome and parse_outcome(outcome), reason=row["reason"], first_step=row["best_before"],
         last_step=row["last_step"],
     )  # fmt: skip
@@ -205,7 +221,8 @@ def attempt_of(row: sqlite3.Row) -> Attempt:
 def event_of(row: sqlite3.Row) -> Event:
     """A row of `events`."""
     return Event(
-        id=row["id"], at=row["at"], run=row["run"], stage=row["stage"],
+        id=row["id"], at=row["at"], run=row["run"],
+        stage=row["stage"] and StageName(row["stage"]),
         kind=parse(EventKind, row["kind"]), message=row["message"],
     )  # fmt: skip
 
@@ -215,4 +232,12 @@ def decision_of(row: sqlite3.Row) -> PastDecision:
     return PastDecision(
         at=row["at"], run=row["run"], allowed=bool(row["allowed"]),
         reason=parse(Reason, row["reason"]), detail=row["detail"],
+    )  # fmt: skip
+
+
+def exposure_of(row: sqlite3.Row) -> TestExposure:
+    """A row of `test_exposures`."""
+    return TestExposure(
+        at=row["at"], run=row["run"], answerer=parse(Answerer, row["answerer"]),
+        dataset=row["dataset"], test=row["test"], seed=row["seed"], model_run=row["model_run"],
     )  # fmt: skip

@@ -1,8 +1,9 @@
-"""The ledger's schema as numbered migrations: append, never edit."""
+"""The ledger's schema as numbered migrations: append, never edit. docs/ledger.md describes the result."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -10,9 +11,9 @@ MIGRATIONS: tuple[str, ...] = (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         created REAL NOT NULL,              -- seconds since the epoch, as every time here
         state TEXT NOT NULL,                -- queued, running, waiting, done, failed, cancelled
-        goal TEXT NOT NULL,                 -- the last stage that is wanted so far
+        goal TEXT NOT NULL,                 -- the last stage to do
         timing TEXT NOT NULL,               -- now, tonight
-        reason TEXT NOT NULL DEFAULT '',    -- why it is in this state, for the owner
+        reason TEXT NOT NULL DEFAULT '',    -- why it is in this state, for people
         settings TEXT NOT NULL              -- JSON, as they were when the run was queued
     );
     CREATE TABLE stages (
@@ -35,10 +36,10 @@ MIGRATIONS: tuple[str, ...] = (
         worker TEXT NOT NULL,
         started REAL NOT NULL,
         ended REAL,
-        outcome TEXT,                       -- see ledger.Outcome; NULL while it has its lease
+        outcome TEXT,                       -- see outcomes.py; NULL while it holds its lease
         reason TEXT,
         best_before INTEGER NOT NULL,       -- the highest step of the attempts before it
-        last_step INTEGER,                  -- NULL: it did not get as far as a step
+        last_step INTEGER,                  -- NULL: it reached no step
         FOREIGN KEY (run, stage) REFERENCES stages (run, name)
     );
     CREATE TABLE leases (
@@ -62,7 +63,7 @@ MIGRATIONS: tuple[str, ...] = (
         paused_until REAL,                  -- NULL: until `resume`
         run_allowed INTEGER NOT NULL DEFAULT 0,
         decision_reason TEXT NOT NULL DEFAULT 'no_worker',
-        decision_run INTEGER                -- the run that the decision speaks of
+        decision_run INTEGER                -- the run that the decision is about
     );
     INSERT INTO control (one) VALUES (1);
     CREATE TABLE promotions (
@@ -73,47 +74,109 @@ MIGRATIONS: tuple[str, ...] = (
     );
     """,
     """
-    CREATE TABLE looks (                    -- at test notes: each result that somebody could see
+    CREATE TABLE looks (                    -- test exposures; see migration 4
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         at REAL NOT NULL,
         run INTEGER NOT NULL REFERENCES runs (id),
-        what TEXT NOT NULL,                 -- what answered them: base, adapter, adapter seed 1, ...
+        what TEXT NOT NULL,                 -- base, adapter, adapter of seed 1 (2 of 3), ...
         dataset TEXT NOT NULL,
         test TEXT NOT NULL,                 -- fingerprint of the test notes alone
-        UNIQUE (run, what)                  -- a stage that is done again shows the same result
+        UNIQUE (run, what)                  -- a repeated stage shows the same result
     );
     """,
     """
-    CREATE TABLE decisions (                -- of the policy: a row whenever one differs from the last
+    CREATE TABLE decisions (                -- of the policy: a row for each change
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         at REAL NOT NULL,
-        run INTEGER,                        -- NULL: none was queued, or no worker is there
+        run INTEGER,                        -- NULL: no run is queued, or no worker runs
         allowed INTEGER NOT NULL,
-        reason TEXT NOT NULL,               -- see jobs.reasons.Reason, or no_worker
+        reason TEXT NOT NULL,               -- see outcomes.Reason
         detail TEXT NOT NULL                -- the reason in words, with its values
     );
+    """,
+    """
+    CREATE TABLE test_exposures (           -- evaluations of test notes whose result could be seen
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        run INTEGER NOT NULL REFERENCES runs (id),
+        answerer TEXT NOT NULL,             -- base, adapter, arms, champion
+        seed INTEGER,                       -- of the adapter, if the run trained several
+        model_run INTEGER,                  -- the run that trained the champion
+        dataset TEXT NOT NULL,
+        test TEXT NOT NULL                  -- fingerprint of the test notes alone
+    );
+    -- A repeated stage shows the same result.
+    CREATE UNIQUE INDEX test_exposures_once
+        ON test_exposures (run, answerer, ifnull(seed, ''), ifnull(model_run, ''));
+    INSERT OR IGNORE INTO test_exposures (at, run, answerer, seed, model_run, dataset, test)
+        SELECT at, run,
+            CASE
+                WHEN what GLOB 'adapter of run [0-9]*, in use' THEN 'champion'
+                WHEN what GLOB 'adapter*' THEN 'adapter'
+                WHEN what = 'base' THEN 'base'
+                ELSE 'arms'
+            END,
+            CASE WHEN what GLOB 'adapter of seed [0-9]*'
+                THEN CAST(substr(what, length('adapter of seed ') + 1) AS INTEGER) END,
+            CASE WHEN what GLOB 'adapter of run [0-9]*, in use'
+                THEN CAST(substr(what, length('adapter of run ') + 1) AS INTEGER) END,
+            dataset, test
+        FROM looks ORDER BY id;
+    DROP TABLE looks;
+
+    -- Whether the attempt's worker died; `ended` is then when the worker last wrote to the run's log.
+    ALTER TABLE attempts ADD COLUMN worker_died INTEGER NOT NULL DEFAULT 0;
+    UPDATE attempts SET
+        worker_died = 1,
+        ended = coalesce(
+            (SELECT max(at) FROM events e
+             WHERE e.run = attempts.run AND at >= attempts.started AND at < attempts.ended),
+            started)
+        WHERE reason = 'the worker ended without a word';
+
+    -- The newest attempt before the last `retry`: losses up to it no longer count.
+    ALTER TABLE stages ADD COLUMN retried_after INTEGER NOT NULL DEFAULT 0;
+
+    CREATE INDEX attempts_by_run ON attempts (run, id);
+    CREATE INDEX decisions_by_time ON decisions (at);
     """,
 )
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database to the newest schema, one transaction a migration."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
-        raise NewerLedger(version)
-    for number in range(version, len(MIGRATIONS)):
-        try:
-            connection.executescript(
-                f"BEGIN IMMEDIATE;\n{MIGRATIONS[number]}\nPRAGMA user_version = {number + 1};\nCOMMIT;"
-            )
-        except sqlite3.OperationalError:
-            if connection.in_transaction:
-                connection.rollback()
-            # Another process may have migrated between the look and the lock.
-            (now,) = connection.execute("PRAGMA user_version").fetchone()
-            if now <= number:
-                raise
+    """Bring the database to the newest schema, in one transaction. Raises NewerLedger."""
+    if _version(connection) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)  # another process may have migrated before the lock
+        if version > len(MIGRATIONS):
+            raise NewerLedger(version)
+        for migration in MIGRATIONS[version:]:
+            for statement in _statements(migration):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    return int(version)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script: `executescript` would commit the open transaction first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 class NewerLedger(Exception):
-    """The ledger was written by a newer nightschool; holds its schema's version."""
+    """A newer nightschool wrote the ledger; holds the version of its schema."""

@@ -1,4 +1,4 @@
-"""The file under the ledger: how it is opened, read, written, and what its errors mean."""
+"""The ledger's database file: opening, transactions, and errors in plain words."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from nightschool.config.errors import LedgerBusy, LedgerDenied, LedgerError
+from nightschool.config.errors import LedgerBusy, LedgerDenied, LedgerError, NightschoolError
 from nightschool.config.files import NOT_YOURS, denied, forbidden
 from nightschool.ledger.schema import NewerLedger, migrate
 
 LOCKED_AFTER_S = 5.0
+"""How long a statement waits for another process's lock."""
 
 
 class Store:
-    """An open ledger file. Use it as a context manager, one in each thread."""
+    """An open ledger file. Use it as a context manager, and open one per thread."""
 
     def __init__(
         self, file: Path, clock: Callable[[], float] = time.time, *, durable: bool = True
     ) -> None:
-        """`durable=False` waits for no disk: only for what may be lost, as a simulation."""
+        """Open the file, create it if it is missing, and migrate it.
+
+        `durable=False` does not wait for the disk: only for data that may be lost, such as a simulation's.
+        Raises LedgerError.
+        """
         self._clock = clock
         self._file = file
         with self._explained():
@@ -43,51 +48,75 @@ class Store:
     def close(self) -> None:
         self._db.close()
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except NewerLedger as error:
-            raise LedgerError(
-                f"{self._file} was written by a newer nightschool (schema {error}): update nightschool"
-            ) from None
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                raise LedgerBusy(
-                    f"{self._file} is held by another process for more than {LOCKED_AFTER_S:.0f} s: "
-                    "close the program that has it open, then try again"
-                ) from None
-            if "disk is full" in str(error):
-                raise LedgerError(f"{self._file} cannot be written: the disk is full") from None
-            if forbidden(self._file.parent) or forbidden(self._file):
-                raise LedgerDenied(f"{self._file} cannot be written: {NOT_YOURS}") from None
-            raise LedgerError(f"{self._file}: {error}: is the disk full or read-only?") from None
-        except sqlite3.DatabaseError as error:
-            raise LedgerError(
-                f"{self._file} is damaged ({error}): move it away and go on with a new one "
-                "(the folders runs/ and models/ keep their files)"
-            ) from None
-        except OSError as error:
-            if denied(error):
-                raise LedgerDenied(f"{error.filename} cannot be written: {NOT_YOURS}") from None
-            raise LedgerError(f"{self._file}: {error.strerror}") from None
+    def version(self) -> int:
+        """A number that changes whenever another connection changes the ledger."""
+        ((number,),) = self._rows("PRAGMA data_version")
+        return int(number)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction: what it reads stays true until it is committed."""
         with self._explained():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with self._explained():
             return self._db.execute(query, values).fetchall()
 
-    def version(self) -> int:
-        """A number that changes whenever another connection has changed the ledger."""
-        ((number,),) = self._rows("PRAGMA data_version")
-        return int(number)
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn errors of the file into LedgerError; any other error of SQLite is a bug and passes."""
+        try:
+            yield
+        except NewerLedger as error:
+            raise LedgerError(
+                f"a newer nightschool wrote {self._file} (schema {error})", "update nightschool"
+            ) from None
+        except sqlite3.DatabaseError as error:
+            explained = self._explanation(error)
+            if explained is None:
+                raise
+            raise explained from error
+        except OSError as error:
+            if denied(error):
+                raise LedgerDenied(f"{error.filename} cannot be written", NOT_YOURS) from None
+            raise LedgerError(f"{self._file}: {error.strerror}") from None
+
+    def _explanation(self, error: sqlite3.DatabaseError) -> NightschoolError | None:
+        code = getattr(error, "sqlite_errorcode", None)  # the module's own errors have none
+        match None if code is None else code & 0xFF:  # the primary code
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                return LedgerBusy(
+                    f"another process has locked {self._file} for more than {LOCKED_AFTER_S:.0f} s",
+                    "close the program that has it open, then try again",
+                )
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                return LedgerError(
+                    f"{self._file} is damaged ({error})",
+                    "move it away; the next command makes a new one, and the folders runs/ and "
+                    "models/ keep their files",
+                )
+            case sqlite3.SQLITE_FULL:
+                return LedgerError(
+                    f"{self._file} cannot be written: the disk is full", "free some space"
+                )
+            case (
+                sqlite3.SQLITE_READONLY
+                | sqlite3.SQLITE_CANTOPEN
+                | sqlite3.SQLITE_PERM
+                | sqlite3.SQLITE_IOERR
+            ):
+                if forbidden(self._file.parent) or forbidden(self._file):
+                    return LedgerDenied(f"{self._file} cannot be written", NOT_YOURS)
+                return LedgerError(
+                    f"{self._file} cannot be written ({error})",
+                    "check whether the disk is full or read-only",
+                )
+        return None

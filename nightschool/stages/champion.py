@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Answerer
 from nightschool.notes.dataset import Item, read_own
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def ask_again(context: StageContext, test: Sequence[Item]) -> str:
     """
     from nightschool.config.errors import LearningError
     from nightschool.stages.context import write_json
-    from nightschool.stages.test_exposure import IN_USE, record_exposure
+    from nightschool.stages.test_exposure import record_exposure
 
     run = _in_use(context)
     if run is None or _read(context.folder / _FILE).get("run") == run:
@@ -77,7 +78,7 @@ def ask_again(context: StageContext, test: Sequence[Item]) -> str:
         new = _not_learnt(context, run, new)
         answers = _ask(context, run, new)
         if answers:
-            record_exposure(context, context.dataset(), IN_USE.format(run))
+            record_exposure(context, context.dataset(), Answerer.CHAMPION, model_run=run)
         said = f"run {run}, the model in use, has answered {len(new)} new test notes"
         why = "the others are among those that it learnt from"
     except LearningError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nightschool.config.errors import LearningError
+from nightschool.ledger.records import Answerer
 from nightschool.notes.dataset import Dataset, Item
 from nightschool.notes.none_of_the_above import none_kind
 from nightschool.notes.splits import Split
@@ -27,7 +28,7 @@ from nightschool.stages.comparison_arms import ladder
 from nightschool.stages.confidence import Certainty, certainty, keep_with_model
 from nightschool.stages.provenance import provenance
 from nightschool.stages.seeds import validation_loss
-from nightschool.stages.test_exposure import ARMS, exposures_of_test, record_exposure
+from nightschool.stages.test_exposure import exposures_of_test, record_exposure
 from nightschool.stats.calibration import scaled
 from nightschool.stats.intervals import design_effect
 from nightschool.stats.metrics import scores
@@ -59,7 +60,7 @@ def make_report(context: StageContext) -> Report:
     measured = _gather(context)
     dataset, asked = measured.dataset, measured.asked
     others = ladder(context, dataset)
-    record_exposure(context, dataset, ARMS)
+    record_exposure(context, dataset, Answerer.ARMS)
     arms, pairs = _arms(measured, others.answers)
     right = np.array(
         [a == t for a, t in zip(measured.answers[ArmName.AFTER], asked.true, strict=True)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from nightschool.config.paths import School
 from nightschool.config.settings import recorded
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Answerer
 from nightschool.notes.dataset import write
 from nightschool.notes.split_assignments import write_split_assignments
 from nightschool.notes.splits import Split
@@ -23,7 +24,7 @@ from nightschool.stages.context import Ending, StageContext, read_and_freeze, wr
 from nightschool.stages.known_notes import write_left_out
 from nightschool.stages.parent import Parent
 from nightschool.stages.seeds import read_result, said, seed_folder, seeds_of
-from nightschool.stages.test_exposure import ADAPTER, BASE, record_exposure
+from nightschool.stages.test_exposure import record_exposure
 from nightschool.stages.train import train
 
 _UNWATCHED = (
@@ -108,7 +109,7 @@ def prep(context: StageContext) -> Ending:
 
 def baseline(context: StageContext) -> Ending:
     """Score the untouched base on the test notes."""
-    return _score_test(context, BASE, adapter=None)
+    return _score_test(context, adapter=None)
 
 
 def evaluate(context: StageContext) -> Ending:
@@ -123,7 +124,7 @@ def evaluate(context: StageContext) -> Ending:
     settings = context.settings.train
     if settings.seeds == 1:
         adapter = context.school.model_folder(context.run) / "adapter"
-        return _score_test(context, ADAPTER, adapter)
+        return _score_test(context, adapter)
     results = {}
     for number, seed in enumerate(seeds_of(settings)):
         file = seed_folder(context, seed) / "evaluated.json"
@@ -131,7 +132,7 @@ def evaluate(context: StageContext) -> Ending:
         if result is None:
             name = said(seed, number, settings.seeds)
             adapter = seed_folder(context, seed) / "adapter"
-            result = _score_test(context, f"{ADAPTER} of {name}", adapter)
+            result = _score_test(context, adapter, seed, f"adapter of {name}: ")
             write_json(file, result)
             if number + 1 < settings.seeds:
                 return {"outcome": "chunk_done", "reason": f"{name} is measured"}
@@ -140,7 +141,9 @@ def evaluate(context: StageContext) -> Ending:
     return {**results[context.result("train")["seed"]], "seeds": answers}
 
 
-def _score_test(context: StageContext, what: str, adapter: Path | None) -> Ending:
+def _score_test(
+    context: StageContext, adapter: Path | None, seed: int | None = None, prefix: str = ""
+) -> Ending:
     """Score the test notes, and the validation notes, from which temperature and threshold come;
     without an adapter also what else the untouched base can answer with."""
     from nightschool.learning.base import attach
@@ -166,11 +169,12 @@ def _score_test(context: StageContext, what: str, adapter: Path | None) -> Endin
         )
         others = measure(sides) if adapter is None else {}
     held.release()
-    record_exposure(context, dataset, what)
+    answerer = Answerer.BASE if adapter is None else Answerer.ADAPTER
+    record_exposure(context, dataset, answerer, seed=seed)
     answers = [best(encoder.kinds, row) for row in sides.probabilities]
     right = sum(answer == item.kind for answer, item in zip(answers, test, strict=True))
     share = f"{right} of {len(test)} test notes right ({percent(right / len(test))})"
-    context.parent.say("state", share if what in (BASE, ADAPTER) else f"{what}: {share}")
+    context.parent.say("state", prefix + share)
     return {
         "accuracy": right / len(test),
         "prompt": encoder.fingerprint,

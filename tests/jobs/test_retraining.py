@@ -111,7 +111,7 @@ def test_a_run_is_queued_once_with_its_reason_and_not_while_it_is_open(school: S
     write_more(school, 3, 1)
     queued = look(school, time.time())
     assert queued and (queued.id, queued.timing, queued.goal) == (2, "tonight", "compare")
-    assert queued.reason == "queued by itself: 4 new labelled notes since run 1"
+    assert queued.reason == "queued automatically: 4 new labelled notes since run 1"
     with Ledger(school.ledger_file) as ledger:
         assert queued.reason in [event.message for event in ledger.events(2)]
     write_more(school, 4, 8)
@@ -152,7 +152,7 @@ def test_a_worker_that_dies_before_it_queues_does_so_after_its_restart(
 
     write_more(school, 0)
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "queue_by_itself", die)
+        patch.setattr(Ledger, "queue_retraining", die)
         with pytest.raises(KeyboardInterrupt):
             look(school, time.time())
     assert read_seen(school.seen_file).asked and len(runs(school)) == 1

@@ -95,7 +95,7 @@ def test_signals_are_read_only_where_a_run_could_work(desk: Desk) -> None:
     assert desk.tick() == "paused"
     assert desk.readings == 0
     desk.ledger.resume()
-    desk.ledger.want(run, "compare", "now")
+    desk.ledger.raise_goal(run, "compare", "now")
     assert desk.tick() == "run_now"
     assert desk.readings == 1
 

@@ -10,8 +10,9 @@ import pytest
 
 from nightschool.config.errors import LedgerDenied, LedgerError, RequestError
 from nightschool.ledger import store as store_module
-from nightschool.ledger.ledger import MOST_LOSSES, Ledger
-from nightschool.ledger.records import STAGES, Claim, Timing
+from nightschool.ledger.leases import MOST_LOSSES
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import STAGES, Answerer, Claim, Timing
 from nightschool.ledger.schema import MIGRATIONS
 
 
@@ -43,15 +44,15 @@ def test_the_schema_is_as_written_down(ledger: Ledger, tmp_path: Path) -> None:
     assert tables == {
         "runs": ["id", "created", "state", "goal", "timing", "reason", "settings"],
         "stages": ["run", "name", "position", "state", "step", "total_steps", "loss", "eta_s",
-                   "finished", "result"],
+                   "finished", "result", "retried_after"],
         "attempts": ["id", "run", "stage", "worker", "started", "ended", "outcome", "reason",
-                     "best_before", "last_step"],
+                     "best_before", "last_step", "worker_died"],
         "leases": ["run", "stage", "attempt", "worker"],
         "events": ["id", "at", "run", "stage", "kind", "message"],
         "control": ["one", "paused", "paused_until", "run_allowed", "decision_reason",
                     "decision_run"],
         "promotions": ["id", "run", "at", "by"],
-        "looks": ["id", "at", "run", "what", "dataset", "test"],
+        "test_exposures": ["id", "at", "run", "answerer", "seed", "model_run", "dataset", "test"],
         "decisions": ["id", "at", "run", "allowed", "reason", "detail"],
     }  # fmt: skip
 
@@ -78,13 +79,13 @@ def test_a_run_waits_when_its_goal_is_reached_and_goes_on_when_it_is_raised(ledg
     ledger.finish(claimed(ledger, run), {})
     assert ledger.run(run).state == "waiting"
     assert ledger.claim(run, "worker") is None
-    assert ledger.want(run, "baseline", "now").state == "queued"
+    assert ledger.raise_goal(run, "baseline", "now").state == "queued"
     assert claimed(ledger, run).stage == "baseline"
 
 
 def test_a_goal_is_never_lowered(ledger: Ledger) -> None:
     run = add(ledger, goal="compare")
-    assert ledger.want(run, "prep", "now").goal == "compare"
+    assert ledger.raise_goal(run, "prep", "now").goal == "compare"
 
 
 def test_an_interrupted_stage_is_claimed_again(ledger: Ledger) -> None:
@@ -273,17 +274,21 @@ def test_the_log_holds_what_happened(ledger: Ledger) -> None:
     assert ledger.events(run, after=ledger.events(run)[-1].id) == []
 
 
-def test_a_look_at_the_test_notes_is_recorded_once_for_each_run_and_answerer(
-    ledger: Ledger,
-) -> None:
+def test_a_test_exposure_is_recorded_once_for_each_run_and_answerer(ledger: Ledger) -> None:
     one, two = add(ledger), add(ledger)
-    for run, what in ((one, "base"), (one, "adapter"), (one, "adapter"), (two, "adapter")):
-        ledger.record_exposure(run, what, "d1", "t1")
-    looks = ledger.exposures()
-    assert [(look.run, look.what) for look in looks] == [
-        (one, "base"), (one, "adapter"), (two, "adapter"),
+    for run in (one, one, two):
+        ledger.record_exposure(run, Answerer.BASE, "d1", "t1")
+        for seed in (None, 7, 8):
+            ledger.record_exposure(run, Answerer.ADAPTER, "d1", "t1", seed=seed)
+    for _ in range(2):
+        ledger.record_exposure(two, Answerer.CHAMPION, "d1", "t1", model_run=one)
+    exposures = ledger.exposures()
+    assert [(e.run, e.answerer, e.seed, e.model_run) for e in exposures] == [
+        (one, "base", None, None), (one, "adapter", None, None), (one, "adapter", 7, None),
+        (one, "adapter", 8, None), (two, "base", None, None), (two, "adapter", None, None),
+        (two, "adapter", 7, None), (two, "adapter", 8, None), (two, "champion", None, one),
     ]  # fmt: skip
-    assert {(look.dataset, look.test) for look in looks} == {("d1", "t1")}
+    assert {(e.dataset, e.test) for e in exposures} == {("d1", "t1")}
 
 
 def test_an_older_ledger_gets_the_newer_tables_and_keeps_its_runs(tmp_path: Path) -> None:
@@ -297,7 +302,7 @@ def test_an_older_ledger_gets_the_newer_tables_and_keeps_its_runs(tmp_path: Path
     with Ledger(tmp_path / "old.db") as ledger:
         assert [run.id for run in ledger.runs()] == [1]
         assert ledger.exposures() == []
-        ledger.record_exposure(1, "base", "d", "t")
+        ledger.record_exposure(1, Answerer.BASE, "d", "t")
 
 
 def test_a_ledger_that_another_process_holds_is_one_line(
@@ -316,7 +321,7 @@ def test_a_ledger_that_another_process_holds_is_one_line(
     assert holder.stdout and holder.stdout.readline().strip() == b"held"
     monkeypatch.setattr(store_module, "LOCKED_AFTER_S", 0.2)
     with Ledger(file) as ledger:
-        with pytest.raises(LedgerError, match="held by another process") as error:
+        with pytest.raises(LedgerError, match="another process has locked") as error:
             ledger.pause(None)
         assert "\n" not in str(error.value)
         assert len(ledger.runs()) == 1
@@ -365,17 +370,17 @@ def test_the_time_worked_is_that_of_the_attempts_the_one_under_way_included(tmp_
 
 
 def test_a_run_queues_itself_only_where_none_is_open_and_says_why(ledger: Ledger) -> None:
-    first = ledger.queue_by_itself({"base": "demo"}, "23 new notes")
+    first = ledger.queue_retraining({"base": "demo"}, "23 new notes")
     assert first and (first.state, first.timing, first.goal) == ("queued", "tonight", STAGES[-1])
-    assert first.reason == "queued by itself: 23 new notes"
+    assert first.reason == "queued automatically: 23 new notes"
     assert [event.message for event in ledger.events(first.id)] == [
-        "run 1 queued up to compare", "queued by itself: 23 new notes",
+        "run 1 queued up to compare", "queued automatically: 23 new notes",
     ]  # fmt: skip
-    assert ledger.queue_by_itself({}, "again") is None
+    assert ledger.queue_retraining({}, "again") is None
     claimed(ledger, first.id)
-    assert ledger.queue_by_itself({}, "while it runs") is None
+    assert ledger.queue_retraining({}, "while it runs") is None
     ledger.cancel(first.id)
-    assert ledger.queue_by_itself({}, "later") is not None
+    assert ledger.queue_retraining({}, "later") is not None
 
 
 def test_the_newest_run_that_read_notes_trained_on_them_or_ended(ledger: Ledger) -> None:
@@ -448,7 +453,7 @@ def test_a_ledger_that_this_user_may_not_write_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "ledger.db").mkdir()
-    with pytest.raises(LedgerError, match="is the disk full or read-only"):
+    with pytest.raises(LedgerError, match="check whether the disk is full or read-only"):
         Ledger(tmp_path / "ledger.db")
     monkeypatch.setattr(store_module, "forbidden", lambda path: True)
     with pytest.raises(LedgerDenied, match=r"ledger.db cannot be written: .* make it yours"):

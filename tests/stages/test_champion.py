@@ -12,13 +12,14 @@ import pytest
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Answerer
 from nightschool.notes.dataset import Item
 from nightschool.notes.splits import Split
 from nightschool.stages.champion import ask_again, incumbent
 from nightschool.stages.classification import classify
 from nightschool.stages.context import StageContext
 from nightschool.stages.prep import run_stage
-from nightschool.stages.test_exposure import ADAPTER, exposures_of_test
+from nightschool.stages.test_exposure import exposures_of_test
 from tests.conftest import KINDS, THINGS, new_school
 from tests.stages.test_classification import TRAIN, Silent
 
@@ -91,9 +92,10 @@ def test_its_new_answers_are_a_look_and_it_is_one_model(context: StageContext) -
     assert looks() == (1, 1)
     with Ledger(context.school.ledger_file) as ledger:
         dataset = context.result("prep")["dataset"]
-        ledger.record_exposure(1, f"{ADAPTER} of seed 7", dataset, ledger.exposures()[-1].test)
+        test_notes = ledger.exposures()[-1].test
+        ledger.record_exposure(1, Answerer.ADAPTER, dataset, test_notes, seed=7)
         assert looks() == (2, 1), "a model that looked before is no second one"
-        ledger.record_exposure(2, ADAPTER, dataset, ledger.exposures()[-1].test)
+        ledger.record_exposure(2, Answerer.ADAPTER, dataset, test_notes)
     assert looks() == (3, 2)
 
 

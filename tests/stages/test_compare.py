@@ -18,6 +18,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Answerer
 from nightschool.notes.dataset import Dataset, fingerprint_of, write
 from nightschool.notes.readers import LoadedNotes
 from nightschool.notes.splits import Split
@@ -25,7 +26,7 @@ from nightschool.reports.report_file import parse
 from nightschool.reports.text.verdict import verdict
 from nightschool.stages.compare import make_report
 from nightschool.stages.context import StageContext, read_and_freeze, write_json
-from nightschool.stages.test_exposure import ADAPTER, BASE, record_exposure
+from nightschool.stages.test_exposure import record_exposure
 from nightschool.stats.calibration import scaled
 from nightschool.stats.results import Champion, Report
 from nightschool.stats.terms import ArmName
@@ -303,41 +304,41 @@ def test_a_run_that_is_in_use_itself_is_not_its_own_champion(school: School) -> 
 # Looks
 
 
-def looked(context: StageContext, *whats: str) -> None:
-    for what in whats:
-        record_exposure(context, context.dataset(), what)
+def looked(context: StageContext, *answerers: Answerer) -> None:
+    for answerer in answerers:
+        record_exposure(context, context.dataset(), answerer)
 
 
 def test_every_look_at_the_same_test_notes_counts(school: School) -> None:
     first = record(school)
-    looked(first, BASE, ADAPTER)
+    looked(first, Answerer.BASE, Answerer.ADAPTER)
     one = report_of(first).looks
     assert (one.looks, one.models, one.optimism) == (3, 1, 0.0)
     second = record(school, after=half)
-    looked(second, BASE, ADAPTER)
+    looked(second, Answerer.BASE, Answerer.ADAPTER)
     two = report_of(second).looks
     assert (two.looks, two.models) == (6, 2)
-    assert two.by[-1] == "run 2: other arms"
+    assert two.by[-1] == "run 2: comparison arms"
     assert 0.02 < two.optimism < 0.06
     assert report_of(second).looks == two  # the same result again is no other look
 
 
 def test_a_look_counts_though_other_notes_came(school: School) -> None:
-    looked(record(school), ADAPTER)
+    looked(record(school), Answerer.ADAPTER)
     for kind in KINDS:
         (school.root / f"notes/{kind}/new.md").write_text(f"A new {kind}.", encoding="utf-8")
     second = record(school)
-    looked(second, ADAPTER)
+    looked(second, Answerer.ADAPTER)
     assert report_of(second).looks.models == 2
 
 
 def test_a_look_at_other_notes_does_not_count(school: School) -> None:
-    looked(record(school), ADAPTER)
+    looked(record(school), Answerer.ADAPTER)
     for file in (school.root / "notes").rglob("*.md"):
         other = hashlib.sha256(file.name.encode()).hexdigest()
         file.write_text(f"Quite another note. {other}", encoding="utf-8")
     second = record(school)
-    looked(second, ADAPTER)
+    looked(second, Answerer.ADAPTER)
     assert report_of(second).looks.models == 1
 
 

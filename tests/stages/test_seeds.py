@@ -125,7 +125,7 @@ def test_the_typical_model_is_published_and_all_are_measured(
         (seed, seed == result["seed"]) for seed in (0, 1)
     ]
     assert report["looks"]["models"] == 2
-    assert any("adapter of seed 1 (2 of 2)" in by for by in report["looks"]["by"])
+    assert any("adapter of seed 1" in by for by in report["looks"]["by"])
 
 
 def test_a_seed_that_is_trained_is_not_trained_again(seeded: tuple[School, Listener]) -> None:

@@ -74,7 +74,7 @@ def test_ledger_held_for_long_does_not_fail_the_run(tmp_path: Path) -> None:
     holder.close()
     ending = messages[-1]
     assert isinstance(ending, Ended) and ending.outcome is Outcome.LOST
-    assert "is held by another process" in ending.reason
+    assert "another process has locked" in ending.reason
 
 
 def test_child_dies_with_its_parent(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""The ledger's table `attempts`: when a stage was worked on, how that ended, and how far it got."""
+
+from __future__ import annotations
+
+from nightschool.ledger.outcomes import FRUITLESS
+from nightschool.ledger.records import Attempt, attempt_of
+from nightschool.ledger.store import Store
+
+
+class AttemptTable(Store):
+    """Reads attempts; `LeaseTable` writes them."""
+
+    def attempts(self, since: float) -> list[Attempt]:
+        """Of the newest thousand attempts, those that ended after `since` or have not ended; oldest first."""
+        newest = "id > (SELECT max(id) FROM attempts) - 1000"
+        return self._attempts(f"{newest} AND (ended IS NULL OR ended > ?)", since)
+
+    def attempts_of(self, run: int) -> list[Attempt]:
+        """All attempts of a run, oldest first."""
+        return self._attempts("run = ?", run)
+
+    def attempts_between(self, start: float, end: float) -> list[Attempt]:
+        """The attempts of all runs that overlap the time between two moments, oldest first."""
+        return self._attempts("started < ? AND (ended IS NULL OR ended > ?)", end, start)
+
+    def seconds(self, run: int, stage: str | None = None) -> float:
+        """The time worked on a run, or on one stage of it, including the attempt under way.
+
+        Fruitless attempts do not count.
+        """
+        now = self._clock()
+        return sum(
+            (now if attempt.ended is None else attempt.ended) - attempt.started
+            for attempt in self.attempts_of(run)
+            if stage in (None, attempt.stage) and attempt.outcome not in FRUITLESS
+        )
+
+    def _attempts(self, condition: str, *values: float) -> list[Attempt]:
+        rows = self._rows(f"SELECT * FROM attempts WHERE {condition} ORDER BY id", *values)
+        return [attempt_of(row) for row in rows]

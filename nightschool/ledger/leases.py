@@ -1,0 +1,211 @@
+"""The ledger's table `leases`: who works on which stage, and how an attempt ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from nightschool.ledger.attempts import AttemptTable
+from nightschool.ledger.control import ControlTable
+from nightschool.ledger.outcomes import LOSSES, Outcome, Reason
+from nightschool.ledger.promotions import PromotionTable
+from nightschool.ledger.records import (
+    STAGES,
+    Claim,
+    EventKind,
+    PromotedBy,
+    RunState,
+    StageName,
+    StageState,
+)
+
+MOST_LOSSES = 3
+"""A stage fails after this many losses in a row without a single step. A loss counts a third if the attempt
+took steps but got no further than the ones before it, or was killed from outside: that says little about
+the stage, and a run that is killed again and again still makes progress."""
+_WORKER_DIED = "its worker ended unexpectedly"
+
+
+class LeaseTable(AttemptTable, ControlTable, PromotionTable):
+    """Claims stages and records progress and ends. A claim whose lease is gone changes nothing."""
+
+    def claim(self, run: int, worker: str) -> Claim | None:
+        """Lease the next stage of a queued run; None if there is nothing to do or the run is leased."""
+        with self._transaction() as db:
+            row = db.execute("SELECT state, goal FROM runs WHERE id = ?", (run,)).fetchone()
+            if row is None or row["state"] != RunState.QUEUED:
+                return None
+            stage = self._next_stage(run, row["goal"])
+            if stage is None or db.execute("SELECT 1 FROM leases WHERE run = ?", (run,)).fetchone():
+                return None
+            added = db.execute(
+                "INSERT INTO attempts (run, stage, worker, started, best_before) VALUES (?, ?, ?, ?, "
+                "(SELECT coalesce(max(last_step), 0) FROM attempts WHERE run = ? AND stage = ?))",
+                (run, stage, worker, self._clock(), run, stage),
+            )
+            claim = Claim(run, stage, added.lastrowid or 0)
+            db.execute(
+                "INSERT INTO leases VALUES (?, ?, ?, ?)", (run, stage, claim.attempt, worker)
+            )
+            self._set_stage(claim, StageState.RUNNING)
+            # The log does not repeat this for every chunk.
+            db.execute("UPDATE runs SET state = 'running', reason = '' WHERE id = ?", (run,))
+            return claim
+
+    def progress(
+        self, claim: Claim, step: int, total_steps: int, loss: float | None, eta_s: float | None
+    ) -> None:
+        """Record how far a stage is; `status` shows it, a resume does not need it."""
+        with self._transaction() as db:
+            if not self._is_leased(claim):
+                return
+            db.execute(
+                "UPDATE stages SET step = ?, total_steps = ?, loss = ?, eta_s = ? "
+                "WHERE run = ? AND name = ?",
+                (step, total_steps, loss, eta_s, claim.run, claim.stage),
+            )
+            db.execute("UPDATE attempts SET last_step = ? WHERE id = ?", (step, claim.attempt))
+
+    def finish(self, claim: Claim, result: Mapping[str, object], *, promote: bool = False) -> None:
+        """Record that a stage is done; the run is done with its last stage.
+
+        `result` is stored as JSON: its types belong to the stages. Its "reason", if the stage is the last
+        one, becomes the run's. `promote` makes the run's model the champion, unless the run was cancelled.
+        """
+        with self._transaction() as db:
+            if not self._is_leased(claim):
+                return
+            self._end(claim, Outcome.FINISHED, "")
+            db.execute(
+                "UPDATE stages SET state = 'done', result = ?, finished = ? WHERE run = ? AND name = ?",
+                (json.dumps(result, ensure_ascii=False), self._clock(), claim.run, claim.stage),
+            )
+            self._write_event(claim.run, claim.stage, EventKind.STATE, f"{claim.stage} done")
+            run = self.run(claim.run)
+            if run.state is RunState.CANCELLED:
+                return
+            if claim.stage == STAGES[-1]:
+                self._set_run(claim.run, RunState.DONE, str(result.get("reason", "")))
+                if promote:
+                    self._write_promotion(claim.run, PromotedBy.COMPARISON)
+            elif self._next_stage(claim.run, run.goal) is None:
+                reason = f"{run.goal} is done, and no later stage was requested"
+                self._set_run(claim.run, RunState.WAITING, reason)
+
+    def interrupt(self, claim: Claim, outcome: Outcome | Reason, reason: str) -> None:
+        """Record that an attempt ended before its stage was done; a later attempt continues it.
+
+        After too many losses without progress the stage fails instead; see MOST_LOSSES.
+        """
+        with self._transaction() as db:
+            if not self._is_leased(claim):
+                return
+            self._end(claim, outcome, reason)
+            # Three thirds may add up to a little less than one.
+            if outcome in LOSSES and self._losses(claim) > MOST_LOSSES - 0.01:
+                self._fail(
+                    claim,
+                    f"{claim.stage} ended again and again without progress ({reason}): "
+                    f"see `nightschool log {claim.run}`, then `nightschool retry {claim.run}`",
+                )
+            else:
+                db.execute(
+                    "UPDATE runs SET reason = ? WHERE id = ? AND state = 'queued'",
+                    (reason, claim.run),
+                )
+
+    def fail(self, claim: Claim, reason: str) -> None:
+        """Record that a stage failed in a way that another attempt would not change."""
+        with self._transaction():
+            if not self._is_leased(claim):
+                return
+            self._end(claim, Outcome.FAILED, reason)
+            self._fail(claim, reason)
+
+    def take_over(self, heard: float | None = None) -> list[int]:
+        """Release every lease: the caller holds the work lock, so their workers are dead.
+
+        `heard` is the last sign of life of the worker before; its decision is void from then on. Returns
+        the runs that were under way.
+        """
+        with self._transaction() as db:
+            claims = [
+                Claim(row["run"], StageName(row["stage"]), row["attempt"])
+                for row in db.execute("SELECT run, stage, attempt FROM leases").fetchall()
+            ]
+            for claim in claims:
+                self._end(claim, Outcome.LOST, _WORKER_DIED, worker_died=True)
+            last = self.decisions(1)
+            if heard is not None and last and last[0].reason is not Reason.NO_WORKER:
+                self._write_decision(None, False, Reason.NO_WORKER, "", self._in_order(heard))
+            self._write_decision(None, False, Reason.NO_WORKER, "")
+            return [claim.run for claim in claims]
+
+    def _is_leased(self, claim: Claim) -> bool:
+        """Whether the claim's lease still holds; without it, its end is recorded already."""
+        query = "SELECT 1 FROM leases WHERE attempt = ?"
+        return self._db.execute(query, (claim.attempt,)).fetchone() is not None
+
+    def _set_stage(self, claim: Claim, state: StageState) -> None:
+        self._db.execute(
+            "UPDATE stages SET state = ? WHERE run = ? AND name = ?",
+            (state, claim.run, claim.stage),
+        )
+
+    def _end(
+        self, claim: Claim, outcome: Outcome | Reason, reason: str, *, worker_died: bool = False
+    ) -> None:
+        """Release the lease and record the attempt's end; stage and run wait for the next attempt."""
+        db = self._db
+        now = self._clock()
+        db.execute("DELETE FROM leases WHERE attempt = ?", (claim.attempt,))
+        # An attempt that the computer slept through has its end already: see `slept`.
+        db.execute(
+            "UPDATE attempts SET ended = coalesce(ended, ?), outcome = ?, reason = ?, worker_died = ? "
+            "WHERE id = ?",
+            (now, outcome, reason, int(worker_died), claim.attempt),
+        )
+        if worker_died:  # it ended when the worker last wrote to the run's log, as far as is known
+            db.execute(
+                "UPDATE attempts SET ended = coalesce((SELECT max(at) FROM events e WHERE "
+                "e.run = attempts.run AND at >= attempts.started AND at < attempts.ended), started) "
+                "WHERE id = ?",
+                (claim.attempt,),
+            )
+        db.execute(
+            "UPDATE stages SET state = 'waiting', eta_s = NULL WHERE run = ? AND name = ?",
+            (claim.run, claim.stage),
+        )
+        db.execute(
+            "UPDATE runs SET state = 'queued' WHERE id = ? AND state = 'running'", (claim.run,)
+        )
+        if outcome not in (Outcome.FINISHED, Outcome.FAILED):  # these have an event of their own
+            text = f"{claim.stage}: {outcome.replace('_', ' ')}" + (
+                f" ({reason})" if reason else ""
+            )
+            self._write_event(claim.run, claim.stage, EventKind.STATE, text)
+
+    def _fail(self, claim: Claim, reason: str) -> None:
+        self._set_stage(claim, StageState.FAILED)
+        if self.run(claim.run).state is not RunState.CANCELLED:
+            self._set_run(claim.run, RunState.FAILED, reason, EventKind.ERROR)
+
+    def _losses(self, claim: Claim) -> float:
+        """The newest attempts in a row that were lost without progress; see MOST_LOSSES for the weights.
+
+        Neither attempts before the last `retry` count, nor those whose worker died.
+        """
+        rows = self._db.execute(
+            "SELECT outcome, worker_died, best_before, last_step FROM attempts "
+            "WHERE run = ? AND stage = ? AND id > "
+            "(SELECT retried_after FROM stages WHERE run = ? AND name = ?) ORDER BY id DESC",
+            (claim.run, claim.stage, claim.run, claim.stage),
+        ).fetchall()
+        count = 0.0
+        for row in rows:
+            if row["outcome"] not in LOSSES or (row["last_step"] or 0) > row["best_before"]:
+                break
+            if not row["worker_died"]:
+                no_step = row["outcome"] == Outcome.LOST and row["last_step"] is None
+                count += 1 if no_step else 1 / 3
+        return count

@@ -1,0 +1,46 @@
+"""The ledger's table `promotions`: which run's model is the champion, and which were before."""
+
+from __future__ import annotations
+
+from nightschool.config.errors import RequestError
+from nightschool.ledger.records import EventKind, PromotedBy
+from nightschool.ledger.runs import RunTable
+
+
+class PromotionTable(RunTable):
+    """Promotes and rolls back."""
+
+    def promote(self, run: int) -> None:
+        """Make a run's model the champion, at the owner's request; nothing changes if it already is.
+
+        Raises RequestError if there is no such run.
+        """
+        with self._transaction():
+            self.run(run)
+            if self.promotions()[-1:] != [run]:
+                self._write_promotion(run, PromotedBy.OWNER)
+
+    def rollback(self) -> int | None:
+        """Undo the newest promotion. Returns the run whose model is now the champion, None if there is none.
+
+        Raises RequestError if no model is promoted.
+        """
+        with self._transaction() as db:
+            promotions = self.promotions()
+            if not promotions:
+                raise RequestError("no model is promoted", "there is nothing to roll back")
+            db.execute("DELETE FROM promotions WHERE id = (SELECT max(id) FROM promotions)")
+            message = f"run {promotions[-1]} rolled back"
+            self._write_event(promotions[-1], None, EventKind.STATE, message)
+            return promotions[-2] if len(promotions) > 1 else None
+
+    def promotions(self) -> list[int]:
+        """The promoted runs, oldest first; the last one's model is the champion."""
+        return [int(row["run"]) for row in self._rows("SELECT run FROM promotions ORDER BY id")]
+
+    def _write_promotion(self, run: int, by: PromotedBy) -> None:
+        self._db.execute(
+            "INSERT INTO promotions (run, at, by) VALUES (?, ?, ?)", (run, self._clock(), by)
+        )
+        who = {PromotedBy.COMPARISON: "the comparison", PromotedBy.OWNER: "you"}[by]
+        self._write_event(run, None, EventKind.STATE, f"run {run} promoted by {who}")

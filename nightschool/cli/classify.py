@@ -1,4 +1,4 @@
-"""`classify`: sort notes with the model in use."""
+"""`classify`."""
 
 from __future__ import annotations
 
@@ -10,34 +10,38 @@ from pathlib import Path
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
+from nightschool.config.errors import NightschoolError
 from nightschool.config.settings import NotesSettings
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.decoding import Undecodable
 from nightschool.notes.readers import Note, parse_note, read_notes
 from nightschool.reports.text.wording import percent
+from nightschool.stages.child_jobs import ClassifiedNote
+from nightschool.tasks.child_queries import ask_to_classify
 
 _SUFFIXES = (".md", ".markdown", ".txt", ".jsonl", ".csv")
 
 
 @click.command("classify")
-@click.argument("what", nargs=-1, metavar="[TEXT | FILE... | -]")
-@click.option("--run", type=int, help="The model of this run, instead of the one in use.")
+@click.argument("inputs", nargs=-1, metavar="[TEXT | FILE... | -]")
+@click.option("--run", type=int, help="Use the model of this run instead of the one in use.")
 @as_json
-def classify_command(what: tuple[str, ...], run: int | None, json_: bool) -> None:
-    """Sort notes with the model in use: a text, files or folders of notes, or standard input (-)."""
-    from nightschool.tasks.child_queries import ask_to_classify
+def classify_command(inputs: tuple[str, ...], run: int | None, json_: bool) -> None:
+    """Classify notes with the model in use.
 
+    Takes a text, files or folders of notes, or standard input (-).
+    """
     school = current_school()
     settings = load(school.settings_file)
-    notes = _notes(what, settings.notes)
+    notes = _read_inputs(inputs, settings.notes)
     if run is None:
         with Ledger(school.ledger_file) as ledger:
             promotions = ledger.promotions()
         if not promotions:
-            raise click.ClickException(
-                "no model is in use yet: `nightschool run --now` trains one, and `nightschool promote RUN` "
-                "takes one that its comparison did not promote"
+            raise NightschoolError(
+                "no model is in use yet",
+                "train one with `nightschool run --now`, or use a trained one with `nightschool promote RUN`",
             )
         run = promotions[-1]
     if sys.stderr.isatty():
@@ -47,39 +51,44 @@ def classify_command(what: tuple[str, ...], run: int | None, json_: bool) -> Non
         if json_:
             print_json(answer.model_dump())
         else:
-            source = "" if len(notes) == 1 else f"  {answer.source}"
-            cut = f"  (cut: {100 * answer.unseen:.1f} % of it is not seen)" if answer.unseen else ""
-            sure = percent(answer.probability)
-            if answer.kind != answer.likeliest:
-                sure = f"(not sure: {answer.likeliest} {sure})"
-            click.echo(f"{answer.kind}  {sure}{source}{cut}")
+            click.echo(_line(answer, with_source=len(notes) > 1))
 
 
-def _notes(what: Sequence[str], settings: NotesSettings) -> list[Note]:
-    """The notes that the command line names, read as those to train on are."""
-    if not what and sys.stdin.isatty():
-        raise click.UsageError("nothing to sort: give a text, files, or - for standard input")
-    if not what or list(what) == ["-"]:
+def _line(answer: ClassifiedNote, with_source: bool) -> str:
+    """'lesson  87 %  inbox/a.md', and what the model did not see of the note."""
+    source = f"  {answer.source}" if with_source else ""
+    unseen = f"  (cut: {100 * answer.unseen:.1f} % not read)" if answer.unseen else ""
+    confidence = percent(answer.probability)
+    if answer.kind != answer.likeliest:
+        confidence = f"(unsure: {answer.likeliest} {confidence})"
+    return f"{answer.kind}  {confidence}{source}{unseen}"
+
+
+def _read_inputs(inputs: Sequence[str], settings: NotesSettings) -> list[Note]:
+    """The notes that the command line names, read like training notes."""
+    if not inputs and sys.stdin.isatty():
+        raise click.UsageError("nothing to classify: give a text, files, or - for standard input")
+    if not inputs or list(inputs) == ["-"]:
         return [_standard_input()]
-    if not "".join(what).strip():
-        raise click.UsageError("the text is empty")
-    paths = [Path(part) for part in what]
+    if not "".join(inputs).strip():
+        raise click.UsageError("the text is empty: give a text, files, or - for standard input")
+    paths = [Path(part) for part in inputs]
     if not any(map(_exists, paths)):
         missing = [path for path in paths if path.suffix.lower() in _SUFFIXES]
         if missing:
-            raise click.UsageError(f"there is no file {missing[0]}")
-        return [Note(" ".join(what), None, "text")]
+            raise click.UsageError(f"{missing[0]} does not exist: check its path")
+        return [Note(" ".join(inputs), None, "text")]
     notes: list[Note] = []
     for path in paths:
         if not _exists(path):
-            raise click.UsageError(f"there is no file {path}")
+            raise click.UsageError(f"{path} does not exist: check its path")
         reading = read_notes(path, settings, labelled=False)
         folder = path if path.is_dir() else path.parent
         for skipped in reading.skipped:
             click.echo(f"skipped {folder / skipped.source}: {skipped.reason}", err=True)
         notes += [replace(note, source=(folder / note.source).as_posix()) for note in reading.notes]
     if not notes:
-        raise click.UsageError("there are no notes in there")
+        raise click.UsageError(f"{', '.join(inputs)}: no notes found; give Markdown or text files")
     return notes
 
 
@@ -96,5 +105,5 @@ def _standard_input() -> Note:
     except Undecodable as error:
         raise click.UsageError(f"standard input: {error}") from None
     if not note.text.strip():
-        raise click.UsageError("standard input: the note is empty")
+        raise click.UsageError("standard input is empty: pipe a note into this command")
     return note

@@ -1,63 +1,63 @@
-"""`demo`: the whole way in minutes."""
+"""`demo`."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from nightschool.cli.options import as_json
+from nightschool.cli.options import as_json, print_json
+from nightschool.config.errors import NightschoolError
+from nightschool.demo.tour import make_school, queue_run, tour
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import RunState
 
 
 @click.command("demo")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
-    help="Where to make its school (default: a temporary folder).",
+    help="Folder for the demo's school (default: a temporary folder).",
 )
 @as_json
 def demo_command(folder: Path | None, json_: bool) -> int:
-    """The whole way in minutes, on a CPU, without a download.
+    """Run all stages in minutes, on a CPU, without a download.
 
-    A school with 200 notes is made, a run is queued and worked on, interrupted by its owner and by
-    a kill, and ends with the report. --json prints the report as JSON at the end.
+    Creates a school with 200 notes and queues a run. The run is paused once, its worker is killed once,
+    and each time it resumes from its checkpoint. At the end the report is shown.
     """
-    from rich.console import Console
+    from rich.console import Console  # lazy: rich
 
-    from nightschool.cli.follow import Follower
+    from nightschool.cli.follow import Follower  # lazy: rich
     from nightschool.cli.report import report_path, show_report
-    from nightschool.demo.tour import make_school, queue_run, tour
-    from nightschool.ledger.ledger import Ledger
+    from nightschool.reports.report_file import read
 
     if folder and folder.exists() and any(folder.iterdir()):
-        raise click.UsageError(f"{folder} is not empty: name a new folder")
-    began = time.monotonic()
+        raise click.UsageError(f"{folder} is not empty: give a new folder")
+    started = time.monotonic()
     console = Console(stderr=True)
     school = make_school(folder or Path(tempfile.mkdtemp(prefix="nightschool-demo-")) / "school")
-    console.print(f"A school with the demo's notes: {school.root}", soft_wrap=True, highlight=False)
+    console.print(f"The demo's school: {school.root}", soft_wrap=True, highlight=False)
     run = queue_run(school)
+
+    def announce(text: str) -> None:
+        console.print(f"[bold magenta]{text}[/]", highlight=False, soft_wrap=True)
+
     with Follower(school, run, console) as follower:
-        tour(
-            school,
-            run,
-            follower.poll,
-            lambda text: console.print(f"[bold magenta]{text}[/]", highlight=False, soft_wrap=True),
-        )
+        tour(school, run, follower.poll, announce)
     with Ledger(school.ledger_file) as ledger:
         ended = ledger.run(run)
-    if ended.state != "done":
-        raise click.ClickException(f"the demo's run {ended.state}: {ended.reason}")
-    console.print(f"Done in {time.monotonic() - began:.0f} s.", highlight=False)
+    if ended.state != RunState.DONE:
+        raise NightschoolError(f"the demo's run is {ended.state}", ended.reason)
+    console.print(f"Done in {time.monotonic() - started:.0f} s.", highlight=False)
     if json_:
-        click.echo(
-            json.dumps(json.loads(report_path(school, run).read_text("utf-8")), ensure_ascii=False)
-        )
+        print_json(asdict(read(report_path(school, run))))
     else:
         show_report(school, run)
         click.echo(
-            f'Try: nightschool --school {school.root} classify "note to self: test the backup"'
+            f'Try: nightschool --school "{school.root}" classify "note to self: test the backup"'
         )
     return 0

@@ -1,4 +1,4 @@
-"""Watch a run: its log lines as they come, and a bar for the stage that is under way."""
+"""Following a run: its log lines as they arrive, and a progress bar for the current stage."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Event, Stage
+from nightschool.ledger.records import Event, Stage, StageState
 
 _STYLES = {"warning": "yellow", "error": "bold red", "choice": "dim", "state": ""}
-# Without a terminal there is no bar: a line this often tells how far it is.
+# Without a terminal, a line this often replaces the progress bar.
 _PLAIN_EVERY_S = 15.0
 
 
@@ -24,11 +24,12 @@ class Follower:
     """Shows one run; call `poll` a few times a second."""
 
     def __init__(self, school: School, run: int, console: Console, after: int = 0) -> None:
+        """Show the log lines with an id above `after`."""
         self._ledger = Ledger(school.ledger_file)
         self._run = run
-        self._seen = after
+        self._last_event = after
         self._console = console
-        self._told = time.monotonic()
+        self._last_plain_line = time.monotonic()
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -56,32 +57,30 @@ class Follower:
         self._ledger.close()
 
     def poll(self) -> bool:
-        """Print what is new; returns whether the program still has to do something for the run."""
-        for event in self._ledger.events(self._run, self._seen):
-            self._seen = event.id
+        """Print what is new; returns whether the run still has work to do."""
+        for event in self._ledger.events(self._run, self._last_event):
+            self._last_event = event.id
             self._console.print(event_line(event), highlight=False, soft_wrap=True)
-        stage = next((s for s in self._ledger.stages(self._run) if s.state == "running"), None)
-        # To `update` no total means the one before, which was another stage's.
+        stages = self._ledger.stages(self._run)
+        self._show(next((s for s in stages if s.state == StageState.RUNNING), None))
+        return self._ledger.run(self._run).open
+
+    def _show(self, stage: Stage | None) -> None:
+        # `update` would keep the total of the previous stage.
         self._bar.tasks[0].total = (stage.total_steps or None) if stage else None
         if stage is None:
             paused = self._ledger.control().paused
-            text = "paused: `nightschool resume` goes on" if paused else "waiting"
+            text = "paused: `nightschool resume` continues" if paused else "waiting"
             self._bar.update(self._line, description=text, completed=0, extra="")
-        else:
-            self._bar.update(
-                self._line,
-                description=f"[bold]{stage.name}[/]",
-                completed=stage.step,
-                extra=stage_details(stage),
-            )
-            if not self._console.is_terminal and time.monotonic() - self._told > _PLAIN_EVERY_S:
-                self._told = time.monotonic()
-                if stage.total_steps:
-                    counts = f"{stage.step}/{stage.total_steps}"
-                    self._console.print(
-                        f"         {stage.name} {counts}  {stage_details(stage)}", highlight=False
-                    )
-        return self._ledger.run(self._run).open
+            return
+        description, details = f"[bold]{stage.name}[/]", stage_details(stage)
+        self._bar.update(self._line, description=description, completed=stage.step, extra=details)
+        due = time.monotonic() - self._last_plain_line > _PLAIN_EVERY_S
+        if due and not self._console.is_terminal:
+            self._last_plain_line = time.monotonic()
+            if stage.total_steps:
+                progress = f"{stage.step}/{stage.total_steps}"
+                self._console.print(f"         {stage.name} {progress}  {details}", highlight=False)
 
 
 def event_line(event: Event) -> str:
@@ -94,7 +93,7 @@ def event_line(event: Event) -> str:
 
 
 def stage_details(stage: Stage) -> str:
-    """Loss and time left, as far as they are known."""
+    """Loss and time left, if they are known."""
     loss = f"loss {stage.loss:.3f}" if stage.loss is not None else ""
     left = f"ETA {duration(stage.eta_s)}" if stage.eta_s is not None else ""
     return "  ".join(filter(None, (loss, left)))

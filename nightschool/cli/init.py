@@ -1,78 +1,63 @@
-"""`init`, `doctor`."""
+"""`init`."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from nightschool.cli.options import as_json, current_school, print_json
+from nightschool.config.errors import NightschoolError
 from nightschool.config.paths import School
-from nightschool.config.settings_file import load
+from nightschool.config.presets import DEFAULT_PRESET, PRESETS
 from nightschool.config.settings_template import template
 
 
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
 @click.option(
-    "--notes", type=click.Path(path_type=Path), help="Where the notes are (default: FOLDER/notes)."
+    "--notes",
+    type=click.Path(path_type=Path),
+    help="Folder, JSONL or CSV file with the notes (default: FOLDER/notes).",
 )
 @click.option("--base", help='Base model: a hub name, a folder, or "demo".')
 @click.option(
-    "--preset", type=click.Choice(["rtx-8gb", "cpu-demo"]), default="rtx-8gb", show_default=True
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default=DEFAULT_PRESET,
+    show_default=True,
+    help="Set of values for an 8 GB GPU or for a CPU.",
 )
 def init_command(folder: Path, notes: Path | None, base: str | None, preset: str) -> None:
-    """Make a new school in FOLDER (default: here) with its commented settings."""
+    """Create a new school: a folder with its settings.
+
+    FOLDER (default: the current folder) gets a nightschool.toml that lists and explains every setting.
+    """
     school = School(folder.resolve())
     if school.settings_file.exists():
-        raise click.ClickException(f"{school.settings_file} exists already: nothing was changed")
+        raise NightschoolError(f"{school.settings_file} exists already", "nothing was changed")
     if notes is not None and not notes.exists():
         raise click.UsageError(
-            f"there is nothing at {notes}: give the folder (or JSONL, CSV) with your notes"
+            f"{notes} does not exist: give the folder, JSONL or CSV file that holds your notes"
         )
     values: dict[str, object] = {"preset": preset}
     if base:
-        values["base"] = (
-            base if base == "demo" or not Path(base).is_dir() else _written(Path(base), school)
-        )
-    values["notes"] = {"folder": "notes" if notes is None else _written(notes, school)}
-    text = template(values)
+        is_folder = base != "demo" and Path(base).is_dir()
+        values["base"] = _as_setting(Path(base), school) if is_folder else base
+    values["notes"] = {"folder": "notes" if notes is None else _as_setting(notes, school)}
     try:
         school.root.mkdir(parents=True, exist_ok=True)
-        school.settings_file.write_text(text, encoding="utf-8", newline="\n")
+        school.settings_file.write_text(template(values), encoding="utf-8", newline="\n")
     except OSError as error:
-        raise click.ClickException(f"{school.root}: {error.strerror}") from None
-    click.echo(f"a new school in {school.root}")
+        raise NightschoolError(f"{school.root} cannot be written: {error.strerror}") from None
+    click.echo(f"created a school in {school.root}")
     if notes is None:
-        click.echo(f"put your notes into {school.root / 'notes'}, a sub-folder for each kind")
-    there = "" if school.root == Path.cwd() else "there, "
+        click.echo(f"put your notes into {school.root / 'notes'}, in one sub-folder per kind")
+    there = "" if school.root == Path.cwd() else "in that folder, "
     click.echo(f"next: {there}`nightschool doctor`, then `nightschool run --now`")
 
 
-def _written(path: Path, school: School) -> str:
-    """A path as the settings keep it: relative inside the school, so that it can be copied."""
+def _as_setting(path: Path, school: School) -> str:
+    """A path as the settings hold it: relative inside the school, so that the school can be copied."""
     full = path.resolve()
     inside = full.is_relative_to(school.root)
     return (full.relative_to(school.root) if inside else full).as_posix()
-
-
-@click.command("doctor")
-@as_json
-def doctor_command(json_: bool) -> int:
-    """Check everything that a run needs, and say what to do."""
-    from nightschool.tasks.health_checks import examine
-
-    school = current_school()
-    marks = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
-    findings = []
-    for finding in examine(school, load(school.settings_file)):
-        findings.append(finding)
-        if not json_:
-            remedy = f"\n{'':21}-> {finding.remedy}" if finding.remedy else ""
-            click.echo(
-                f"{finding.check:<10} {marks[finding.verdict]:<8}  {finding.finding}{remedy}"
-            )
-    if json_:
-        print_json([asdict(finding) for finding in findings])
-    return int(any(finding.verdict == "problem" for finding in findings))

@@ -1,128 +1,127 @@
-"""The `nightschool` command: a group whose commands are imported only when they are called."""
+"""The `nightschool` command: a group that imports the module of a command only when it is called."""
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
 from nightschool.config.errors import NightschoolError
 from nightschool.config.files import NOT_YOURS, denied, no_room
 
-# name -> the module in this package that holds it; in the order of the help page
-COMMANDS = {
-    "init": "init",
-    "doctor": "init",
-    "notes": "notes",
-    "label": "label",
-    "plan": "plan",
-    "run": "run",
-    "prep": "run",
-    "baseline": "run",
-    "train": "run",
-    "evaluate": "run",
-    "compare": "run",
-    "work": "work",
-    "service": "service",
-    "status": "status",
-    "why": "why",
-    "log": "status",
-    "pause": "pause",
-    "resume": "pause",
-    "cancel": "pause",
-    "retry": "pause",
-    "report": "report",
-    "models": "report",
-    "promote": "report",
-    "rollback": "report",
-    "classify": "classify",
-    "demo": "demo",
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A command: the module of this package that defines it, and the first line of its help."""
+
+    module: str
+    summary: str
+
+
+# In the order of the help page. The summaries are repeated here because importing every command
+# would delay the help page by half a second; a test keeps them equal.
+VERBS = {
+    "init": Verb("init", "Create a new school: a folder with its settings."),
+    "doctor": Verb("doctor", "Check everything that a run needs."),
+    "notes": Verb("notes", "Show an inventory of the notes, and what looks wrong with them."),
+    "label": Verb("label", "Label unclear notes, one key per note."),
+    "plan": Verb("plan", "Estimate the memory and the time that a run needs."),
+    "run": Verb("run", "Queue a whole run: prep, baseline, train, evaluate, compare."),
+    "prep": Verb("stage_verbs", "Freeze the notes into a dataset."),
+    "baseline": Verb("stage_verbs", "Score the untouched base model on the test notes."),
+    "train": Verb("stage_verbs", "Train the adapter, from its last checkpoint if there is one."),
+    "evaluate": Verb("stage_verbs", "Score the adapter on the test notes."),
+    "compare": Verb("stage_verbs", "Compare before and after, decide, and write the report."),
+    "work": Verb("work", "Run the worker in the foreground until Ctrl-C."),
+    "service": Verb("service", "Start the worker at login: install, uninstall, status."),
+    "status": Verb("status", "Show the runs, the worker and the plan for tonight."),
+    "why": Verb("why", "Explain why a run works or waits."),
+    "log": Verb("log", "Show the log of a run."),
+    "pause": Verb("pause", "Pause all work; a checkpoint keeps the progress."),
+    "resume": Verb("pause", "Resume work after a pause."),
+    "cancel": Verb("cancel", "Cancel a run."),
+    "retry": Verb("cancel", "Queue a failed or cancelled run again."),
+    "report": Verb("report", "Show the before/after report of a run."),
+    "models": Verb("models", "List the trained models and the one in use."),
+    "promote": Verb("promote", "Use the model of a run for `classify`."),
+    "rollback": Verb("promote", "Return to the model that was in use before."),
+    "classify": Verb("classify", "Classify notes with the model in use."),
+    "demo": Verb("demo", "Run all stages in minutes, on a CPU, without a download."),
 }
 
 
-class _Lazy(click.Group):
+class _Failure(click.ClickException):
+    """An error of the program, shown as one line."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"nightschool: {self.message}", file=file, err=file is None)
+
+
+class _UsageFailure(_Failure):
+    exit_code = 2
+
+
+class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        verb = VERBS.get(cmd_name)
+        if verb is None:
             return None
-        imported = importlib.import_module(f"nightschool.cli.{module}")
-        command = getattr(imported, f"{cmd_name}_command")
+        module = importlib.import_module(f"nightschool.cli.{verb.module}")
+        command = getattr(module, f"{cmd_name}_command")
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # One import of every command would cost the help page half a second.
         with formatter.section("Commands"):
-            formatter.write_dl(list(_SUMMARIES.items()))
+            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
 
-
-_SUMMARIES = {
-    "init": "Make a new school: a folder with its settings.",
-    "doctor": "Check everything that a run needs, and say what to do.",
-    "notes": "Take stock of the notes: kinds, lengths, copies, wrong labels.",
-    "label": "Decide on single notes: near no kind, or likely mislabelled.",
-    "plan": "Say what a run would need and take: memory by item, time.",
-    "run": "Queue a whole run: prep, baseline, train, evaluate, compare.",
-    "prep": "Freeze the notes into a dataset (of the newest run).",
-    "baseline": "Score the untouched base model on the test notes.",
-    "train": "Train the adapter, from the last checkpoint if there is one.",
-    "evaluate": "Score the adapter on the test notes.",
-    "compare": "Compare before and after, decide, and write the report.",
-    "work": "Work on what is queued, in the foreground, until stopped.",
-    "service": "Start the worker with your session: install, uninstall, status.",
-    "status": "Show the runs, what happens now, the plan for the night.",
-    "why": "Say why work goes on, or why it does not.",
-    "log": "Show what a run did.",
-    "pause": "Stop working at the next step, until `resume` or for a time.",
-    "resume": "Go on after a pause.",
-    "cancel": "End a run for good.",
-    "retry": "Queue a failed or cancelled run again, from where it ended.",
-    "report": "Show the before/after report of a run.",
-    "models": "List the trained models and which one is in use.",
-    "promote": "Use the model of a run for `classify`.",
-    "rollback": "Use the model that was in use before the last promotion.",
-    "classify": "Sort notes with the model in use.",
-    "demo": "The whole way in minutes, on a CPU, without a download.",
-}
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # click ends quietly, as for `nightschool log | head`
+            if ctx.params["debug"]:
+                traceback.print_exc()
+            code, line = _explained(error)
+            raise (_UsageFailure if code == 2 else _Failure)(line) from error
 
 
 @click.group(
-    cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
     "--school",
     type=click.Path(path_type=Path),
-    help="The school's folder; else NIGHTSCHOOL_SCHOOL, else the current folder or one above.",
+    help="The school's folder. Default: NIGHTSCHOOL_SCHOOL, else the current folder or the nearest "
+    "one above it that is a school.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="nightschool")
 @click.pass_context
 def cli(context: click.Context, school: Path | None, debug: bool) -> None:
-    """Train a small model of your own on your notes, at night, on your own computer."""
+    """Train a small private model on your notes, overnight, on your own computer."""
     context.obj = school
-    context.meta["debug"] = debug
-
-
-def _open_closed_streams() -> None:
-    """A stream that the caller closed is an empty one: else the next file would get its number."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def main() -> NoReturn:
     """Run the command line; every expected error is one line and exit code 1 or 2."""
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
-        # A Japanese Windows console may still be cp932; notes may hold any character.
+        # A Japanese Windows console may still use cp932, and notes may hold any character.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
@@ -134,12 +133,13 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except Exception as error:
-        if "--debug" in sys.argv:
-            traceback.print_exc()
-        code, line = _explained(error)
-        click.echo(f"nightschool: {line}", err=True)
-        sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Replace the streams that the caller closed; else the next opened file would take their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _explained(error: Exception) -> tuple[int, str]:
@@ -150,7 +150,7 @@ def _explained(error: Exception) -> tuple[int, str]:
         file = f"{error.filename} cannot be written: " if error.filename else ""
         return 1, f"{file}{error.strerror}"
     if isinstance(error, OSError) and denied(error) and error.filename:
-        there = os.path.exists(error.filename) and not os.access(error.filename, os.R_OK)
-        what = f"cannot be {'read' if there else 'written'}: {error.strerror}"
-        return 2, f"{error.filename} {what}; {NOT_YOURS}"
-    return 1, f"unexpected {type(error).__name__}: {error} (--debug shows where)"
+        unreadable = os.path.exists(error.filename) and not os.access(error.filename, os.R_OK)
+        verb = "read" if unreadable else "written"
+        return 2, f"{error.filename} cannot be {verb}: {error.strerror}; {NOT_YOURS}"
+    return 1, f"unexpected {type(error).__name__}: {error} (--debug shows the traceback)"

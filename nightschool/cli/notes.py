@@ -1,4 +1,4 @@
-"""`notes`: what is in the notes, and what looks wrong with them."""
+"""`notes`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
+from nightschool.config.errors import NightschoolError
 from nightschool.config.settings_file import load
 
 if TYPE_CHECKING:
@@ -17,46 +18,50 @@ if TYPE_CHECKING:
 
 
 @click.command("notes")
-@click.option("--html", is_flag=True, help="Write a page with charts, and print where it is.")
+@click.option("--html", is_flag=True, help="Write a page with charts, and print its path.")
 @as_json
 def notes_command(html: bool, json_: bool) -> None:
-    """Take stock of the notes: kinds, lengths in tokens, languages, copies, likely wrong labels, and whether
-    the labelled ones look like the others. Nothing is changed."""
-    from nightschool.stages.survey import survey
+    """Show an inventory of the notes, and what looks wrong with them.
+
+    Lists kinds, lengths in tokens, languages, duplicates and likely wrong labels, and compares the
+    labelled notes with the unlabelled ones. Nothing is changed.
+    """
+    from nightschool.stages.survey import survey  # lazy: sklearn
 
     school = current_school()
     settings = load(school.settings_file)
-    with _progress() as tell:
-        inventory = survey(school, settings, tell)
+    with _progress() as on_progress:
+        inventory = survey(school, settings, on_progress)
     if html:
-        from nightschool.reports.inventory_page import write
+        from nightschool.reports.inventory_page import write  # lazy: jinja2
 
         try:
             write(inventory, school.inventory_file)
         except OSError as error:
-            raise click.ClickException(f"{school.inventory_file}: {error.strerror}") from None
+            raise NightschoolError(
+                f"{school.inventory_file} cannot be written: {error.strerror}"
+            ) from None
     if json_:
         page = {"page": str(school.inventory_file)} if html else {}
         print_json({**inventory.as_dict(), **page})
-        return
-    if not html:
-        from rich.console import Console
+    elif html:
+        click.echo(school.inventory_file)
+    else:
+        from rich.console import Console  # lazy: rich
 
-        from nightschool.cli.terminal_tables import show_inventory
+        from nightschool.cli.inventory_tables import show_inventory  # lazy: rich
 
         show_inventory(inventory, Console())
-        return
-    click.echo(school.inventory_file)
 
 
 @contextmanager
 def _progress() -> Iterator[Tell]:
-    """A bar on standard error for what takes a while, where that is a terminal."""
+    """A progress bar on standard error, if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
-    from rich.console import Console
-    from rich.progress import (
+    from rich.console import Console  # lazy: rich
+    from rich.progress import (  # lazy: rich
         BarColumn,
         Progress,
         SpinnerColumn,
@@ -67,14 +72,14 @@ def _progress() -> Iterator[Tell]:
 
     columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        lines: dict[str, TaskID] = {}
+        tasks: dict[str, TaskID] = {}
 
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in lines:
-                for line in lines.values():
-                    bar.update(line, visible=False)
-                # What is done in one go has no known part: its bar moves to and fro.
-                lines[what] = bar.add_task(what, total=total if total > 1 else None)
-            bar.update(lines[what], completed=done)
+        def on_progress(task: str, done: int, total: int) -> None:
+            if task not in tasks:
+                for earlier in tasks.values():
+                    bar.update(earlier, visible=False)
+                # A task of one step has no measurable progress: its bar pulses.
+                tasks[task] = bar.add_task(task, total=total if total > 1 else None)
+            bar.update(tasks[task], completed=done)
 
-        yield tell
+        yield on_progress

@@ -1,4 +1,4 @@
-"""What the commands share: the school they speak of, and how they print."""
+"""What the commands share: finding the school and printing JSON."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from nightschool.config.paths import School, find_school
 
 
 def current_school() -> School:
-    """The school that the command line names; raises ConfigError where there is none."""
+    """The school that the command line names; raises ConfigError if there is none."""
     given = click.get_current_context().find_root().obj
     assert given is None or isinstance(given, Path)
     return find_school(given)
 
 
 def print_json(value: object) -> None:
+    """Print a value as one line of JSON."""
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
-as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for other programs.")
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")

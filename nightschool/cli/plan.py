@@ -1,4 +1,4 @@
-"""`plan`: what a run would need and take."""
+"""`plan`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ import click
 
 from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.settings_file import load
+from nightschool.tasks.child_queries import ask_to_plan
 
 
 @click.command("plan")
 @as_json
 def plan_command(json_: bool) -> None:
-    """Say what a run would need and take: device, notes, memory by item, time.
+    """Estimate the memory and the time that a run needs.
 
-    Nothing is queued and no weights are loaded. The time is known once a run on this device, with
-    this base, has timed its steps.
+    Shows the device, the notes, the memory by item and the time. Nothing is queued and no weights are
+    loaded. The time is known after a first run with this base model on this device.
     """
-    from nightschool.tasks.child_queries import ask_to_plan
-
     school = current_school()
     found = ask_to_plan(school, load(school.settings_file))
     if json_:
@@ -28,46 +27,47 @@ def plan_command(json_: bool) -> None:
         return
     for choice in found["chosen"]:
         click.echo(f"{choice['name']} = {choice['value']} ({choice['reason']})")
-    click.echo(_notes(found["notes"]))
+    click.echo(_notes_line(found["notes"]))
     _show_memory(found["memory"])
     time = found["time"]
     if time is None:
-        click.echo("time: not measured yet; the first three steps of a run will tell")
+        click.echo("time: not measured yet; the first three steps of a run measure it")
         return
-    click.echo(f"time, by earlier runs on this device: {time['text']}")
+    click.echo(f"time, estimated from earlier runs on this device: {time['text']}")
     for line in time["advice"]:
         click.echo(line)
 
 
-def _notes(notes: Mapping[str, int]) -> str:
+def _notes_line(notes: Mapping[str, int]) -> str:
     cut = f"{notes['cut']} of them cut at {notes['max_tokens']}" if notes["cut"] else "none cut"
     return (
         f"notes: {notes['read']} read, {notes['without_kind']} without a kind, {notes['skipped']} "
-        f"skipped; {notes['train']} to train on with {notes['tokens']:,} tokens ({cut}; the longest has "
-        f"{notes['longest']}), after a prompt of {notes['prompt_tokens']}"
+        f"skipped; {notes['train']} to train on, with {notes['tokens']:,} tokens ({cut}; the longest has "
+        f"{notes['longest']}) after a prompt of {notes['prompt_tokens']}"
     )
 
 
 def _show_memory(memory: Mapping[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.console import Console  # lazy: rich
+    from rich.table import Table  # lazy: rich
 
     device = "GPU memory" if memory["limited"] else "memory"
-    passes = f"{memory['budget']} tokens a pass, {memory['recomputed']} layers recomputed"
-    click.echo(f"{device}, with {passes}:")
+    batch = f"{memory['budget']} tokens per micro-batch"
+    click.echo(f"{device}, with {batch} and {memory['recomputed']} layers recomputed:")
     table = Table()
     table.add_column("at the peak")
     table.add_column("MB", justify="right")
     for item, size in memory["items"].items():
-        table.add_row(item, _mb(size))
+        table.add_row(item, _megabytes(size))
     table.add_section()
-    table.add_row("all", _mb(memory["total"]), style="bold")
+    table.add_row("total", _megabytes(memory["total"]), style="bold")
     if memory["room"] is not None:
-        table.add_row("may be used" if memory["limited"] else "free now", _mb(memory["room"]))
+        available = "available" if memory["limited"] else "free now"
+        table.add_row(available, _megabytes(memory["room"]))
     Console().print(table)
     if not memory["limited"]:
-        click.echo("nothing limits the memory of this device: the plan does not depend on it")
+        click.echo("this device has no memory limit, so the plan does not depend on it")
 
 
-def _mb(size: int) -> str:
+def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f}" if size < 10_000_000 else f"{size / 1e6:,.0f}"

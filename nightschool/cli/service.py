@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
-from nightschool.config.errors import ConfigError
+from nightschool.config.errors import ConfigError, ServiceError
 from nightschool.config.settings_file import load
+from nightschool.jobs.service import installation
+from nightschool.jobs.service.backends import kinds_here, usable_kind
+from nightschool.jobs.service.installation import Installed
+from nightschool.jobs.service.worker_command import WorkerCommand, check_start, work_of
 
-if TYPE_CHECKING:
-    from nightschool.jobs.service.installation import Installed
+_RESULTS = {
+    "new": "installed",
+    "changed": "installed again, because the file has changed",
+    "same": "already installed, with the same file",
+}
+_RUNNING = {True: "running", False: "installed, not running", None: "installed"}
 
 
 @click.group("service")
 def service_command() -> None:
-    """Start the worker with your session: install, uninstall, status."""
+    """Start the worker at login: install, uninstall, status."""
 
 
 @service_command.command("install")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--show", is_flag=True, help="Print the file, and install nothing.")
-@click.option("--removable", is_flag=True, help="Also where the school's drive can be pulled out.")
+@click.option("--yes", is_flag=True, help="Install without asking.")
+@click.option("--show", is_flag=True, help="Print the service file and install nothing.")
+@click.option("--removable", is_flag=True, help="Allow a school on a removable drive.")
 def install_command(yes: bool, show: bool, removable: bool) -> None:
-    """Start `nightschool work` for this school at each login, and now.
+    """Start the worker of this school at every login, and now.
 
-    The file is shown before it is installed. Installing twice changes nothing.
+    Shows the service file and asks before installing it. Installing it again is harmless.
     """
-    from nightschool.config.errors import ServiceError
-    from nightschool.jobs.service import installation
-    from nightschool.jobs.service.backends import kinds_here, usable_kind
-    from nightschool.jobs.service.worker_command import check_start, work_of
-
     school = current_school()
     load(school.settings_file)
     work = work_of(school.root)
@@ -50,53 +53,66 @@ def install_command(yes: bool, show: bool, removable: bool) -> None:
     file = installation.file_of(kind, work.name)
     state = installation.file_state(kind, work)
     if state != "same":
-        other = ", in place of another that is there" if state == "changed" else ""
-        click.echo(f"{kind.title} {file}{other}:\n\n{kind.text(work)}")
+        replaced = ", replacing the present one" if state == "changed" else ""
+        click.echo(f"{kind.title} {file}{replaced}:\n\n{kind.text(work)}")
         if not yes and not click.confirm("Install it?"):
             click.echo("nothing was installed")
             return
         check_start(work)
     installation.install(kind, work)
-    said = {
-        "new": "installed",
-        "changed": "installed anew: the file has changed",
-        "same": "installed already, with the same file",
-    }
-    click.echo(f"{said[state]}: {work.name}")
-    click.echo(f"{kind.remark()}\nits log: {kind.log(work.name, school.root)}")
+    click.echo(f"{_RESULTS[state]}: {work.name}")
+    click.echo(f"{kind.remark()}\nlog: {kind.log(work.name, school.root)}")
 
 
 @service_command.command("uninstall")
 @click.argument("name", required=False)
 def uninstall_command(name: str | None) -> None:
-    """End the worker of this school's installation, and remove the service.
+    """Stop the worker of this school and remove its service.
 
-    NAME, as `service status` shows it, removes that of another school, also of one that is gone.
+    NAME removes the service of another school, as listed by `nightschool service status`; the school
+    itself may be gone.
     """
-    from nightschool.jobs.service import installation
-
     wanted = name or _name_here()
-    found = [one for one in installation.installed() if one.name == wanted]
-    if name and not found:
-        raise click.UsageError(f"no service {name} is installed: `nightschool service status`")
-    for one in found:
-        installation.uninstall(one)
-        click.echo(f"removed {one.file}")
-        pid = one.worker()
+    services = [service for service in installation.installed() if service.name == wanted]
+    if name and not services:
+        raise click.UsageError(
+            f"no service {name} is installed: `nightschool service status` lists them"
+        )
+    for service in services:
+        installation.uninstall(service)
+        click.echo(f"removed {service.file}")
+        pid = service.worker()
         if pid is not None:
             click.echo(
-                f"a worker still runs (process {pid or 'unknown'}); it ends with your session"
+                f"a worker is still running (process {pid or 'unknown'}); it ends with your session"
             )
-    if not found:
-        click.echo("no service was installed for this school")
+    if not services:
+        click.echo("no service is installed for this school")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """A service; the fields are the keys of its JSON."""
+
+    name: str
+    kind: str
+    here: bool
+    """Whether it belongs to the current school."""
+    file: str
+    school: str | None
+    python: str | None
+    running: bool | None
+    stale: list[str]
+    log: str
 
 
 @service_command.command("status")
 @as_json
 def status_command(json_: bool) -> None:
-    """Show the services of your schools: installed, running, stale, and where their log is."""
-    from nightschool.jobs.service import installation
+    """Show the services of all your schools.
 
+    For each: whether it is running, whether it is out of date, and where its log is.
+    """
     services = installation.installed()
     try:
         here = _name_here()
@@ -104,43 +120,43 @@ def status_command(json_: bool) -> None:
         if not services:
             raise
         here = ""
-    rows = [_row(one, here) for one in services]
+    rows = [_row(service, here) for service in services]
     if json_:
-        print_json(rows)
+        print_json([asdict(row) for row in rows])
         return
-    if here and not any(row["here"] for row in rows):
-        click.echo("no service is installed for this school: `nightschool service install`")
-    for one, row in zip(services, rows, strict=True):
-        _show(row, one.kind.remark())
+    if here and not any(row.here for row in rows):
+        click.echo("no service is installed for this school: `nightschool service install` adds it")
+    for service, row in zip(services, rows, strict=True):
+        _show(row, service.kind.remark())
 
 
 def _name_here() -> str:
-    from nightschool.jobs.service.worker_command import WorkerCommand
-
     return WorkerCommand(current_school().root, Path()).name
 
 
-def _row(one: Installed, here: str) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "kind": one.kind.title,
-        "here": one.name == here,
-        "file": str(one.file),
-        "school": str(one.school) if one.school else None,
-        "python": str(one.python) if one.python else None,
-        "running": one.running(),
-        "stale": one.stale(),
-        "log": one.log(),
-    }
+def _row(service: Installed, here: str) -> ServiceRow:
+    return ServiceRow(
+        name=service.name,
+        kind=service.kind.title,
+        here=service.name == here,
+        file=str(service.file),
+        school=str(service.school) if service.school else None,
+        python=str(service.python) if service.python else None,
+        running=service.running(),
+        stale=service.stale(),
+        log=service.log(),
+    )
 
 
-def _show(row: dict[str, Any], remark: str) -> None:
-    running = {True: "running", False: "installed, not running", None: "installed"}
-    click.echo(f"{row['name']}: {running[row['running']]}{' (this school)' * row['here']}")
-    for reason in row["stale"]:
-        again = "`service install` in the school" if row["school"] else "`service install`"
-        click.echo(f"  STALE   {reason}: {again}, or `service uninstall {row['name']}`")
-    click.echo(f"  file    {row['file']} ({row['kind']})")
-    click.echo(f"  school  {row['school'] or 'unknown'}")
-    click.echo(f"  log     {row['log']}")
+def _show(row: ServiceRow, remark: str) -> None:
+    click.echo(f"{row.name}: {_RUNNING[row.running]}{' (this school)' * row.here}")
+    for reason in row.stale:
+        where = " in the school's folder" if row.school else ""
+        click.echo(
+            f"  STALE   {reason}: run `nightschool service install`{where}, or "
+            f"`nightschool service uninstall {row.name}`"
+        )
+    click.echo(f"  file    {row.file} ({row.kind})")
+    click.echo(f"  school  {row.school or 'unknown'}")
+    click.echo(f"  log     {row.log}")
     click.echo(f"  {remark}")

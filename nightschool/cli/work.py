@@ -1,4 +1,4 @@
-"""`work`: the worker in the foreground."""
+"""`work`."""
 
 from __future__ import annotations
 
@@ -8,36 +8,38 @@ from pathlib import Path
 import click
 
 from nightschool.cli.options import current_school
+from nightschool.config.errors import NightschoolError
+from nightschool.config.settings_file import load
 
 
 @click.command("work")
 @click.option(
     "--log",
     type=click.Path(path_type=Path),
-    help="Append what is printed to this file: for a service without a console.",
+    help="Append the output to this file, for a service without a console.",
 )
 def work_command(log: Path | None) -> None:
-    """Work on what is queued, in the foreground, until stopped with Ctrl-C.
+    """Run the worker in the foreground until Ctrl-C.
 
-    Stopping it leaves a checkpoint; started again it goes on by itself.
+    It works on the queued runs when the night's settings allow it. Stopping it leaves a checkpoint, and
+    the next worker continues from there.
     """
-    from nightschool.config.settings_file import load
-    from nightschool.jobs.worker import work
+    from nightschool.jobs.worker import work  # lazy: huey, apscheduler
 
     school = current_school()
     if log:
-        _print_to(log)
+        _redirect_output(log)
     settings = load(school.settings_file)
     click.echo(
-        f"working in {school.root}; Ctrl-C stops (`nightschool status` elsewhere shows what it does)"
+        f"working in {school.root}; Ctrl-C stops (`nightschool status` in another terminal shows progress)"
     )
     work(school, settings)
-    click.echo("stopped; `nightschool work` goes on")
+    click.echo("stopped; `nightschool work` continues")
 
 
-def _print_to(log: Path) -> None:
+def _redirect_output(log: Path) -> None:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         sys.stdout = sys.stderr = log.open("a", encoding="utf-8", buffering=1)
     except OSError as error:
-        raise click.ClickException(f"{log} cannot be written ({error.strerror})") from None
+        raise NightschoolError(f"{log} cannot be written: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""`label`: one key a note, and every answer is kept before the next note is shown."""
+"""`label`: one key per note, and every label is saved before the next note is shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECIPES = (
 
 @pytest.fixture
 def school(make_school: MakeSchool) -> School:
-    """Three kinds, one note under two of them, one that looks mislabelled, three of no kind."""
+    """Three kinds, one note under two of them, one that looks mislabelled, three unlabelled."""
     school = make_school()
     notes = school.root / "notes"
     for kind in KINDS[:2]:
@@ -56,28 +56,28 @@ def answers(school: School) -> dict[str, str | None]:
     return {given.source: given.kind for given in read_labels(school.labels_file).values()}
 
 
-def test_without_a_terminal_nobody_is_asked(school: School) -> None:
+def test_without_a_terminal_no_question_is_asked(school: School) -> None:
     done = invoke(school, "123")
     assert done.exit_code == 2
-    assert "standard input is no terminal" in done.output
+    assert "standard input is not a terminal" in done.output
     assert not school.labels_file.exists()
 
 
-def test_json_lists_what_would_be_asked(school: School) -> None:
-    told = json.loads(invoke(school, "", "--json", "--most", "1").stdout)
-    assert told["kinds"] == ["decision", "lesson", "none"] and told["none"] == "none"
-    assert [question["why"] for question in told["questions"]] == ["copies", "none", "suspects"]
-    copies, none, suspect = told["questions"]
+def test_json_lists_the_questions(school: School) -> None:
+    listed = json.loads(invoke(school, "", "--json", "--most", "1").stdout)
+    assert listed["kinds"] == ["decision", "lesson", "none"] and listed["none"] == "none"
+    assert [question["why"] for question in listed["questions"]] == ["copies", "none", "suspects"]
+    copies, none, suspect = listed["questions"]
     assert copies["given"] == ["decision", "lesson"]
     assert "レシピ" in none["source"] and none["text"] in RECIPES
     assert (suspect["source"], suspect["guess"]) == ("decision/wrong.md", "lesson")
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_a_key_a_note_sorts_it_and_it_is_not_asked_about_again(school: School) -> None:
+def test_one_key_labels_a_note_and_the_question_does_not_return(school: School) -> None:
     done = invoke(school, "1x2", "--most", "1")
     assert done.exit_code == 0, done.output
-    assert "3 answers kept in labels.jsonl" in done.output
+    assert "3 labels saved in labels.jsonl" in done.output
     given = answers(school)
     assert given.pop("decision/twice.md, lesson/twice.md") == "decision"
     assert given.pop("decision/wrong.md") == "lesson"
@@ -88,42 +88,42 @@ def test_a_key_a_note_sorts_it_and_it_is_not_asked_about_again(school: School) -
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_undo_takes_back_the_last_answer_and_skipping_gives_none(school: School) -> None:
+def test_undo_removes_the_last_label_and_skip_saves_none(school: School) -> None:
     done = invoke(school, "u1us3uu2q")
     assert done.exit_code == 0, done.output
     assert answers(school) == {"decision/twice.md, lesson/twice.md": "lesson"}
-    assert "1 answer kept" in done.output
+    assert "1 label saved" in done.output
     assert done.output.count("there is nothing to undo") == 1
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_other_keys_change_nothing(school: School) -> None:
+def test_unknown_keys_change_nothing(school: School) -> None:
     done = invoke(school, "9?q")
-    assert done.output.count("that key means nothing here") == 2
+    assert done.output.count("unknown key") == 2
     assert answers(school) == {}
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_a_full_width_key_is_that_key(school: School) -> None:
+def test_a_full_width_key_counts_as_the_plain_one(school: School) -> None:
     invoke(school, "１ｑ")
     assert list(answers(school).values()) == ["decision"]
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_only_what_is_wanted_is_asked(school: School) -> None:
+def test_only_the_chosen_question_type_is_asked(school: School) -> None:
     assert "1/3  レシピ" in invoke(school, "q", "--only", "none").output
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_a_terminal_that_goes_away_ends_it_and_costs_no_answer(school: School) -> None:
+def test_a_closed_terminal_loses_no_label(school: School) -> None:
     done = invoke(school, "1")
     assert done.exit_code == 1
-    assert "what was answered is kept" in done.output
+    assert "the labels so far are saved" in done.output
     assert len(answers(school)) == 1
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_an_answer_is_on_the_disk_before_the_next_note_is_shown(
+def test_a_label_is_saved_before_the_next_note_is_shown(
     school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     show, kept = label._show, []
@@ -138,7 +138,7 @@ def test_an_answer_is_on_the_disk_before_the_next_note_is_shown(
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_a_full_disk_costs_that_answer_alone(
+def test_a_full_disk_loses_only_the_current_label(
     school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync, calls = os.fsync, []
@@ -152,45 +152,45 @@ def test_a_full_disk_costs_that_answer_alone(
     monkeypatch.setattr(os, "fsync", full)
     done = invoke(school, "123q")
     assert done.exit_code == 1
-    assert "No space left on device: this answer is not kept, those before it are" in done.output
+    assert "No space left on device: this label is not saved, the earlier ones are" in done.output
     assert len(answers(school)) == 1
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_broken_answers_are_named_by_line_and_left_alone(school: School) -> None:
+def test_a_damaged_labels_file_is_reported_by_line_and_kept(school: School) -> None:
     school.labels_file.write_text('{"id": "a", "kind": "b"}\n{"id": \n', "utf-8")
     done = invoke(school, "1")
-    assert "labels.jsonl, line 2: no valid JSON" in str(done.exception)
+    assert "labels.jsonl, line 2: no valid JSON" in done.output
     assert school.labels_file.read_text("utf-8").endswith('{"id": \n')
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_without_a_kind_nothing_can_be_asked(make_school: MakeSchool) -> None:
+def test_without_any_kind_no_question_is_asked(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     (school.root / "notes").mkdir()
     (school.root / "notes" / "a.md").write_text("Hello.", "utf-8")
-    assert "no kind is known yet" in str(invoke(school, "1").exception)
+    assert "no kind is known yet" in invoke(school, "1").output
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_a_long_note_is_shown_in_part_and_whole_when_asked(school: School) -> None:
+def test_a_long_note_is_shown_in_part_or_on_request_whole(school: School) -> None:
     long = "\n".join(f"line {number}" for number in range(99))
     for kind in KINDS[:2]:
         (school.root / "notes" / kind / "twice.md").write_text(long, "utf-8")
-    first, _, second = invoke(school, "vq", "--only", "copies").output.partition("whole note")
+    first, _, second = invoke(school, "vq", "--only", "copies").output.partition("view whole note")
     assert "more lines (v shows all)" in first and "line 98" not in first
     assert "line 98" in second
 
 
 @pytest.mark.usefixtures("at_a_terminal")
-def test_a_note_cannot_command_the_terminal(school: School) -> None:
+def test_control_characters_of_a_note_do_not_reach_the_terminal(school: School) -> None:
     for kind in KINDS[:2]:
         (school.root / "notes" / kind / "twice.md").write_text("a\x1b[2Jb\u202ec", "utf-8")
     assert "a\ufffd[2Jbc" in invoke(school, "q", "--only", "copies").output
 
 
 class Terminal:
-    """A child that believes to be at a terminal of 40 columns."""
+    """A child process in a pseudo-terminal of 40 columns."""
 
     def __init__(self, school: School) -> None:
         import fcntl
@@ -210,12 +210,12 @@ class Terminal:
         self.seen = ""
 
     def until(self, pattern: str) -> str:
-        """Read on until what came last matches; returns that."""
+        """Read until the new output matches; returns that output."""
         deadline = time.monotonic() + 60
         raw = b""
         while not re.search(pattern, raw.decode("utf-8", "ignore"), re.DOTALL):
             ready, _, _ = select.select([self.handle], [], [], deadline - time.monotonic())
-            assert ready, f"{pattern!r} did not come: {raw.decode('utf-8', 'ignore')}"
+            assert ready, f"{pattern!r} did not appear: {raw.decode('utf-8', 'ignore')}"
             try:
                 raw += os.read(self.handle, 4096)
             except OSError:  # the child has ended
@@ -225,12 +225,12 @@ class Terminal:
         return text
 
     def press(self, key: str) -> None:
-        """Press a key once it is waited for: what is pressed before a note is shown is dropped."""
+        """Press a key once the child waits for one: it drops keys pressed before a note is shown."""
         import termios
 
         deadline = time.monotonic() + 60
         while termios.tcgetattr(self.handle)[3] & termios.ICANON:
-            assert time.monotonic() < deadline, "no key is waited for"
+            assert time.monotonic() < deadline, "the child waits for no key"
             time.sleep(0.01)
         os.write(self.handle, key.encode())
 
@@ -246,7 +246,7 @@ def test_at_a_real_terminal(school: School, last: str, code: int) -> None:
     at.press("3")
     at.until(r"-> none.*3/\d.*q quit")
     at.press(last)
-    at.until(r"kept in labels.jsonl" if code == 0 else "stopped")
+    at.until(r"saved in labels.jsonl" if code == 0 else "stopped")
     assert at.child.wait(timeout=30) == code
     os.close(at.handle)
     assert len(answers(school)) == 2

@@ -1,4 +1,4 @@
-"""`nightschool service` as its user types it, with a systemctl that records what it is asked."""
+"""`nightschool service` with a systemctl that records its calls."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ def test_installing_twice_changes_nothing_and_asks_nothing(
     [unit] = units(tmp_path)
     before = unit.stat().st_mtime_ns
     again = service(school, "install")
-    assert "installed already, with the same file" in again.output
+    assert "already installed, with the same file" in again.output
     assert "[Service]" not in again.output and unit.stat().st_mtime_ns == before
     unit.write_text(unit.read_text("utf-8").replace("Nice=10", "Nice=0"), encoding="utf-8")
     changed = service(school, "install", "--yes")
-    assert "in place of another that is there" in changed.output
-    assert "installed anew: the file has changed" in changed.output
+    assert "replacing the present one" in changed.output
+    assert "installed again, because the file has changed" in changed.output
     assert "Nice=10" in unit.read_text("utf-8")
 
 
-def test_status_tells_what_there_is(make_school: MakeSchool, tools: FakeTools) -> None:
+def test_status_shows_the_installed_services(make_school: MakeSchool, tools: FakeTools) -> None:
     school = make_school()
     assert "no service is installed for this school" in service(school, "status").output
     service(school, "install", "--yes")
@@ -84,7 +84,7 @@ def test_status_tells_what_there_is(make_school: MakeSchool, tools: FakeTools) -
     assert f"{row['name']}: running (this school)" in shown and row["log"] in shown
 
 
-def test_the_service_of_a_school_that_moved_is_named_and_removed(
+def test_the_service_of_a_moved_school_is_stale_and_can_be_removed(
     make_school: MakeSchool, tools: FakeTools, tmp_path: Path
 ) -> None:
     school = make_school()
@@ -95,13 +95,13 @@ def test_the_service_of_a_school_that_moved_is_named_and_removed(
     shown = service(moved, "status").output
     assert "no service is installed for this school" in shown
     assert "STALE   there is no school in" in shown
-    assert f"`service uninstall {row['name']}`" in shown
+    assert f"`nightschool service uninstall {row['name']}`" in shown
     removed = service(moved, "uninstall", row["name"])
     assert removed.exit_code == 0 and units(tmp_path) == []
-    assert "no service was installed for this school" in service(moved, "uninstall").output
+    assert "no service is installed for this school" in service(moved, "uninstall").output
 
 
-def test_a_worker_that_outlives_its_service_is_named(
+def test_a_worker_that_outlives_its_service_is_reported(
     make_school: MakeSchool, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An autostart file stops nothing."""
@@ -109,11 +109,11 @@ def test_a_worker_that_outlives_its_service_is_named(
     monkeypatch.setenv("XDG_CURRENT_DESKTOP", "XFCE")
     school = make_school()
     assert "it starts at your next login" in service(school, "install", "--yes").output
-    assert "still runs" not in service(school, "uninstall").output
+    assert "still running" not in service(school, "uninstall").output
     service(school, "install", "--yes")
     with filelock.FileLock(school.work_lock):
         (school.state / "worker.json").write_text('{"pid": 4711}')
-        assert "a worker still runs (process 4711)" in service(school, "uninstall").output
+        assert "a worker is still running (process 4711)" in service(school, "uninstall").output
 
 
 def nightschool(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -123,7 +123,7 @@ def nightschool(*arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_what_stands_in_the_way_is_one_line(
+def test_an_obstacle_is_explained_in_one_line(
     make_school: MakeSchool, tools: FakeTools, tmp_path: Path
 ) -> None:
     school = ["--school", str(make_school().root)]

@@ -1,0 +1,34 @@
+"""`cancel`, `retry`."""
+
+from __future__ import annotations
+
+import click
+
+from nightschool.cli.options import current_school
+from nightschool.ledger.ledger import Ledger
+
+
+@click.command("cancel")
+@click.argument("run", type=int)
+def cancel_command(run: int) -> None:
+    """Cancel a run.
+
+    Its checkpoints stay, so that `nightschool retry` can continue it.
+    """
+    with Ledger(current_school().ledger_file) as ledger:
+        ledger.cancel(run)
+    click.echo(f"run {run} is cancelled (`nightschool retry {run}` queues it again)")
+
+
+@click.command("retry")
+@click.argument("run", type=int)
+def retry_command(run: int) -> None:
+    """Queue a failed or cancelled run again.
+
+    It continues at the stage and checkpoint where it ended.
+    """
+    with Ledger(current_school().ledger_file) as ledger:
+        ledger.retry(run)
+    click.echo(
+        f"run {run} is queued again: a running worker continues it, or `nightschool run --now` does"
+    )

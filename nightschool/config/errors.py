@@ -66,6 +66,10 @@ class LedgerDenied(LedgerError):
     exit_code = 2
 
 
+class QueueError(NightschoolError):
+    """The queue cannot be read or written; the ledger still holds what is to be done."""
+
+
 class ReportError(NightschoolError):
     """A report file is damaged or from a newer version."""
 

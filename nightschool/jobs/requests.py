@@ -1,79 +1,109 @@
-"""What an owner can ask for, put into the ledger."""
+"""What the owner can request: each is written to the ledger, and its stage is then enqueued."""
 
 from __future__ import annotations
 
+import logging
 import re
+from contextlib import closing
 
-from nightschool.config.errors import RequestError
+from nightschool.config.errors import QueueError, RequestError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import STAGES, Run, RunState, StageName, Timing
+from nightschool.ledger.records import STAGES, Run, RunState, StageName, StageState, Timing
 from nightschool.notes.readers import notes_path, unreadable
 
 DEFAULT_QUICK = "45m"
 _LONGEST_S = 366 * 86400.0
+_log = logging.getLogger(__name__)
 
 
 def quick_settings(settings: Settings, minutes: float) -> Settings:
-    """The settings of a run that fits into so many minutes; 0: no limit."""
+    """The settings of a run that fits into this many minutes; 0: no limit."""
     return settings.with_train(quick_minutes=minutes)
 
 
 def seeds_settings(settings: Settings, seeds: int) -> Settings:
-    """The settings of a run that trains with so many seeds, one after another."""
+    """The settings of a run that trains with this many seeds, one after another."""
     return settings.with_train(seeds=seeds)
 
 
 def request_run(
     ledger: Ledger, school: School, settings: Settings, timing: Timing | None, *, new: bool
 ) -> tuple[Run, bool]:
-    """The whole way: the unfinished newest run goes on, else a new one is queued.
+    """Request all stages: of the newest run if it is unfinished and not `new`, else of a new run.
 
-    Without a timing a new run waits for the night, and an unfinished one keeps its own. Returns the
-    run and whether it is new. Raises RequestError where a new one would find no notes.
+    Without a timing a new run waits for the night, and an unfinished one keeps its own. Returns the run
+    and whether it is new. Raises RequestError if a new run would find no notes.
     """
     newest = ledger.newest_run()
     if newest and not new and newest.state in (RunState.QUEUED, RunState.RUNNING, RunState.WAITING):
-        return ledger.raise_goal(newest.id, STAGES[-1], timing or newest.timing), False
-    _need_notes(school, settings)
-    return ledger.add_run(settings.model_dump(), STAGES[-1], timing or Timing.TONIGHT), True
+        run = ledger.raise_goal(newest.id, STAGES[-1], timing or newest.timing)
+        _enqueue(ledger, school, settings, run)
+        return run, False
+    _check_notes(school, settings)
+    run = ledger.add_run(settings.model_dump(), STAGES[-1], timing or Timing.TONIGHT)
+    _enqueue(ledger, school, settings, run)
+    return run, True
 
 
 def request_stage(
     ledger: Ledger, school: School, settings: Settings, stage: str, *, new: bool
 ) -> tuple[Run, bool]:
-    """One stage of the newest run, and the stages that it needs; without a run, a new one.
+    """Request one stage of the newest run and the stages before it; of a new run if there is none, or `new`.
 
-    Returns the run and whether the stage is done already. Raises RequestError where a new run would
-    find no notes, or the newest failed.
+    Returns the run and whether the stage is already done. Raises RequestError if a new run would find no
+    notes, or the newest run failed or was cancelled.
     """
     newest = ledger.newest_run()
     if newest is None or new:
-        _need_notes(school, settings)
-        return ledger.add_run(settings.model_dump(), StageName(stage), Timing.NOW), False
-    if ledger.stage(newest.id, stage).state == "done":
+        _check_notes(school, settings)
+        run = ledger.add_run(settings.model_dump(), StageName(stage), Timing.NOW)
+    elif ledger.stage(newest.id, stage).state is StageState.DONE:
         return newest, True
-    if newest.state in ("failed", "cancelled"):
+    elif newest.state in (RunState.FAILED, RunState.CANCELLED):
         raise RequestError(
-            f"run {newest.id} is {newest.state} ({newest.reason}): `nightschool retry {newest.id}`, "
-            f"or `nightschool {stage} --new` for a new run"
+            f"run {newest.id} is {newest.state} ({newest.reason})",
+            f"`nightschool retry {newest.id}`, or `nightschool {stage} --new` for a new run",
         )
-    return ledger.raise_goal(newest.id, StageName(stage), Timing.NOW), False
+    else:
+        run = ledger.raise_goal(newest.id, StageName(stage), Timing.NOW)
+    _enqueue(ledger, school, settings, run)
+    return run, False
 
 
-def _need_notes(school: School, settings: Settings) -> None:
-    """Now its owner is there to hear it; later a run takes it for a drive that is not connected, and waits."""
+def request_retry(ledger: Ledger, school: School, settings: Settings, run: int) -> Run:
+    """Queue a failed or cancelled run again. Raises RequestError if it is neither, or does not exist."""
+    queued = ledger.retry(run)
+    _enqueue(ledger, school, settings, queued)
+    return queued
+
+
+def _enqueue(ledger: Ledger, school: School, settings: Settings, run: Run) -> None:
+    """Enqueue the stage that is due. If the queue is out of reach, the worker's scheduler does it later."""
+    from nightschool.tasks.app import enqueue_due, open_queue  # lazy: huey
+
+    try:
+        with closing(open_queue(school, settings.queue)) as queue:
+            enqueue_due(queue, ledger, run.id)
+    except QueueError as error:
+        _log.warning("run %d is recorded, but %s", run.id, error)
+
+
+def _check_notes(school: School, settings: Settings) -> None:
+    """Raise RequestError if there are no notes: the owner is present to read it, and later a run would take
+    their absence for a drive that is not connected, and wait."""
     path = notes_path(school.root, settings)
     try:
-        there = path.is_file() or any(path.iterdir())
+        exist = path.is_file() or any(path.iterdir())
     except FileNotFoundError:
-        there = False
+        exist = False
     except OSError as error:
         raise RequestError(f"{path} {unreadable(error)}") from None
-    if not there:
+    if not exist:
         raise RequestError(
-            f"there are no notes at {path}: is its drive connected? Else set notes.folder in nightschool.toml"
+            f"there are no notes at {path}",
+            "connect the drive that they are on, or set notes.folder in nightschool.toml",
         )
 
 
@@ -82,9 +112,9 @@ def duration_s(text: str) -> float:
     parts = r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?"
     match = re.fullmatch(parts, text.strip().lower(), re.ASCII)
     if not match or not any(match.groups()):
-        raise RequestError(f'"{text}" is no duration: write it like 2h, 45m or 1h30m')
+        raise RequestError(f'"{text}" is not a duration', "write it like 2h, 45m or 1h30m")
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    found = days * 86400.0 + hours * 3600 + minutes * 60 + seconds
-    if found > _LONGEST_S:
-        raise RequestError(f'"{text}" is too long: a year (366d) at most')
-    return found
+    total_s = days * 86400.0 + hours * 3600 + minutes * 60 + seconds
+    if total_s > _LONGEST_S:
+        raise RequestError(f'"{text}" is too long', "give a year (366d) at most")
+    return total_s

@@ -31,7 +31,7 @@ from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import Control, Run
-from nightschool.tasks.app import Queue
+from nightschool.tasks.app import StageQueue, enqueue_due
 from nightschool.tasks.attempt import StopRequest
 
 EVERY_S = 1.0
@@ -73,7 +73,7 @@ class Watch:
     def __init__(
         self,
         school: School,
-        queue: Queue,
+        queue: StageQueue,
         night: NightSettings,
         sensors: Callable[[], Signals],
         wall: Callable[[], float] = time.time,
@@ -174,8 +174,8 @@ class Watch:
         if recorded != (run.id if run else None, decision.run, decision.reason):
             ledger.decide(run.id if run else None, decision.run, decision.reason, decision.detail)
             self._seen = None  # it was changed by this connection, which `version` does not tell
-        if run and decision.run and run.state == "queued" and not self._queue.huey.pending_count():
-            self._queue.look_at(run.id)
+        if run and decision.run:
+            enqueue_due(self._queue, ledger, run.id)
 
     def _decide(self, seen: _Seen, now: float) -> Decision:
         def ask(signals: Signals | None, history: History) -> Decision:
@@ -298,7 +298,7 @@ class Scheduler:
 
 
 def start_scheduler(
-    school: School, queue: Queue, settings: Settings, sensors: Callable[[], Signals]
+    school: School, queue: StageQueue, settings: Settings, sensors: Callable[[], Signals]
 ) -> Scheduler:
     """Tick now and every second from now on, until `stop`."""
     return Scheduler(Watch(school, queue, settings.night, sensors))

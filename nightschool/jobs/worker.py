@@ -111,7 +111,7 @@ def _consume(
     scheduler: Scheduler | None = None
 
     runner = Runner(school, uuid.uuid4().hex, lambda: scheduler.veto() if scheduler else None)
-    queue = open_queue(school, settings.queue, runner.advance)
+    queue = open_queue(school, settings.queue, runner.perform)
     consumer = _Consumer(queue.huey, workers=1, periodic=False, initial_delay=0.1, max_delay=1.0)
     signalled = False
 

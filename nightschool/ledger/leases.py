@@ -29,14 +29,17 @@ _WORKER_DIED = "its worker ended unexpectedly"
 class LeaseTable(AttemptTable, ControlTable, PromotionTable):
     """Claims stages and records progress and ends. A claim whose lease is gone changes nothing."""
 
-    def claim(self, run: int, worker: str) -> Claim | None:
-        """Lease the next stage of a queued run; None if there is nothing to do or the run is leased."""
+    def claim(self, run: int, worker: str, expected: StageName | None = None) -> Claim | None:
+        """Lease the next stage of a queued run; None if there is nothing to do, the run is leased or another
+        stage than `expected` is next."""
         with self._transaction() as db:
             row = db.execute("SELECT state, goal FROM runs WHERE id = ?", (run,)).fetchone()
             if row is None or row["state"] != RunState.QUEUED:
                 return None
             stage = self._next_stage(run, row["goal"])
-            if stage is None or db.execute("SELECT 1 FROM leases WHERE run = ?", (run,)).fetchone():
+            if stage is None or expected not in (None, stage):
+                return None
+            if db.execute("SELECT 1 FROM leases WHERE run = ?", (run,)).fetchone():
                 return None
             added = db.execute(
                 "INSERT INTO attempts (run, stage, worker, started, best_before) VALUES (?, ?, ?, ?, "

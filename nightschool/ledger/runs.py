@@ -77,6 +77,11 @@ class RunTable(EventTable):
         )
         return run_of(rows[0]) if rows else None
 
+    def due_stage(self, run: int) -> StageName | None:
+        """The next stage of a queued run; None if the run is at work or closed, or does not exist."""
+        rows = self._rows("SELECT goal FROM runs WHERE id = ? AND state = 'queued'", run)
+        return self._next_stage(run, rows[0]["goal"]) if rows else None
+
     def stages(self, run: int) -> list[Stage]:
         """The stages of a run, in order; empty if there is no such run."""
         rows = self._rows("SELECT * FROM stages WHERE run = ? ORDER BY position", run)

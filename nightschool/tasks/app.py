@@ -1,57 +1,213 @@
-"""The Huey app of a school. A message says only "look at run N"; the ledger knows what to do."""
+"""The Huey app of a school: one task per stage, each for one message "stage X of run N".
+
+The ledger decides what a message does: one that is stale or repeated does nothing, and the scheduler
+enqueues the stage of one that is lost again.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from huey import Huey, RedisHuey, SqliteHuey
-from huey.registry import Message
-from huey.serializer import Serializer
+from huey import Huey
+from huey import signals as huey_signals
+from huey.storage import PriorityRedisStorage, SqliteStorage
+from pydantic import ValidationError
+from redis import ConnectionPool, RedisError
 
+from nightschool.config.errors import LedgerError, QueueError, first_line
 from nightschool.config.paths import School
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Run, StageName
+from nightschool.tasks.stage_messages import (
+    PRIORITY_OF,
+    TASK_OF,
+    StageMessage,
+    StageMessageSerializer,
+)
+
+Perform = Callable[[int, StageName], bool]
+"""Performs a stage of a run, or a chunk of it; returns whether more of the run can follow now."""
+
+_CONNECT_LIMIT_S = 3.0
+_RETRY_S = 1.0
+_SQLITE_HINT = (
+    "make room or close the program that holds .nightschool/queue.db; you may also delete that file, since "
+    "the ledger holds all that is needed"
+)
+_REDIS_HINT = 'start the Redis server, or set queue = "sqlite"'
+_SIGNAL_LEVELS = {
+    huey_signals.SIGNAL_ENQUEUED: logging.DEBUG,
+    huey_signals.SIGNAL_EXECUTING: logging.INFO,
+    huey_signals.SIGNAL_COMPLETE: logging.INFO,
+    huey_signals.SIGNAL_ERROR: logging.ERROR,
+    huey_signals.SIGNAL_INTERRUPTED: logging.WARNING,
+}
+_log = logging.getLogger(__name__)
 
 
-class JsonSerializer(Serializer):  # type: ignore[misc]
-    """Messages as JSON: huey's default is pickle, which runs what a tampered queue file says."""
+class StageHuey(Huey):  # type: ignore[misc]
+    """Huey with messages that are validated, and without a schedule of its own."""
 
-    def _serialize(self, data: Any) -> bytes:
-        return json.dumps(data).encode()
+    def __init__(self, name: str, storage_class: type, **storage: Any) -> None:
+        serializer = StageMessageSerializer(__name__)
+        super().__init__(
+            name, results=False, serializer=serializer, storage_class=storage_class, **storage
+        )
+        self._reported = ""
 
-    def _deserialize(self, data: bytes) -> Any:
-        return Message(*json.loads(data))
+    def dequeue(self) -> object | None:
+        """The next task; None if there is none, or the queue is out of reach. Drops invalid messages."""
+        try:
+            while (data := self.storage.dequeue()) is not None:
+                try:
+                    task: object = self.deserialize_task(data)
+                    return task
+                except ValidationError as error:
+                    _log.warning("dropped an invalid message from the queue: %s", first_line(error))
+            self._reported = ""
+        except (sqlite3.Error, OSError, RedisError) as error:
+            if first_line(error) != self._reported:
+                self._reported = first_line(error)
+                _log.warning("the queue cannot be read (%s); retrying", self._reported)
+            time.sleep(_RETRY_S)
+        return None
+
+    def read_schedule(self, timestamp: object = None) -> list[object]:
+        """Nothing is scheduled: `jobs.scheduler` decides when a stage is enqueued."""
+        return []
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """The transport: a Huey instance and its one task."""
+class StageQueue:
+    """The queue of a school. `enqueue_due` puts messages into it; a worker's consumer performs them."""
 
-    huey: Huey
-    look_at: Callable[[int], object]
-    """Enqueue a look at a run: cheap, and harmless where there is nothing to do."""
+    def __init__(
+        self, school: School, huey: Huey, perform: Perform | None = None, hint: str = ""
+    ) -> None:
+        """Only a worker gives `perform`; `hint` is what to do if the queue cannot be used."""
+        self.huey = huey
+        self._school, self._perform, self._hint = school, perform, hint
+        self._tasks = define_tasks(huey, self._advance)
+        huey.signal(*_SIGNAL_LEVELS)(_log_signal)
+
+    def enqueue(self, run: Run, stage: StageName) -> None:
+        """Enqueue a message, of a higher priority if the run is to work now. Raises QueueError."""
+        with _explained(self._hint):
+            self._tasks[stage](run.id, priority=PRIORITY_OF[run.timing])
+
+    def is_waiting(self, run: int, stage: StageName) -> bool:
+        """Whether a message for a stage of a run waits in the queue. Raises QueueError."""
+        with _explained(self._hint):
+            items = self.huey.storage.enqueued_items()
+        return any(_is_for(item, run, stage) for item in items)
+
+    def count(self) -> int:
+        """The number of messages that wait. Raises QueueError."""
+        with _explained(self._hint):
+            return int(self.huey.pending_count())
+
+    def close(self) -> None:
+        """Close the connection; a later call opens it again."""
+        self.huey.storage.close()
+
+    def _advance(self, run: int, stage: StageName) -> None:
+        """Perform a stage, and enqueue what comes next."""
+        if self._perform is None:
+            raise RuntimeError("only a worker performs tasks")
+        if self._perform(run, stage):
+            try:
+                with Ledger(self._school.ledger_file) as ledger:
+                    enqueue_due(self, ledger, run)
+            except (LedgerError, QueueError) as error:
+                _log.warning("%s; the scheduler will enqueue the next stage of run %d", error, run)
 
 
-def open_queue(school: School, url: str, advance: Callable[[int], bool] | None = None) -> Queue:
-    """The school's queue: SQLite in its folder, or Redis where `url` names one.
+def define_tasks(
+    huey: Huey, advance: Callable[[int, StageName], None]
+) -> dict[StageName, Callable[..., object]]:
+    """Register a task for each stage; calling one enqueues it."""
+    task: Callable[[Callable[[int], None]], Callable[..., object]] = huey.task()
 
-    `advance` does one stage or chunk of a run and says whether more can be done at once;
-    only a worker gives it.
+    @task
+    def prep(run: int) -> None:
+        """Freeze the notes into a dataset, and download the base model if it is not on disk."""
+        advance(run, StageName.PREP)
+
+    @task
+    def baseline(run: int) -> None:
+        """Score the untouched base model on the test notes."""
+        advance(run, StageName.BASELINE)
+
+    @task
+    def train_chunk(run: int) -> None:
+        """Train for one chunk: a bounded stretch of optimizer steps in one child process."""
+        advance(run, StageName.TRAIN)
+
+    @task
+    def evaluate(run: int) -> None:
+        """Score the adapter on the test notes."""
+        advance(run, StageName.EVALUATE)
+
+    @task
+    def compare(run: int) -> None:
+        """Compare before and after, decide whether to promote, and write the report."""
+        advance(run, StageName.COMPARE)
+
+    tasks = (prep, baseline, train_chunk, evaluate, compare)
+    return dict(zip(StageName, tasks, strict=True))
+
+
+def open_queue(school: School, url: str, perform: Perform | None = None) -> StageQueue:
+    """The school's queue: SQLite in its folder, or the Redis server at `url`. Raises QueueError."""
+    hint = _SQLITE_HINT if url == "sqlite" else _REDIS_HINT
+    with _explained(hint):
+        if url == "sqlite":
+            school.state.mkdir(parents=True, exist_ok=True)
+            huey = StageHuey("nightschool", SqliteStorage, filename=str(school.queue_file))
+        else:
+            # One server may serve several schools. Version 0.1.0 kept a list under another name.
+            name = hashlib.sha256(str(school.root).encode()).hexdigest()[:12]
+            pool = ConnectionPool.from_url(url, socket_connect_timeout=_CONNECT_LIMIT_S)
+            huey = StageHuey(
+                f"nightschool-stages-{name}", PriorityRedisStorage, connection_pool=pool
+            )
+    return StageQueue(school, huey, perform, hint)
+
+
+def enqueue_due(queue: StageQueue, ledger: Ledger, run: int) -> bool:
+    """Enqueue the stage of a run that is due, unless its message waits already; returns whether it did.
+
+    A stage is due if its run is queued: neither at work nor closed. Requests, the scheduler and each task
+    call this after they have changed the ledger. Raises QueueError, LedgerError.
     """
-    options: dict[str, Any] = {"results": False, "serializer": JsonSerializer()}
-    if url == "sqlite":
-        school.state.mkdir(parents=True, exist_ok=True)
-        huey: Huey = SqliteHuey("nightschool", filename=str(school.queue_file), **options)
-    else:
-        # One server may serve many schools.
-        name = hashlib.sha256(str(school.root).encode()).hexdigest()[:12]
-        huey = RedisHuey(f"nightschool-{name}", url=url, **options)
+    stage = ledger.due_stage(run)
+    if stage is None or queue.is_waiting(run, stage):
+        return False
+    queue.enqueue(ledger.run(run), stage)
+    return True
 
-    def look_at(run: int) -> None:
-        if advance is not None and advance(run):
-            task(run)
 
-    task = huey.task(name="look_at")(look_at)
-    return Queue(huey, task)
+def _is_for(item: bytes, run: int, stage: StageName) -> bool:
+    try:
+        message = StageMessage.model_validate_json(bytes(item))
+    except ValidationError:
+        return False  # the worker will drop it
+    return (message.run, message.task) == (run, TASK_OF[stage])
+
+
+@contextmanager
+def _explained(hint: str) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError, RedisError, ValueError) as error:
+        raise QueueError(f"the queue cannot be used ({first_line(error)})", hint) from None
+
+
+def _log_signal(signal: str, task: Any, *details: object) -> None:
+    detail = f" ({details[0]!r})" if details else ""
+    _log.log(_SIGNAL_LEVELS[signal], "%s of run %s: %s%s", task.name, *task.args, signal, detail)

@@ -33,7 +33,7 @@ class StopRequest:
     detail: str
 
 
-CANCELLED = StopRequest(Outcome.CANCELLED, "by its owner")
+CANCELLED = StopRequest(Outcome.CANCELLED, "by you")
 _QUEUED_AGAIN = StopRequest(Outcome.STOPPED, "cancelled, and queued again")
 
 

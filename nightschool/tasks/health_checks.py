@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 import nightschool
-from nightschool.config.errors import ChildError, LedgerError, NotesError
+from nightschool.config.errors import ChildError, LedgerError, NotesError, QueueError
 from nightschool.config.files import NOT_YOURS, forbidden
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
@@ -155,12 +155,10 @@ def _ledger(school: School) -> HealthCheck:
 
 def _queue(school: School, settings: Settings) -> HealthCheck:
     try:
-        pending = open_queue(school, settings.queue).huey.pending_count()
-    except Exception as error:
-        redis = 'start the Redis server, or set queue = "sqlite"'
-        remedy = _ROOM if settings.queue == "sqlite" else redis
-        return HealthCheck("queue", f"{settings.queue}: {error}", "problem", remedy)
-    return HealthCheck("queue", f"{settings.queue}, {pending} messages waiting", "ok")
+        waiting = open_queue(school, settings.queue).count()
+    except QueueError as error:
+        return HealthCheck("queue", f"{settings.queue}: {error.message}", "problem", error.hint)
+    return HealthCheck("queue", f"{settings.queue}, {waiting} messages waiting", "ok")
 
 
 def _notes(school: School, settings: Settings) -> HealthCheck:

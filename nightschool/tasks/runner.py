@@ -11,7 +11,7 @@ from nightschool.config.files import no_room
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
-from nightschool.ledger.records import RunState
+from nightschool.ledger.records import Claim, RunState, StageName
 from nightschool.tasks.attempt import CANCELLED, StageAttempt, StopRequest
 from nightschool.tasks.persistent_writes import Write, write_persistently
 
@@ -35,11 +35,15 @@ class Runner:
         self.child: int | None = None
         """The process id of the child at work."""
 
-    def advance(self, run: int) -> bool:
-        """Do the next stage or chunk of a run; returns whether more can be done at once."""
+    def perform(self, run: int, stage: StageName) -> bool:
+        """Perform a stage of a run, or a chunk of it; returns whether more of the run can follow now.
+
+        Does nothing if the ledger says that another stage is next, the run is at work or closed, or the
+        policy does not allow it.
+        """
         with Ledger(self._school.ledger_file) as ledger:
             try:
-                claim = None if self._stop_request(ledger, run) else ledger.claim(run, self._worker)
+                claim = self._claim(ledger, run, stage)
             except (LedgerError, RequestError) as error:
                 # Held by another program, perhaps; the scheduler enqueues the stage again.
                 _log.warning("%s", error)
@@ -64,6 +68,11 @@ class Runner:
             finally:
                 self.child = None
 
+    def _claim(self, ledger: Ledger, run: int, stage: StageName) -> Claim | None:
+        if ledger.due_stage(run) is not stage or self._stop_request(ledger, run):
+            return None
+        return ledger.claim(run, self._worker, stage)
+
     def _write_persistently(self, write: Write) -> None:
         write_persistently(write, self.stopping.is_set)
 
@@ -75,7 +84,7 @@ class Runner:
             return veto
         control = ledger.control()
         if control.paused:
-            return StopRequest(Reason.PAUSED, "paused by its owner")
+            return StopRequest(Reason.PAUSED, "paused by you")
         if ledger.run(run).state is RunState.CANCELLED:
             return CANCELLED
         if control.decision_run != run:

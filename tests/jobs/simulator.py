@@ -15,9 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
+
+from huey.storage import MemoryStorage
 
 from nightschool.config.night_settings import WEEKDAYS, NightSettings, minutes
 from nightschool.config.paths import School
@@ -25,7 +26,7 @@ from nightschool.jobs.scheduler import Watch
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Claim
-from nightschool.tasks.app import Queue
+from nightschool.tasks.app import StageHuey, StageQueue, enqueue_due
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 GRACE_S = 8.0
@@ -273,10 +274,9 @@ _CALM: dict[str, Signal[Any]] = {
 class Worker:
     """Huey's thread, the runner and its child, without the processes."""
 
-    def __init__(self, ledger: Ledger, world: World, seed: int) -> None:
-        self._ledger, self._world = ledger, world
+    def __init__(self, ledger: Ledger, queue: StageQueue, world: World, seed: int) -> None:
+        self._ledger, self._queue, self._world = ledger, queue, world
         self._dice = random.Random(seed)
-        self.messages = 0
         self.claim: Claim | None = None
         self.continues = False
         self.runs_done = self.lost = 0
@@ -297,15 +297,11 @@ class Worker:
     def stopping(self) -> bool:
         return self._stopping is not None
 
-    def look_at(self, run: int) -> None:
-        self.messages = 1
-
     def step(self) -> None:
         """What happens to the child until now."""
         t = self._world.t
         if self.claim is None:
-            if self.messages:
-                self.messages = 0
+            if self._queue.huey.dequeue():
                 self._start()
             return
         if self._stopping is not None:
@@ -367,8 +363,9 @@ class Worker:
         else:
             self._left -= CHUNK_S
             self._ledger.interrupt(self.claim, "chunk_done", "")
+        run = self.claim.run
         self._end(continues=True)
-        self.messages = 1
+        enqueue_due(self._queue, self._ledger, run)
 
     def _end(self, *, continues: bool) -> None:
         self.claim, self._stopping, self.continues = None, None, continues
@@ -486,16 +483,16 @@ def simulate(
         Ledger(school.ledger_file, world.wall, durable=False) as ledger,
         Ledger(school.ledger_file, world.wall, durable=False) as watched,
     ):
-        worker = Worker(ledger, world, seed)
-        huey = SimpleNamespace(pending_count=lambda: worker.messages)
+        queue = StageQueue(school, StageHuey("simulation", MemoryStorage))
+        worker = Worker(ledger, queue, world, seed)
         watch = Watch(
-            school, Queue(cast(Any, huey), worker.look_at), settings, world.signals,
+            school, queue, settings, world.signals,
             world.wall, world.monotonic, lambda: watched,
         )  # fmt: skip
         ledger.add_run({}, "compare", "tonight")
         judge = Judge(world, settings, zone)
         with _listening(judge.figures.warnings):
-            _live(world, watch, worker, judge, begin + days * DAY)
+            _live(world, watch, queue, worker, judge, begin + days * DAY)
     judge.figures.runs_done = worker.runs_done
     judge.figures.most_refusals_an_hour = max(
         (sum(t - HOUR < at <= t for at in worker.refused) for t in worker.refused), default=0
@@ -503,7 +500,9 @@ def simulate(
     return judge.figures
 
 
-def _live(world: World, watch: Watch, worker: Worker, judge: Judge, end: float) -> None:
+def _live(
+    world: World, watch: Watch, queue: StageQueue, worker: Worker, judge: Judge, end: float
+) -> None:
     edges, upsets = world.script.edges(), world.script.upsets()
     busy_until = world.t + SETTLED_S
     last: object = None
@@ -513,7 +512,7 @@ def _live(world: World, watch: Watch, worker: Worker, judge: Judge, end: float) 
         judge.figures.ticks += 1
         worker.step()
         said = watch.decision and (watch.decision.run, watch.decision.reason)
-        if said != last or worker.messages or worker.stopping:
+        if said != last or queue.count() or worker.stopping:
             busy_until, last = world.t + SETTLED_S, said
         asked = worker.working or judge.window(world.wall())
         free = _calm_s(world, watch, edges if asked else upsets, busy_until)

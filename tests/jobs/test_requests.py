@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from nightschool.config.errors import RequestError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.jobs.requests import duration_s, request_run, request_stage
+from nightschool.jobs.requests import duration_s, request_retry, request_run, request_stage
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import StageName
+from nightschool.tasks.app import open_queue
 
 SETTINGS = Settings()
 
@@ -27,17 +30,17 @@ def test_durations(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2", "two hours", "h2", "-1h"])
-def test_what_is_no_duration_is_said(text: str) -> None:
-    with pytest.raises(RequestError, match="is no duration"):
+def test_text_that_is_not_a_duration_is_refused(text: str) -> None:
+    with pytest.raises(RequestError, match="is not a duration"):
         duration_s(text)
 
 
-def test_a_time_beyond_every_calendar_is_refused() -> None:
+def test_duration_longer_than_a_year_is_refused() -> None:
     with pytest.raises(RequestError, match="a year"):
         duration_s("99999999d")
 
 
-def test_an_unfinished_run_goes_on_instead_of_a_second_one(school: School) -> None:
+def test_unfinished_run_is_resumed_instead_of_queueing_a_second_one(school: School) -> None:
     with Ledger(school.ledger_file) as ledger:
         first, is_new = request_run(ledger, school, SETTINGS, "tonight", new=False)
         again, again_new = request_run(ledger, school, SETTINGS, "now", new=False)
@@ -46,33 +49,33 @@ def test_an_unfinished_run_goes_on_instead_of_a_second_one(school: School) -> No
     assert (again.id, again.timing, other.id) == (first.id, "now", first.id + 1)
 
 
-def test_a_stage_that_is_done_is_not_done_again(school: School) -> None:
+def test_finished_stage_is_not_repeated(school: School) -> None:
     with Ledger(school.ledger_file) as ledger:
-        run, done = request_stage(ledger, school, SETTINGS, "prep", new=False)
+        run, done = request_stage(ledger, school, SETTINGS, StageName.PREP, new=False)
         assert not done
         claim = ledger.claim(run.id, "worker")
         assert claim
         ledger.finish(claim, {})
-        assert request_stage(ledger, school, SETTINGS, "prep", new=False) == (
+        assert request_stage(ledger, school, SETTINGS, StageName.PREP, new=False) == (
             ledger.run(run.id),
             True,
         )
-        later, done = request_stage(ledger, school, SETTINGS, "train", new=False)
+        later, done = request_stage(ledger, school, SETTINGS, StageName.TRAIN, new=False)
     assert (later.id, later.goal, done) == (run.id, "train", False)
 
 
-def test_a_stage_of_a_failed_run_asks_for_retry(school: School) -> None:
+def test_stage_of_a_failed_run_is_refused_with_a_hint_to_retry(school: School) -> None:
     with Ledger(school.ledger_file) as ledger:
-        run, _ = request_stage(ledger, school, SETTINGS, "prep", new=False)
+        run, _ = request_stage(ledger, school, SETTINGS, StageName.PREP, new=False)
         claim = ledger.claim(run.id, "worker")
         assert claim
         ledger.fail(claim, "no notes")
         with pytest.raises(RequestError, match="nightschool retry 1"):
-            request_stage(ledger, school, SETTINGS, "prep", new=False)
+            request_stage(ledger, school, SETTINGS, StageName.PREP, new=False)
 
 
 @pytest.mark.parametrize("left", ["nothing", "an empty folder"])
-def test_a_new_run_without_notes_is_refused_and_an_older_one_goes_on(
+def test_new_run_without_notes_is_refused_while_an_older_one_resumes(
     school: School, left: str
 ) -> None:
     with Ledger(school.ledger_file) as ledger:
@@ -80,10 +83,45 @@ def test_a_new_run_without_notes_is_refused_and_an_older_one_goes_on(
         if left == "nothing":
             (school.root / "notes").rmdir()
         for new in (False, True):
-            with pytest.raises(RequestError, match=r"no notes at .*notes: is its drive connected"):
+            with pytest.raises(RequestError, match=r"no notes at .*notes: connect the drive"):
                 request_run(ledger, school, SETTINGS, "now", new=new)
-            with pytest.raises(RequestError, match=r"no notes at .*notes: is its drive connected"):
-                request_stage(ledger, school, SETTINGS, "prep", new=new)
+            with pytest.raises(RequestError, match=r"no notes at .*notes: connect the drive"):
+                request_stage(ledger, school, SETTINGS, StageName.PREP, new=new)
         assert ledger.runs() == []
         run = ledger.add_run({}, "compare", "tonight").id
         assert request_run(ledger, school, SETTINGS, "now", new=False)[0].id == run
+
+
+def test_request_enqueues_the_due_stage_once(school: School) -> None:
+    with Ledger(school.ledger_file) as ledger, closing(open_queue(school, "sqlite")) as queue:
+        request_run(ledger, school, SETTINGS, "tonight", new=True)
+        request_run(ledger, school, SETTINGS, "tonight", new=False)
+        request_stage(ledger, school, SETTINGS, StageName.PREP, new=True)
+        assert queue.count() == 2
+        first, second = queue.huey.pending()
+    assert (first.name, first.args) == ("prep", (2,)), "`now` before `tonight`"
+    assert (second.name, second.args) == ("prep", (1,))
+
+
+def test_retried_run_is_enqueued(school: School) -> None:
+    with Ledger(school.ledger_file) as ledger, closing(open_queue(school, "sqlite")) as queue:
+        run = ledger.add_run({}, "compare", "now").id
+        ledger.cancel(run)
+        assert request_retry(ledger, school, SETTINGS, run).state == "queued"
+        assert queue.is_waiting(run, StageName.PREP)
+
+
+@pytest.mark.parametrize("broken", ["redis", "sqlite"])
+def test_request_is_recorded_although_the_queue_is_out_of_reach(
+    school: School, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = SETTINGS
+    if broken == "redis":
+        settings = SETTINGS.model_copy(update={"queue": "redis://127.0.0.1:1/0"})
+    else:
+        school.queue_file.mkdir(parents=True)
+    with Ledger(school.ledger_file) as ledger:
+        run, _ = request_run(ledger, school, settings, "now", new=True)
+        assert ledger.run(run.id).state == "queued"
+    [line] = caplog.messages
+    assert line.startswith("run 1 is recorded, but the queue cannot be used (")

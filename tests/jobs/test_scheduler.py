@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import apscheduler.schedulers.base as aps_base
 import pytest
+from huey.storage import MemoryStorage
 
 from nightschool.config.errors import LedgerError
 from nightschool.config.paths import School
@@ -23,7 +23,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import Claim
 from nightschool.reports.night_summary import night_between
-from nightschool.tasks.app import Queue, open_queue
+from nightschool.tasks.app import StageHuey, StageQueue, open_queue
 from nightschool.tasks.attempt import StopRequest
 from tests.jobs.nights import at, night, signals
 
@@ -38,12 +38,10 @@ class Desk:
         self.now, self.steady = EVENING, 5000.0
         self.signals = signals()
         self.readings = 0
-        self.messages: list[int] = []
-        self.pending = 0
+        self.queue = StageQueue(self.school, StageHuey("desk", MemoryStorage))
         self.ledger = Ledger(self.school.ledger_file, lambda: self.now)
-        huey = SimpleNamespace(pending_count=lambda: self.pending)
         self.watch = Watch(
-            self.school, Queue(cast(Any, huey), self.messages.append), night(), self._read,
+            self.school, self.queue, night(), self._read,
             lambda: self.now, lambda: self.steady,
             lambda: Ledger(self.school.ledger_file, lambda: self.now),
         )  # fmt: skip
@@ -52,7 +50,12 @@ class Desk:
         self.readings += 1
         return self.signals
 
-    def queue(self, timing: Any = "tonight") -> int:
+    def messages(self) -> list[tuple[str, int]]:
+        """Take all messages out of the queue: task and run."""
+        taken = list(iter(self.queue.huey.dequeue, None))
+        return [(task.name, *task.args) for task in taken]
+
+    def add_run(self, timing: Any = "tonight") -> int:
         return self.ledger.add_run({}, "compare", timing).id
 
     def tick(self, seconds: float = 1.0, wall: float | None = None) -> str:
@@ -71,24 +74,22 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk.ledger.close()
 
 
-def test_a_run_that_may_work_is_recorded_and_enqueued_once(desk: Desk) -> None:
-    run = desk.queue()
+def test_run_that_may_work_is_enqueued_once_and_again_if_its_message_is_lost(desk: Desk) -> None:
+    run = desk.add_run()
     assert desk.tick() == "in_window"
-    assert (desk.ledger.control().run_allowed, desk.messages) == (True, [run])
-    desk.pending = 1
+    assert desk.ledger.control().run_allowed
     desk.tick()
-    assert desk.messages == [run]
-    desk.pending = 0  # it was lost
+    assert desk.messages() == [("prep", run)], "once, however many ticks come"
     desk.tick()
-    assert desk.messages == [run, run]
+    assert desk.messages() == [("prep", run)], "again, since the message was lost"
     assert desk.ledger.claim(run, "worker")
     desk.tick()
-    assert desk.messages == [run, run]
+    assert desk.messages() == []
 
 
 def test_signals_are_read_only_where_a_run_could_work(desk: Desk) -> None:
     assert desk.tick() == "nothing_to_do"
-    run = desk.queue()
+    run = desk.add_run()
     desk.now = NOON
     assert desk.tick() == "outside_window"
     desk.ledger.pause(None)
@@ -103,9 +104,9 @@ def test_signals_are_read_only_where_a_run_could_work(desk: Desk) -> None:
 def test_what_another_process_asks_for_is_seen_at_the_next_tick(desk: Desk) -> None:
     desk.now = NOON
     assert desk.tick() == "nothing_to_do"
-    desk.queue()
+    desk.add_run()
     assert desk.tick() == "outside_window"
-    desk.queue("now")
+    desk.add_run("now")
     assert desk.tick() == "run_now"
     desk.ledger.pause(desk.now + 2.5)
     assert [desk.tick() for _ in range(3)] == ["paused", "paused", "run_now"]
@@ -115,7 +116,7 @@ def test_a_tick_that_finds_nothing_new_asks_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.now = NOON
-    desk.queue()
+    desk.add_run()
     desk.tick()
     desk.tick()
     monkeypatch.setattr(desk.watch, "_decide", None)
@@ -124,12 +125,12 @@ def test_a_tick_that_finds_nothing_new_asks_nothing(
 
 def test_the_window_opens_without_anything_else_happening(desk: Desk) -> None:
     desk.now = at("22:59")
-    desk.queue()
+    desk.add_run()
     assert [desk.tick(30.0) for _ in range(3)] == ["outside_window", "in_window", "in_window"]
 
 
 def test_an_owner_who_returns_stops_the_work_at_the_next_tick(desk: Desk) -> None:
-    desk.queue()
+    desk.add_run()
     desk.tick()
     desk.signals = signals(idle_s=0.0)
     assert desk.tick() == "owner_active"
@@ -138,7 +139,7 @@ def test_an_owner_who_returns_stops_the_work_at_the_next_tick(desk: Desk) -> Non
 
 
 def test_what_stopped_it_has_to_be_over_before_it_goes_on(desk: Desk) -> None:
-    desk.queue()
+    desk.add_run()
     desk.tick()
     desk.signals = signals(on_ac=False)
     assert desk.tick() == "on_battery"
@@ -147,15 +148,15 @@ def test_what_stopped_it_has_to_be_over_before_it_goes_on(desk: Desk) -> None:
 
 
 def test_a_device_in_use_is_not_tried_again_at_once(desk: Desk) -> None:
-    run = desk.queue()
+    run = desk.add_run()
     desk.tick()
     claim = desk.ledger.claim(run, "worker")
     assert claim
-    desk.messages.clear()
+    desk.messages()
     desk.ledger.interrupt(claim, "device_busy", "another nightschool process works on cuda")
     each = [desk.tick(s) for s in (1, *[50] * 5, 48, 2)]
     assert each == ["device_busy"] * 7 + ["in_window"]
-    assert desk.messages == [run]
+    assert desk.messages() == [("prep", run)]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_after_a_sleep_or_a_clock_that_was_set_the_child_is_ended(
     desk: Desk, steady: float, wall: float
 ) -> None:
     desk.now = at("00:30", 25)
-    run = desk.queue()
+    run = desk.add_run()
     desk.tick()
     claim = desk.ledger.claim(run, "worker")
     assert claim
@@ -194,7 +195,7 @@ def told_of_night(desk: Desk) -> dict[str, float]:
 
 def work_for_ten_minutes(desk: Desk) -> Claim:
     desk.now = at("00:29", 25)
-    run = desk.queue()
+    run = desk.add_run()
     desk.tick()
     claim = desk.ledger.claim(run, "worker")
     assert claim
@@ -252,7 +253,7 @@ def test_a_clock_that_is_set_back_leaves_what_was_done_before(desk: Desk) -> Non
 
 
 def test_a_pause_that_ends_in_a_sleep_is_told_until_its_end(desk: Desk) -> None:
-    desk.queue()
+    desk.add_run()
     desk.tick()
     desk.ledger.pause(at("01:30", 25))
     assert desk.tick() == "paused"
@@ -262,7 +263,7 @@ def test_a_pause_that_ends_in_a_sleep_is_told_until_its_end(desk: Desk) -> None:
 
 @pytest.mark.parametrize("reason", ["owner_active", "suspending", "on_battery", "device_busy"])
 def test_a_night_that_was_slept_through_is_told_as_that(desk: Desk, reason: str) -> None:
-    run = desk.queue()
+    run = desk.add_run()
     desk.tick()
     desk.ledger.decide(run, False, reason)
     assert desk.tick(1.0, 9 * 3600.0) == "outside_window"
@@ -273,7 +274,7 @@ def test_a_night_that_was_slept_through_is_told_as_that(desk: Desk, reason: str)
 
 @pytest.mark.parametrize("reason", ["paused", "hours_used", "finish_by"])
 def test_what_holds_whether_or_not_one_sleeps_stays_the_reason(desk: Desk, reason: str) -> None:
-    run = desk.queue()
+    run = desk.add_run()
     desk.tick()
     desk.ledger.decide(run, False, reason)
     desk.tick(1.0, 9 * 3600.0)
@@ -281,7 +282,7 @@ def test_what_holds_whether_or_not_one_sleeps_stays_the_reason(desk: Desk, reaso
 
 
 def test_a_run_that_was_asked_for_now_goes_on_at_once_after_a_sleep(desk: Desk) -> None:
-    desk.queue("now")
+    desk.add_run("now")
     desk.tick()
     assert desk.tick(1.0, 3600.0) == "woke"
     assert desk.tick() == "run_now"
@@ -289,7 +290,7 @@ def test_a_run_that_was_asked_for_now_goes_on_at_once_after_a_sleep(desk: Desk) 
 
 def test_a_sleep_is_not_forgotten_while_the_ledger_is_out_of_reach(desk: Desk) -> None:
     """A network drive comes back some seconds after the computer woke."""
-    run = desk.queue()
+    run = desk.add_run()
     desk.tick()
     assert desk.ledger.claim(run, "worker")
     assert desk.tick() == "in_window"
@@ -311,7 +312,7 @@ def test_a_computer_that_travels_has_its_night_at_once(
     zone = {"now": ZoneInfo("Europe/Berlin")}
     monkeypatch.setattr("nightschool.config.night.zone_of", lambda night: zone["now"])
     desk.now = datetime(2026, 11, 24, 16, tzinfo=UTC).timestamp()
-    desk.queue()
+    desk.add_run()
     assert [desk.tick(), desk.tick()] == ["outside_window"] * 2
     zone["now"] = ZoneInfo("Asia/Tokyo")
     desk.tick(59)
@@ -319,7 +320,7 @@ def test_a_computer_that_travels_has_its_night_at_once(
 
 
 def test_a_clock_that_is_corrected_by_a_little_wakes_nobody(desk: Desk) -> None:
-    desk.queue()
+    desk.add_run()
     desk.tick()
     assert desk.tick(1.0, 9.0) == "in_window"
     assert desk.tick(40.0) == "in_window"
@@ -328,7 +329,7 @@ def test_a_clock_that_is_corrected_by_a_little_wakes_nobody(desk: Desk) -> None:
 def test_settings_that_change_are_in_force_at_the_next_tick(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.queue()
+    desk.add_run()
     desk.tick()
     file = desk.school.settings_file
     file.write_text('[night]\ntimezone = "Europe/Berlin"\nend = "23:15"\n', "utf-8")
@@ -341,7 +342,7 @@ def test_settings_that_change_are_in_force_at_the_next_tick(
 
 
 def test_a_ledger_out_of_reach_costs_a_tick(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    desk.queue()
+    desk.add_run()
     desk.tick()
     desk.signals = signals(on_ac=False)
     ledger = desk.watch._ledger
@@ -355,7 +356,7 @@ def test_a_ledger_out_of_reach_costs_a_tick(desk: Desk, caplog: pytest.LogCaptur
 def test_sensors_that_fail_are_no_reason_to_go_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.queue()
+    desk.add_run()
     desk.tick()
 
     def broken() -> Signals:
@@ -372,7 +373,7 @@ def test_trouble_that_lasts_is_told_once(
     def locked(*_: object) -> None:
         raise OSError("read-only")
 
-    desk.queue()
+    desk.add_run()
     with monkeypatch.context() as broken:
         broken.setattr(Ledger, "next_run", locked)
         for _ in range(3):
@@ -388,7 +389,7 @@ def test_trouble_that_lasts_is_told_once(
 def test_the_decision_is_known_where_the_ledger_cannot_take_it(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.queue()
+    desk.add_run()
 
     def full(*_: object) -> None:
         raise OSError("no space left")
@@ -401,7 +402,7 @@ def test_the_decision_is_known_where_the_ledger_cannot_take_it(
 
 def test_a_scheduler_that_hangs_lets_nothing_run(desk: Desk) -> None:
     assert desk.watch.veto() is None, "a new worker"
-    desk.queue()
+    desk.add_run()
     desk.tick()
     desk.steady += 14
     assert desk.watch.veto() is None
@@ -420,7 +421,7 @@ def test_a_scheduler_that_hangs_lets_nothing_run(desk: Desk) -> None:
 
 
 def test_a_ledger_that_is_held_lets_nothing_run_though_ticks_come(desk: Desk) -> None:
-    desk.queue()
+    desk.add_run()
     desk.tick()
 
     def held() -> Ledger:
@@ -435,7 +436,7 @@ def test_a_ledger_that_is_held_lets_nothing_run_though_ticks_come(desk: Desk) ->
 
 def test_a_calm_hour_is_no_silence(desk: Desk) -> None:
     desk.now = NOON
-    desk.queue("now")
+    desk.add_run("now")
     for _ in range(30):
         desk.tick()
     assert desk.watch.veto() is None

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from nightschool.jobs.requests import quick_settings, request_run
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES
 from nightschool.stats.results import Paired, Report
+from nightschool.tasks.app import enqueue_due, open_queue
 from nightschool.tasks.child_queries import ask_to_classify, ask_to_plan
 from nightschool.tasks.runner import Runner
 from tests.chat_server import chat_server, says
@@ -36,10 +38,14 @@ def queue(school: School, quick_minutes: float = 0.0) -> int:
     return run
 
 
-def work_off(school: School, run: int) -> None:
-    runner = Runner(school, "test")
-    while runner.advance(run):
-        pass
+def work_off(school: School, run: int, stages: int | None = None) -> None:
+    """Perform messages until there are none, or for so many stages or chunks."""
+    with closing(open_queue(school, "sqlite", Runner(school, "test").perform)) as queue:
+        with Ledger(school.ledger_file) as ledger:
+            enqueue_due(queue, ledger, run)
+        while (task := queue.huey.dequeue()) and stages != 0:
+            queue.huey.execute(task)
+            stages = None if stages is None else stages - 1
 
 
 @pytest.fixture(scope="module")
@@ -252,8 +258,7 @@ def test_what_a_run_decided_is_not_decided_again(tmp_path: Path, tiny_base: Path
     """Its worker died after the decision and before the first step."""
     school = new_school(tmp_path / "quick", base=tiny_base.as_posix(), train=FAST)
     run = queue(school, quick_minutes=30)
-    runner = Runner(school, "test")
-    runner.advance(run), runner.advance(run)  # prep, baseline
+    work_off(school, run, 2)  # prep, baseline
     time = {
         "pace": {"pass_s": 0.1, "token_s": 0.0, "share": 0.1},
         "restart_s": 1.0,
@@ -311,7 +316,7 @@ def test_a_run_waits_for_notes_whose_drive_is_gone(
     if mount_point:
         notes.rmdir()
     drive.rename(notes)
-    Runner(school, "test").advance(run)
+    work_off(school, run, 1)
     with Ledger(school.ledger_file) as ledger:
         assert ledger.stage(run, "prep").state == "done"
 

@@ -13,6 +13,7 @@ from nightschool.config.errors import LedgerError
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
+from nightschool.ledger.records import StageName
 from nightschool.tasks import attempt, persistent_writes, runner
 from nightschool.tasks.attempt import StopRequest
 
@@ -42,13 +43,13 @@ def test_a_cancelled_run_is_told_as_cancelled_and_one_that_was_retried_goes_on(
         run = ledger.add_run({}, "compare", "now").id
         ledger.decide(run, True, "run_now")
         asked = lambda: veto[0] if veto else None  # noqa: E731
-        assert not runner.Runner(school, "test", asked).advance(run)
+        assert not runner.Runner(school, "test", asked).perform(run, StageName.PREP)
         [last] = ledger.attempts_of(run)
         ended = (ledger.run(run).state, last.outcome, last.reason)
     assert ended == (
         ("queued", "stopped", "cancelled, and queued again")
         if retried
-        else ("cancelled", "cancelled", "by its owner")
+        else ("cancelled", "cancelled", "by you")
     )
 
 
@@ -62,7 +63,7 @@ def test_a_child_that_cannot_be_started_for_want_of_room_is_tried_again(
     with Ledger(School(tmp_path).ledger_file) as ledger:
         run = ledger.add_run({}, "compare", "now").id
         ledger.decide(run, True, "run_now")
-        assert not runner.Runner(School(tmp_path), "test").advance(run)
+        assert not runner.Runner(School(tmp_path), "test").perform(run, StageName.PREP)
         [last] = ledger.attempts_of(run)
         assert (last.outcome, ledger.run(run).state) == ("disk_full", "queued")
 
@@ -92,7 +93,7 @@ def test_a_child_that_is_being_stopped_is_told_of_a_sleep_that_comes(
     with Ledger(school.ledger_file) as ledger:
         run = ledger.add_run({}, "compare", "tonight").id
         ledger.decide(run, True, "in_window")
-        work.advance(run)
+        work.perform(run, StageName.PREP)
         [last] = ledger.attempts_of(run)
     assert told == [None, 7.0]
     assert last.outcome == "on_battery"

@@ -85,16 +85,16 @@ def measure(arm: str, school: School) -> dict[str, Any]:
         fingerprint(school.root / "notes", school.labels_file)
         seconds = time.perf_counter() - began
         return {"seconds": seconds, "peak_mb": peak_mb(resource.RUSAGE_SELF)}
-    from nightschool.jobs.note_check import read_seen
-    from nightschool.jobs.retraining import look
+    from nightschool.jobs.note_check import read_note_check
+    from nightschool.jobs.retraining import check_notes
 
     if arm == "changed":
         (note,) = sorted((school.root / "notes/none/0000").iterdir())[:1]
         note.write_text(f"{time.time()} another text", encoding="utf-8")
     began = time.perf_counter()
-    look(school, time.time())
+    check_notes(school, time.time())
     seconds = time.perf_counter() - began
-    seen = read_seen(school.seen_file)
+    seen = read_note_check(school.seen_file)
     assert seen.news and not seen.problem, seen.problem
     found = {"new": seen.news.new, "labelled": seen.news.now}
     worker = peak_mb(resource.RUSAGE_SELF)

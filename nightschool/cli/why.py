@@ -17,7 +17,7 @@ from nightschool.config.night_settings import NightSettings
 from nightschool.config.settings_file import load
 from nightschool.jobs import forecast
 from nightschool.jobs.forecast import NightForecast
-from nightschool.jobs.note_check import problem_of, read_seen
+from nightschool.jobs.note_check import problem_line, read_note_check
 from nightschool.jobs.reasons import MEANINGS, remedy
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.outcomes import Reason
@@ -42,7 +42,7 @@ def why_command(json_: bool) -> None:
         return
     for line in _lines(outlook, night):
         click.echo(line)
-    if problem := problem_of(read_seen(school.seen_file)):
+    if problem := problem_line(read_note_check(school.seen_file)):
         click.echo(problem)
     click.echo()
     _show_signals(signals)

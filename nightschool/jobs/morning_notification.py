@@ -1,4 +1,4 @@
-"""The morning: its owner is told once what the night did, or why nothing, when it is over and not at three."""
+"""The morning's notification: what the night did, or why it did nothing; once, when the night ends."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.reports.night_summary import night_between
 from nightschool.reports.text.night_text import Night, notification
 
-# The last child writes its checkpoint first.
+# Time for the last child to write its checkpoint.
 _SETTLED_S = 60.0
-# Later that is no news: the computer was off since.
+# A notification that would come later, because the computer was off, is not sent.
 _STALE_S = 12 * 3600.0
 
 Notify = Callable[[str, str], str | None]
-"""Shows a title and a text; returns why not, or None."""
+"""Shows a title and a text; returns None, or why it could not."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,47 +46,48 @@ class MorningNotification:
             return
         opened, closed = over[-1].opens, over[-1].closes
         summary = None
-        if now <= closed + _STALE_S and _read(self._school.told_file) != closed:
+        if now <= closed + _STALE_S and _read_notified(self._school.told_file) != closed:
             with Ledger(self._school.ledger_file) as ledger:
                 summary = night_between(ledger, opened, closed)
             if _is_news(summary):
                 # Recorded before it is sent: no notification is better than two.
-                _write(self._school.told_file, closed)
+                _write_notified(self._school.told_file, closed)
         self._handled = closed
         if summary and _is_news(summary) and (problem := self._notify(*notification(summary))):
             _log.info("no notification: %s", problem)
 
 
 def _is_news(night: Night) -> bool:
-    return night.worked_s > 0 or any(one.reason != "paused" for one in night.aside)
+    return night.worked_s > 0 or any(aside.reason != "paused" for aside in night.aside)
 
 
 def newest_nights(ledger: Ledger, night: NightSettings, now: float) -> list[tuple[str, Night]]:
-    """What to call the last night and the one under way, and what they did, in order.
+    """The last night and the current one, each with its name, oldest first.
 
-    Only those in which a run was worked on or held up; once another is under way, the last is told while
-    it is news.
+    Leaves out nights without a run, and the last night if another is under way and the last one ended
+    more than 12 hours ago.
     """
-    found, begun = [], nights(night, now)
-    under_way = [one for one in begun if now < one.closes]
-    over = [one for one in begun if now >= one.closes]
-    if under_way:
-        over = [one for one in over if now <= one.closes + _STALE_S]
-    for name, ones in (("last night", over[-1:]), ("tonight so far", under_way)):
-        for one in ones:
-            told = night_between(ledger, one.opens, min(now, one.closes))
-            if told.runs or told.aside:
-                found.append((name, told))
-    return found
+    begun = nights(night, now)
+    current = [window for window in begun if now < window.closes]
+    ended = [window for window in begun if now >= window.closes]
+    if current:
+        ended = [window for window in ended if now <= window.closes + _STALE_S]
+    named = [("last night", window) for window in ended[-1:]]
+    named += [("tonight so far", window) for window in current]
+    summaries = [
+        (name, night_between(ledger, window.opens, min(now, window.closes)))
+        for name, window in named
+    ]
+    return [(name, summary) for name, summary in summaries if summary.runs or summary.aside]
 
 
-def _read(file: Path) -> float:
-    """When the night ended that was told of last; 0 where none was."""
+def _read_notified(file: Path) -> float:
+    """The end of the night that was notified last; 0 if there is none."""
     try:
         return float(json.loads(file.read_text("utf-8"))["until"])
     except (OSError, ValueError, TypeError, KeyError):
         return 0.0
 
 
-def _write(file: Path, until: float) -> None:
+def _write_notified(file: Path, until: float) -> None:
     write(file, json.dumps({"until": until}), durable=False)

@@ -1,4 +1,4 @@
-"""What the last look at the notes found: kept beside the ledger, told by `status`, may be deleted."""
+"""The result of the newest retraining check: stored in `seen.json`, which may be deleted."""
 
 from __future__ import annotations
 
@@ -15,89 +15,92 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.notes.new_notes import News
 from nightschool.reports.text.wording import new_notes
 
-# A hint for fewer notes would be a nuisance.
-_WORTH_A_HINT = 10
+_MIN_HINTED = 10
+"""Fewer new notes than this are not worth a hint."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A run was asked for: `new` and `grown` as they were, since run `since`; `newest` run before it.
-
-    It counts only once there is a run above `newest`: before that, the worker died in between.
-    """
+class RequestedRun:
+    """A run that a check requested, and the changes that were its reason."""
 
     newest: int
+    """The newest run before it. Unless a newer one exists, the worker died before it queued the run."""
     since: int
+    """The run whose notes the check compared with."""
     new: int
     grown: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """The last look: when, what was found, and what stood in its way ("": nothing)."""
+class NoteCheck:
+    """When the notes were checked, what is new, and what went wrong ("": nothing)."""
 
     at: float = 0.0
     fingerprint: str = ""
     news: News | None = None
-    asked: Asked | None = None
+    requested: RequestedRun | None = None
     problem: str = ""
 
 
-def read_seen(file: Path) -> Seen:
-    """What was kept; nothing where there is no such file, or none that this version can read."""
+def read_note_check(file: Path) -> NoteCheck:
+    """The newest check; an empty one if the file is absent or this version cannot read it."""
     try:
-        kept = json.loads(file.read_text("utf-8"))
-        news, asked = kept.pop("news"), kept.pop("asked")
-        return Seen(
-            **kept,
+        stored = json.loads(file.read_text("utf-8"))
+        news, requested = stored.pop("news"), stored.pop("asked")
+        return NoteCheck(
+            **stored,
             news=News(**news | {"grown": tuple(news["grown"])}) if news else None,
-            asked=Asked(**asked | {"grown": tuple(asked["grown"])}) if asked else None,
+            requested=RequestedRun(**requested | {"grown": tuple(requested["grown"])})
+            if requested
+            else None,
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return Seen()
+        return NoteCheck()
 
 
-def still_news(school: School, ledger: Ledger) -> Seen:
-    """What was kept, without news that a later run has read or an open one is about to read."""
-    seen = read_seen(school.seen_file)
-    if ledger.next_run() or (seen.news and seen.news.run != ledger.newest_reader()):
-        return replace(seen, news=None)
-    return seen
+def write_note_check(file: Path, check: NoteCheck) -> None:
+    """Replace the stored check. Raises OSError."""
+    stored = asdict(check)
+    stored["asked"] = stored.pop("requested")  # the key of version 0.1.0
+    write(file, json.dumps(stored, ensure_ascii=False), durable=False)
 
 
-def write_seen(file: Path, seen: Seen) -> None:
-    """Keep it: whole, or as it was."""
-    write(file, json.dumps(asdict(seen), ensure_ascii=False), durable=False)
+def current_note_check(school: School, ledger: Ledger) -> NoteCheck:
+    """The newest check, without news that a later run has read or an open run is about to read."""
+    check = read_note_check(school.seen_file)
+    if ledger.next_run() or (check.news and check.news.run != ledger.newest_reader()):
+        return replace(check, news=None)
+    return check
 
 
-def problem_of(seen: Seen) -> str:
-    """A line on what stood in the way of the last look at the notes, and when; "" where nothing did."""
-    looked = datetime.fromtimestamp(seen.at)
-    return f"looking at the notes ({looked:%a %d %b %H:%M}): {seen.problem}" if seen.problem else ""
+def problem_line(check: NoteCheck) -> str:
+    """The check's problem with its time; "" if there is none."""
+    at = datetime.fromtimestamp(check.at)
+    return f"retraining check of {at:%a %d %b %H:%M}: {check.problem}" if check.problem else ""
 
 
-def hint(seen: Seen, retrain: RetrainSettings) -> str:
-    """A line for the owner about their notes and the next run; "" where there is nothing to say."""
-    if seen.problem:
-        return problem_of(seen)
-    news = seen.news
+def hint(check: NoteCheck, retrain: RetrainSettings) -> str:
+    """A line about the new notes and the next run; "" if there is nothing to report."""
+    if check.problem:
+        return problem_line(check)
+    news = check.news
     if news is None or not news.new:
         return ""
     if retrain.on:
-        after = [f"{retrain.min_new} (retrain.min_new)"] if retrain.min_new else []
-        after += [f"{retrain.every} (retrain.every)"] if retrain.every else []
-        return f"{new_notes(news)}; a run is queued by itself: {' or '.join(after)}"
-    if news.new < _WORTH_A_HINT and not news.grown:
+        triggers = [f"at {retrain.min_new} (retrain.min_new)"] if retrain.min_new else []
+        triggers += [f"{retrain.every} (retrain.every)"] if retrain.every else []
+        return f"{new_notes(news)}; a run is queued automatically {' or '.join(triggers)}"
+    if news.new < _MIN_HINTED and not news.grown:
         return ""
     return f"{new_notes(news)}: `nightschool run --tonight`, or set retrain.min_new"
 
 
-def as_dict(seen: Seen, retrain: RetrainSettings) -> dict[str, Any]:
-    """For `status --json`; `looked` is ISO 8601 with an offset."""
-    looked = datetime.fromtimestamp(seen.at).astimezone()
+def note_check_json(check: NoteCheck, retrain: RetrainSettings) -> dict[str, Any]:
+    """The check for `status --json`; `looked` is its time in ISO 8601, with an offset."""
+    at = datetime.fromtimestamp(check.at).astimezone()
     return {
         "on": retrain.on,
-        "looked": looked.isoformat(timespec="seconds") if seen.at else None,
-        "news": asdict(seen.news) if seen.news else None,
-        "problem": seen.problem,
+        "looked": at.isoformat(timespec="seconds") if check.at else None,
+        "news": asdict(check.news) if check.news else None,
+        "problem": check.problem,
     }

@@ -1,7 +1,6 @@
-"""Retraining as notes accumulate: looked for each evening, decided here, queued for the night.
+"""Retraining as notes accumulate: a check near the night that may queue a run.
 
-The policy decides when a run may work; this decides that there is one. Whether its model replaces
-the one in use is for the comparison to say.
+The policy decides when the run may work, and its comparison whether its model replaces the champion.
 """
 
 from __future__ import annotations
@@ -15,17 +14,22 @@ from nightschool.config.night import is_near
 from nightschool.config.paths import School
 from nightschool.config.settings import NightSettings, RetrainSettings, Settings
 from nightschool.config.settings_file import load
-from nightschool.jobs.note_check import Asked, Seen, read_seen, write_seen
+from nightschool.jobs.note_check import (
+    NoteCheck,
+    RequestedRun,
+    read_note_check,
+    write_note_check,
+)
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Run
 from nightschool.notes.new_notes import News
 from nightschool.reports.text.wording import new_notes
 from nightschool.tasks.child_queries import ask_for_note_changes
 
-# So long before the window opens: to read many notes on a cold disk takes a minute.
 AHEAD_S = 30 * 60.0
+"""How long before the window opens the checks begin."""
 EVERY_S = 60 * 60.0
-# 100,000 notes take 30 s from a cold disk; a network drive that hangs takes for ever.
+# 100,000 notes take 30 s from a cold disk; a network drive that hangs takes forever.
 LIMIT_S = 10 * 60.0
 
 _log = logging.getLogger(__name__)
@@ -53,93 +57,100 @@ class RetrainingCheck:
         if (self.thread and self.thread.is_alive()) or not is_near(night, now, AHEAD_S):
             return
         # A daemon thread: a network drive that hangs must not keep the worker from exiting.
-        self.thread = threading.Thread(target=_look, args=(self._school, now), daemon=True)
+        self.thread = threading.Thread(
+            target=_check_in_thread, args=(self._school, now), daemon=True
+        )
         self._last = now
         self.thread.start()
 
 
-def _look(school: School, now: float) -> None:
+def _check_in_thread(school: School, now: float) -> None:
     try:
-        run = look(school, now)
-    except (LedgerError, OSError) as error:  # held by another program, or read-only
-        _log.warning("the notes could not be looked at: %s", error)
+        run = check_notes(school, now)
+    except (LedgerError, OSError) as error:  # the ledger is busy, or the school is read-only
+        _log.warning("the retraining check failed: %s", error)
         return
     if run:
         _log.warning("run %d is %s", run.id, run.reason)
 
 
-def look(school: School, now: float, limit_s: float = LIMIT_S) -> Run | None:
-    """Look at the notes now, keep what was found, and return the run that was queued, if one was.
+def check_notes(school: School, now: float, limit_s: float = LIMIT_S) -> Run | None:
+    """Check the notes, store the result, and return the run that was queued, if any.
 
-    Raises LedgerError, or OSError where nothing can be written.
+    Raises LedgerError, or OSError if the result cannot be stored.
     """
-    kept = read_seen(school.seen_file)
+    stored = read_note_check(school.seen_file)
     with Ledger(school.ledger_file) as ledger:
         since, newest = ledger.newest_reader(), ledger.newest_run()
         if since is None or newest is None:
-            return None  # the first run is its owner's to ask for
+            return None  # only the owner requests the first run
         try:
             settings = load(school.settings_file)
-            seen = _found(school, settings, kept, since, now, limit_s)
+            check = _compare(school, settings, stored, since, now, limit_s)
         except (ChildError, ConfigError) as error:
-            write_seen(school.seen_file, replace(kept, at=now, problem=str(error)))
+            write_note_check(school.seen_file, replace(stored, at=now, problem=str(error)))
             return None
-        why = "" if ledger.next_run() else _why(seen, settings.retrain, newest, now)
-        if why and seen.news:
-            seen = replace(seen, asked=Asked(newest.id, since, seen.news.new, seen.news.grown))
-        # Kept first: if the worker dies now, `Asked.newest` tells that no run came of it.
-        write_seen(school.seen_file, seen)
-        return ledger.queue_retraining(settings.model_dump(), why) if why else None
+        reason = "" if ledger.next_run() else _reason(check, settings.retrain, newest, now)
+        if reason and check.news:
+            requested = RequestedRun(newest.id, since, check.news.new, check.news.grown)
+            check = replace(check, requested=requested)
+        # Stored first: if the worker dies here, `requested.newest` shows that no run was queued.
+        write_note_check(school.seen_file, check)
+        return ledger.queue_retraining(settings.model_dump(), reason) if reason else None
 
 
-def _found(
-    school: School, settings: Settings, kept: Seen, since: int, now: float, limit_s: float
-) -> Seen:
-    known = kept.news is not None and kept.news.run == since
-    last = kept.fingerprint if known else ""
+def _compare(
+    school: School, settings: Settings, stored: NoteCheck, since: int, now: float, limit_s: float
+) -> NoteCheck:
+    comparable = stored.news is not None and stored.news.run == since
+    last = stored.fingerprint if comparable else ""
     changes = ask_for_note_changes(school, settings, since, last, limit_s)
     if changes.problem:
-        return replace(kept, at=now, problem=changes.problem)
-    news = changes.news or kept.news
+        return replace(stored, at=now, problem=changes.problem)
+    news = changes.news or stored.news
     assert news
-    return Seen(now, changes.fingerprint, news, kept.asked, _missing(news))
+    problem = _missing_notes_problem(news)
+    return NoteCheck(now, changes.fingerprint, news, stored.requested, problem)
 
 
-def _missing(news: News) -> str:
-    """Why these notes are no reason to train, though some are new."""
+def _missing_notes_problem(news: News) -> str:
+    """Why new notes are no reason to train: more than half of the old ones are gone."""
     if 2 * news.now >= news.before:
         return ""
     return (
-        f"only {news.now} labelled notes are there, where run {news.run} read {news.before}: is a drive "
-        "missing? If not, `nightschool run --tonight`"
+        f"only {news.now} of the {news.before} labelled notes that run {news.run} read are left: "
+        "reconnect their drive, or `nightschool run --tonight` if that is intended"
     )
 
 
-def _why(seen: Seen, retrain: RetrainSettings, newest: Run, now: float) -> str:
-    if seen.problem or seen.news is None:
+def _reason(check: NoteCheck, retrain: RetrainSettings, newest: Run, now: float) -> str:
+    if check.problem or check.news is None:
         return ""
-    asked = seen.asked
-    if asked and (asked.since != seen.news.run or newest.id <= asked.newest):
-        asked = None  # another run has read the notes since, or none came of it
-    return why_retrain(seen.news, retrain, now - newest.created, asked)
+    requested = check.requested
+    if requested and (requested.since != check.news.run or newest.id <= requested.newest):
+        requested = None  # another run has read the notes since, or the run was never queued
+    return retrain_reason(check.news, retrain, now - newest.created, requested)
 
 
-def why_retrain(
-    news: News, retrain: RetrainSettings, since_last_s: float, asked: Asked | None = None
+def retrain_reason(
+    news: News,
+    retrain: RetrainSettings,
+    since_last_s: float,
+    requested: RequestedRun | None = None,
 ) -> str:
-    """Why a run is to be queued, in words; "" where none is.
+    """Why a run should be queued, in words; "" if none should.
 
-    `since_last_s` is the time since the newest run was queued. Notes that a run was `asked` for count
-    as known, though it failed or was cancelled before it read them: more have to come.
+    `since_last_s` is the time since the newest run was queued. Notes for which a run was `requested`
+    do not count again, even if that run failed or was cancelled before it read them.
     """
-    more = news.new - (asked.new if asked else 0)
-    grown = set(news.grown) - set(asked.grown if asked else ())
+    more = news.new - (requested.new if requested else 0)
+    grown = set(news.grown) - set(requested.grown if requested else ())
     if not retrain.on or more <= 0:
         return ""
-    # Far in the future, it was queued by a clock that has been put back since.
-    late = bool(retrain.every) and abs(since_last_s) >= retrain.every_s
+    # abs: the clock may have been set back since the newest run was queued.
+    is_due = bool(retrain.every) and abs(since_last_s) >= retrain.every_s
     if (retrain.min_new and more >= retrain.min_new) or grown:
         return new_notes(news)
-    if late:
+    if is_due:
         return f"{new_notes(news)}, {retrain.every} (retrain.every)"
     return ""

@@ -13,7 +13,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs.forecast import NightForecast, forecast_night
 from nightschool.jobs.morning_notification import newest_nights
-from nightschool.jobs.note_check import as_dict, hint, still_news
+from nightschool.jobs.note_check import current_note_check, hint, note_check_json
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import Control, PastDecision, Run, RunState, Stage, StageState
@@ -141,7 +141,7 @@ def _news(
     school: School, settings: Settings, ledger: Ledger, now: float
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     nights = newest_nights(ledger, settings.night, now)
-    seen = still_news(school, ledger)
+    seen = current_note_check(school, ledger)
     lines = [f"{name}: {night_text.summary(night)}" for name, night in nights]
     # A run of both nights gets one line, with its present state.
     runs = {run.run: run for _, night in nights for run in night.runs}
@@ -150,5 +150,5 @@ def _news(
         lines.append(new_notes)
     return tuple(lines), {
         "night": night_text.as_dict(nights[-1][1]) if nights else None,
-        "notes": as_dict(seen, settings.retrain),
+        "notes": note_check_json(seen, settings.retrain),
     }

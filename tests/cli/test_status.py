@@ -13,8 +13,8 @@ import pytest
 
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
-from nightschool.jobs.note_check import Seen, write_seen
-from nightschool.jobs.retraining import look
+from nightschool.jobs.note_check import NoteCheck, write_note_check
+from nightschool.jobs.retraining import check_notes
 from nightschool.ledger.ledger import Ledger
 from tests.cli.conftest import invoke, nightschool
 from tests.conftest import MakeSchool
@@ -110,7 +110,7 @@ def test_new_notes_are_reported_until_a_run_has_read_them(make_school: MakeSchoo
         text = " ".join(f"{1000 * number + word:x}!" for word in range(9))
         (school.root / f"notes/none/new-{number}.md").write_text(text, encoding="utf-8")
     assert "new labelled notes" not in status(school)
-    look(school, time.time())
+    check_notes(school, time.time())
     line = (
         '12 new labelled notes since run 1, and enough now of "none": `nightschool run --tonight`, or set '
         "retrain.min_new"
@@ -126,8 +126,8 @@ def test_a_failed_retraining_check_is_reported(make_school: MakeSchool) -> None:
     school = make_school()
     prepare(school)
     looked = time.mktime((2026, 11, 24, 22, 30, 0, 0, 0, -1))
-    write_seen(school.seen_file, Seen(looked, problem="there are no notes at /gone"))
-    line = "looking at the notes (Tue 24 Nov 22:30): there are no notes at /gone"
+    write_note_check(school.seen_file, NoteCheck(looked, problem="there are no notes at /gone"))
+    line = "retraining check of Tue 24 Nov 22:30: there are no notes at /gone"
     assert status(school).splitlines()[-1] == line
     assert json.loads(status(school, "--json"))["notes"]["problem"] == "there are no notes at /gone"
 

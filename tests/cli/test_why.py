@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nightschool.jobs import forecast
-from nightschool.jobs.note_check import Seen, write_seen
+from nightschool.jobs.note_check import NoteCheck, write_note_check
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.signals.snapshot import leave
 from nightschool.ledger.ledger import Ledger
@@ -160,6 +160,6 @@ def test_a_failed_retraining_check_is_reported(
     school = make_school()
     invoke(school, "run")
     seen_at = time.mktime((2026, 11, 24, 22, 30, 0, 0, 0, -1))
-    write_seen(school.seen_file, Seen(seen_at, problem="there are no notes at /gone"))
-    line = "looking at the notes (Tue 24 Nov 22:30): there are no notes at /gone"
+    write_note_check(school.seen_file, NoteCheck(seen_at, problem="there are no notes at /gone"))
+    line = "retraining check of Tue 24 Nov 22:30: there are no notes at /gone"
     assert line in invoke(school, "why").output

@@ -174,7 +174,7 @@ def test_where_nothing_can_be_kept_it_is_told_later_and_once(
 
     work(school, at("23:30", 24), at("01:00"))
     with monkeypatch.context() as patched:
-        patched.setattr(morning_notification, "_write", full)
+        patched.setattr(morning_notification, "_write_notified", full)
         with pytest.raises(OSError, match="No space left"):
             ticks(school, at("07:05"), at("07:06"))
     assert len(ticks(school, at("07:20"), at("09:00"))) == 1

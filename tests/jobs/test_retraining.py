@@ -1,4 +1,4 @@
-"""When a run is queued by itself, and that it is queued once: with a real ledger and a real child."""
+"""Runs that a retraining check queues, and queues only once: with a real ledger and a real child."""
 
 from __future__ import annotations
 
@@ -13,9 +13,16 @@ import pytest
 from nightschool.config.paths import School
 from nightschool.config.settings import RetrainSettings
 from nightschool.config.settings_file import load
-from nightschool.jobs import retraining as retrain_module
-from nightschool.jobs.note_check import Asked, hint, read_seen, still_news, write_seen
-from nightschool.jobs.retraining import EVERY_S, RetrainingCheck, look, why_retrain
+from nightschool.jobs import retraining
+from nightschool.jobs.note_check import (
+    NoteCheck,
+    RequestedRun,
+    current_note_check,
+    hint,
+    read_note_check,
+    write_note_check,
+)
+from nightschool.jobs.retraining import EVERY_S, RetrainingCheck, check_notes, retrain_reason
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Run
 from nightschool.notes.new_notes import News
@@ -33,7 +40,7 @@ def news(new: int, *grown: str) -> News:
 
 
 @pytest.mark.parametrize(
-    ("found", "settings", "days", "asked", "why"),
+    ("changes", "settings", "days", "requested", "reason"),
     [
         (news(500, "lesson"), OFF, 900, None, ""),
         (news(19), FROM_20, 900, None, ""),
@@ -44,30 +51,34 @@ def news(new: int, *grown: str) -> News:
         (news(1), WEEKLY, 7, None, "1 new labelled note since run 4, weekly (retrain.every)"),
         (news(0), WEEKLY, 70, None, ""),
         (news(0), FROM_20, 70, None, ""),
-        # A clock that stood in another year when the last run was queued.
+        # The clock showed another year when the last run was queued.
         (news(1), WEEKLY, -365, None, "1 new labelled note since run 4, weekly (retrain.every)"),
         (news(1), WEEKLY, -0.1, None, ""),
-        # A run was asked for for these notes, and did not get as far as reading them.
-        (news(25, "a"), FROM_20, 9, Asked(4, 4, 25, ("a",)), ""),
-        (news(44, "a"), FROM_20, 9, Asked(4, 4, 25, ("a",)), ""),
-        (news(45, "a"), FROM_20, 9, Asked(4, 4, 25, ("a",)),
+        # A run was requested for these notes, and ended before it read them.
+        (news(25, "a"), FROM_20, 9, RequestedRun(4, 4, 25, ("a",)), ""),
+        (news(44, "a"), FROM_20, 9, RequestedRun(4, 4, 25, ("a",)), ""),
+        (news(45, "a"), FROM_20, 9, RequestedRun(4, 4, 25, ("a",)),
          '45 new labelled notes since run 4, and enough now of "a"'),
-        (news(26, "a", "b"), FROM_20, 9, Asked(4, 4, 25, ("a",)),
+        (news(26, "a", "b"), FROM_20, 9, RequestedRun(4, 4, 25, ("a",)),
          '26 new labelled notes since run 4, and enough now of "a", "b"'),
-        (news(25), WEEKLY, 9, Asked(4, 4, 25, ()), ""),
-        (news(26), WEEKLY, 9, Asked(4, 4, 25, ()),
+        (news(25), WEEKLY, 9, RequestedRun(4, 4, 25, ()), ""),
+        (news(26), WEEKLY, 9, RequestedRun(4, 4, 25, ()),
          "26 new labelled notes since run 4, weekly (retrain.every)"),
     ],
 )  # fmt: skip
-def test_when_a_run_is_queued_by_itself(
-    found: News, settings: RetrainSettings, days: float, asked: Asked | None, why: str
+def test_retrain_reason(
+    changes: News,
+    settings: RetrainSettings,
+    days: float,
+    requested: RequestedRun | None,
+    reason: str,
 ) -> None:
-    assert why_retrain(found, settings, days * DAY, asked) == why
+    assert retrain_reason(changes, settings, days * DAY, requested) == reason
 
 
 @pytest.fixture
 def school(make_school: MakeSchool) -> School:
-    """Run 1 is done, and learnt from 36 notes; four more queue another."""
+    """Run 1 is done and read 36 notes; four more queue another run."""
     school = make_school(retrain={"min_new": 4})
     assert prepare(school) == 1
     return school
@@ -82,7 +93,7 @@ def write_more(school: School, first: int, count: int = 4) -> None:
 
 
 def end(school: School, run: int, *, prep: bool) -> None:
-    """A run fails: before its notes are frozen, or after."""
+    """Let a run fail, before its notes are frozen or after."""
     with Ledger(school.ledger_file) as ledger:
         if prep:
             prepare(school, run, done=False)
@@ -96,55 +107,55 @@ def runs(school: School) -> list[Run]:
         return ledger.runs()
 
 
-def said(school: School) -> str:
+def hint_of(school: School) -> str:
     with Ledger(school.ledger_file) as ledger:
-        return hint(still_news(school, ledger), load(school.settings_file).retrain)
+        return hint(current_note_check(school, ledger), load(school.settings_file).retrain)
 
 
-def test_a_run_is_queued_once_with_its_reason_and_not_while_it_is_open(school: School) -> None:
-    assert look(school, time.time()) is None
+def test_run_is_queued_once_with_its_reason_and_not_while_another_is_open(school: School) -> None:
+    assert check_notes(school, time.time()) is None
     write_more(school, 0, 3)
-    assert look(school, time.time()) is None
-    assert said(school) == (
-        "3 new labelled notes since run 1; a run is queued by itself: 4 (retrain.min_new)"
+    assert check_notes(school, time.time()) is None
+    assert hint_of(school) == (
+        "3 new labelled notes since run 1; a run is queued automatically at 4 (retrain.min_new)"
     )
     write_more(school, 3, 1)
-    queued = look(school, time.time())
+    queued = check_notes(school, time.time())
     assert queued and (queued.id, queued.timing, queued.goal) == (2, "tonight", "compare")
     assert queued.reason == "queued automatically: 4 new labelled notes since run 1"
     with Ledger(school.ledger_file) as ledger:
         assert queued.reason in [event.message for event in ledger.events(2)]
     write_more(school, 4, 8)
-    assert look(school, time.time()) is None
-    assert len(runs(school)) == 2 and said(school) == ""
+    assert check_notes(school, time.time()) is None
+    assert len(runs(school)) == 2 and hint_of(school) == ""
     prepare(school, 2)
-    assert look(school, time.time()) is None
+    assert check_notes(school, time.time()) is None
 
 
 @pytest.mark.parametrize("prep", [False, True])
-def test_after_a_run_that_failed_more_notes_have_to_come(school: School, prep: bool) -> None:
+def test_failed_run_is_not_queued_again_for_the_same_notes(school: School, prep: bool) -> None:
     write_more(school, 0)
-    assert look(school, time.time())
+    assert check_notes(school, time.time())
     end(school, 2, prep=prep)
-    assert look(school, time.time()) is None
+    assert check_notes(school, time.time()) is None
     write_more(school, 4, 3)
-    assert look(school, time.time()) is None
+    assert check_notes(school, time.time()) is None
     write_more(school, 7, 1)
-    queued = look(school, time.time())
+    queued = check_notes(school, time.time())
     assert queued and queued.id == 3
     assert queued.reason.endswith("4 new labelled notes since run 2" if prep else "since run 1")
 
 
-def test_a_run_that_was_cancelled_before_it_began_is_not_queued_again(school: School) -> None:
+def test_cancelled_run_is_not_queued_again(school: School) -> None:
     write_more(school, 0)
-    assert look(school, time.time())
+    assert check_notes(school, time.time())
     with Ledger(school.ledger_file) as ledger:
         ledger.cancel(2)
-    assert look(school, time.time()) is None
+    assert check_notes(school, time.time()) is None
     assert len(runs(school)) == 2
 
 
-def test_a_worker_that_dies_before_it_queues_does_so_after_its_restart(
+def test_run_is_queued_after_a_worker_died_before_queueing_it(
     school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(self: Ledger, settings: object, why: str) -> None:
@@ -154,46 +165,46 @@ def test_a_worker_that_dies_before_it_queues_does_so_after_its_restart(
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "queue_retraining", die)
         with pytest.raises(KeyboardInterrupt):
-            look(school, time.time())
-    assert read_seen(school.seen_file).asked and len(runs(school)) == 1
-    assert look(school, time.time())
+            check_notes(school, time.time())
+    assert read_note_check(school.seen_file).requested and len(runs(school)) == 1
+    assert check_notes(school, time.time())
 
 
 def test_unchanged_notes_are_not_read_again(
     school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_more(school, 0, 2)
-    look(school, 1_800_000_000.0)
-    before = read_seen(school.seen_file)
+    check_notes(school, 1_800_000_000.0)
+    before = read_note_check(school.seen_file)
     shutil.rmtree(school.datasets)  # a reading would need it
-    look(school, 1_800_003_600.0)
-    assert read_seen(school.seen_file) == replace(before, at=1_800_003_600.0)
+    check_notes(school, 1_800_003_600.0)
+    assert read_note_check(school.seen_file) == replace(before, at=1_800_003_600.0)
     write_more(school, 2, 1)
-    look(school, 1_800_007_200.0)
-    assert "what run 1 read is not known any more" in said(school)
+    check_notes(school, 1_800_007_200.0)
+    assert "what run 1 read is not known any more" in hint_of(school)
 
 
-def test_notes_that_vanish_are_a_problem_and_no_reason(school: School) -> None:
+def test_vanished_notes_are_a_problem_and_no_reason(school: School) -> None:
     write_more(school, 0, 2)
-    look(school, 1.0)
+    check_notes(school, 1.0)
     notes = school.root / "notes"
     notes.rename(school.root / "away")
-    assert look(school, 2.0) is None
-    looked = time.strftime("%a %d %b %H:%M", time.localtime(2.0))
-    assert f"looking at the notes ({looked}): there are no notes at" in said(school)
-    assert read_seen(school.seen_file).news == News(1, 36, 38, 2, ())
+    assert check_notes(school, 2.0) is None
+    time_text = time.strftime("%a %d %b %H:%M", time.localtime(2.0))
+    assert f"retraining check of {time_text}: there are no notes at" in hint_of(school)
+    assert read_note_check(school.seen_file).news == News(1, 36, 38, 2, ())
     notes.mkdir()  # as where a drive is mounted
-    assert look(school, 3.0) is None
-    assert "only 0 labelled notes are there, where run 1 read 36: is a drive missing?" in said(
-        school
+    assert check_notes(school, 3.0) is None
+    assert "only 0 of the 36 labelled notes that run 1 read are left: reconnect their drive" in (
+        hint_of(school)
     )
     notes.rmdir()
     (school.root / "away").rename(notes)
     write_more(school, 2, 2)
-    assert look(school, 4.0)
+    assert check_notes(school, 4.0)
 
 
-def test_answers_of_the_owner_count(school: School) -> None:
+def test_labels_of_the_owner_count_as_new(school: School) -> None:
     from nightschool.notes.decoding import content_id
     from nightschool.notes.labels import Label, write_labels
     from nightschool.notes.readers import read_notes
@@ -201,69 +212,83 @@ def test_answers_of_the_owner_count(school: School) -> None:
     notes = read_notes(school.root / "notes").notes
     none = [note for note in notes if note.kind == "none"][:4]
     write_labels(school.labels_file, [Label(content_id(note.text), "lesson") for note in none])
-    queued = look(school, time.time())
+    queued = check_notes(school, time.time())
     assert queued and "4 new labelled notes since run 1" in queued.reason
 
 
-def test_without_a_run_nothing_is_queued(make_school: MakeSchool) -> None:
+def test_first_run_is_never_queued_automatically(make_school: MakeSchool) -> None:
     school = make_school(retrain={"min_new": 1})
-    assert look(school, time.time()) is None
-    assert (runs(school), said(school)) == ([], "")
+    assert check_notes(school, time.time()) is None
+    assert (runs(school), hint_of(school)) == ([], "")
 
 
-def test_off_by_default_with_a_hint_from_ten_notes_on(make_school: MakeSchool) -> None:
+def test_retraining_is_off_by_default_with_a_hint_from_ten_notes(make_school: MakeSchool) -> None:
     school = make_school()
     prepare(school)
     write_more(school, 0, 9)
-    assert look(school, time.time()) is None
-    assert said(school) == ""
+    assert check_notes(school, time.time()) is None
+    assert hint_of(school) == ""
     write_more(school, 9, 1)
-    assert look(school, time.time()) is None
-    assert said(school) == (
+    assert check_notes(school, time.time()) is None
+    assert hint_of(school) == (
         "10 new labelled notes since run 1: `nightschool run --tonight`, or set retrain.min_new"
     )
 
 
-def test_settings_that_cannot_be_read_are_a_problem_that_is_kept(school: School) -> None:
+def test_invalid_settings_are_stored_as_a_problem(school: School) -> None:
     school.settings_file.write_text("[retrain]\nmin_new = -1\n", encoding="utf-8")
-    assert look(school, time.time()) is None
-    assert "line 2" in read_seen(school.seen_file).problem
+    assert check_notes(school, time.time()) is None
+    assert "line 2" in read_note_check(school.seen_file).problem
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"at": 1}', '{"news": {}, "asked": null}'])
-def test_a_damaged_record_is_as_none(school: School, text: str) -> None:
+def test_damaged_record_is_ignored(school: School, text: str) -> None:
     school.seen_file.write_text(text, encoding="utf-8")
     write_more(school, 0)
-    assert look(school, time.time())
+    assert check_notes(school, time.time())
 
 
-def test_a_record_comes_back_as_it_was(school: School) -> None:
-    look(school, 1.0)
-    seen = replace(read_seen(school.seen_file), asked=Asked(1, 1, 3, ("a", "b")), problem="何か")
-    write_seen(school.seen_file, seen)
-    assert read_seen(school.seen_file) == seen
+def test_record_round_trips(school: School) -> None:
+    check_notes(school, 1.0)
+    requested = RequestedRun(1, 1, 3, ("a", "b"))
+    check = replace(read_note_check(school.seen_file), requested=requested, problem="何か")
+    write_note_check(school.seen_file, check)
+    assert read_note_check(school.seen_file) == check
+
+
+def test_record_of_version_0_1_0_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "seen.json"
+    file.write_text(
+        '{"at": 1.0, "fingerprint": "f", "problem": "",'
+        ' "news": {"run": 1, "before": 36, "now": 40, "new": 4, "grown": ["a"]},'
+        ' "asked": {"newest": 1, "since": 1, "new": 4, "grown": ["a"]}}',
+        encoding="utf-8",
+    )
+    assert read_note_check(file) == NoteCheck(
+        1.0, "f", News(1, 36, 40, 4, ("a",)), RequestedRun(1, 1, 4, ("a",))
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no named pipes in folders")
-def test_a_drive_that_never_answers_is_given_up(school: School) -> None:
-    """A named pipe in place of the answers: whoever opens it waits for ever."""
+def test_drive_that_never_answers_is_given_up(school: School) -> None:
+    """A named pipe in place of labels.jsonl: whoever opens it waits forever."""
     os.mkfifo(school.labels_file)
     begun = time.monotonic()
-    assert look(school, time.time(), limit_s=2.0) is None
+    assert check_notes(school, time.time(), limit_s=2.0) is None
     assert time.monotonic() - begun < 20
-    assert said(school).endswith("): no answer in 2 s")
+    assert hint_of(school).endswith(": no answer in 2 s")
 
 
-# The hook
+# The schedule of checks
 
 
-class Looked:
-    """Counts looks, and waits for their threads."""
+class CheckTimes:
+    """Records when checks ran, and waits for their threads."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at: list[float] = []
         self.check: RetrainingCheck | None = None
-        monkeypatch.setattr(retrain_module, "look", lambda school, now: self.at.append(now))
+        monkeypatch.setattr(retraining, "check_notes", lambda school, now: self.at.append(now))
 
     def tick(self, school: School, now: float) -> None:
         self.check = self.check or RetrainingCheck(school)
@@ -272,39 +297,39 @@ class Looked:
             self.check.thread.join(10)
 
 
-def test_it_looks_from_the_evening_on_and_once_an_hour(
+def test_checks_run_hourly_from_half_an_hour_before_the_window(
     school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked = Looked(monkeypatch)
+    checks = CheckTimes(monkeypatch)
     noon = time.mktime((2026, 11, 24, 12, 0, 0, 0, 0, -1))
     for minute in range(0, 24 * 60, 5):
-        looked.tick(school, noon + 60 * minute)
-    hours = [time.strftime("%H:%M", time.localtime(at)) for at in looked.at]
+        checks.tick(school, noon + 60 * minute)
+    hours = [time.strftime("%H:%M", time.localtime(at)) for at in checks.at]
     assert hours == ["22:30", "23:30", *(f"0{hour}:30" for hour in range(7))]
 
 
-def test_a_clock_that_is_put_back_does_not_stop_it(
+def test_checks_continue_after_the_clock_was_set_back(
     school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked = Looked(monkeypatch)
+    checks = CheckTimes(monkeypatch)
     night = time.mktime((2026, 11, 24, 23, 30, 0, 0, 0, -1))
     for now in (night, night + 1, night - 365 * DAY, night - 365 * DAY + EVERY_S):
-        looked.tick(school, now)
-    assert looked.at == [night, night - 365 * DAY, night - 365 * DAY + EVERY_S]
+        checks.tick(school, now)
+    assert checks.at == [night, night - 365 * DAY, night - 365 * DAY + EVERY_S]
 
 
-def test_a_school_that_cannot_be_written_is_told_and_nothing_breaks(
+def test_read_only_school_is_logged_and_queues_nothing(
     school: School, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def read_only(file: Path, seen: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(retrain_module, "write_seen", read_only)
+    monkeypatch.setattr(retraining, "write_note_check", read_only)
     night = time.mktime((2026, 11, 24, 23, 30, 0, 0, 0, -1))
     write_more(school, 0)
     check = RetrainingCheck(school)
     check.start_if_due(load(school.settings_file).night, night)
     assert check.thread
     check.thread.join(60)
-    assert "the notes could not be looked at: [Errno 30] Read-only file system" in caplog.text
+    assert "the retraining check failed: [Errno 30] Read-only file system" in caplog.text
     assert len(runs(school)) == 1

@@ -15,7 +15,7 @@ from nightschool.config.night import Window, local, next_window, windows
 from nightschool.config.night_settings import NightSettings
 from nightschool.config.paths import School
 from nightschool.jobs.history import History, read_history
-from nightschool.jobs.policy import Decision, decide, hours_left_s, stops
+from nightschool.jobs.policy import PolicyDecision, decide, hours_left_s, stops
 from nightschool.jobs.presence import own_pids, worker_alive
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.signals.snapshot import left
@@ -46,7 +46,7 @@ class NightForecast:
 
     run: Run | None
     """The next run to work on."""
-    decision: Decision
+    decision: PolicyDecision
     window: Window | None
     """The next window that opens."""
     schedule: WorkSchedule | None

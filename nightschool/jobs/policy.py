@@ -47,7 +47,7 @@ class PolicyFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class PolicyDecision:
     """Whether work is allowed, and why."""
 
     run: bool
@@ -88,7 +88,7 @@ def decide(
     night: NightSettings,
     now: float,
     history: History,
-) -> Decision:
+) -> PolicyDecision:
     """Decide for the next run.
 
     Without `signals`, only the owner's requests and the clock count. If the decision is then to work,
@@ -100,7 +100,7 @@ def decide(
     if run is None:
         no_run = PolicyFinding(Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
         findings = tuple(finding for finding in (no_run, _paused(case)) if finding)
-        return Decision(False, no_run.reason, no_run.detail, None, findings)
+        return PolicyDecision(False, no_run.reason, no_run.detail, None, findings)
     # `run --now` overrides only the second list.
     mandatory = [finding for rule in (_paused, _woke, _device, _notes) if (finding := rule(case))]
     overridable = [finding for rule in _CLOCK_RULES if (finding := rule(case))]
@@ -113,13 +113,13 @@ def decide(
     findings = (*mandatory, *overridable)
     if mandatory or (overridable and run.timing != "now"):
         first = findings[0]
-        return Decision(False, first.reason, first.detail, first.next_check, findings)
+        return PolicyDecision(False, first.reason, first.detail, first.next_check, findings)
     if run.timing == "now":
-        return Decision(True, Reason.RUN_NOW, MEANINGS[Reason.RUN_NOW].what, None, findings)
+        return PolicyDecision(True, Reason.RUN_NOW, MEANINGS[Reason.RUN_NOW].what, None, findings)
     assert window and stop  # otherwise a rule objected
     until = min(stop, now + hours_left_s(night, window, now, history))
     detail = f"the window is open until {case.clock(window.closes)}"
-    return Decision(True, Reason.IN_WINDOW, detail, until)
+    return PolicyDecision(True, Reason.IN_WINDOW, detail, until)
 
 
 def stops(night: NightSettings, window: Window) -> float:

@@ -25,7 +25,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
 from nightschool.jobs.history import History, read_history
-from nightschool.jobs.policy import Decision, decide
+from nightschool.jobs.policy import PolicyDecision, decide
 from nightschool.jobs.reasons import MEANINGS
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.ledger import Ledger
@@ -87,7 +87,7 @@ class Watch:
         """The settings in force: those of the file, or the last ones that were right."""
         self.ticked: float | None = None
         """When the last tick began, by the monotonic clock."""
-        self.decision: Decision | None = None
+        self.decision: PolicyDecision | None = None
         """The last one, also where the ledger could not take it."""
         self._decided: float | None = None
         """When the last tick began that found `decision` right or made it, by the monotonic clock."""
@@ -177,8 +177,8 @@ class Watch:
         if run and decision.run:
             enqueue_due(self._queue, ledger, run.id)
 
-    def _decide(self, seen: _Seen, now: float) -> Decision:
-        def ask(signals: Signals | None, history: History) -> Decision:
+    def _decide(self, seen: _Seen, now: float) -> PolicyDecision:
+        def ask(signals: Signals | None, history: History) -> PolicyDecision:
             return decide(seen.run, seen.control, signals, self.night, now, history)
 
         decision = ask(None, seen.history)
@@ -262,7 +262,7 @@ class Scheduler:
         self._aps.start()
 
     @property
-    def decision(self) -> Decision | None:
+    def decision(self) -> PolicyDecision | None:
         """The last decision, also where the ledger could not take it."""
         return self._watch.decision
 

@@ -16,7 +16,7 @@ from nightschool.config.settings import Settings
 from nightschool.jobs import night_watch
 from nightschool.jobs.morning_notification import MorningNotification
 from nightschool.jobs.night_watch import NightWatch
-from nightschool.jobs.policy import Decision
+from nightschool.jobs.policy import PolicyDecision
 from nightschool.jobs.retraining import RetrainingCheck
 from nightschool.jobs.signals.signal import Signal
 from nightschool.jobs.signals.snapshot import left
@@ -82,7 +82,7 @@ def watch(
     school_settings = Settings(night=settings)
     found = NightWatch(School(tmp_path), school_settings, runner, lambda: signals(on_ac=on_ac))
     found.read()
-    decision = Decision(True, Reason.IN_WINDOW, "")
+    decision = PolicyDecision(True, Reason.IN_WINDOW, "")
     ticks: list[int] = []
     scheduler = SimpleNamespace(
         night=settings, decision=decision, ticks=ticks, tick_soon=lambda: ticks.append(1),
@@ -105,7 +105,7 @@ def test_it_keeps_the_computer_awake_only_while_it_trains_in_a_window_on_mains(
     tmp_path: Any, parts: Any, settings: Any, child: Any, on_ac: Any, run: bool, held: bool
 ) -> None:
     found, scheduler = watch(tmp_path, settings, child, on_ac)
-    scheduler.decision = Decision(run, Reason.IN_WINDOW if run else Reason.PAUSED, "")
+    scheduler.decision = PolicyDecision(run, Reason.IN_WINDOW if run else Reason.PAUSED, "")
     found.attend(scheduler)
     assert parts.locks.held is held
 
@@ -168,7 +168,7 @@ def test_it_leaves_what_it_read_every_few_seconds_and_at_once_where_the_decision
     ):
         at += seconds
         found.read()
-        scheduler.decision = Decision(False, reason, "")
+        scheduler.decision = PolicyDecision(False, reason, "")
         found.attend(scheduler)
         told = left(file, at)
         assert told and (told.on_ac.age_s == 0) is fresh

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nightschool.config.night import window_at
 from nightschool.jobs.history import History
-from nightschool.jobs.policy import RETRY_S, STOP_S, Decision, decide
+from nightschool.jobs.policy import RETRY_S, STOP_S, PolicyDecision, decide
 from nightschool.jobs.reasons import DISTURBANCES
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.outcomes import Reason
@@ -28,7 +28,7 @@ def decided(
     read: Signals | None = None,
     settings: dict[str, Any] | None = None,
     **changes: Any,
-) -> Decision:
+) -> PolicyDecision:
     return decide(
         run(timing, device),
         paused or control(),

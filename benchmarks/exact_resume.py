@@ -56,8 +56,8 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     from nightschool.learning.base import load_base
     from nightschool.learning.device import pick, room
     from nightschool.learning.encoding import Encoded
+    from nightschool.learning.fast.packed_engine import PackedEngine
     from nightschool.learning.memory_plan import Need, Shape, choose, load_of
-    from nightschool.learning.prepared_model import prepare
     from nightschool.learning.trainer import train
     from nightschool.learning.training_task import TrainingTask
 
@@ -83,9 +83,9 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     plan, _ = choose(need, room(device, settings))
     told = Silent(kill_after)
     model = load_base(base, device, "nf4", base.parent / "quantised")
-    prepared = prepare(model, task, plan, device)
+    engine = PackedEngine.prepare(model, task, plan, device)
     ended = train(
-        prepared, task, device, folder, told,
+        engine, task, folder, told,
         lambda: bool(stop_after) and told.steps >= stop_after,
     )  # fmt: skip
     (folder / "losses.json").write_text(json.dumps([ended.losses, ended.validation]), "utf-8")

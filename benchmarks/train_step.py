@@ -88,8 +88,8 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     from nightschool.learning.base import load_base
     from nightschool.learning.device import cap, pick, room
     from nightschool.learning.encoding import Encoded
+    from nightschool.learning.fast.packed_engine import PackedEngine
     from nightschool.learning.memory_plan import MemoryPlan, Need, Shape, choose, load_of
-    from nightschool.learning.prepared_model import prepare
     from nightschool.learning.trainer import take_step
     from nightschool.learning.training_task import TrainingTask
 
@@ -115,12 +115,12 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     if arm in EXTRA:
         EXTRA[arm](model)
     began = time.perf_counter()
-    prepared = prepare(model, task, plan, device)
+    engine = PackedEngine.prepare(model, task, plan, device)
     torch.cuda.synchronize()
     preparing = time.perf_counter() - began
 
     def step(number: int) -> None:
-        take_step(prepared, task, number, lambda: False)
+        take_step(engine, task, number, lambda: False)
 
     began = time.perf_counter()
     for number in range(1, WARM_UP + TIMED + 1):  # makes the graphs
@@ -151,7 +151,7 @@ def used_gb() -> float:
 
 def _rows_of(count: int) -> None:
     """Let the trainer take padded rows of so many notes, in their order, instead of packs."""
-    from nightschool.learning import prepared_model
+    from nightschool.learning.fast import packed_engine
     from nightschool.learning.fast.packing import Layout
 
     class Rows(Layout):
@@ -161,7 +161,7 @@ def _rows_of(count: int) -> None:
     def rows(model: Any, prefix: Any, padding: int, *_: Any) -> tuple[Layout, str]:
         return Rows(tuple(prefix), padding, model.device, model.dtype, "rows"), "the benchmark's"
 
-    prepared_model.layout_for = rows  # type: ignore[assignment]
+    packed_engine.layout_for = rows  # type: ignore[assignment]
 
 
 def with_liger(model: Any) -> None:
@@ -188,9 +188,9 @@ def with_compile(model: Any) -> None:
 
 def without_graphs(model: Any) -> None:
     """Launch kernel by kernel."""
-    from nightschool.learning import prepared_model
+    from nightschool.learning.fast import packed_engine
 
-    prepared_model._no_graphs = lambda *_: "the benchmark"  # type: ignore[assignment]
+    packed_engine.reason_for_eager_passes = lambda *_: "the benchmark"  # type: ignore[assignment]
 
 
 def with_their_nf4(model: Any) -> None:

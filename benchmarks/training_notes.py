@@ -121,8 +121,8 @@ def small_base(
     from nightschool.learning.base import attach, load_base, load_tokenizer
     from nightschool.learning.device import pick
     from nightschool.learning.encoding import Encoder
+    from nightschool.learning.fast.packed_engine import PackedEngine
     from nightschool.learning.memory_plan import Need, Shape, choose, load_of
-    from nightschool.learning.prepared_model import prepare
     from nightschool.learning.trainer import train
     from nightschool.scoring.scorer import score
     from nightschool.stages.train import training_task_of
@@ -135,8 +135,9 @@ def small_base(
     need = Need(Shape.read(DEMO_BASE), settings, load, device.precision.compute.itemsize)
     plan, _ = choose(need, None)
     with tempfile.TemporaryDirectory() as folder:
-        prepared = prepare(load_base(DEMO_BASE, device, settings.quantisation), task, plan, device)
-        train(prepared, task, device, Path(folder), Silent(), lambda: False)
+        base = load_base(DEMO_BASE, device, settings.quantisation)
+        engine = PackedEngine.prepare(base, task, plan, device)
+        train(engine, task, Path(folder), Silent(), lambda: False)
         model = attach(load_base(DEMO_BASE, device, settings.quantisation), Path(folder, "adapter"))
     return {
         texture: score(model, encoder, [encoder.encode(text) for text in texts], device)

@@ -1,8 +1,8 @@
 """The audit: proof that no tensor of a forbidden dtype exists in what runs under it, or in a model.
 
     with Audit() as audit:
-        take_step(prepared, task, 1, lambda: False)
-    assert not audit.found and not held(prepared.model, prepared.optimizer)
+        take_step(engine, task, 1, lambda: False)
+    assert not audit.found and not held(engine.model, engine.optimizer)
 
 A Turing card only emulates bf16, and slowly: the policy of `precision.py` keeps it out, and this
 finds what would bring it in (a checkpoint's config, a library's default, a cast).

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import bitsandbytes
@@ -20,8 +20,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from nightschool.config.errors import LearningError
 from nightschool.config.settings import TrainSettings
-from nightschool.learning.device import Device
-from nightschool.learning.fast import kernels
+from nightschool.learning.engine import EngineIdentity
 from nightschool.learning.training_task import TrainingTask
 
 VERSION = 1
@@ -45,6 +44,8 @@ class RunFingerprint(BaseModel):
     dataset: str
     prompt: str
     base: str
+    engine: str = "packed"
+    """The engine's name; version 0.1.0 had one."""
     settings: Mapping[str, JsonValue]
     """The values of `[train]` that influence the numbers."""
     token_budget: int
@@ -56,33 +57,26 @@ class RunFingerprint(BaseModel):
     optimizer: str
     """The optimizer's class."""
     layout: str
-    """How notes are batched; see `packing.Way`."""
+    """How notes are batched; see `EngineIdentity.layout`."""
     graph_sizes: tuple[int, ...] = ()
     """Sizes of the CUDA graphs in tokens; empty if passes run eagerly."""
 
 
-def fingerprint_of(
-    task: TrainingTask,
-    device: Device,
-    *,
-    token_budget: int,
-    optimizer: torch.optim.Optimizer,
-    layout: str,
-    graph_sizes: Iterable[int] = (),
-) -> RunFingerprint:
-    """The fingerprint of training `task` on `device`."""
+def fingerprint_of(task: TrainingTask, identity: EngineIdentity) -> RunFingerprint:
+    """The fingerprint of training `task` with an engine."""
     return RunFingerprint(
         dataset=task.identity["dataset"],
         prompt=task.identity["prompt"],
         base=task.identity["base"],
+        engine=identity.engine,
         settings=effective_settings(task.settings),
-        token_budget=token_budget,
-        device=device.label,
-        kernels="own" if kernels.available(device.torch) else "torch",
+        token_budget=identity.token_budget,
+        device=identity.device,
+        kernels=identity.kernels,
         versions=library_versions(),
-        optimizer=type(optimizer).__name__,
-        layout=layout,
-        graph_sizes=tuple(graph_sizes),
+        optimizer=identity.optimizer,
+        layout=identity.layout,
+        graph_sizes=identity.graph_sizes,
     )
 
 
@@ -134,6 +128,7 @@ def _refuse_other_settings(before: Mapping[str, JsonValue], now: Mapping[str, Js
 def _environment(
     before: RunFingerprint, now: RunFingerprint
 ) -> Iterator[tuple[str, object, object]]:
+    yield "engine", before.engine, now.engine
     yield "token budget", before.token_budget, now.token_budget
     for name, version in now.versions.items():
         yield name, before.versions.get(name, "absent"), version

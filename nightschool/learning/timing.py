@@ -10,11 +10,11 @@ import torch
 
 from nightschool.learning.device import Device, out_of_memory
 from nightschool.learning.encoding import Encoded, shortened
+from nightschool.learning.engine import Batching, Engine
 from nightschool.learning.fast.packing import Layout
 from nightschool.learning.memory_plan import validation_budget
-from nightschool.learning.prepared_model import PreparedModel
 from nightschool.learning.time_model import Amount, Course, Lap, Shorter, Timed, rungs
-from nightschool.learning.trainer import accumulate, clear
+from nightschool.learning.trainer import accumulate
 from nightschool.learning.training_task import TrainingTask, epoch_order
 
 
@@ -25,42 +25,37 @@ def packs_of(task: TrainingTask) -> Layout:
 
 
 def course_of(
-    task: TrainingTask, layout: Layout, budget: int, restart_s: float = 0.0, epoch: int = 0
+    task: TrainingTask, batching: Batching, budget: int, restart_s: float = 0.0, epoch: int = 0
 ) -> Course:
     """What a task asks for: the steps of an epoch, and its validation."""
     size = task.settings.effective_batch
     order = epoch_order(task.ids, task.settings.seed, epoch)
     steps = (order[start : start + size] for start in range(0, len(order), size))
     return Course(
-        steps=tuple(_amount([task.notes[i] for i in step], layout, budget) for step in steps),
+        steps=tuple(_amount([task.notes[i] for i in step], batching, budget) for step in steps),
         epochs=task.settings.epochs,
-        validation=_amount(task.validation, layout, validation_budget(budget)),
+        validation=_amount(task.validation, batching, validation_budget(budget)),
         chunk_s=task.settings.chunk_minutes * 60,
         restart_s=restart_s,
     )
 
 
-def _amount(notes: Sequence[Encoded], layout: Layout, budget: int) -> Amount:
+def _amount(notes: Sequence[Encoded], batching: Batching, budget: int) -> Amount:
     """The passes over some notes and the tokens that go through the base in them."""
-    packs = layout.split(notes, budget)
-    prefix = len(layout.prefix)
-    tokens = 0
-    for pack in packs:
-        lengths = [layout.length(notes[index]) for index in pack]
-        rows = layout.way == "rows"
-        tokens += len(pack) * (prefix + max(lengths)) if rows else prefix + sum(lengths)
-    return Amount(len(packs), tokens)
+    passes = batching.split(notes, budget)
+    tokens = sum(batching.tokens([notes[index] for index in indices]) for indices in passes)
+    return Amount(len(passes), tokens)
 
 
 def shorter(
-    task: TrainingTask, layout: Layout, budget: int, restart_s: float = 0.0
+    task: TrainingTask, batching: Batching, budget: int, restart_s: float = 0.0
 ) -> list[Shorter]:
     """What each lower train.max_tokens would ask for and cut, the highest first."""
     texts = texts_of(task)
     return [
         Shorter(
             max_tokens=rung,
-            course=course_of(_cut(task, rung), layout, budget, restart_s),
+            course=course_of(_cut(task, rung), batching, budget, restart_s),
             cut=sum(length > rung for length in texts) / len(texts),
             lost=sum(max(0, length - rung) for length in texts) / max(1, sum(texts)),
         )
@@ -105,7 +100,7 @@ def part_of(task: TrainingTask, lap: Lap) -> TrainingTask:
 
 
 def time_steps(
-    prepared: PreparedModel,
+    engine: Engine,
     task: TrainingTask,
     device: Device,
     should_stop: Callable[[], bool] = lambda: False,
@@ -117,7 +112,7 @@ def time_steps(
     first pass does (kernels chosen, memory claimed). None where the device's memory
     does not suffice for it. Raises Stopped where `should_stop` between two passes.
     """
-    steps = course_of(task, prepared.layout, prepared.budget).steps
+    steps = course_of(task, engine.batching, engine.identity.token_budget).steps
     order = sorted(range(len(steps)), key=lambda index: (steps[index].tokens, index))
     chosen = (order[0], order[len(order) // 2], order[-1])
 
@@ -125,11 +120,11 @@ def time_steps(
         _wait(device.torch)
         began = time.perf_counter()
         try:
-            accumulate(prepared, task, index + 1, should_stop)
+            accumulate(engine, task, index + 1, should_stop)
             _wait(device.torch)
             return time.perf_counter() - began
         finally:
-            clear(prepared)
+            engine.discard_gradients()
 
     try:
         for index in reversed(chosen):

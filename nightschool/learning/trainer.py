@@ -1,14 +1,16 @@
-"""The trainer, read top to bottom: go on from a checkpoint, step, validate, checkpoint, stop when asked.
+"""The trainer, read top to bottom: resume from a checkpoint, step, validate, save, stop when asked.
 
-`task.py` says what is trained in which order, `prepared.py` gets base and adapter ready for it.
+`training_task.py` defines which notes each step takes and at which learning rate; an `Engine`
+(`engine.py`) does the arithmetic.
 
-One optimizer step takes `effective_batch` notes in one or a few packs. The loss of a note is the
-mean cross-entropy of its answer's tokens, the loss of a step the mean over its notes; rare kinds are
-helped as `balance.py` says.
+One optimizer step takes `effective_batch` notes in one pass or a few. The loss of a note is the
+mean cross-entropy of its answer's tokens; the loss of a step is the mean over its notes, with the
+weights and offsets of `class_balance.py`.
 
-A run is exact: whatever it depends on is a function of the step's number (the notes, by a hash
-order of each epoch; the dropout, by a seed; the learning rate) or is in the checkpoint (adapter,
-the best adapter so far, optimizer, scaler). So a run that was interrupted anywhere ends with the same bits.
+Training is exact: whatever it depends on is either a function of the step's number (the notes, by a
+hash order of each epoch; the dropout, by a seed; the learning rate) or in the checkpoint (the adapter,
+the best adapter so far, the optimizer, the gradient scaler). So an interrupted run ends with the same
+bits as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 
@@ -27,264 +30,279 @@ from nightschool.config.errors import LearningError, Stopped
 from nightschool.config.files import sync_tree
 from nightschool.learning import checkpoints
 from nightschool.learning.checkpoints import Checkpoint
-from nightschool.learning.device import Device, out_of_memory
+from nightschool.learning.device import out_of_memory
 from nightschool.learning.early_stopping import best_step, should_end
-from nightschool.learning.fast import adapter
-from nightschool.learning.memory_plan import validation_budget
-from nightschool.learning.prepared_model import PreparedModel, restore, summed_loss
-from nightschool.learning.run_fingerprint import changes_since, fingerprint_of
+from nightschool.learning.engine import Engine, OptimizerState
+from nightschool.learning.run_fingerprint import RunFingerprint, changes_since, fingerprint_of
 from nightschool.learning.training_task import TrainingTask, rate
 
-Ended = Literal["finished", "chunk_done", "stopped", "out_of_memory"]
-
-# Steps in a row that are not finite, and end a run: one may be a fluke of a batch.
-_PATIENCE = 3
-# A scaler looks for a scale that gradients do not overflow with, from 2^11 (see `prepared`) down to 1.
-_SCALER_PATIENCE = 12
+# This many steps in a row that are not finite end a run: a single one may be a fluke of its notes.
+_MAX_SKIPPED = 3
+# With a gradient scaler, which halves its scale after each such step: from 2^11 to below 1.
+_MAX_SKIPPED_SCALED = 12
+# Spaces the dropout seeds of two runs apart. Changing it changes every trained adapter.
+_SEED_STRIDE = 1_000_003
 
 
 class Reporter(Protocol):
-    """Where the trainer tells how far it is."""
+    """Receives the trainer's progress."""
 
-    def progress(self, step: int, total: int, loss: float | None, eta_s: float | None) -> None: ...
+    def progress(self, step: int, total: int, loss: float | None, eta_s: float | None) -> None:
+        """Called after each step; `loss` is None for a skipped one, `eta_s` are the seconds left."""
+        ...
 
-    def say(self, kind: str, message: str) -> None: ...
+    def say(self, kind: str, message: str) -> None:
+        """Called with a line for the run's log; `kind` is "choice", "state" or "warning"."""
+        ...
+
+
+class ChunkEnding(StrEnum):
+    """Why a chunk ended."""
+
+    FINISHED = "finished"
+    """All steps are done, or early stopping ended the training: the adapter is saved."""
+    CHUNK_DONE = "chunk_done"
+    """The chunk's time is over."""
+    STOPPED = "stopped"
+    """The caller asked for a stop."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """The device's memory did not suffice."""
 
 
 @dataclass(slots=True)
 class ChunkResult:
-    """How a chunk ended, and the whole history of the run so far."""
+    """How a chunk ended, and the history of the whole run so far."""
 
-    ended: Ended
+    ended: ChunkEnding
     step: int
+    """Optimizer steps done."""
     losses: list[list[float]] = field(default_factory=list)
+    """[step, mean loss in nats] pairs"""
     validation: list[list[float]] = field(default_factory=list)
+    """[step, mean loss in nats] pairs"""
     skipped: list[int] = field(default_factory=list)
     """Steps whose loss or gradients were not finite: they changed nothing."""
 
 
+@dataclass(slots=True)
+class _Run:
+    """A run while a chunk of it trains."""
+
+    engine: Engine
+    task: TrainingTask
+    folder: Path
+    reporter: Reporter
+    fingerprint: RunFingerprint
+    result: ChunkResult
+    best: Mapping[str, torch.Tensor]
+    """The adapter of the best validation, on the CPU; empty without a patience or a validation."""
+    resumed: bool
+    """Whether the run resumed from a checkpoint."""
+
+
 def train(
-    prepared: PreparedModel,
+    engine: Engine,
     task: TrainingTask,
-    device: Device,
     folder: Path,
     reporter: Reporter,
     should_stop: Callable[[], bool],
 ) -> ChunkResult:
-    """Train a prepared prepared for one chunk, from the newest checkpoint in `folder/checkpoints`
-    if there is one.
+    """Train one chunk, from the newest checkpoint in `folder/checkpoints` if there is one.
 
-    Ends at a step border with a checkpoint: when all steps are done, or the validation loss has not
-    become better for `train.patience` epochs (then the adapter is in `folder/adapter`, loadable by
-    peft: with a patience that of the best validation), when the chunk's time is over, when
-    `should_stop`, or when the device's memory did not suffice. Raises LearningError where the loss
-    stays not finite or the disk is full.
+    A chunk ends between two steps, with a checkpoint; `ChunkEnding` lists the causes. After the last
+    chunk the adapter is in `folder/adapter`, in peft's format: with `train.patience`, the adapter of
+    the best validation, otherwise that of the last step.
+
+    Raises LearningError if the loss stays not finite, the disk is full, or the checkpoint belongs to
+    another run.
     """
-    settings = task.settings
-    for choice in prepared.choices:
+    for choice in engine.choices:
         reporter.say("choice", f"{choice.name} = {choice.value} ({choice.reason})")
-
-    fingerprint = fingerprint_of(
-        task,
-        device,
-        token_budget=prepared.budget,
-        optimizer=prepared.optimizer,
-        layout=prepared.layout.way,
-        graph_sizes=prepared.graphs.sizes if prepared.graphs else (),
-    )
-    # On the CPU: the device has no memory planned for a second copy of these.
-    start, damaged = checkpoints.newest(folder / "checkpoints", torch.device("cpu"))
-    for line in damaged:
-        before = f"step {start.step}" if start else "the beginning"
-        reporter.say("warning", f"{line}; it is put aside, and training goes on from {before}")
-    progress = ChunkResult("finished", 0)
-    best: Mapping[str, torch.Tensor] = {}
-    if start is not None:
-        for line in changes_since(start.fingerprint, fingerprint):
-            reporter.say("warning", line)
-        adapter.load(prepared.model, start.adapter)
-        prepared.weights.refresh()
-        if start.fingerprint.optimizer == fingerprint.optimizer:
-            restore(prepared.optimizer, start.optimizer)
-        else:
-            reporter.say("warning", "the optimizer's averages begin anew")
-        if start.scaler:
-            prepared.scaler.load_state_dict(dict(start.scaler))
-        progress, best = ChunkResult("finished", start.step, **start.history), start.best
-        reporter.say("state", f"goes on after step {start.step} of {task.total_steps}")
-
-    def checkpoint() -> None:
-        checkpoints.save(
-            Checkpoint(
-                step=progress.step,
-                fingerprint=fingerprint,
-                adapter=adapter.tensors(prepared.model),
-                best=best,
-                optimizer=prepared.optimizer.state_dict(),
-                scaler=prepared.scaler.state_dict(),
-                history={
-                    "losses": progress.losses,
-                    "validation": progress.validation,
-                    "skipped": progress.skipped,
-                },
-            ),
-            folder / "checkpoints",
-        )
-
-    total = task.total_steps
-    began = saved = time.monotonic()
-    first, known = progress.step, len(progress.validation)
+    run = _resume(engine, task, folder, reporter)
+    result = run.result
+    first_step, validations = result.step, len(result.validation)
     try:
-        while True:
-            # Of the last step, or of that before this chunk, which was stopped on the way.
-            if _is_due(task, progress):
-                measured = _validate(prepared, task, should_stop)
-                progress.validation.append([progress.step, measured])
-                if settings.patience and best_step(progress.validation) == progress.step:
-                    tensors = adapter.tensors(prepared.model)
-                    best = {name: weight.to("cpu", copy=True) for name, weight in tensors.items()}
-            if progress.step == total or should_end(progress.validation, settings.patience):
-                break
-            if should_stop():
-                raise Stopped
-            if progress.step > first and time.monotonic() - began >= settings.chunk_minutes * 60:
-                progress.ended = "chunk_done"
-                break
-            step = progress.step + 1
-            loss = take_step(prepared, task, step, should_stop)
-            progress.step = step
-            if loss is None:
-                _skip(progress, task, prepared, reporter)
-            else:
-                progress.losses.append([step, loss])
-            pace = (time.monotonic() - began) / (step - first)
-            reporter.progress(step, total, loss, pace * (total - step))
-            if time.monotonic() - saved >= settings.checkpoint_minutes * 60 and step < total:
-                checkpoint()
-                saved = time.monotonic()
+        result.ended = _take_steps(run, should_stop)
     except Stopped:
-        progress.ended = "stopped"
+        result.ended = ChunkEnding.STOPPED
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
-        progress.ended = "out_of_memory"
-    # What an update had half done when memory ran out is done again.
-    changed = progress.step > first or len(progress.validation) > known or start is None
-    if progress.ended != "out_of_memory" and changed:
-        checkpoint()
-    if progress.ended == "finished":
-        if best:
-            _take_best(prepared, progress, total, best, reporter)
-        prepared.model.save_pretrained(str(folder / "adapter"))
-        sync_tree(folder / "adapter")
-    return progress
+        # An update may be half done, so nothing is saved: the next chunk repeats it.
+        result.ended = ChunkEnding.OUT_OF_MEMORY
+        return result
+    progressed = result.step > first_step or len(result.validation) > validations
+    if progressed or not run.resumed:
+        _save_checkpoint(run)
+    if result.ended == ChunkEnding.FINISHED:
+        _save_adapter(run)
+    return result
 
 
-def _take_best(
-    prepared: PreparedModel, progress: ChunkResult, total: int, best: Mapping[str, torch.Tensor],
-    reporter: Reporter,
-) -> None:  # fmt: skip
-    """Put the adapter of the best validation in place of the last step's."""
-    adapter.load(prepared.model, best)
-    step = best_step(progress.validation)
-    early = f" (it ended after step {progress.step} of {total})" if progress.step < total else ""
-    reporter.say("state", f"the adapter of step {step} is kept: its validation loss is best{early}")
+def _resume(engine: Engine, task: TrainingTask, folder: Path, reporter: Reporter) -> _Run:
+    """The run as its newest undamaged checkpoint left it, or a new one."""
+    fingerprint = fingerprint_of(task, engine.identity)
+    run = _Run(
+        engine, task, folder, reporter, fingerprint, ChunkResult(ChunkEnding.FINISHED, 0), {}, False
+    )
+    # On the CPU: the memory plan has no room for a second copy on the device.
+    start, damaged = checkpoints.newest(folder / "checkpoints", torch.device("cpu"))
+    for line in damaged:
+        origin = f"step {start.step}" if start else "the beginning"
+        reporter.say("warning", f"{line}; it is set aside, and training resumes from {origin}")
+    if start is None:
+        return run
+    for line in changes_since(start.fingerprint, fingerprint):
+        reporter.say("warning", line)
+    engine.load_adapter(start.adapter)
+    optimizer = start.optimizer
+    if start.fingerprint.optimizer != fingerprint.optimizer:
+        reporter.say("warning", "the new optimizer starts without the averages of the old one")
+        optimizer = {}
+    engine.load_optimizer_state(OptimizerState(optimizer, start.scaler))
+    reporter.say("state", f"resumed after step {start.step} of {task.total_steps}")
+    run.result = ChunkResult(ChunkEnding.FINISHED, start.step, **start.history)
+    run.best, run.resumed = start.best, True
+    return run
+
+
+def _take_steps(run: _Run, should_stop: Callable[[], bool]) -> ChunkEnding:
+    """Step, validate and save until the training or the chunk ends. Raises Stopped."""
+    settings, result, total = run.task.settings, run.result, run.task.total_steps
+    began = saved = time.monotonic()
+    first_step = result.step
+    while True:
+        # Also at a chunk's start: the last chunk may have been stopped before this validation.
+        if _validation_is_due(run.task, result):
+            _validate_and_keep_best(run, should_stop)
+        if result.step == total or should_end(result.validation, settings.patience):
+            return ChunkEnding.FINISHED
+        if should_stop():
+            raise Stopped
+        elapsed_s = time.monotonic() - began
+        if result.step > first_step and elapsed_s >= settings.chunk_minutes * 60:
+            return ChunkEnding.CHUNK_DONE
+        step = result.step + 1
+        loss = take_step(run.engine, run.task, step, should_stop)
+        result.step = step
+        if loss is None:
+            _record_skipped(run)
+        else:
+            result.losses.append([step, loss])
+        pace_s = (time.monotonic() - began) / (step - first_step)
+        run.reporter.progress(step, total, loss, pace_s * (total - step))
+        if time.monotonic() - saved >= settings.checkpoint_minutes * 60 and step < total:
+            _save_checkpoint(run)
+            saved = time.monotonic()
 
 
 def take_step(
-    prepared: PreparedModel, task: TrainingTask, step: int, should_stop: Callable[[], bool]
+    engine: Engine, task: TrainingTask, step: int, should_stop: Callable[[], bool]
 ) -> float | None:
-    """One optimizer step (1-based); returns its loss in nats, or None where that or a gradient is not finite.
+    """Take one optimizer step (1-based). Returns its loss in nats, or None if the step is skipped.
 
-    Such a step changes nothing. Raises Stopped between two passes, with the adapter
-    as it was before the step.
+    A step is skipped, and changes nothing, if its loss or a gradient is not finite. Raises Stopped
+    between two passes, with the adapter as it was before the step.
     """
     settings = task.settings
-    for group in prepared.optimizer.param_groups:
-        group["lr"] = settings.learning_rate * rate(step, task.total_steps, settings)
+    learning_rate = settings.learning_rate * rate(step, task.total_steps, settings)
     try:
-        total = float(accumulate(prepared, task, step, should_stop))
-        prepared.scaler.unscale_(prepared.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_([prepared.weights.parameter], settings.max_grad_norm)
-        finite = math.isfinite(total) and bool(norm.isfinite())
-        if finite:
-            prepared.scaler.step(prepared.optimizer)
-            prepared.weights.refresh()
-        prepared.scaler.update()  # after gradients that overflowed it lowers the scale
-        return total if finite else None
+        loss = float(accumulate(engine, task, step, should_stop))
+        return loss if engine.update(loss, learning_rate, settings.max_grad_norm) else None
     finally:
-        clear(prepared)
+        engine.discard_gradients()
 
 
 def accumulate(
-    prepared: PreparedModel, task: TrainingTask, step: int, should_stop: Callable[[], bool]
+    engine: Engine, task: TrainingTask, step: int, should_stop: Callable[[], bool]
 ) -> torch.Tensor:
-    """Add the gradients of a step (1-based), pass by pass, to the adapter's; returns its loss, shape ().
+    """Add the gradients of a step (1-based) to the adapter's; returns its loss in nats, shape ().
 
-    `clear` must follow, also where it raises Stopped between two passes.
+    `Engine.discard_gradients` must follow, also after Stopped.
     """
-    rows = [task.notes[index] for index in task.indices(step)]
-    losses = []
-    for number, part in enumerate(prepared.layout.split(rows, prepared.budget)):
-        if should_stop():
-            raise Stopped
-        prepared.dropout.seed = (task.settings.seed * 1_000_003 + step) * 1024 + number
-        losses.append(prepared.run([rows[index] for index in part], 1 / len(rows)))
-    return torch.stack(losses).sum()
+    notes = [task.notes[index] for index in task.indices(step)]
+    return engine.accumulate(notes, task.settings.seed * _SEED_STRIDE + step, should_stop)
 
 
-def clear(prepared: PreparedModel) -> None:
-    """Drop what `accumulate` left: the gradients, and the dropout's seed."""
-    prepared.dropout.seed = None
-    prepared.weights.gradient.zero_()
+def _validation_is_due(task: TrainingTask, result: ChunkResult) -> bool:
+    """Whether the last step ended an epoch or the training, and has no validation yet."""
+    step = result.step
+    ends_epoch = step > 0 and (step % task.steps_per_epoch == 0 or step == task.total_steps)
+    done = bool(result.validation) and result.validation[-1][0] == step
+    return bool(task.validation) and ends_epoch and not done
 
 
-def _is_due(task: TrainingTask, progress: ChunkResult) -> bool:
-    """Whether the validation after the last step is still to be done."""
-    step = progress.step
-    border = step > 0 and (step % task.steps_per_epoch == 0 or step == task.total_steps)
-    done = bool(progress.validation) and progress.validation[-1][0] == step
-    return bool(task.validation) and border and not done
+def _validate_and_keep_best(run: _Run, should_stop: Callable[[], bool]) -> None:
+    """Record the validation loss; with a patience, copy the adapter if it is the best so far."""
+    result = run.result
+    result.validation.append([result.step, _validate(run.engine, run.task, should_stop)])
+    if run.task.settings.patience and best_step(result.validation) == result.step:
+        tensors = run.engine.adapter_tensors()
+        run.best = {name: weight.to("cpu", copy=True) for name, weight in tensors.items()}
 
 
-@torch.no_grad()
-def _validate(
-    prepared: PreparedModel, task: TrainingTask, should_stop: Callable[[], bool]
-) -> float:
-    """The mean loss over the validation notes, in nats: the loss that is trained on.
-
-    Raises Stopped between two passes.
-    """
-    notes, layout = task.validation, prepared.layout
-    losses = []
-    for part in layout.split(notes, validation_budget(prepared.budget)):
-        if should_stop():
-            raise Stopped
-        batch = layout.batch([notes[index] for index in part])
-        losses.append(summed_loss(prepared.model, batch, prepared.offsets))
-    mean = float(torch.stack(losses).sum()) / len(notes)
-    if not math.isfinite(mean):
-        raise LearningError(f"the validation loss is {mean}: set train.precision, then `run --new`")
-    return mean
-
-
-def _skip(
-    progress: ChunkResult, task: TrainingTask, prepared: PreparedModel, reporter: Reporter
-) -> None:
-    """Record that the last step was not finite. Raises LearningError where such follow each other."""
-    step, scaled = progress.step, prepared.scaler.is_enabled()
-    most = _SCALER_PATIENCE if scaled else _PATIENCE
-    progress.skipped.append(step)
-    names = ", ".join(task.sources[index] for index in task.indices(step))
-    what = "the loss or a gradient" if scaled else "the loss"
-    if progress.skipped[-most:] == list(range(step - most + 1, step + 1)):
+def _validate(engine: Engine, task: TrainingTask, should_stop: Callable[[], bool]) -> float:
+    """The mean loss over the validation notes, in nats. Raises LearningError if it is not finite."""
+    loss = engine.validation_loss(task.validation, should_stop)
+    if not math.isfinite(loss):
         raise LearningError(
-            f"{what} is not finite in {most} steps in a row (the last, step {step}, had {names}): "
-            "lower train.learning_rate or set train.precision, then `nightschool run --new`"
+            f"the validation loss is {loss}", "set train.precision, then `nightschool run --new`"
         )
-    reporter.say("warning", f"{what} of step {step} is not finite: skipped ({names})")
+    return loss
+
+
+def _record_skipped(run: _Run) -> None:
+    """Record the last step as skipped. Raises LearningError after too many in a row."""
+    step, scaled = run.result.step, run.engine.scales_gradients
+    limit = _MAX_SKIPPED_SCALED if scaled else _MAX_SKIPPED
+    skipped = run.result.skipped
+    skipped.append(step)
+    sources = ", ".join(run.task.sources[index] for index in run.task.indices(step))
+    subject = "the loss or a gradient" if scaled else "the loss"
+    if skipped[-limit:] == list(range(step - limit + 1, step + 1)):
+        raise LearningError(
+            f"{subject} is not finite in {limit} steps in a row (the last, step {step}, had {sources})",
+            "lower train.learning_rate or set train.precision, then `nightschool run --new`",
+        )
+    run.reporter.say("warning", f"{subject} of step {step} is not finite: skipped ({sources})")
+
+
+def _save_checkpoint(run: _Run) -> None:
+    """Write a checkpoint of the run as it is now."""
+    result, state = run.result, run.engine.optimizer_state()
+    checkpoint = Checkpoint(
+        step=result.step,
+        fingerprint=run.fingerprint,
+        adapter=run.engine.adapter_tensors(),
+        best=run.best,
+        optimizer=state.optimizer,
+        scaler=state.scaler,
+        history={
+            "losses": result.losses,
+            "validation": result.validation,
+            "skipped": result.skipped,
+        },
+    )
+    checkpoints.save(checkpoint, run.folder / "checkpoints")
+
+
+def _save_adapter(run: _Run) -> None:
+    """Write the adapter of the best validation, or of the last step, to `folder/adapter`."""
+    result, total = run.result, run.task.total_steps
+    if run.best:
+        run.engine.load_adapter(run.best)
+        early = (
+            f" (training ended after step {result.step} of {total})" if result.step < total else ""
+        )
+        run.reporter.say(
+            "state",
+            f"keeps the adapter of step {best_step(result.validation)}, which has the best validation "
+            f"loss{early}",
+        )
+    run.engine.save_adapter(run.folder / "adapter")
+    sync_tree(run.folder / "adapter")
 
 
 def adapter_sha256(folder: Path) -> str:
-    """The hash of the adapter's weights file: equal hashes are equal adapters."""
+    """The sha256 of the adapter's weights file: equal hashes are equal adapters."""
     return hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()

@@ -16,8 +16,8 @@ from transformers import PreTrainedModel
 from nightschool.config.errors import LearningError, Stopped
 from nightschool.learning.device import Device, out_of_memory
 from nightschool.learning.encoding import Encoded, Encoder
-from nightschool.learning.fast.packing import layout_for
-from nightschool.learning.prompt_cache import keep_prompt
+from nightschool.learning.fast.layout_choice import layout_for
+from nightschool.learning.fast.prompt_cache import keep_prompt
 
 # Tokens a pass. On a CPU more bring nothing, and a stop waits for a pass; on a GPU a short pass costs
 # as much as one that fills it.

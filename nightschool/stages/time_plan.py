@@ -37,7 +37,7 @@ from nightschool.stages.context import StageContext, kept_as, write_json
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device
-    from nightschool.learning.prepared_model import PreparedModel
+    from nightschool.learning.engine import Engine
     from nightschool.learning.training_task import TrainingTask
 
 # What comes after training, for `run --quick`: scoring again, with the adapter's arithmetic on top,
@@ -71,7 +71,7 @@ def kept_part(context: StageContext, task: TrainingTask) -> TrainingTask:
 
 def time_plan(
     context: StageContext,
-    prepared: PreparedModel,
+    engine: Engine,
     task: TrainingTask,
     plan: MemoryPlan,
     device: Device,
@@ -82,7 +82,7 @@ def time_plan(
     """
     timed: list[Timed] = []
     if "time" not in context.kept_plan():
-        just_now = _decide(context, prepared, task, plan, device)
+        just_now = _decide(context, engine, task, plan, device)
         if just_now is None:
             return None
         timed, task = just_now, kept_part(context, task)
@@ -92,7 +92,7 @@ def time_plan(
 
 def _decide(
     context: StageContext,
-    prepared: PreparedModel,
+    engine: Engine,
     task: TrainingTask,
     plan: MemoryPlan,
     device: Device,
@@ -100,20 +100,20 @@ def _decide(
     from nightschool.learning.timing import course_of, part_of, shorter, time_steps
 
     restart_s = time.monotonic() - context.parent.born
-    timed = time_steps(prepared, task, device, context.parent.should_stop)
+    timed = time_steps(engine, task, device, context.parent.should_stop)
     if timed is None:
         return None
     pace = fit(timed, recall(context.school, _key(task, plan, device)))
-    course = course_of(task, prepared.layout, plan.budget, restart_s)
-    shorter_text = shorter(task, prepared.layout, plan.budget, restart_s)
+    course = course_of(task, engine.batching, plan.budget, restart_s)
+    shorter_text = shorter(task, engine.batching, plan.budget, restart_s)
     part: Lap | None = None
     chosen: list[dict[str, str]] = []
     if limit_s := task.settings.quick_minutes * 60:
         part, chosen = _quick(context, task, pace, course, shorter_text, limit_s)
     if part:
         kept = part_of(task, part)
-        course = course_of(kept, prepared.layout, plan.budget, restart_s)
-        shorter_text = shorter(kept, prepared.layout, plan.budget, restart_s)
+        course = course_of(kept, engine.batching, plan.budget, restart_s)
+        shorter_text = shorter(kept, engine.batching, plan.budget, restart_s)
     context.parent.say("state", said(course, pace, task.settings.seeds))
     body = body_of(Shape.read(context.base_folder()))
     _warn(context, pace, course, shorter_text, body)
@@ -266,14 +266,14 @@ class Clock:
     def __init__(
         self,
         context: StageContext,
-        prepared: PreparedModel,
+        engine: Engine,
         plan: MemoryPlan,
         times: TimePlan,
         device: Device,
         seed: int = 0,
     ) -> None:
         """`seed` is how many of the run's seeds are trained already: all their steps are counted."""
-        self._context, self._student, self._times = context, prepared, times
+        self._context, self._engine, self._times = context, engine, times
         self._key = _key(times.task, plan, device)
         self._seed, self._seeds = seed, context.settings.train.seeds
         self._epoch = -1
@@ -308,12 +308,16 @@ class Clock:
         """What the whole training asks for, its epochs taken to be like that of the step."""
         from nightschool.learning.timing import course_of
 
-        task, prepared = self._times.task, self._student
+        task, engine = self._times.task, self._engine
         epoch = (step - 1) // task.steps_per_epoch
         if self._course is None or epoch != self._epoch:
             self._epoch = epoch
             self._course = course_of(
-                task, prepared.layout, prepared.budget, self._times.restart_s, epoch
+                task,
+                engine.batching,
+                engine.identity.token_budget,
+                self._times.restart_s,
+                epoch,
             )
         return self._course
 

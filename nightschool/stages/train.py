@@ -103,7 +103,7 @@ def _chunk(context: StageContext, device: Device, folder: Path, number: int) -> 
     from nightschool.learning.base import memory_gb
     from nightschool.learning.device import cap, out_of_memory, room
     from nightschool.learning.encoding import cuts_in_words
-    from nightschool.learning.prepared_model import prepare
+    from nightschool.learning.fast.packed_engine import PackedEngine
     from nightschool.learning.trainer import adapter_sha256
     from nightschool.learning.trainer import train as train_chunk
     from nightschool.stages.time_plan import Clock, kept_part, time_plan
@@ -119,22 +119,21 @@ def _chunk(context: StageContext, device: Device, folder: Path, number: int) -> 
     cap(device, room(device, task.settings), plan.bytes.get("graphs", 0))
     task = kept_part(context, task)
     try:
-        prepared = prepare(context.base(device), task, plan, device)
-        if prepared.graphs:
-            prepared.graphs.make(context.parent.should_stop)
+        engine = PackedEngine.prepare(context.base(device), task, plan, device)
+        engine.warm_up(context.parent.should_stop)
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
         return _ran_out(context, plan)
-    times = time_plan(context, prepared, task, plan, device)
+    times = time_plan(context, engine, task, plan, device)
     if times is None:
         return _ran_out(context, plan)
     if times.task is not task:
-        # The prepared was prepared for the packs of another task.
+        # The engine is prepared for the packs of another task.
         return {"outcome": "chunk_done", "reason": "what fits is chosen: now it is trained"}
     choices += times.chosen
-    clock = Clock(context, prepared, plan, times, device, number)
-    trained = train_chunk(prepared, task, device, folder, clock, context.parent.should_stop)
+    clock = Clock(context, engine, plan, times, device, number)
+    trained = train_chunk(engine, task, folder, clock, context.parent.should_stop)
     clock.remember()
     if trained.ended == "out_of_memory":
         return _ran_out(context, plan)

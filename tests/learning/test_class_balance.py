@@ -17,14 +17,15 @@ from nightschool.learning.base import load_base, load_tokenizer
 from nightschool.learning.class_balance import Balance
 from nightschool.learning.device import pick
 from nightschool.learning.encoding import Encoded, Encoder
-from nightschool.learning.fast.packing import Layout, layout_for
+from nightschool.learning.fast.layout_choice import layout_for
+from nightschool.learning.fast.loss import summed_loss
+from nightschool.learning.fast.packed_engine import PackedEngine
+from nightschool.learning.fast.packing import Layout
 from nightschool.learning.memory_plan import MemoryPlan
-from nightschool.learning.prepared_model import prepare, summed_loss
 from nightschool.learning.trainer import adapter_sha256, train
 from nightschool.learning.training_task import TrainingTask
 from tests.conftest import KINDS, THINGS
-from tests.learning.fast.test_packing import OFFSETS, PREFIX, build, notes
-from tests.learning.test_trainer import Told
+from tests.learning.conftest import OFFSETS, PREFIX, RecordingReporter, build, notes
 
 WAYS = ("logit_adjustment", "class_weights", "none")
 
@@ -128,8 +129,10 @@ def adapter_of(base: Path, folder: Path, how: str, counts: list[int]) -> str:
         identity={"dataset": "d", "prompt": "p", "base": "b"},
         offsets=balance.offsets,
     )  # fmt: skip
-    prepared = prepare(load_base(base, device, "nf4"), task, MemoryPlan(2000, 0, {}), device)
-    train(prepared, task, device, folder, Told(), lambda: False)
+    engine = PackedEngine.prepare(
+        load_base(base, device, "nf4"), task, MemoryPlan(2000, 0, {}), device
+    )
+    train(engine, task, folder, RecordingReporter(), lambda: False)
     return adapter_sha256(folder / "adapter")
 
 

@@ -10,18 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from nightschool.config.settings import TrainSettings
-from nightschool.learning.base import load_base, load_tokenizer
+from nightschool.learning.base import load_base
 from nightschool.learning.device import Device
 from nightschool.learning.dtype_audit import Audit, Forbidden, held
-from nightschool.learning.encoding import Encoder
 from nightschool.learning.fast import kernels
+from nightschool.learning.fast.packed_engine import PackedEngine
 from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.precision import choose
-from nightschool.learning.prepared_model import prepare
 from nightschool.learning.trainer import take_step
-from nightschool.learning.training_task import TrainingTask
-from tests.conftest import KINDS, OPENINGS, THINGS
+from tests.learning.conftest import task_on
 
 BF16 = torch.bfloat16
 DEVICES = [
@@ -115,21 +112,6 @@ def turing(kind: str) -> Device:
     return Device(device, choose("cuda", (7, 5)), 1, ())
 
 
-def task_on(base: Path, optimizer: str = "adamw") -> TrainingTask:
-    encoder = Encoder(load_tokenizer(base), KINDS, {}, "", 64)
-    notes = [encoder.encode(OPENINGS[kind].format(t), kind) for kind in KINDS for t in THINGS]
-    return TrainingTask(
-        notes=notes,
-        ids=[f"{number:04}" for number in range(len(notes))],
-        sources=["note.md"] * len(notes),
-        validation=[],
-        prefix=encoder.prefix,
-        padding=encoder.padding,
-        settings=TrainSettings(optimizer=optimizer, learning_rate=1e-2, lora_dropout=0.1),  # type: ignore[arg-type]
-        identity={},
-    )
-
-
 PLAN = MemoryPlan(budget=100, recomputed=1, bytes={})
 
 
@@ -142,34 +124,36 @@ def test_a_step_under_the_turing_policy_has_no_bf16_anywhere(
     device, task = turing(kind), task_on(tiny_base, optimizer)
     base = load_base(tiny_base, device, "nf4")
     with Audit() as audit:
-        prepared = prepare(base, task, PLAN, device)
+        engine = PackedEngine.prepare(base, task, PLAN, device)
         # The second step is the first with both factors of the adapter and states to go on from.
-        losses = [take_step(prepared, task, step, lambda: False) for step in (1, 2)]
-    kept = held(prepared.model, prepared.optimizer)
+        losses = [take_step(engine, task, step, lambda: False) for step in (1, 2)]
+    kept = held(engine.model, engine.optimizer)
     assert [str(finding) for finding in audit.found] == []
     assert kept == []
-    assert None not in losses and prepared.scaler.is_enabled()
+    assert None not in losses and engine.scaler.is_enabled()
     seen = " ".join(audit.operations)
     if not kernels.available(device.torch):  # these take the place of both
         assert "bitsandbytes.dequantize_4bit" in seen and "silu_backward" in seen
-    assert len(prepared.optimizer.state[prepared.weights.parameter]) > 0
-    assert prepared.weights.cast.dtype is torch.float16
+    assert len(engine.optimizer.state[engine.weights.parameter]) > 0
+    assert engine.weights.cast.dtype is torch.float16
 
 
 def test_it_names_all_that_a_model_and_its_optimizer_hold(tiny_base: Path) -> None:
     device = turing("cpu")
-    prepared = prepare(load_base(tiny_base, device, "nf4"), task_on(tiny_base), PLAN, device)
-    assert held(prepared.model, prepared.optimizer) == []
-    layer = next(m for m in prepared.model.modules() if hasattr(m, "compute_dtype"))
-    parameter = prepared.weights.parameter
-    prepared.optimizer.state[parameter]["exp_avg"] = torch.zeros(1, dtype=BF16)
+    engine = PackedEngine.prepare(
+        load_base(tiny_base, device, "nf4"), task_on(tiny_base), PLAN, device
+    )
+    assert held(engine.model, engine.optimizer) == []
+    layer = next(m for m in engine.model.modules() if hasattr(m, "compute_dtype"))
+    parameter = engine.weights.parameter
+    engine.optimizer.state[parameter]["exp_avg"] = torch.zeros(1, dtype=BF16)
     layer.compute_dtype = BF16  # type: ignore[assignment]
     layer.weight.quant_state.dtype = BF16  # type: ignore[union-attr]
     layer.weight.quant_state.state2.absmax = torch.zeros(1, dtype=BF16)  # type: ignore[union-attr]
     layer.register_buffer("planted", torch.zeros(1, dtype=BF16))
     layer.weights = torch.nn.Parameter(torch.zeros(1, dtype=BF16))  # type: ignore[assignment]
     layer.weights.grad = torch.zeros(1, dtype=BF16)  # type: ignore[union-attr]
-    lines = " ".join(held(prepared.model, prepared.optimizer))
+    lines = " ".join(held(engine.model, engine.optimizer))
     for name in (
         "optimizer state 0.exp_avg", "compute_dtype =", "quant_state.dtype =",
         "quant_state.state2.absmax", "planted is", "weights is", "weights.grad is",
@@ -180,8 +164,8 @@ def test_it_names_all_that_a_model_and_its_optimizer_hold(tiny_base: Path) -> No
 def test_a_base_in_bf16_is_told_from_one_in_fp16(tiny_base: Path) -> None:
     ampere = Device(torch.device("cpu"), choose("cuda", (8, 6)), 1, ())
     task = task_on(tiny_base)
-    prepared = prepare(load_base(tiny_base, ampere, "nf4"), task, PLAN, ampere)
-    assert held(prepared.model)
+    engine = PackedEngine.prepare(load_base(tiny_base, ampere, "nf4"), task, PLAN, ampere)
+    assert held(engine.model)
     with Audit() as audit:
-        take_step(prepared, task, 1, lambda: False)
+        take_step(engine, task, 1, lambda: False)
     assert audit.found

@@ -14,10 +14,10 @@ from nightschool.config.settings import TrainSettings
 from nightschool.learning.base import load_base
 from nightschool.learning.device import pick
 from nightschool.learning.dtype_audit import held
+from nightschool.learning.fast.packed_engine import PackedEngine
 from nightschool.learning.hub import context_length, locate
 from nightschool.learning.memory_plan import MemoryPlan, Shape
-from nightschool.learning.prepared_model import prepare
-from tests.learning.test_dtype_audit import task_on
+from tests.learning.conftest import task_on
 
 
 def test_a_base_that_is_already_quantised_is_refused(tiny_base: Path, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_no_training_begins_on_a_base_that_holds_bf16_where_that_is_kept_out(
     assert not held(base)
     base.model.layers[1].mlp.to(dtype=torch.bfloat16)
     with pytest.raises(LearningError, match=r"parts of the base are in bf16 .*layers\.1\.mlp"):
-        prepare(base, task_on(tiny_base), MemoryPlan(100, 0, {}), device)
+        PackedEngine.prepare(base, task_on(tiny_base), MemoryPlan(100, 0, {}), device)
 
 
 def test_a_config_that_leaves_much_to_its_architecture_is_read(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from nightschool.learning.base import load_base, load_tokenizer
 from nightschool.learning.device import Device, pick
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.fast import adapter
+from nightschool.learning.fast.packed_engine import PackedEngine
 from nightschool.learning.memory_plan import MemoryPlan
-from nightschool.learning.prepared_model import PreparedModel, prepare
 from nightschool.learning.time_model import Amount, Lap
 from nightschool.learning.timing import course_of, packs_of, part_of, shorter, texts_of, time_steps
 from nightschool.learning.training_task import TrainingTask, epoch_order
@@ -55,18 +55,18 @@ def task(tiny_base: Path) -> TrainingTask:
 
 
 @pytest.fixture
-def prepared(tiny_base: Path, device: Device, task: TrainingTask) -> PreparedModel:
-    return prepare(load_base(tiny_base, device, "nf4"), task, PLAN, device)
+def engine(tiny_base: Path, device: Device, task: TrainingTask) -> PackedEngine:
+    return PackedEngine.prepare(load_base(tiny_base, device, "nf4"), task, PLAN, device)
 
 
-def test_a_course_counts_what_the_trainer_does(task: TrainingTask, prepared: PreparedModel) -> None:
-    course = course_of(task, prepared.layout, prepared.budget, epoch=1)
+def test_a_course_counts_what_the_trainer_does(task: TrainingTask, engine: PackedEngine) -> None:
+    course = course_of(task, engine.layout, engine.budget, epoch=1)
     assert course.total_steps == task.total_steps
     for step, amount in enumerate(course.steps, start=1 + task.steps_per_epoch):
         rows = [task.notes[index] for index in task.indices(step)]
         packs = [
-            prepared.layout.batch([rows[index] for index in part])
-            for part in prepared.layout.split(rows, prepared.budget)
+            engine.layout.batch([rows[index] for index in part])
+            for part in engine.layout.split(rows, engine.budget)
         ]
         assert amount == Amount(len(packs), sum(pack.tokens for pack in packs))
 
@@ -79,36 +79,36 @@ def test_rows_count_their_padding(task: TrainingTask) -> None:
 
 
 def test_timing_changes_no_bit(
-    task: TrainingTask, prepared: PreparedModel, device: Device, tiny_base: Path
+    task: TrainingTask, engine: PackedEngine, device: Device, tiny_base: Path
 ) -> None:
-    before = {name: value.clone() for name, value in adapter.tensors(prepared.model).items()}
-    assert time_steps(prepared, task, device)
-    after = adapter.tensors(prepared.model)
+    before = {name: value.clone() for name, value in adapter.tensors(engine.model).items()}
+    assert time_steps(engine, task, device)
+    after = adapter.tensors(engine.model)
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert not prepared.weights.gradient.any()
-    assert prepared.optimizer.state_dict()["state"] == {}
-    assert prepared.dropout.seed is None
-    # And the first real step is that of a prepared that was never timed.
-    other = prepare(load_base(tiny_base, device, "nf4"), task, PLAN, device)
-    losses = [trainer.take_step(s, task, 1, lambda: False) for s in (prepared, other)]
+    assert not engine.weights.gradient.any()
+    assert engine.optimizer.state_dict()["state"] == {}
+    assert engine.dropout.seed is None
+    # And the first real step is that of a engine that was never timed.
+    other = PackedEngine.prepare(load_base(tiny_base, device, "nf4"), task, PLAN, device)
+    losses = [trainer.take_step(s, task, 1, lambda: False) for s in (engine, other)]
     assert losses[0] == losses[1]
     fresh = adapter.tensors(other.model)
     assert all(torch.equal(fresh[name], value) for name, value in after.items())
 
 
 def test_the_smallest_the_median_and_the_largest_step_are_timed(
-    task: TrainingTask, prepared: PreparedModel, device: Device, monkeypatch: pytest.MonkeyPatch
+    task: TrainingTask, engine: PackedEngine, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[int] = []
 
-    def accumulate(prepared: PreparedModel, task: TrainingTask, step: int, *_: object) -> None:
+    def accumulate(engine: PackedEngine, task: TrainingTask, step: int, *_: object) -> None:
         done.append(step)
 
     clock = iter([0.0, 9.0, 10.0, 19.0, 20.0, 29.0, 30.0, 31.0, 40.0, 42.0, 50.0, 53.0])
     monkeypatch.setattr(timing, "accumulate", accumulate)
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-    steps = course_of(task, prepared.layout, prepared.budget).steps
-    timed = time_steps(prepared, task, device)
+    steps = course_of(task, engine.layout, engine.budget).steps
+    timed = time_steps(engine, task, device)
     assert timed is not None
     assert [step.seconds for step in timed] == [1.0, 2.0, 3.0]  # 9 when each was first done
     sizes = sorted(step.tokens for step in steps)
@@ -117,22 +117,22 @@ def test_the_smallest_the_median_and_the_largest_step_are_timed(
 
 
 def test_timing_hears_the_wish_to_stop_and_leaves_nothing(
-    task: TrainingTask, prepared: PreparedModel, device: Device
+    task: TrainingTask, engine: PackedEngine, device: Device
 ) -> None:
     asked = iter([False, True])  # after the first pass of the largest step
     with pytest.raises(Stopped):
-        time_steps(prepared, task, device, lambda: next(asked))
-    assert not prepared.weights.gradient.any()
+        time_steps(engine, task, device, lambda: next(asked))
+    assert not engine.weights.gradient.any()
 
 
 def test_too_little_memory_for_the_largest_step_is_told(
-    task: TrainingTask, prepared: PreparedModel, device: Device, monkeypatch: pytest.MonkeyPatch
+    task: TrainingTask, engine: PackedEngine, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def accumulate(*_: object) -> None:
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(timing, "accumulate", accumulate)
-    assert time_steps(prepared, task, device) is None
+    assert time_steps(engine, task, device) is None
 
 
 def test_shorter_text_asks_for_less_and_says_what_it_cuts(task: TrainingTask) -> None:

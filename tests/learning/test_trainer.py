@@ -15,36 +15,23 @@ from safetensors.torch import load_file
 from nightschool.config.errors import LearningError
 from nightschool.config.settings import TrainSettings
 from nightschool.learning import checkpoints, run_fingerprint, trainer
-from nightschool.learning import prepared_model as student_
 from nightschool.learning.base import attach, load_base, load_tokenizer
 from nightschool.learning.class_balance import Balance
 from nightschool.learning.device import Device, pick
 from nightschool.learning.encoding import Encoder
+from nightschool.learning.fast import packed_engine
 from nightschool.learning.fast.adapter import tensors
-from nightschool.learning.fast.packing import layout_for
+from nightschool.learning.fast.layout_choice import layout_for
+from nightschool.learning.fast.packed_engine import PackedEngine
 from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.precision import choose
-from nightschool.learning.prepared_model import PreparedModel, prepare
 from nightschool.learning.trainer import ChunkResult, adapter_sha256, train
 from nightschool.learning.training_task import TrainingTask, epoch_order, rate
 from tests.conftest import KINDS, OPENINGS, THINGS
+from tests.learning.conftest import RecordingReporter
 
 # Two to four packs a step, the lower of two layers recomputed.
 PLAN = MemoryPlan(budget=100, recomputed=1, bytes={})
-
-
-class Told:
-    """A reporter that remembers."""
-
-    def __init__(self) -> None:
-        self.steps: list[int] = []
-        self.said: list[tuple[str, str]] = []
-
-    def progress(self, step: int, total: int, loss: float | None, eta_s: float | None) -> None:
-        self.steps.append(step)
-
-    def say(self, kind: str, message: str) -> None:
-        self.said.append((kind, message))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +61,7 @@ def task(tiny_base: Path) -> TrainingTask:
     )  # fmt: skip
 
 
-Chunk = Callable[..., tuple[ChunkResult, Told]]
+Chunk = Callable[..., tuple[ChunkResult, RecordingReporter]]
 
 
 @pytest.fixture
@@ -83,11 +70,11 @@ def chunk(tiny_base: Path, device: Device) -> Chunk:
 
     def run(
         task: TrainingTask, folder: Path, stop_after: float = math.inf
-    ) -> tuple[ChunkResult, Told]:
-        told = Told()
+    ) -> tuple[ChunkResult, RecordingReporter]:
+        told = RecordingReporter()
         model = load_base(tiny_base, device, task.settings.quantisation)
-        prepared = prepare(model, task, PLAN, device)
-        ended = train(prepared, task, device, folder, told, lambda: len(told.steps) >= stop_after)
+        engine = PackedEngine.prepare(model, task, PLAN, device)
+        ended = train(engine, task, folder, told, lambda: len(told.steps) >= stop_after)
         return ended, told
 
     return run
@@ -133,7 +120,7 @@ def test_a_stop_within_a_step_costs_that_step_and_no_bit(
     task: TrainingTask, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
 ) -> None:
     chunk(task, tmp_path / "whole")
-    told = Told()
+    told = RecordingReporter()
     passes = 0
 
     def within_the_third_step() -> bool:
@@ -142,8 +129,8 @@ def test_a_stop_within_a_step_costs_that_step_and_no_bit(
         return passes == 3  # after the loop's own question and the first pass
 
     model = load_base(tiny_base, device, task.settings.quantisation)
-    prepared = prepare(model, task, PLAN, device)
-    ended = train(prepared, task, device, tmp_path / "part", told, within_the_third_step)
+    engine = PackedEngine.prepare(model, task, PLAN, device)
+    ended = train(engine, task, tmp_path / "part", told, within_the_third_step)
     assert (ended.ended, told.steps) == ("stopped", [1, 2])
     chunk(task, tmp_path / "part")
     assert adapter_sha256(tmp_path / "part/adapter") == adapter_sha256(tmp_path / "whole/adapter")
@@ -154,7 +141,7 @@ def test_a_stop_within_a_validation_costs_no_step_and_no_bit(
 ) -> None:
     task = replace(task, validation=task.notes * 3)  # several passes
     whole, _ = chunk(task, tmp_path / "whole")
-    told, passes = Told(), 0
+    told, passes = RecordingReporter(), 0
 
     def within_the_first_validation() -> bool:
         nonlocal passes
@@ -163,8 +150,8 @@ def test_a_stop_within_a_validation_costs_no_step_and_no_bit(
 
     rare = replace(task, settings=task.settings.model_copy(update={"checkpoint_minutes": 60.0}))
     model = load_base(tiny_base, device, task.settings.quantisation)
-    prepared = prepare(model, rare, PLAN, device)
-    ended = train(prepared, rare, device, tmp_path / "part", told, within_the_first_validation)
+    engine = PackedEngine.prepare(model, rare, PLAN, device)
+    ended = train(engine, rare, tmp_path / "part", told, within_the_first_validation)
     assert (ended.ended, ended.step, ended.validation) == ("stopped", task.steps_per_epoch, [])
     part, told = chunk(rare, tmp_path / "part")
     assert told.steps[0] == task.steps_per_epoch + 1
@@ -181,11 +168,11 @@ def test_training_learns_and_peft_loads_the_adapter(
     assert last < first - 0.5
     assert [step for step, _ in ended.validation] == [4, 8, 12, 16, 20, 24]
     model = load_base(tiny_base, device, "nf4")
-    prepared = prepare(model, more, PLAN, device)
-    prepared.model = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
-    prepared.layout, _ = layout_for(prepared.model, more.prefix, more.padding, more.longest)
+    engine = PackedEngine.prepare(model, more, PLAN, device)
+    engine.model = attach(load_base(tiny_base, device, "nf4"), tmp_path / "adapter")
+    engine.layout, _ = layout_for(engine.model, more.prefix, more.padding, more.longest)
     best = min(loss for _, loss in ended.validation)
-    assert trainer._validate(prepared, more, lambda: False) == pytest.approx(best, abs=1e-5)
+    assert trainer._validate(engine, more, lambda: False) == pytest.approx(best, abs=1e-5)
 
 
 def test_a_run_on_the_cpu_leaves_the_gpu_alone(
@@ -213,11 +200,11 @@ def test_training_ends_early_and_keeps_the_adapter_of_the_best_validation(
     losses = {4: 5.0, 8: 3.0, 12: 4.0, 16: 3.5}
     at_step_8 = {}
 
-    def validate(prepared: PreparedModel, *_: object) -> float:
+    def validate(engine: PackedEngine, *_: object) -> float:
         step = next(step for step in losses if step not in seen)
         seen.append(step)
         if step == 8:
-            at_step_8.update({k: v.clone() for k, v in tensors(prepared.model).items()})
+            at_step_8.update({k: v.clone() for k, v in tensors(engine.model).items()})
         return losses[step]
 
     seen: list[int] = []
@@ -225,7 +212,7 @@ def test_training_ends_early_and_keeps_the_adapter_of_the_best_validation(
     chunk(more, tmp_path, 13)  # interrupted behind the best
     ended, told = chunk(more, tmp_path)
     assert (ended.ended, ended.step) == ("finished", 16)
-    assert any("adapter of step 8 is kept" in text for _, text in told.said)
+    assert any("keeps the adapter of step 8" in text for _, text in told.messages)
     saved = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
     assert {torch.equal(value, at_step_8[_peft_name(name)]) for name, value in saved.items()} == {
         True
@@ -259,7 +246,7 @@ def test_other_versions_are_said_and_the_run_goes_on(
     chunk(task, tmp_path, 1)
     monkeypatch.setattr(run_fingerprint, "library_versions", lambda: {"torch": "9.9"})
     _, told = chunk(task, tmp_path, 1)
-    warning = next(text for kind, text in told.said if kind == "warning")
+    warning = next(text for kind, text in told.messages if kind == "warning")
     assert "torch was" in warning and "no longer bit-exact" in warning
     assert told.steps == [2]
 
@@ -279,10 +266,10 @@ def test_another_optimizer_begins_its_averages_anew_and_the_run_goes_on(
     known = json.loads(sums.read_text("utf-8")) | {"state.json": checkpoints.file_sha256(state)}
     sums.write_text(json.dumps(known), "utf-8")
     _, told = chunk(task, tmp_path, 1)
-    warnings = [text for kind, text in told.said if kind == "warning"]
+    warnings = [text for kind, text in told.messages if kind == "warning"]
     assert told.steps == [2]
     assert "optimizer was AdamW8bit and is now AdamW: the run resumes" in warnings[0]
-    assert "begin anew" in warnings[1]
+    assert "without the averages of the old one" in warnings[1]
 
 
 def test_another_setting_is_refused_and_named(
@@ -298,14 +285,14 @@ def _without_finite_loss(monkeypatch: pytest.MonkeyPatch, steps: set[int]) -> No
     take_step = trainer.take_step
 
     def step(
-        prepared: PreparedModel, task: TrainingTask, number: int, *others: object
+        engine: PackedEngine, task: TrainingTask, number: int, *others: object
     ) -> float | None:
         if number not in steps:
-            return take_step(prepared, task, number, *others)  # type: ignore[arg-type]
+            return take_step(engine, task, number, *others)  # type: ignore[arg-type]
         with pytest.MonkeyPatch.context() as patched:
-            summed_loss = student_.summed_loss
-            patched.setattr(student_, "summed_loss", lambda *a: summed_loss(*a) * math.nan)
-            return take_step(prepared, task, number, *others)  # type: ignore[arg-type]
+            summed_loss = packed_engine.summed_loss
+            patched.setattr(packed_engine, "summed_loss", lambda *a: summed_loss(*a) * math.nan)
+            return take_step(engine, task, number, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(trainer, "take_step", step)
 
@@ -317,7 +304,7 @@ def test_a_step_without_a_finite_loss_is_skipped_and_told(
     ended, told = chunk(task, tmp_path)
     assert ended.ended == "finished" and ended.skipped == [3, 5, 6]
     assert [step for step, _ in ended.losses] == [1, 2, 4, 7, 8]
-    warnings = [text for kind, text in told.said if kind == "warning"]
+    warnings = [text for kind, text in told.messages if kind == "warning"]
     first = task.sources[task.indices(3)[0]]
     assert "step 3 is not finite: skipped" in warnings[0] and first in warnings[0]
 
@@ -327,23 +314,23 @@ def test_gradients_that_no_scale_makes_finite_end_the_run(
 ) -> None:
     turing = Device(torch.device("cpu"), choose("cuda", (7, 5)), 1, ())
     more = replace(task, settings=task.settings.model_copy(update={"epochs": 4.0}))
-    prepared = prepare(load_base(tiny_base, turing, "none"), more, PLAN, turing)
-    run, before = prepared.run, prepared.weights.parameter.detach().clone()
+    engine = PackedEngine.prepare(load_base(tiny_base, turing, "none"), more, PLAN, turing)
+    run, before = engine.run_pass, engine.weights.parameter.detach().clone()
 
     def overflows(*arguments: Any) -> torch.Tensor:
         loss = run(*arguments)
-        prepared.weights.gradient[0] = math.inf
+        engine.weights.gradient[0] = math.inf
         return loss
 
-    prepared.run = overflows
-    told = Told()
+    engine.run_pass = overflows  # type: ignore[method-assign]
+    told = RecordingReporter()
     with pytest.raises(
         LearningError, match=r"loss or a gradient is not finite in 12 steps in a row"
     ):
-        train(prepared, more, turing, tmp_path, told, lambda: False)
-    assert torch.equal(prepared.weights.parameter, before)
-    assert prepared.scaler.get_scale() == 0.5  # 2^11, halved twelve times
-    assert "a gradient of step 1 is not finite: skipped" in told.said[-11][1]
+        train(engine, more, tmp_path, told, lambda: False)
+    assert torch.equal(engine.weights.parameter, before)
+    assert engine.scaler.get_scale() == 0.5  # 2^11, halved twelve times
+    assert "a gradient of step 1 is not finite: skipped" in told.messages[-11][1]
 
 
 def test_three_steps_without_a_finite_loss_end_the_run_and_name_the_notes(

@@ -64,9 +64,10 @@ def context(tmp_path: Path) -> StageContext:
 
 
 def clock(context: StageContext, task: TrainingTask, timed: list[Timed]) -> Clock:
-    prepared: Any = SimpleNamespace(layout=packs_of(task), budget=PLAN.budget)
+    identity = SimpleNamespace(token_budget=PLAN.budget)
+    engine: Any = SimpleNamespace(batching=packs_of(task), identity=identity)
     device: Any = SimpleNamespace(label="a device")
-    return Clock(context, prepared, PLAN, TimePlan(task, PACE, 0.0, [], timed), device)
+    return Clock(context, engine, PLAN, TimePlan(task, PACE, 0.0, [], timed), device)
 
 
 def test_the_time_left_follows_the_pace_and_then_the_steps(

@@ -13,10 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
+from transformers import PreTrainedModel
 
 from nightschool.config.errors import Stopped
 from nightschool.learning.encoding import Encoded
-from nightschool.learning.fast.packing import Batch, Frame, Layout
+from nightschool.learning.fast.adapter import Dropout
+from nightschool.learning.fast.batch import Batch, Frame
+from nightschool.learning.fast.packing import Layout
+from nightschool.learning.memory_plan import MemoryPlan
 
 
 def sizes(packs: Sequence[int], most: int) -> list[int]:
@@ -24,6 +28,25 @@ def sizes(packs: Sequence[int], most: int) -> list[int]:
     ordered = sorted(packs)
     chosen = {ordered[-(-len(ordered) * (i + 1) // most) - 1] for i in range(most)}
     return sorted({-(-size // 8) * 8 for size in chosen})
+
+
+def reason_for_eager_passes(
+    base: PreTrainedModel, layout: Layout, dropout: Dropout, plan: MemoryPlan
+) -> str:
+    """Why passes cannot be replayed as graphs, or ""."""
+    if not plan.graphs:
+        return "there is no memory for them"
+    if layout.way != "segments":
+        return "without packs, passes have too many shapes"
+    if layout.kernel == "each":
+        return "attention runs note by note, at offsets that a graph would fix"
+    config = base.config.get_text_config()
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", 0)
+    if "dynamic" in str(rope):
+        return "the rotary embedding depends on the lengths"
+    if dropout.keep < 1 and not dropout.on_device:
+        return "NVRTC, which compiles the dropout for them, is not installed with torch"
+    return ""
 
 
 class Replay:

@@ -1,112 +1,24 @@
-"""Batches: notes packed into one sequence, or, where a base cannot take that, padded rows.
+"""Batches: notes packed into one sequence, or, if a base cannot take that, padded rows.
 
 A pack is [prompt][note 1][note 2]...: the prompt that all notes share is computed once, each note
-sees the prompt and itself, and its positions go on where the prompt's end. So a pack computes what
-its notes would compute alone, without a padding token between them and without a second prompt.
+sees the prompt and itself, and its positions continue where the prompt's end. So a pack computes what
+its notes would compute one by one, without padding between them and without a second prompt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
 
 import torch
-from peft import PeftModel
-from transformers import Cache, PreTrainedConfig, PreTrainedModel
+from transformers import Cache
 
-from nightschool.config.errors import first_line
 from nightschool.learning.encoding import Encoded
-from nightschool.learning.fast import attention
 from nightschool.learning.fast.attention import Segments
+from nightschool.learning.fast.batch import Batch, Frame, Masks, Way
 
-# Rows of a mask that are a multiple of this long need no copy in the attention kernels.
+# Mask rows whose length is a multiple of this need no copy in the attention kernels.
 _ALIGNED = 16
-
-Masks = torch.Tensor | dict[str, torch.Tensor]
-
-Way = Literal["segments", "mask", "rows"]
-"""How notes go through a base: a pack by the attention of `attention.py`, a pack with a mask by the
-base's own attention, or padded rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Sizes that a pack is filled up to, with blank notes and questions that weigh nothing."""
-
-    tokens: int
-    notes: int
-    asked: int
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What the model gets, and where it is asked.
-
-    `n` counts what is asked: each answer token when training, one place a note when scoring.
-    """
-
-    ids: torch.Tensor
-    """int64, shape (rows, columns)"""
-    positions: torch.Tensor
-    """int64, same shape: counted from the first token that the token can see"""
-    mask: Masks | None
-    """A pack's, where it needs one: additive, shape (1, 1, columns, columns), by layer type where a
-    base has several. Rows: int64, 1 where there is a token, shape (rows, columns)."""
-    segments: Segments | None
-    row: torch.Tensor
-    """int64, shape (n,)"""
-    column: torch.Tensor
-    """int64, shape (n,): the token whose logits answer"""
-    target: torch.Tensor
-    """int64, shape (n,): the right token; -1 where it is not known"""
-    note: torch.Tensor
-    """int64, shape (n,): index of the note, as given"""
-    weight: torch.Tensor
-    """float32, shape (n,): so that a note's answer tokens weigh its share together"""
-    first: torch.Tensor
-    """float32, shape (n,): 1 where a note's answer begins, else 0"""
-    way: Way
-    prompt: Cache | None = None
-    """The prompt's keys and values, where `ids` hold the notes alone; see `prompt.py`"""
-
-    @property
-    def tokens(self) -> int:
-        return self.ids.numel()
-
-    @property
-    def _tensors(self) -> tuple[torch.Tensor, ...]:
-        where = self.segments.tensors if self.segments else ()
-        asked = (self.row, self.column, self.target, self.note, self.weight, self.first)
-        return (self.ids, self.positions, *asked, *where)
-
-    def copy_(self, other: Batch) -> None:
-        """Take over the values of a pack of the same frame, which may be on another device."""
-        for to, of in zip(self._tensors, other._tensors, strict=True):
-            to.copy_(of, non_blocking=True)
-
-    def logits(self, model: torch.nn.Module) -> torch.Tensor:
-        """The model's logits where it is asked: shape (n, vocabulary)."""
-        inputs: dict[str, Any] = {
-            "input_ids": self.ids,
-            "position_ids": self.positions,
-            "attention_mask": self.mask,
-            "past_key_values": self.prompt,
-            "use_cache": self.prompt is not None,
-        }
-        if self.segments is not None:
-            inputs["segments"] = self.segments
-        kept: Any = self.column
-        if self.way == "rows":
-            kept = int(self.ids.shape[1] - self.column.min())
-        return self.asked(model(**inputs, logits_to_keep=kept).logits)
-
-    def asked(self, values: torch.Tensor) -> torch.Tensor:
-        """Of what a model's head is given or gives, shape (rows, kept columns, width), where it is
-        asked: shape (n, width)."""
-        if self.way != "rows":
-            return values[0]
-        return values[self.row, self.column - (self.ids.shape[1] - values.shape[1])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +53,9 @@ class Layout:
         return len(self.prefix) if self.prompt is None else 0
 
     def tokens(self, notes: Sequence[Encoded]) -> int:
-        """The tokens of a pack."""
+        """The tokens that one pass over these notes computes, prompt and padding included."""
+        if self.way == "rows":
+            return len(notes) * (self.again + max(map(self.length, notes), default=0))
         return self.again + sum(map(self.length, notes))
 
     def split(
@@ -306,81 +220,3 @@ def split_rows(lengths: Sequence[int], budget: int, most: int) -> list[list[int]
         else:
             parts.append([index])
     return parts
-
-
-def windows(config: PreTrainedConfig) -> tuple[tuple[str, int | None], ...]:
-    """A base's layer types and how far each sees, from its config."""
-    config = config.get_text_config()
-    reach = getattr(config, "sliding_window", None)
-    types = sorted(set(getattr(config, "layer_types", None) or []))
-    if not types:
-        return (("full_attention", reach),)
-    return tuple((kind, reach if kind == "sliding_attention" else None) for kind in types)
-
-
-@torch.no_grad()
-def layout_for(
-    model: PreTrainedModel | PeftModel, prefix: Sequence[int], padding: int, longest: int,
-    kernel: str = "each",
-) -> tuple[Layout, str]:  # fmt: skip
-    """The layout that a base can take, found by trying it, and the reason in words.
-
-    A pack needs a base whose notes cannot see each other in it: what one note's logits are must not
-    change by a bit with its neighbour's tokens, and must be what they are alone. `longest` is the
-    most tokens that a note has with its prompt and answer, `kernel` the device's `Precision.attention`.
-    """
-    rows = Layout(tuple(prefix), padding, model.device, model.dtype, "rows")
-    base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-    own = base.config._attn_implementation
-    tokens = min(9, longest - len(prefix))
-    row = rows.batch([probe(rows, 5, tokens)]).logits(model)[0].float()
-    reach = windows(model.config)
-    trouble = ""
-    for packed in (replace(rows, way="segments"), replace(rows, way="mask", windows=reach)):
-        narrow = [window for _, window in reach if window and window < longest]
-        if packed.way == "segments":
-            if narrow:
-                continue
-            packed = replace(packed, kernel=kernel)
-            base.set_attn_implementation(attention.NAME)
-        trouble = _trouble(model, packed, row, tokens)
-        if not trouble:
-            seen = "masked" if packed.way == "mask" else "a sequence of its own to the kernel"
-            return packed, f"the prompt once, then the notes, no padding; each note is {seen}"
-        base.set_attn_implementation(own)
-    return rows, f"rows of similar length: {type(base).__name__} takes no packs ({trouble})"
-
-
-def probe(layout: Layout, start: int, tokens: int) -> Encoded:
-    """A short note of arbitrary tokens."""
-    return Encoded([*layout.prefix, *range(start, start + tokens)], [], -1, False)
-
-
-@torch.no_grad()
-def _trouble(
-    model: PreTrainedModel | PeftModel, layout: Layout, row: torch.Tensor, tokens: int
-) -> str:
-    """What is wrong with packs for a base, or ""; `row` are the logits of probe 5 in a row."""
-    one, other, second = (probe(layout, start, tokens) for start in (11, 23, 5))
-    batches = [layout.batch(notes) for notes in ([one, second], [other, second], [second])]
-    try:
-        with_one, with_other, alone = (batch.logits(model)[-1].float() for batch in batches)
-    except torch.OutOfMemoryError:
-        raise  # it says nothing of the base
-    except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
-        # A base may refuse attention of its own kind in whatever way it likes.
-        return first_line(error)
-    if not torch.equal(with_one, with_other):
-        return "a note's logits change with its neighbour"
-    most = slack(layout, row)
-    if float((with_one - alone).abs().max()) > most or float((alone - row).abs().max()) > most:
-        return "a note's logits differ from those it has alone"
-    return ""
-
-
-def slack(layout: Layout, logits: torch.Tensor) -> float:
-    """How far equal logits may lie apart, because kernels for other shapes round otherwise: a few
-    units in the last place of the largest."""
-    # Parts of some bases go through float32 whatever they are given.
-    eps = max(torch.finfo(layout.dtype).eps, torch.finfo(torch.float32).eps)
-    return 64 * eps * float(logits.abs().max())

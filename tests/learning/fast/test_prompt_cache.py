@@ -11,9 +11,11 @@ from transformers import PreTrainedModel
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.fast import attention
 from nightschool.learning.fast.attention import Segments
-from nightschool.learning.fast.packing import Layout, Way, layout_for, windows
-from nightschool.learning.prompt_cache import keep_prompt
-from tests.learning.fast.test_packing import FAMILIES, PREFIX, build, notes, with_adapter
+from nightschool.learning.fast.batch import Way
+from nightschool.learning.fast.layout_choice import layout_for, windows
+from nightschool.learning.fast.packing import Layout
+from nightschool.learning.fast.prompt_cache import keep_prompt
+from tests.learning.conftest import FAMILIES, PREFIX, build, notes, with_adapter
 
 
 def layout_of(base: PreTrainedModel, way: Way) -> Layout:

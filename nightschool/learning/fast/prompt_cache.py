@@ -16,7 +16,8 @@ from transformers.cache_utils import DynamicLayer
 
 from nightschool.config.errors import first_line
 from nightschool.learning.fast.attention import Segments
-from nightschool.learning.fast.packing import Layout, probe, slack
+from nightschool.learning.fast.layout_choice import probe, slack
+from nightschool.learning.fast.packing import Layout
 
 
 class _Before(DynamicLayer):  # type: ignore[no-untyped-call]

@@ -18,7 +18,7 @@ from nightschool.jobs.history import History, read_history
 from nightschool.jobs.policy import PolicyDecision, decide, hours_left_s, stops
 from nightschool.jobs.presence import own_pids, worker_alive
 from nightschool.jobs.signals.signal import Signals
-from nightschool.jobs.signals.snapshot import left
+from nightschool.jobs.signals.snapshot import read_snapshot
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES, Run
 
@@ -77,7 +77,9 @@ def forecast_night(
 
 def read_signals(school: School, night: NightSettings) -> Signals:
     """The signals that the worker read last, or else a reading of our own, which takes up to a second."""
-    if worker_alive(school) is not None and (shared := left(school.signals_file, time.time())):
+    if worker_alive(school) is not None and (
+        shared := read_snapshot(school.signals_file, time.time())
+    ):
         return shared
     from nightschool.jobs.signals.sensors import Sensors  # lazy: psutil
 

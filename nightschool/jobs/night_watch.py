@@ -19,7 +19,7 @@ from nightschool.jobs.retraining import RetrainingCheck
 from nightschool.jobs.scheduler import Scheduler
 from nightschool.jobs.signals.sensors import Sensors
 from nightschool.jobs.signals.signal import Signals
-from nightschool.jobs.signals.snapshot import EVERY_S, leave
+from nightschool.jobs.signals.snapshot import EVERY_S, write_snapshot
 from nightschool.jobs.signals.suspend import SuspendWatch
 from nightschool.ledger.outcomes import Reason
 from nightschool.tasks.runner import Runner
@@ -127,7 +127,7 @@ class NightWatch:
         reason = scheduler.decision.reason if scheduler.decision else None
         at, left_reason = self._left
         if read and (reason != left_reason or not 0 <= now - at < EVERY_S):
-            leave(self._school.signals_file, *read)
+            write_snapshot(self._school.signals_file, *read)
             self._left = now, reason
 
     def _keep_awake(self, training: bool, scheduler: Scheduler) -> None:

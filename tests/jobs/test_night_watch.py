@@ -19,7 +19,7 @@ from nightschool.jobs.night_watch import NightWatch
 from nightschool.jobs.policy import PolicyDecision
 from nightschool.jobs.retraining import RetrainingCheck
 from nightschool.jobs.signals.signal import Signal
-from nightschool.jobs.signals.snapshot import left
+from nightschool.jobs.signals.snapshot import read_snapshot
 from nightschool.ledger.outcomes import Reason
 from tests.jobs.nights import ALL_DAY, night, signals
 
@@ -158,7 +158,7 @@ def test_it_leaves_what_it_read_every_few_seconds_and_at_once_where_the_decision
     file = School(tmp_path).signals_file
     found, scheduler = watch(tmp_path, on_ac=None)
     found.attend(scheduler)
-    told = left(file, at)
+    told = read_snapshot(file, at)
     assert told and told.on_ac.value is None
     for seconds, reason, fresh in (
         (1.0, Reason.IN_WINDOW, False),
@@ -170,11 +170,11 @@ def test_it_leaves_what_it_read_every_few_seconds_and_at_once_where_the_decision
         found.read()
         scheduler.decision = PolicyDecision(False, reason, "")
         found.attend(scheduler)
-        told = left(file, at)
+        told = read_snapshot(file, at)
         assert told and (told.on_ac.age_s == 0) is fresh
     at += 60  # the clock alone decides: nothing is read
     found.attend(scheduler)
-    assert left(file, at) is None
+    assert read_snapshot(file, at) is None
 
 
 def test_a_night_is_told_when_the_ledger_knows_how_it_ended(
@@ -196,7 +196,7 @@ def test_a_night_is_told_when_the_ledger_knows_how_it_ended(
     ("owner", "part"),
     [
         (night_watch, "window_at"), (RetrainingCheck, "start_if_due"),
-        (MorningNotification, "send_if_due"), (night_watch, "leave"),
+        (MorningNotification, "send_if_due"), (night_watch, "write_snapshot"),
     ],
 )  # fmt: skip
 def test_what_fails_is_told_once_and_tried_again(

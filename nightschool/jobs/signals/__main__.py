@@ -1,4 +1,4 @@
-"""`python -m nightschool.jobs.signals [PROGRAM ...]`: what is known of this computer, as a table."""
+"""`python -m nightschool.jobs.signals [PROGRAM ...]`: all signals of this computer, as a table."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from nightschool.jobs.signals.signal import Signal, Signals
 
 
 def table(signals: Signals) -> Table:
-    """A row for each signal."""
+    """A row per signal."""
     rows = Table("signal", "value", "age", "source", "remark", box=None, pad_edge=False)
     for field in fields(signals):
         signal: Signal[object] = getattr(signals, field.name)
-        value = "unknown" if signal.value is None else _plain(signal.value)
+        value = "unknown" if signal.value is None else _value_text(signal.value)
         rows.add_row(field.name, value, f"{signal.age_s:.1f} s", signal.source, signal.remark)
     return rows
 
 
-def _plain(value: object) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.1f}"
     return (
@@ -34,15 +34,15 @@ def _plain(value: object) -> str:
 
 
 def main() -> None:
-    """Read twice, since a second reading is what a worker sees."""
+    """Read twice, because a worker sees second readings."""
     sensors = Sensors(Path.cwd(), sys.argv[1:], lambda: {os.getpid()})
     console = Console()
-    for name in ("the first", "a second later"):
+    for name in ("first reading", "a second later"):
         begun = time.perf_counter()
         signals = sensors.read()
         console.print(f"\n[bold]{name}[/]: {1000 * (time.perf_counter() - begun):.1f} ms")
         console.print(table(signals))
-        if name == "the first":
+        if name == "first reading":
             time.sleep(1)
 
 

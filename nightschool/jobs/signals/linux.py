@@ -1,4 +1,4 @@
-"""Where Linux (and what is like it) tells of its owner and its power."""
+"""The readings of Linux and similar systems: idle, power, session, presenting, lid."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from nightschool.jobs.signals.linux_idle import Idle
 from nightschool.jobs.signals.linux_lid import read_lid
 from nightschool.jobs.signals.linux_power import read_power
 from nightschool.jobs.signals.linux_presenting import Presenting
-from nightschool.jobs.signals.polling import Found, Pids, Reading
+from nightschool.jobs.signals.polling import NamedSignals, Pids, Reading
 from nightschool.jobs.signals.session import by_login_records, nearest
 from nightschool.jobs.signals.signal import Signal
 
 
 def readings(own_pids: Pids) -> list[Reading]:
-    """Idle, power, and the surroundings: session, presenting, lid."""
+    """Readings of idle; of power; and of session, presenting and lid."""
     idle = Idle(*_buses())
     return [
         Reading(("idle_s",), lambda: {"idle_s": idle.read()}, every_s=0.0, rest_s=0.0),
-        _power(),
-        _surroundings(own_pids),
+        _power_reading(),
+        _slow_reading(own_pids),
     ]
 
 
-def _power() -> Reading:
+def _power_reading() -> Reading:
     _, system = _buses()
     return Reading(("on_ac", "battery"), lambda: read_power(system), every_s=0.5, rest_s=0.5)
 
 
-def _surroundings(own_pids: Pids) -> Reading:
+def _slow_reading(own_pids: Pids) -> Reading:
     session, system = _buses()
     presenting = Presenting(session, system, own_pids)
 
-    def read() -> Found:
+    def read() -> NamedSignals:
         return {
             "session": _session(system),
             "presenting": presenting.read(),
@@ -49,15 +49,17 @@ def _surroundings(own_pids: Pids) -> Reading:
 
 def _session(system: BusClient) -> Signal[str]:
     try:
-        return nearest(((who.kind(), who.user) for who in logind.sessions(system)), "logind")
+        return nearest(
+            ((person.kind(), person.user) for person in logind.sessions(system)), "logind"
+        )
     except SourceError:
-        if x11.displays() or wayland.is_there():
-            return Signal("local", "the socket of a desktop")
+        if x11.displays() or wayland.is_running():
+            return Signal("local", "a desktop's socket")
         if os.environ.get("SSH_CONNECTION"):
             return Signal("ssh", "SSH_CONNECTION")
         return by_login_records(psutil.users())
 
 
 def _buses() -> tuple[BusClient, BusClient]:
-    """Connections for one thread: each reading has its own."""
+    """The session and the system bus, for one reading's thread."""
     return BusClient("session"), BusClient("system")

@@ -1,4 +1,4 @@
-"""Since when the owner has touched nothing: Linux and the like, whatever desktop it is."""
+"""The owner's idle time on Linux and similar systems, for any desktop."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ NO_DESKTOP = "no desktop"
 
 
 class Idle:
-    """Asks the desktop by the first way that answers, and the terminals always.
+    """The smaller idle time of the desktop, by the first method that answers, and the terminals.
 
-    The smaller value counts: somebody who types by SSH is there as well. Keeps its connections.
+    Somebody who types over SSH is present, too. Keeps its connections open.
     """
 
     def __init__(self, session: BusClient, system: BusClient) -> None:
@@ -47,10 +47,14 @@ class Idle:
     def read(self) -> Signal[float]:
         """Seconds since the last input."""
         people, remark = self._people()
-        others = [who for who in people or [] if who.graphical and who.active and not _ours(who)]
-        found = [self._desktop(people, remark), *read_terminals()]
-        found += [by_hint(other, time.time()) for other in others]
-        return smallest(found, uptime_s())
+        others = [
+            person
+            for person in people or []
+            if person.graphical and person.active and not _is_own(person)
+        ]
+        signals = [self._desktop(people, remark), *read_terminals()]
+        signals += [by_hint(other, time.time()) for other in others]
+        return smallest(signals, uptime_s())
 
     def _people(self) -> tuple[list[LogindSession] | None, str]:
         try:
@@ -59,30 +63,34 @@ class Idle:
             return None, str(error)
 
     def _desktop(self, people: list[LogindSession] | None, remark: str) -> Signal[float]:
-        """The desktop's word; where there is no desktop, a signal whose source says so."""
-        ways: dict[str, Callable[[], float]] = {
+        """The desktop's idle time; without a desktop, a signal whose source says so."""
+        methods: dict[str, Callable[[], float]] = {
             "Mutter": self._by_mutter,
             "Wayland ext-idle-notify": self._by_wayland,
             "X11": self._by_x11,
             "ScreenSaver": self._by_screen_saver,
         }
-        refusals, silent = [], False
-        for source, way in ways.items():
+        problems, silent = [], False
+        for source, method in methods.items():
             try:
-                return Signal(way(), source)
+                return Signal(method(), source)
             except SourceError as error:
-                refusals.append(str(error))
+                problems.append(str(error))
                 on_bus = source in ("Mutter", "ScreenSaver")
                 silent = silent or (on_bus and not isinstance(error, AbsentError))
-        ours = [by_hint(who, time.time()) for who in people or [] if who.graphical and _ours(who)]
-        if ours:
-            told = smallest(ours, uptime_s())
-            if told.value is not None:
-                return told
-            refusals.append(told.remark)
+        own = [
+            by_hint(person, time.time())
+            for person in people or []
+            if person.graphical and _is_own(person)
+        ]
+        if own:
+            hint = smallest(own, uptime_s())
+            if hint.value is not None:
+                return hint
+            problems.append(hint.remark)
         elif not silent and not _desktop_expected(people):
             return Signal(uptime_s(), NO_DESKTOP)
-        return unknown("desktop", "; ".join([*refusals, remark] if remark else refusals))
+        return unknown("desktop", "; ".join([*problems, remark] if remark else problems))
 
     def _by_mutter(self) -> float:
         return float(self._session.call(MUTTER, "GetIdletime", "t")[0]) / 1000
@@ -94,27 +102,25 @@ class Idle:
         return self._display.ask(lambda display: display.idle_s())
 
     def _by_screen_saver(self) -> float:
-        # KDE's answer is in milliseconds (KIdleTime::idleTime), and on Wayland always 0.
-        if wayland.is_there():
-            raise SourceError("KDE's ScreenSaver knows no idle time on Wayland")
+        # KDE answers in milliseconds (KIdleTime::idleTime); on Wayland always with 0.
+        if wayland.is_running():
+            raise SourceError("KDE's ScreenSaver has no idle time on Wayland")
         return float(self._session.call(SCREEN_SAVER, "GetSessionIdleTime", "u")[0]) / 1000
 
 
 def by_hint(session: LogindSession, now: float) -> Signal[float]:
-    """What logind was told of a desktop session. A desktop tells it some minutes late, or never.
+    """The idle time of a desktop session by logind's hint, which a desktop sets minutes late or never.
 
-    Without a hint it may have been used at any time since the last one.
+    A session without the hint may have been used at any moment since the last one.
     """
     if session.idle and session.idle_since:
         return Signal(max(now - session.idle_since, 0.0), f"logind, session of {session.user}")
     if session.idle_since:
         return Signal(0.0, f"logind, session of {session.user}")
-    return unknown(
-        "logind", f"the desktop of {session.user} does not tell logind whether it is idle"
-    )
+    return unknown("logind", f"the desktop of {session.user} does not report idleness to logind")
 
 
-def _ours(session: LogindSession) -> bool:
+def _is_own(session: LogindSession) -> bool:
     return session.uid == own_uid()
 
 
@@ -126,6 +132,6 @@ def _open_wayland() -> wayland.IdleNotifier:
 
 
 def _desktop_expected(people: list[LogindSession] | None) -> bool:
-    """Whether there may be a desktop that does not answer: its socket, or what logind does not deny."""
+    """Whether a desktop may exist that does not answer: it has a socket, and logind does not rule it out."""
     named = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
-    return bool(named or people is None) and bool(x11.displays() or wayland.is_there())
+    return bool(named or people is None) and bool(x11.displays() or wayland.is_running())

@@ -1,4 +1,4 @@
-"""Whether the lid is closed: Linux, from the kernel's input devices, logind and ACPI."""
+"""Whether the lid is closed, from Linux's input devices, logind and ACPI."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def has_lid(devices: str) -> bool:
 
 
 def read_lid(system: BusClient, devices: Path = INPUT_DEVICES, acpi: Path = ACPI) -> Signal[bool]:
-    """False, too, for a computer without a lid."""
+    """Whether the lid is closed; also False without a lid."""
     try:
         if not has_lid(devices.read_text("utf-8", errors="replace")):
             return Signal(False, "kernel: no lid")
     except OSError:
-        pass  # not Linux, or hidden: ask on
+        pass  # not Linux, or hidden from us
     try:
         return Signal(logind.lid_closed(system), "logind")
     except SourceError as error:

@@ -1,4 +1,4 @@
-"""Whether the computer is fed, and how full its battery is: Linux, from the kernel and UPower."""
+"""Mains power and battery charge on Linux, from the kernel and UPower."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_BATTERY = "no battery"
 
 
 @dataclass(frozen=True, slots=True)
-class Supply:
+class PowerSupply:
     """A folder of /sys/class/power_supply (Linux: Documentation/ABI/testing/sysfs-class-power)."""
 
     name: str
@@ -31,8 +31,8 @@ class Supply:
     percent: float | None
 
 
-def supplies(folder: Path = SUPPLIES) -> list[Supply]:
-    """What feeds the computer or stores power for it; not the batteries of mice and keyboards."""
+def supplies(folder: Path = SUPPLIES) -> list[PowerSupply]:
+    """Power supplies and batteries of the computer, without those of mice and keyboards."""
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         kind = _text(path / "type")
@@ -41,7 +41,7 @@ def supplies(folder: Path = SUPPLIES) -> list[Supply]:
         online = _number(path / "online")
         percent = _percent(path) if kind == "Battery" else None
         found.append(
-            Supply(
+            PowerSupply(
                 path.name,
                 kind,
                 None if online is None else online > 0,
@@ -52,44 +52,46 @@ def supplies(folder: Path = SUPPLIES) -> list[Supply]:
     return found
 
 
-def power(found: list[Supply]) -> tuple[Signal[bool], Signal[float]]:
-    """`on_ac` and `battery`, as far as the kernel tells."""
+def power(found: list[PowerSupply]) -> tuple[Signal[bool], Signal[float]]:
+    """`on_ac` and `battery` from the kernel's values."""
     batteries = [supply for supply in found if supply.kind == "Battery"]
     if not batteries:
         return Signal(True, _NO_BATTERY), unknown(_NO_BATTERY, "this computer has none")
-    return _fed([supply for supply in found if supply.kind != "Battery"], batteries), _charge(
+    return _on_ac([supply for supply in found if supply.kind != "Battery"], batteries), _charge(
         batteries
     )
 
 
-def _fed(feeds: list[Supply], batteries: list[Supply]) -> Signal[bool]:
-    for feed in feeds:
-        if feed.online:
-            return Signal(True, f"kernel: {feed.name} is online")
-    if any(feed.kind == "Mains" and feed.online is False for feed in feeds):
-        return Signal(False, "kernel: no supply is online")
-    # A USB port that is not online tells nothing: the cable may be in a socket that has no folder.
-    told = " and ".join(f"{battery.name} is {battery.status or 'silent'}" for battery in batteries)
+def _on_ac(adapters: list[PowerSupply], batteries: list[PowerSupply]) -> Signal[bool]:
+    for adapter in adapters:
+        if adapter.online:
+            return Signal(True, f"kernel: {adapter.name} is online")
+    if any(adapter.kind == "Mains" and adapter.online is False for adapter in adapters):
+        return Signal(False, "kernel: no power supply is online")
+    # A USB port that is not online proves nothing: the cable may be in a port without a folder.
+    status = " and ".join(
+        f"{battery.name} is {battery.status or 'silent'}" for battery in batteries
+    )
     states = {battery.status for battery in batteries}
     if "Discharging" in states:
-        return Signal(False, f"kernel: {told}")
+        return Signal(False, f"kernel: {status}")
     if states & {"Charging", "Full", "Not charging"}:
-        return Signal(True, f"kernel: {told}")
-    return unknown("kernel", f"{told}, and no supply tells")
+        return Signal(True, f"kernel: {status}")
+    return unknown("kernel", f"{status}, and no power supply reports")
 
 
-def _charge(batteries: list[Supply]) -> Signal[float]:
+def _charge(batteries: list[PowerSupply]) -> Signal[float]:
     charged = [
         (battery.percent, battery.name) for battery in batteries if battery.percent is not None
     ]
     if not charged:
-        return unknown("kernel", f"{batteries[0].name} does not tell its charge")
+        return unknown("kernel", f"{batteries[0].name} does not report its charge")
     percent, name = min(charged)
     return Signal(percent, f"kernel: {name}")
 
 
 def _percent(path: Path) -> float | None:
-    """`capacity`, else what is left of energy (Wh) or charge (Ah)."""
+    """`capacity`, or else the remaining share of energy (Wh) or charge (Ah)."""
     percent = _number(path / "capacity")
     for unit in ("energy", "charge"):
         now, full = _number(path / f"{unit}_now"), _number(path / f"{unit}_full")
@@ -106,7 +108,7 @@ def _number(path: Path) -> float | None:
 
 
 def _text(path: Path) -> str:
-    """A file's only line; "" where it is not there, or the driver does not answer."""
+    """A file's only line; "" if it is absent or the driver does not answer."""
     try:
         return path.read_text("utf-8", errors="replace").strip()
     except OSError:
@@ -116,7 +118,7 @@ def _text(path: Path) -> str:
 def read_power(
     system: BusClient, folder: Path = SUPPLIES
 ) -> dict[str, Signal[bool] | Signal[float]]:
-    """`on_ac` and `battery`: the kernel's word; UPower's, where that is no answer or a UPS may be there."""
+    """`on_ac` and `battery` from the kernel; UPower if that is unknown or a UPS may exist."""
     on_ac, battery = power(supplies(folder))
     if on_ac.value is None or on_ac.source == _NO_BATTERY:
         on_ac = _by_upower(system, on_ac)

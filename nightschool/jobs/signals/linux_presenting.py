@@ -1,4 +1,4 @@
-"""Whether somebody wants the screen: a film, a talk, a call, a window that fills it. Linux."""
+"""Which program keeps the screen on or fills it (film, talk, call), on Linux."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nightschool.jobs.signals.polling import Pids
 from nightschool.jobs.signals.reconnecting import Reconnecting
 from nightschool.jobs.signals.signal import Signal, unknown
 
-OURS = ("nightschool", "wakepy")  # wakepy takes the desktops' locks under its own name
+OWN_NAMES = ("nightschool", "wakepy")  # wakepy takes the desktops' locks under its own name
 GNOME = DBusAddress(
     "/org/gnome/SessionManager",
     bus_name="org.gnome.SessionManager",
@@ -30,7 +30,7 @@ _SCREEN = 4  # KDE: PolicyAgent::ChangeScreenSettings
 
 
 class Presenting:
-    """Asks everybody that knows of inhibitors; the first that names somebody wins."""
+    """Asks every service that has inhibitors; the first that names a program wins."""
 
     def __init__(self, session: BusClient, system: BusClient, own_pids: Pids) -> None:
         self._session = session
@@ -39,32 +39,32 @@ class Presenting:
         self._display = Reconnecting(x11.open_display)
 
     def read(self) -> Signal[str]:
-        """Who it is, "" for nobody; unknown where one that is there does not answer.
+        """The program's name, "" for none; unknown if a running service does not answer.
 
-        Unknown, too, where there is a desktop and nobody to ask.
+        Also unknown if a desktop exists and no service does.
         """
-        ways: dict[str, Callable[[], str]] = {
+        methods: dict[str, Callable[[], str]] = {
             "GNOME session": self._by_gnome,
             "KDE power management": self._by_kde,
             "logind": self._by_logind,
             "X11": self._by_window,
         }
-        asked, refusals, silent = [], [], False
-        for source, way in ways.items():
+        asked, problems, silent = [], [], False
+        for source, method in methods.items():
             try:
-                who = way()
+                program = method()
             except SourceError as error:
-                refusals.append(str(error))
+                problems.append(str(error))
                 silent = silent or (source != "X11" and not isinstance(error, AbsentError))
                 continue
-            if who:
-                return Signal(who, source)
+            if program:
+                return Signal(program, source)
             asked.append(source)
         if asked and not silent:
             return Signal("", ", ".join(asked))
-        if not silent and not x11.displays() and not wayland.is_there():
+        if not silent and not x11.displays() and not wayland.is_running():
             return Signal("", "no desktop")
-        return unknown("desktop", "; ".join(refusals))
+        return unknown("desktop", "; ".join(problems))
 
     def _by_gnome(self) -> str:
         if not self._session.call(GNOME, "IsInhibited", "b", "u", _IDLE)[0]:
@@ -72,22 +72,22 @@ class Presenting:
         for path in self._session.call(GNOME, "GetInhibitors", "ao")[0]:
             inhibitor = DBusAddress(path, GNOME.bus_name, "org.gnome.SessionManager.Inhibitor")
             if self._session.call(inhibitor, "GetFlags", "u")[0] & _IDLE:
-                who = str(self._session.call(inhibitor, "GetAppId", "s")[0])
-                if not is_ours(who):
-                    return who or _NAMELESS
+                program = str(self._session.call(inhibitor, "GetAppId", "s")[0])
+                if not is_own(program):
+                    return program or _NAMELESS
         return ""
 
     def _by_kde(self) -> str:
         if not self._session.call(KDE, "HasInhibition", "b", "u", _SCREEN)[0]:
             return ""
         listed = self._session.call(KDE, "ListInhibitions", "a(ss)")[0]
-        return next((who or _NAMELESS for who, _ in listed if not is_ours(who)), "")
+        return next((name or _NAMELESS for name, _ in listed if not is_own(name)), "")
 
     def _by_logind(self) -> str:
         own = self._own_pids()
-        for who, pid in logind.idle_inhibitors(self._system):
-            if pid not in own and not is_ours(who):
-                return who or f"process {pid}"
+        for name, pid in logind.idle_inhibitors(self._system):
+            if pid not in own and not is_own(name):
+                return name or f"process {pid}"
         return ""
 
     def _by_window(self) -> str:
@@ -95,6 +95,6 @@ class Presenting:
         return "a full screen window" if fills else ""
 
 
-def is_ours(who: str) -> bool:
-    """Whether a lock was made by this program, which keeps the computer awake while it trains."""
-    return any(name in who.casefold() for name in OURS)
+def is_own(name: str) -> bool:
+    """Whether a lock is this program's own, taken to keep the computer awake while it trains."""
+    return any(own in name.casefold() for own in OWN_NAMES)

@@ -1,4 +1,4 @@
-"""What logind knows: who is logged in, whether they are idle, who inhibits sleep, the lid.
+"""logind's sessions, inhibitors of idleness, and lid.
 
 Source: org.freedesktop.login1(5).
 """
@@ -17,7 +17,7 @@ from nightschool.jobs.desktop.source_errors import RefusedError
 
 @dataclass(frozen=True, slots=True)
 class LogindSession:
-    """A login of a person. Times are seconds of CLOCK_REALTIME, 0 where it was never told."""
+    """A person's session. Times are seconds of CLOCK_REALTIME, 0 if logind has none."""
 
     uid: int
     user: str
@@ -36,43 +36,43 @@ class LogindSession:
 
 
 def sessions(system: BusClient) -> list[LogindSession]:
-    """The sessions of people, without greeters, services and those that close. Raises SourceError."""
-    found = []
+    """Sessions of people, without greeters, services and closing ones. Raises SourceError."""
+    people = []
     for _, uid, user, _, path in system.call(MANAGER, "ListSessions", "a(susso)")[0]:
         address = DBusAddress(path, MANAGER.bus_name, "org.freedesktop.login1.Session")
         try:
             properties = system.get_all(address)
         except RefusedError:  # the session ended in the meantime
             continue
-        session = decoded(uid, user, properties)
+        session = person_session(uid, user, properties)
         if session is not None:
-            found.append(session)
-    return found
+            people.append(session)
+    return people
 
 
-def decoded(uid: int, user: str, told: dict[str, Any]) -> LogindSession | None:
-    """A person's session from its properties; None for one that is none."""
+def person_session(uid: int, user: str, properties: dict[str, Any]) -> LogindSession | None:
+    """A session from its properties; None if it is not a person's."""
     if (
-        told.get("Class") not in ("user", "user-early", "user-light")
-        or told.get("State") == "closing"
+        properties.get("Class") not in ("user", "user-early", "user-light")
+        or properties.get("State") == "closing"
     ):
         return None
     return LogindSession(
         uid=uid,
         user=user,
-        remote=told.get("Remote") is True,
-        service=str(told.get("Service", "")),
-        graphical=told.get("Type") in ("x11", "wayland", "mir"),
-        active=told.get("Active") is True,
-        idle=told.get("IdleHint") is True,
-        idle_since=float(told.get("IdleSinceHint") or 0) / 1e6,
+        remote=properties.get("Remote") is True,
+        service=str(properties.get("Service", "")),
+        graphical=properties.get("Type") in ("x11", "wayland", "mir"),
+        active=properties.get("Active") is True,
+        idle=properties.get("IdleHint") is True,
+        idle_since=float(properties.get("IdleSinceHint") or 0) / 1e6,
     )
 
 
 def idle_inhibitors(system: BusClient) -> list[tuple[str, int]]:
-    """Who blocks that the session becomes idle: name and process id. Raises SourceError.
+    """Name and process id of the programs that block idleness. Raises SourceError.
 
-    Locks on sleep alone are not among them: an upgrade and a download hold one with nobody there.
+    Locks on sleep alone do not count: an upgrade or a download takes one with nobody present.
     """
     listed = system.call(MANAGER, "ListInhibitors", "a(ssssuu)")[0]
     return [
@@ -83,5 +83,5 @@ def idle_inhibitors(system: BusClient) -> list[tuple[str, int]]:
 
 
 def lid_closed(system: BusClient) -> bool:
-    """Whether a lid is closed; False, too, where there is none. Raises SourceError."""
+    """Whether a lid is closed; also False without a lid. Raises SourceError."""
     return bool(system.get(MANAGER, "LidClosed", "b"))

@@ -1,7 +1,6 @@
-"""Where macOS tells of its owner and its power: ioreg and pmset.
+"""The readings of macOS, from ioreg(8) and pmset(1).
 
-Sources: the manual pages ioreg(8) and pmset(1). What is parsed here is tested on recorded output;
-the calls were not run.
+The parsing is tested on recorded output; the commands were not run.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import psutil
 
 from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals.idle import smallest
-from nightschool.jobs.signals.polling import Found, Pids, Reading, uptime_s
+from nightschool.jobs.signals.polling import NamedSignals, Pids, Reading, uptime_s
 from nightschool.jobs.signals.session import by_login_records
 from nightschool.jobs.signals.signal import Signal, unknown
 from nightschool.jobs.signals.terminals import read_terminals
@@ -29,7 +28,7 @@ _ASSERTION = re.compile(
 
 
 def hid_idle(ioreg: str) -> Signal[float]:
-    """Of `ioreg -c IOHIDSystem`: HIDIdleTime, in nanoseconds."""
+    """HIDIdleTime (nanoseconds) in the output of `ioreg -c IOHIDSystem`."""
     found = re.findall(r'"HIDIdleTime" = (\d+)', ioreg)
     if not found:
         return unknown("IOHIDSystem", "ioreg gives no HIDIdleTime")
@@ -37,7 +36,7 @@ def hid_idle(ioreg: str) -> Signal[float]:
 
 
 def power(pmset: str) -> tuple[Signal[bool], Signal[float]]:
-    """`on_ac` and `battery`, of `pmset -g batt`."""
+    """`on_ac` and `battery` from the output of `pmset -g batt`."""
     drawing = re.search(r"drawing from '(.+?)'", pmset)
     charges = [float(value) for value in re.findall(r"\t(\d+)%;", pmset)]
     source = "pmset -g batt"
@@ -53,7 +52,7 @@ def power(pmset: str) -> tuple[Signal[bool], Signal[float]]:
 
 
 def presenting(pmset: str, own_pids: Collection[int]) -> Signal[str]:
-    """Of `pmset -g assertions`: the first program other than ours that keeps the display on."""
+    """The first program of others that keeps the display on, from `pmset -g assertions`."""
     source = "pmset -g assertions"
     if "Assertion status" not in pmset:
         return unknown(source, "pmset lists no assertions")
@@ -64,23 +63,23 @@ def presenting(pmset: str, own_pids: Collection[int]) -> Signal[str]:
 
 
 def lid(ioreg: str) -> Signal[bool]:
-    """Of `ioreg -k AppleClamshellState`; a desktop has no such key."""
+    """From `ioreg -k AppleClamshellState`; a desktop computer has no such key."""
     found = re.search(r'"AppleClamshellState" = (Yes|No)', ioreg)
     return Signal(found[1] == "Yes", "ioreg") if found else Signal(False, "no lid")
 
 
 def readings(own_pids: Pids) -> list[Reading]:
-    """Idle, power, and the surroundings: session, presenting, lid. Each starts a short process."""
+    """Readings of idle; of power; and of session, presenting and lid. Each starts short processes."""
 
-    def read_idle() -> Found:
-        here = hid_idle(_output(*_IOREG, "-c", "IOHIDSystem"))
-        return {"idle_s": smallest([here, *read_terminals()], uptime_s())}
+    def read_idle() -> NamedSignals:
+        own = hid_idle(_output(*_IOREG, "-c", "IOHIDSystem"))
+        return {"idle_s": smallest([own, *read_terminals()], uptime_s())}
 
-    def read_power() -> Found:
+    def read_power() -> NamedSignals:
         on_ac, battery = power(_output(*_PMSET, "batt"))
         return {"on_ac": on_ac, "battery": battery}
 
-    def read_surroundings() -> Found:
+    def read_slow() -> NamedSignals:
         return {
             "session": by_login_records(psutil.users()),
             "presenting": presenting(_output(*_PMSET, "assertions"), own_pids()),
@@ -90,15 +89,15 @@ def readings(own_pids: Pids) -> list[Reading]:
     return [
         Reading(("idle_s",), read_idle, every_s=1.0, rest_s=1.0),
         Reading(("on_ac", "battery"), read_power, every_s=1.5, rest_s=1.5),
-        Reading(("session", "presenting", "lid_closed"), read_surroundings, every_s=10.0),
+        Reading(("session", "presenting", "lid_closed"), read_slow, every_s=10.0),
     ]
 
 
 def _output(*command: str) -> str:
     try:
-        run = subprocess.run(
+        done = subprocess.run(
             command, capture_output=True, encoding="utf-8", errors="replace", timeout=LIMIT_S
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SourceError(f"{command[0]}: {type(error).__name__}") from None
-    return run.stdout
+    return done.stdout

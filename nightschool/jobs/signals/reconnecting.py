@@ -1,4 +1,4 @@
-"""A connection that is kept open, and made again when it was lost, but not at once."""
+"""A connection that stays open, and is reopened some time after it was lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REST_S = 10.0
 
 
 class Connection(Protocol):
-    """What can be closed."""
+    """Anything with a `close` method."""
 
     def close(self) -> None: ...
 
@@ -22,25 +22,25 @@ A = TypeVar("A")
 
 
 class Reconnecting(Generic[C]):
-    """What `open_it` gives, for one thread at a time. A connection that raises is dropped."""
+    """Opens a connection on first use and closes it when a question raises; for one thread."""
 
-    def __init__(self, open_it: Callable[[], C]) -> None:
-        self._open = open_it
+    def __init__(self, open_connection: Callable[[], C]) -> None:
+        self._open = open_connection
         self._connection: C | None = None
-        self._refusal = ""
-        self._again = 0.0
+        self._problem = ""
+        self._retry_at = 0.0
 
     def ask(self, question: Callable[[C], A]) -> A:
-        """The connection's answer. Raises SourceError."""
+        """The answer to a question, a function of the connection. Raises SourceError."""
         try:
             if self._connection is None:
-                if uptime_s() < self._again:
-                    raise SourceError(self._refusal)
+                if uptime_s() < self._retry_at:
+                    raise SourceError(self._problem)
                 self._connection = self._open()
             return question(self._connection)
         except SourceError as error:
-            if uptime_s() >= self._again:
-                self._refusal, self._again = str(error), uptime_s() + REST_S
+            if uptime_s() >= self._retry_at:
+                self._problem, self._retry_at = str(error), uptime_s() + REST_S
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None

@@ -1,4 +1,4 @@
-"""All signals, read at one moment: cheap enough for every second, and never raising or hanging."""
+"""Reads all signals at one moment: cheap enough for every second, never raises, never hangs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from nightschool.jobs.signals.signal import Signal, Signals, unknown
 
 
 class Sensors:
-    """Made once in a process: keeps its connections, and what is slow for some seconds.
+    """One per process: keeps its connections, and slow readings for some seconds.
 
-    `own_pids` gives the process ids of the worker and its children, whose use of the computer does
-    not count. `suspending` tells whether the computer is about to sleep.
+    `own_pids` returns the process ids of the worker and its children, whose load does not count.
+    `suspending` returns the signal that the computer is about to sleep.
     """
 
     def __init__(
@@ -29,9 +29,9 @@ class Sensors:
         suspending: Callable[[], Signal[bool]] | None = None,
     ) -> None:
         cpu, gpu = CpuLoad(own_pids), Gpu(own_pids)
-        self._suspending = suspending or (lambda: unknown("none", "a worker watches for it"))
+        self._suspending = suspending or (lambda: unknown("none", "only a worker watches for it"))
         self._readings = [
-            *_of_system(own_pids),
+            *_system_readings(own_pids),
             Reading(GPU_NAMES, gpu.read, every_s=2.0),
             Reading(("cpu_load",), lambda: {"cpu_load": cpu.read()}, every_s=1.0),
             Reading(("disk_free",), lambda: {"disk_free": disk_free(folder)}, every_s=5.0),
@@ -41,13 +41,13 @@ class Sensors:
         ]
 
     def read(self) -> Signals:
-        """What is known now. Takes a few milliseconds, and at most about a second."""
+        """The current signals. Takes a few milliseconds, at most about a second."""
         for reading in self._readings:
             reading.begin()
-        found: dict[str, Signal[Any]] = {}
+        signals: dict[str, Signal[Any]] = {}
         for reading in self._readings:
-            found.update(reading.signals())
-        return Signals(**found, suspending=self._is_suspending())
+            signals.update(reading.signals())
+        return Signals(**signals, suspending=self._is_suspending())
 
     def _is_suspending(self) -> Signal[bool]:
         try:
@@ -56,7 +56,7 @@ class Sensors:
             return unknown("none", f"{type(error).__name__}: {error}")
 
 
-def _of_system(own_pids: Pids) -> list[Reading]:
+def _system_readings(own_pids: Pids) -> list[Reading]:
     if sys.platform == "win32":
         from nightschool.jobs.signals.windows import readings
     elif sys.platform == "darwin":

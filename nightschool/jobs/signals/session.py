@@ -1,4 +1,4 @@
-"""How the owner is logged in: local, rdp, ssh, or "none"."""
+"""How the owner is logged in: local, rdp, ssh or "none"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOBODY = "none"
 
 
 def nearest(kinds: Iterable[tuple[str, str]], source: str) -> Signal[str]:
-    """Of several (kind, user) the nearest to the computer: local before rdp before ssh."""
+    """The closest of several (kind, user) pairs: local before rdp before ssh."""
     users = dict(kinds)
     for kind in ("local", "rdp", "ssh"):
         if kind in users:
@@ -20,6 +20,6 @@ def nearest(kinds: Iterable[tuple[str, str]], source: str) -> Signal[str]:
 
 
 def by_login_records(users: Iterable[Any]) -> Signal[str]:
-    """From `psutil.users()`: who comes from a host is remote; ":0" is a display, not a host."""
+    """From `psutil.users()`: a user with a host is remote; ":0" is a display, not a host."""
     kinds = [("ssh" if user.host and user.host[0] != ":" else "local", user.name) for user in users]
     return nearest(kinds, "login records")

@@ -1,4 +1,4 @@
-"""A signal: a value or unknown, with its source, its age and, where it is unknown, the reason."""
+"""A signal: a value, or unknown, with its source and age."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Signal(Generic[T]):
-    """What one source says. `value` is None where it is unknown, and `remark` then says why."""
+    """A reading of one source. `value` is None if it is unknown; `remark` then gives the reason."""
 
     value: T | None
     source: str
@@ -19,42 +19,42 @@ class Signal(Generic[T]):
 
 
 def unknown(source: str, remark: str) -> Signal[Any]:
-    """What cannot be told, and why: one line."""
+    """A signal without a value; `remark` is the reason, in one line."""
     return Signal(None, source, remark=remark)
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """Everything the policy looks at, read at one moment.
+    """All signals that the policy uses, read at one moment.
 
-    What a computer does not have is known to be absent: without a battery `on_ac` is true, without
-    an NVIDIA GPU `gpu_programs` is empty, each with a source that says so. Unknown is only what is
-    there and cannot be read.
+    Hardware that the computer lacks is not unknown: without a battery `on_ac` is true, without an
+    NVIDIA GPU `gpu_programs` is empty, and the source says why. A signal is unknown only if its
+    hardware exists and cannot be read.
     """
 
     idle_s: Signal[float]
-    """Seconds since the owner's last input, in whatever session."""
+    """Seconds since the owner's last input in any session."""
     on_ac: Signal[bool]
     battery: Signal[float]
-    """Charge in per cent, of the battery with the least; None with a remark where there is none."""
+    """Charge of the emptiest battery in percent; None with a remark if there is no battery."""
     gpu_programs: Signal[tuple[str, ...]]
-    """Programs other than ours that compute on the GPU."""
+    """Programs of others that compute on the GPU."""
     gpu_load: Signal[float]
-    """Per cent of the time in which the GPU worked for programs other than ours."""
+    """Share of time in percent in which the GPU worked for programs of others."""
     gpu_temperature: Signal[float]
     """Degrees Celsius."""
     gpu_throttled: Signal[tuple[str, ...]]
-    """Why the GPU is slowed down, as heat or its power limit."""
+    """What slows the GPU down, such as heat or its power limit."""
     cpu_load: Signal[float]
-    """Per cent of all cores, used by programs other than ours."""
+    """CPU load by programs of others, in percent of all cores."""
     disk_free: Signal[float]
-    """Bytes free where the school lies."""
+    """Free bytes on the school's disk."""
     session: Signal[str]
-    """local, rdp or ssh; "none" where nobody is logged in."""
+    """local, rdp or ssh; "none" if nobody is logged in."""
     presenting: Signal[str]
-    """Who asked that the screen stays on or fills it (a film, a talk, a call); "": nobody."""
+    """The program that keeps the screen on or fills it (film, talk, call); "": none."""
     lid_closed: Signal[bool]
     programs: Signal[tuple[str, ...]]
-    """Those of the owner's exclusive programs that run."""
+    """The running programs among `night.exclusive`."""
     suspending: Signal[bool]
-    """Whether the computer has said that it is about to sleep."""
+    """Whether the computer has announced that it is about to sleep."""

@@ -1,7 +1,7 @@
-"""The signals as the worker last read them, left beside the ledger for those who ask.
+"""The worker's newest signals, in a file beside the ledger, for `why`.
 
-Another process sees less: whether a sleep is announced only the worker hears, a Wayland compositor counts
-idleness from the moment at which it was first asked, and a load is measured over some seconds.
+Another process sees less: only the worker receives announcements of a sleep, a Wayland compositor counts
+idle time from the first request on, and a load is measured over some seconds.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from nightschool.config.files import write
 from nightschool.jobs.signals.signal import Signal, Signals
 
 EVERY_S = 5.0
-"""So often they are left while they are read every second."""
+"""Interval of writing while signals are read every second."""
 FRESH_S = 15.0
-"""Older ones are not what the worker sees: it reads none while the clock alone decides."""
+"""Age up to which a snapshot counts: the worker reads no signals while the clock alone decides."""
 
 
-def leave(file: Path, signals: Signals, at: float) -> None:
-    """Leave what was read at a moment, in seconds since the epoch; after a power cut it may be lost."""
+def write_snapshot(file: Path, signals: Signals, at: float) -> None:
+    """Store signals read at `at`, in seconds since the epoch; a power cut may lose them."""
     write(file, json.dumps({"at": at, "signals": asdict(signals)}), durable=False)
 
 
-def left(file: Path, now: float) -> Signals | None:
-    """What was left, with its age at `now`; None where nothing fresh was, or this version cannot read it."""
+def read_snapshot(file: Path, now: float) -> Signals | None:
+    """The stored signals with their age at `now`; None if they are stale, absent or unreadable."""
     try:
-        kept = json.loads(file.read_text("utf-8"))
-        age = now - kept["at"]
+        stored = json.loads(file.read_text("utf-8"))
+        age = now - stored["at"]
         if not 0 <= age <= FRESH_S:
             return None
-        return Signals(**{name: _aged(row, age) for name, row in kept["signals"].items()})
+        return Signals(**{name: _aged(row, age) for name, row in stored["signals"].items()})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
 def _aged(row: dict[str, Any], age: float) -> Signal[Any]:
-    found: Signal[Any] = Signal(**row)
-    value = tuple(found.value) if isinstance(found.value, list) else found.value
-    return Signal(value, found.source, found.age_s + age, found.remark)
+    signal: Signal[Any] = Signal(**row)
+    value = tuple(signal.value) if isinstance(signal.value, list) else signal.value
+    return Signal(value, signal.source, signal.age_s + age, signal.remark)

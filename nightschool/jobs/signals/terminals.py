@@ -1,4 +1,4 @@
-"""When something was last typed into a terminal: for owners who come by SSH or sit at a console."""
+"""When somebody last typed into a terminal, by SSH or at a console."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from nightschool.jobs.signals.idle import TERMINALS
 from nightschool.jobs.signals.signal import Signal
 
-# Further ahead than this, the clock was wrong when it was written, and nobody has typed since.
+# A time further in the future was written while the clock was wrong.
 _AHEAD_S = 60.0
 
 
 def terminals() -> list[str]:
-    """The terminals that may have somebody before them."""
+    """The terminals at which somebody may type."""
     if sys.platform == "darwin":
         return [entry.path for entry in os.scandir("/dev") if entry.name.startswith("ttys")]
     pseudo = [entry.path for entry in os.scandir("/dev/pts")] if os.path.isdir("/dev/pts") else []
@@ -24,18 +24,18 @@ def terminals() -> list[str]:
     ]
 
 
-def typed(paths: Iterable[str], now: float) -> list[Signal[float]]:
-    """Seconds since a program last read from any of the terminals; nothing where there are none.
+def typing_idle(paths: Iterable[str], now: float) -> list[Signal[float]]:
+    """Seconds since a program last read from any of the terminals; empty without terminals.
 
-    Linux writes a terminal's access time in steps of 8 s (tty_update_time in drivers/tty/tty_io.c),
-    so that it does not betray keystrokes: the value is up to 8 s too large, and is taken as such.
+    Linux updates a terminal's access time in steps of 8 s (tty_update_time in drivers/tty/tty_io.c),
+    to hide keystroke timing, so the value is up to 8 s too large.
     """
     last = 0.0
     name = ""
     for path in paths:
         try:
             read_at = os.stat(path).st_atime
-        except OSError:  # closed in between
+        except OSError:  # closed in the meantime
             continue
         if last < read_at <= now + _AHEAD_S:
             last, name = read_at, path
@@ -43,5 +43,5 @@ def typed(paths: Iterable[str], now: float) -> list[Signal[float]]:
 
 
 def read_terminals() -> list[Signal[float]]:
-    """Seconds since somebody last typed into a terminal; nothing where there are none."""
-    return typed(terminals(), time.time())
+    """Seconds since somebody last typed into a terminal; empty without terminals."""
+    return typing_idle(terminals(), time.time())

@@ -1,7 +1,7 @@
-"""Just enough of Wayland: since when there was no input (ext-idle-notify-v1: KWin, sway, Hyprland ...).
+"""A minimal Wayland client for the idle time (ext-idle-notify-v1: KWin, sway, Hyprland ...).
 
-By its wire protocol: no library for it is both light and without a compiled part. The compositor
-tells when `QUIET_MS` have passed without input, and when input comes again; there is nothing to ask.
+It speaks the wire protocol, because no library is both small and pure Python. The compositor sends an
+event after `QUIET_MS` without input and another at the next input; the idle time cannot be queried.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DISPLAY, _REGISTRY = 1, 2
 
 
 def socket_path() -> Path | None:
-    """The compositor's socket, also for a service whose environment does not name it."""
+    """The compositor's socket, also if the environment does not name it."""
     folder = runtime_folder()
     named = os.environ.get("WAYLAND_DISPLAY")
     if named and (folder / named).exists():
@@ -30,8 +30,8 @@ def socket_path() -> Path | None:
     return found[0] if found else None
 
 
-def is_there() -> bool:
-    """Whether a compositor listens; the socket of one that crashed stays behind."""
+def is_running() -> bool:
+    """Whether a compositor listens; a crashed one leaves its socket behind."""
     path = socket_path()
     if path is None:
         return False
@@ -40,7 +40,7 @@ def is_there() -> bool:
 
 
 class IdleNotifier:
-    """A connection to a compositor. Everything raises SourceError."""
+    """A connection to a compositor. Every method raises SourceError."""
 
     def __init__(self, path: Path) -> None:
         self._socket = unix_socket(LIMIT_S)
@@ -52,23 +52,25 @@ class IdleNotifier:
             self._subscribe()
         except (OSError, struct.error) as error:
             self.close()
-            raise SourceError(f"Wayland cannot be asked ({type(error).__name__})") from None
+            raise SourceError(
+                f"the Wayland compositor is unreachable ({type(error).__name__})"
+            ) from None
         except SourceError:
             self.close()
             raise
 
     def idle_s(self) -> float:
-        """Seconds since the last input at any seat; 0 where that is less than 5."""
+        """Seconds since the last input at any seat; 0 if that is less than 5."""
         try:
             self._socket.setblocking(False)
             while True:
                 self._receive()
-                self._hear(list(self._messages()))
+                self._handle(list(self._messages()))
         except BlockingIOError:
             pass
         except (OSError, struct.error) as error:
             self.close()
-            raise SourceError(f"Wayland was lost ({type(error).__name__})") from None
+            raise SourceError(f"the Wayland compositor was lost ({type(error).__name__})") from None
         now = uptime_s()
         quiet = [0.0 if since is None else now - since for since in self._quiet_since.values()]
         return min(quiet)
@@ -95,10 +97,10 @@ class IdleNotifier:
             seat_id, notification = self._bind(name, b"wl_seat"), self._new_id()
             self._send(notifier_id, 1, struct.pack("=III", notification, QUIET_MS, seat_id))
             self._quiet_since[notification] = None
-        self._hear(self._roundtrip())
+        self._handle(self._roundtrip())
 
     def _new_id(self) -> int:
-        """The next number for an object: they must have no gaps."""
+        """The next object number; Wayland allows no gaps."""
         self._last_id += 1
         return self._last_id
 
@@ -111,21 +113,21 @@ class IdleNotifier:
         return new_id
 
     def _roundtrip(self) -> list[tuple[int, int, bytes]]:
-        """All messages before the answer to a sync request."""
+        """All messages up to the answer to a sync request."""
         callback = self._new_id()
         self._send(_DISPLAY, 0, struct.pack("=I", callback))
-        heard: list[tuple[int, int, bytes]] = []
+        received: list[tuple[int, int, bytes]] = []
         while True:
             for message in self._messages():
                 if message[0] == callback:
-                    return heard
-                heard.append(message)
+                    return received
+                received.append(message)
             self._receive()
 
-    def _hear(self, messages: list[tuple[int, int, bytes]]) -> None:
+    def _handle(self, messages: list[tuple[int, int, bytes]]) -> None:
         for sender, opcode, _ in messages:
             if sender == _DISPLAY and opcode == 0:
-                raise ConnectionResetError  # the compositor's word for: you did wrong
+                raise ConnectionResetError  # a protocol error of ours
             if sender in self._quiet_since:
                 idled = opcode == 0
                 self._quiet_since[sender] = uptime_s() - QUIET_MS / 1000 if idled else None
@@ -140,7 +142,7 @@ class IdleNotifier:
         self._pending += more
 
     def _messages(self) -> Iterator[tuple[int, int, bytes]]:
-        """Whole messages that have come: sender, opcode, body."""
+        """Complete messages received so far: sender, opcode, body."""
         while len(self._pending) >= 8:
             sender, word = struct.unpack_from("=II", self._pending)
             size = word >> 16

@@ -1,7 +1,7 @@
-"""Where Windows tells of its owner and its power.
+"""The readings of Windows.
 
 Sources: Microsoft Learn (GetLastInputInfo, WTSINFOW, SYSTEM_POWER_STATUS,
-QUERY_USER_NOTIFICATION_STATE). What is decoded here is tested; the calls were not run.
+QUERY_USER_NOTIFICATION_STATE). The decoding is tested; the calls were not run.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _FULL_SCREEN = {
 
 
 def tick_idle_s(now_ms: int, last_ms: int) -> float:
-    """Seconds between two ticks of 32 bits, which begin again at 0 after 49.7 days."""
+    """Seconds between two 32-bit tick counts, which wrap around after 49.7 days."""
     return ((now_ms - last_ms) & 0xFFFFFFFF) / 1000
 
 
 @dataclass(frozen=True, slots=True)
 class WindowsSession:
-    """A session as WTSINFOW tells of it. `idle_s` is None where Windows keeps no time of its input."""
+    """A session from WTSINFOW. `idle_s` is None if Windows keeps no time of its last input."""
 
     number: int
     user: str
@@ -39,7 +39,7 @@ class WindowsSession:
 
 
 def session(info: bytes) -> WindowsSession:
-    """Decode a WTSINFOW of 216 bytes, whose times count 100 ns."""
+    """Decode a WTSINFOW of 216 bytes, with times in units of 100 ns."""
     state, number, user, _, _, last_input, _, now = _WTSINFO.unpack_from(info)
     name = user.decode("utf-16-le", errors="replace").split("\0")[0]
     idle_s = (now - last_input) / 1e7 if 0 < last_input <= now else None
@@ -47,23 +47,23 @@ def session(info: bytes) -> WindowsSession:
 
 
 def idle(own_number: int, own_idle_s: float, sessions: list[WindowsSession]) -> list[Signal[float]]:
-    """Our session's idle time, and that of every other in use."""
+    """The idle time of our session, and of every other active one."""
     if own_number == 0:
         return [
-            unknown("Windows", "session 0 (a service) sees no input: start the worker at logon")
+            unknown("Windows", "session 0 (a service) receives no input: start the worker at logon")
         ]
-    found = [Signal(own_idle_s, "GetLastInputInfo")]
+    signals = [Signal(own_idle_s, "GetLastInputInfo")]
     for other in sessions:
         if other.number == own_number or not other.active or not other.user:
             continue
         source = f"WTSQuerySessionInformation, session of {other.user}"
         if other.idle_s is None:
-            found.append(
-                unknown(source, f"{other.user} is there, and Windows does not tell how idle")
+            signals.append(
+                unknown(source, f"Windows has no input time of {other.user}, who is active")
             )
         else:
-            found.append(Signal(other.idle_s, source))
-    return found
+            signals.append(Signal(other.idle_s, source))
+    return signals
 
 
 def power(line: int, flag: int, percent: int) -> tuple[Signal[bool], Signal[float]]:
@@ -72,11 +72,11 @@ def power(line: int, flag: int, percent: int) -> tuple[Signal[bool], Signal[floa
         return Signal(True, "no battery"), unknown("no battery", "this computer has none")
     source = "GetSystemPowerStatus"
     on_ac = (
-        Signal(line == 1, source) if line in (0, 1) else unknown(source, "Windows does not know")
+        Signal(line == 1, source) if line in (0, 1) else unknown(source, "Windows reports no value")
     )
     known = 0 <= percent <= 100
     return on_ac, Signal(float(percent), source) if known else unknown(
-        source, "Windows does not know"
+        source, "Windows reports no value"
     )
 
 
@@ -89,7 +89,7 @@ def presenting(state: int) -> Signal[str]:
 
 
 def kind(remote: bool, own_number: int) -> Signal[str]:
-    """The session in which the worker runs."""
+    """The kind of the session in which the worker runs."""
     if own_number == 0:
         return Signal(NOBODY, "session 0 (a service)")
     return Signal("rdp" if remote else "local", "GetSystemMetrics")
@@ -101,7 +101,7 @@ if sys.platform == "win32":
     from ctypes import wintypes
 
     from nightschool.jobs.signals.idle import smallest
-    from nightschool.jobs.signals.polling import Found, Pids, Reading, uptime_s
+    from nightschool.jobs.signals.polling import NamedSignals, Pids, Reading, uptime_s
 
     _SESSION_INFO = 24  # WTSSessionInfo
     _REMOTE_SESSION = 0x1000  # SM_REMOTESESSION
@@ -141,7 +141,7 @@ if sys.platform == "win32":
         return tick_idle_s(ctypes.windll.kernel32.GetTickCount(), last.tick)
 
     def _others(own_number: int) -> list[WindowsSession]:
-        """The other sessions in use; the services' is never among them."""
+        """The other active sessions; the services' session is never active."""
         entries, count = ctypes.POINTER(_SessionEntry)(), wintypes.DWORD()
         wts = ctypes.windll.wtsapi32
         _checked(wts.WTSEnumerateSessionsW(None, 0, 1, ctypes.byref(entries), ctypes.byref(count)))
@@ -155,38 +155,38 @@ if sys.platform == "win32":
     def _queried(number: int) -> WindowsSession:
         data, size = ctypes.c_void_p(), wintypes.DWORD()
         wts = ctypes.windll.wtsapi32
-        asked = (None, number, _SESSION_INFO, ctypes.byref(data), ctypes.byref(size))
-        if not wts.WTSQuerySessionInformationW(*asked):
+        arguments = (None, number, _SESSION_INFO, ctypes.byref(data), ctypes.byref(size))
+        if not wts.WTSQuerySessionInformationW(*arguments):
             return WindowsSession(number, "another user", active=True, idle_s=None)
         try:
             return session(ctypes.string_at(data, size.value))
         finally:
             wts.WTSFreeMemory(data)
 
-    def _power() -> Found:
+    def _power() -> NamedSignals:
         status = _PowerStatus()
         _checked(ctypes.windll.kernel32.GetSystemPowerStatus(ctypes.byref(status)))
         on_ac, battery = power(status.line, status.flag, status.percent)
         return {"on_ac": on_ac, "battery": battery}
 
-    def _surroundings() -> Found:
+    def _slow() -> NamedSignals:
         state = ctypes.c_int()
         failed = ctypes.windll.shell32.SHQueryUserNotificationState(ctypes.byref(state))
         remote = bool(ctypes.windll.user32.GetSystemMetrics(_REMOTE_SESSION))
         return {
             "session": kind(remote, _own_number()),
             "presenting": presenting(0 if failed else state.value),
-            "lid_closed": unknown("Windows", "it tells this to windows only"),
+            "lid_closed": unknown("Windows", "only programs with a window receive the lid's state"),
         }
 
-    def _idle() -> Found:
+    def _idle() -> NamedSignals:
         own = _own_number()
         return {"idle_s": smallest(idle(own, _own_idle_s(), _others(own)), uptime_s())}
 
     def readings(own_pids: Pids) -> list[Reading]:
-        """Idle, power, and the surroundings: session, presenting, lid."""
+        """Readings of idle; of power; and of session, presenting and lid."""
         return [
             Reading(("idle_s",), _idle, every_s=0.0, rest_s=0.0),
             Reading(("on_ac", "battery"), _power, every_s=0.5, rest_s=0.5),
-            Reading(("session", "presenting", "lid_closed"), _surroundings, every_s=3.0),
+            Reading(("session", "presenting", "lid_closed"), _slow, every_s=3.0),
         ]

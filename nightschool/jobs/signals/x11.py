@@ -1,7 +1,7 @@
-"""Just enough of X11: the seconds since the last input, and whether a window fills the screen.
+"""A minimal X11 client for the idle time, and for windows that fill the screen.
 
-By its wire protocol (X.Org: X Window System Protocol, version 11; MIT-SCREEN-SAVER 1.1), since
-libX11 ends the whole process when its server goes away, and waits for ever for one that hangs.
+It speaks the wire protocol (X.Org: X Window System Protocol, version 11; MIT-SCREEN-SAVER 1.1), because
+libX11 ends the whole process when its server exits, and waits forever for one that hangs.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ SOCKETS = Path("/tmp/.X11-unix")
 
 
 def displays(sockets: Path | None = None) -> list[int]:
-    """The local displays that have a socket; only the environment's, where it names one."""
-    found = (path.name[1:] for path in (sockets or SOCKETS).glob("X*"))
-    numbers = sorted(int(number) for number in found if number.isdigit())
+    """The local displays with a socket; only the environment's if it names one."""
+    names = (path.name[1:] for path in (sockets or SOCKETS).glob("X*"))
+    numbers = sorted(int(number) for number in names if number.isdigit())
     named = os.environ.get("DISPLAY")
     if named:
         match = re.fullmatch(r"(?:unix)?:(\d+)(?:\.\d+)?", named)
@@ -32,7 +32,7 @@ def displays(sockets: Path | None = None) -> list[int]:
 
 
 def cookies(data: bytes, number: int) -> Iterator[bytes]:
-    """The MIT-MAGIC-COOKIE-1 values of an Xauthority file that are for display `number`."""
+    """The MIT-MAGIC-COOKIE-1 values for display `number` in an Xauthority file."""
     at = 0
     while at + 2 <= len(data):
         at += 2  # the family of the address
@@ -46,8 +46,8 @@ def cookies(data: bytes, number: int) -> Iterator[bytes]:
             yield value
 
 
-class Display:
-    """A connection to a local X server. Everything raises SourceError."""
+class XDisplay:
+    """A connection to a local X server. Every method raises SourceError."""
 
     def __init__(self, number: int, sockets: Path | None = None) -> None:
         self.name = f":{number}"
@@ -58,14 +58,14 @@ class Display:
         self._connect()
 
     def idle_s(self) -> float:
-        """Seconds since the last input, from any device."""
+        """Seconds since the last input from any device."""
         if not self._opcode:
             raise SourceError(f"X display {self.name} has no MIT-SCREEN-SAVER")
-        reply = self._ask(self._opcode, 1, struct.pack("<I", self._root))
+        reply = self._request(self._opcode, 1, struct.pack("<I", self._root))
         return float(struct.unpack_from("<I", reply, 16)[0]) / 1000
 
     def is_xwayland(self) -> bool:
-        """Whether it is part of a Wayland session, and so sees only what goes to its own windows."""
+        """Whether it belongs to a Wayland session, and so receives only input to its own windows."""
         return bool(self._extension(b"XWAYLAND"))
 
     def full_screen(self) -> bool:
@@ -76,7 +76,7 @@ class Display:
         try:
             state = self._property(active[0], "_NET_WM_STATE")
         except SourceError:
-            return False  # it was closed in between
+            return False  # it was closed in the meantime
         return self._atom("_NET_WM_STATE_FULLSCREEN") in state
 
     def close(self) -> None:
@@ -84,19 +84,19 @@ class Display:
         self._socket.close()
 
     def _connect(self) -> None:
-        refused = "no answer"
+        problem = "no answer"
         for cookie in [*self._cookies(), b""]:
             self._socket = unix_socket(LIMIT_S)
             try:
                 self._socket.connect(self._path)
-                if self._greeted(cookie):
+                if self._handshake(cookie):
                     self._opcode = self._extension(b"MIT-SCREEN-SAVER")
                     return
-                refused = "it refuses us (XAUTHORITY)"
+                problem = "access denied (XAUTHORITY)"
             except (OSError, struct.error) as error:
-                refused = type(error).__name__
+                problem = type(error).__name__
             self._socket.close()
-        raise SourceError(f"X display {self.name} cannot be opened: {refused}")
+        raise SourceError(f"X display {self.name} cannot be opened: {problem}")
 
     def _cookies(self) -> list[bytes]:
         path = os.environ.get("XAUTHORITY") or os.path.expanduser("~/.Xauthority")
@@ -105,12 +105,12 @@ class Display:
         except OSError:
             return []
 
-    def _greeted(self, cookie: bytes) -> bool:
+    def _handshake(self, cookie: bytes) -> bool:
         method = b"MIT-MAGIC-COOKIE-1" if cookie else b""
         greeting = struct.pack("<BxHHHHxx", ord("l"), 11, 0, len(method), len(cookie))
         self._socket.sendall(greeting + _padded(method) + _padded(cookie))
-        head = self._exactly(8)
-        body = self._exactly(4 * struct.unpack_from("<H", head, 6)[0])
+        head = self._receive(8)
+        body = self._receive(4 * struct.unpack_from("<H", head, 6)[0])
         if head[0] != 1:
             return False
         vendor, formats = struct.unpack_from("<H", body, 16)[0], body[21]
@@ -120,37 +120,37 @@ class Display:
         return True
 
     def _extension(self, name: bytes) -> int:
-        reply = self._ask(98, 0, struct.pack("<Hxx", len(name)) + _padded(name))
+        reply = self._request(98, 0, struct.pack("<Hxx", len(name)) + _padded(name))
         return reply[9] if reply[8] else 0
 
     def _atom(self, name: str) -> int:
         if name not in self._atoms:
-            reply = self._ask(16, 0, struct.pack("<Hxx", len(name)) + _padded(name.encode()))
+            reply = self._request(16, 0, struct.pack("<Hxx", len(name)) + _padded(name.encode()))
             self._atoms[name] = struct.unpack_from("<I", reply, 8)[0]
         return self._atoms[name]
 
     def _property(self, window: int, name: str) -> tuple[int, ...]:
         request = struct.pack("<IIIII", window, self._atom(name), 0, 0, 64)
-        reply = self._ask(20, 0, request)
+        reply = self._request(20, 0, request)
         count = struct.unpack_from("<I", reply, 16)[0] if reply[1] == 32 else 0
         return struct.unpack_from(f"<{count}I", reply, 32)
 
-    def _ask(self, opcode: int, data: int, request: bytes) -> bytes:
+    def _request(self, opcode: int, data: int, request: bytes) -> bytes:
         try:
             self._socket.sendall(struct.pack("<BBH", opcode, data, 1 + len(request) // 4) + request)
             while True:
-                reply = self._exactly(32)
+                reply = self._receive(32)
                 if reply[0] == 0:
                     raise SourceError(f"X display {self.name} refused: error {reply[1]}")
-                if reply[0] in (1, 35):  # a reply or a long event; all others are 32 bytes
-                    reply += self._exactly(4 * struct.unpack_from("<I", reply, 4)[0])
+                if reply[0] in (1, 35):  # a reply or a long event; everything else has 32 bytes
+                    reply += self._receive(4 * struct.unpack_from("<I", reply, 4)[0])
                 if reply[0] == 1:
                     return reply
         except (OSError, struct.error) as error:
             self.close()
             raise SourceError(f"X display {self.name} was lost ({type(error).__name__})") from None
 
-    def _exactly(self, size: int) -> bytes:
+    def _receive(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
             more = self._socket.recv(size - len(data))
@@ -160,22 +160,22 @@ class Display:
         return data
 
 
-def open_display() -> Display:
-    """The display of the desktop. Raises SourceError where none answers, or it is Wayland's."""
-    if wayland.is_there():
-        raise SourceError("X11 does not see all input of a Wayland session")
-    refusals = []
+def open_display() -> XDisplay:
+    """The desktop's display. Raises SourceError if none answers, or on Wayland."""
+    if wayland.is_running():
+        raise SourceError("X11 receives only part of a Wayland session's input")
+    problems = []
     for number in displays():
         try:
-            display = Display(number)
+            display = XDisplay(number)
         except SourceError as error:
-            refusals.append(str(error))
+            problems.append(str(error))
             continue
         if not display.is_xwayland():
             return display
         display.close()
-        refusals.append(f"X display {display.name} is Xwayland")
-    raise SourceError("; ".join(refusals) or "no X display")
+        problems.append(f"X display {display.name} is Xwayland")
+    raise SourceError("; ".join(problems) or "no X display")
 
 
 def _padded(data: bytes) -> bytes:

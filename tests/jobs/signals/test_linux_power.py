@@ -125,6 +125,6 @@ def test_unknown_says_what_was_asked(tmp_path: Path, address: str) -> None:
     bus = BusClient("system", address)
     told = read_power(bus, tree(tmp_path, SILENT))["on_ac"]
     assert told.remark == (
-        "Battery0 is Unknown, and no supply tells; org.freedesktop.UPower is not running"
+        "Battery0 is Unknown, and no power supply reports; org.freedesktop.UPower is not running"
     )
     bus.close()

@@ -139,4 +139,4 @@ def test_an_exclusive_program_is_seen_while_it_runs(sleeper: tuple[str, int]) ->
 
 
 def test_without_any_set_none_is_looked_for() -> None:
-    assert running((), set()) == Signal((), "no exclusive programs are set")
+    assert running((), set()) == Signal((), "night.exclusive is empty")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from nightschool.jobs.signals import polling as reading_module
-from nightschool.jobs.signals.polling import Found, Reading
+from nightschool.jobs.signals.polling import NamedSignals, Reading
 from nightschool.jobs.signals.signal import Signal
 
 Clock = Callable[[float], None]
@@ -28,10 +28,10 @@ def forward(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return forward
 
 
-def counting() -> tuple[list[int], Callable[[], Found]]:
+def counting() -> tuple[list[int], Callable[[], NamedSignals]]:
     reads: list[int] = []
 
-    def read() -> Found:
+    def read() -> NamedSignals:
         reads.append(1)
         return {"x": Signal(len(reads), "test")}
 
@@ -64,7 +64,7 @@ def test_the_age_that_a_source_gives_is_added(forward: Clock) -> None:
 def test_what_a_source_raises_is_the_remark_and_it_is_asked_again(forward: Clock) -> None:
     failing = [True]
 
-    def read() -> Found:
+    def read() -> NamedSignals:
         if failing.pop():
             raise RuntimeError("two\nlines")
         return {"x": Signal(1, "test")}
@@ -85,7 +85,7 @@ def test_a_hanging_source_is_unknown_costs_the_limit_once_and_is_never_started_t
     monkeypatch.setattr(reading_module, "LIMIT_S", 0.05)
     released, starts = threading.Event(), []
 
-    def read() -> Found:
+    def read() -> NamedSignals:
         starts.append(1)
         released.wait(20)
         return {"x": Signal(1, "test")}
@@ -110,7 +110,7 @@ def test_a_source_that_came_back_late_is_left_alone_for_a_while(
 ) -> None:
     monkeypatch.setattr(reading_module, "LIMIT_S", 1.0)
 
-    def read() -> Found:
+    def read() -> NamedSignals:
         starts.append(1)
         if len(starts) == 1:
             forward(2)
@@ -127,7 +127,7 @@ def test_a_source_that_came_back_late_is_left_alone_for_a_while(
 def test_idleness_is_not_left_alone_after_one_slow_answer(forward: Clock) -> None:
     reads: list[int] = []
 
-    def read() -> Found:
+    def read() -> NamedSignals:
         reads.append(1)
         forward(2 * reading_module.LIMIT_S)
         return {"x": Signal(len(reads), "test")}
@@ -148,7 +148,7 @@ def test_a_known_value_is_not_waited_for_but_grows_old_then_is_unknown(
     released.set()
     _, count = counting()
 
-    def read() -> Found:
+    def read() -> NamedSignals:
         released.wait(20)
         return count()
 

@@ -51,7 +51,7 @@ def test_nothing_that_fails_is_raised(tmp_path: Path, monkeypatch: pytest.Monkey
     signals = Sensors(tmp_path, ["x"], broken, broken).read()
     for signal in (signals.disk_free, signals.programs, signals.cpu_load, signals.suspending):
         assert (signal.value, signal.remark) == (None, "ValueError: broken")
-    assert Sensors(tmp_path, [], own).read().suspending.remark == "a worker watches for it"
+    assert Sensors(tmp_path, [], own).read().suspending.remark == "only a worker watches for it"
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="D-Bus is Linux's")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nightschool.jobs.signals.signal import Signal
-from nightschool.jobs.signals.snapshot import FRESH_S, leave, left
+from nightschool.jobs.signals.snapshot import FRESH_S, read_snapshot, write_snapshot
 from tests.jobs.nights import signals
 
 NOW = 1_000_000.0
@@ -18,19 +18,19 @@ NOW = 1_000_000.0
 def test_signals_come_back_as_they_were_but_older(tmp_path: Path) -> None:
     read = signals(gpu_programs=("blender",), idle_s=None, suspending=False)
     read = replace(read, cpu_load=Signal(7.0, "psutil", 1.5))
-    leave(tmp_path / "signals.json", read, NOW)
-    found = left(tmp_path / "signals.json", NOW + 3)
-    assert found
-    assert found.cpu_load == Signal(7.0, "psutil", 4.5)
-    assert found.gpu_programs == Signal(("blender",), "test", 3.0)
-    assert found.idle_s == Signal(None, "test", 3.0, "broken")
-    assert found.suspending.value is False
+    write_snapshot(tmp_path / "signals.json", read, NOW)
+    stored = read_snapshot(tmp_path / "signals.json", NOW + 3)
+    assert stored
+    assert stored.cpu_load == Signal(7.0, "psutil", 4.5)
+    assert stored.gpu_programs == Signal(("blender",), "test", 3.0)
+    assert stored.idle_s == Signal(None, "test", 3.0, "broken")
+    assert stored.suspending.value is False
 
 
 @pytest.mark.parametrize("later", [-1.0, FRESH_S + 1])
 def test_what_is_not_of_now_is_none(tmp_path: Path, later: float) -> None:
-    leave(tmp_path / "signals.json", signals(), NOW)
-    assert left(tmp_path / "signals.json", NOW + later) is None
+    write_snapshot(tmp_path / "signals.json", signals(), NOW)
+    assert read_snapshot(tmp_path / "signals.json", NOW + later) is None
 
 
 @pytest.mark.parametrize(
@@ -38,15 +38,15 @@ def test_what_is_not_of_now_is_none(tmp_path: Path, later: float) -> None:
 )
 def test_what_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
     file = tmp_path / "signals.json"
-    assert left(file, NOW) is None
+    assert read_snapshot(file, NOW) is None
     file.write_text(content)
-    assert left(file, NOW) is None
+    assert read_snapshot(file, NOW) is None
 
 
 def test_what_another_version_left_is_none(tmp_path: Path) -> None:
     file = tmp_path / "signals.json"
-    leave(file, signals(), NOW)
+    write_snapshot(file, signals(), NOW)
     kept = json.loads(file.read_text())
     kept["signals"]["moon"] = kept["signals"]["idle_s"]
     file.write_text(json.dumps(kept))
-    assert left(file, NOW) is None
+    assert read_snapshot(file, NOW) is None

@@ -84,7 +84,7 @@ def test_a_compositor_that_cannot_is_told(short_path: Path, offered: tuple[str, 
 def test_a_compositor_that_ends_is_told(compositor: Compositor) -> None:
     notifier = connect()
     compositor.close()
-    with pytest.raises(SourceError, match=r"Wayland was lost"):
+    with pytest.raises(SourceError, match=r"the Wayland compositor was lost"):
         notifier.idle_s()
 
 
@@ -96,7 +96,7 @@ def test_a_compositor_that_ends_is_told(compositor: Compositor) -> None:
 def test_garbage_ends_it(compositor: Compositor, garbage: bytes) -> None:
     notifier = connect()
     compositor.say(garbage)
-    with pytest.raises(SourceError, match="Wayland was lost"):
+    with pytest.raises(SourceError, match="the Wayland compositor was lost"):
         notifier.idle_s()
 
 
@@ -107,19 +107,19 @@ def test_a_compositor_that_is_silent_costs_the_limit(
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(short_path / "wayland-0"))
         server.listen()
-        with pytest.raises(SourceError, match=r"cannot be asked \(TimeoutError\)"):
+        with pytest.raises(SourceError, match=r"unreachable \(TimeoutError\)"):
             connect()
 
 
 def test_the_socket_of_a_compositor_that_crashed_is_none(short_path: Path) -> None:
-    assert not wayland.is_there()
+    assert not wayland.is_running()
     compositor = Compositor(short_path / "wayland-3")
-    assert wayland.is_there()
+    assert wayland.is_running()
     compositor.close()
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(short_path / "wayland-3"))
     assert wayland.socket_path() == short_path / "wayland-3"
-    assert not wayland.is_there()
+    assert not wayland.is_running()
 
 
 def test_the_environment_names_the_compositor(

@@ -25,7 +25,7 @@ from nightschool.jobs.desktop.source_errors import SourceError
 from nightschool.jobs.signals import linux_idle, x11
 from nightschool.jobs.signals.linux_presenting import Presenting
 from nightschool.jobs.signals.signal import Signal
-from nightschool.jobs.signals.x11 import Display
+from nightschool.jobs.signals.x11 import XDisplay
 
 ROOT = 77
 COOKIE = bytes(range(16))
@@ -104,7 +104,7 @@ def xvfb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]
 
 
 @pytest.fixture
-def display(xvfb: tuple[int, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Display]:
+def display(xvfb: tuple[int, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[XDisplay]:
     number, authority = xvfb
     monkeypatch.setenv("XAUTHORITY", str(authority))
     monkeypatch.setenv("DISPLAY", f":{number}")
@@ -113,7 +113,7 @@ def display(xvfb: tuple[int, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator
     display.close()
 
 
-def test_input_ends_idleness(display: Display) -> None:
+def test_input_ends_idleness(display: XDisplay) -> None:
     if not shutil.which("xdotool"):
         pytest.skip("there is no xdotool")
     while display.idle_s() < 0.3:  # by the server's clock
@@ -126,7 +126,7 @@ def test_input_ends_idleness(display: Display) -> None:
 
 
 def test_the_x_server_is_asked_where_no_service_answers(
-    display: Display, short_path: Path, monkeypatch: pytest.MonkeyPatch
+    display: XDisplay, short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(linux_idle, "read_terminals", list)
     nowhere = BusClient("session", f"unix:path={short_path / 'none'}")
@@ -145,10 +145,10 @@ def test_without_the_cookie_we_are_refused(
 ) -> None:
     monkeypatch.setenv("XAUTHORITY", "/nowhere")
     with pytest.raises(SourceError, match=r"cannot be opened: it refuses us \(XAUTHORITY\)"):
-        Display(xvfb[0])
+        XDisplay(xvfb[0])
 
 
-def put(display: Display, name: str, *values: int) -> None:
+def put(display: XDisplay, name: str, *values: int) -> None:
     """What a window manager does: set a property, here of the root window (ChangeProperty)."""
     data = struct.pack(f"<{len(values)}I", *values)
     request = (
@@ -157,7 +157,7 @@ def put(display: Display, name: str, *values: int) -> None:
     display._socket.sendall(struct.pack("<BBH", 18, 0, 1 + len(request) // 4) + request)
 
 
-def test_a_full_screen_window_that_is_active_is_seen(display: Display) -> None:
+def test_a_full_screen_window_that_is_active_is_seen(display: XDisplay) -> None:
     assert not display.full_screen()
     put(display, "_NET_ACTIVE_WINDOW", display._root)
     put(display, "_NET_WM_STATE", display._atom("_NET_WM_STATE_ABOVE"))
@@ -167,7 +167,7 @@ def test_a_full_screen_window_that_is_active_is_seen(display: Display) -> None:
     assert display.full_screen()
 
 
-def test_an_active_window_that_was_closed_does_not_fill_the_screen(display: Display) -> None:
+def test_an_active_window_that_was_closed_does_not_fill_the_screen(display: XDisplay) -> None:
     put(display, "_NET_ACTIVE_WINDOW", 12345)
     assert not display.full_screen()
     assert display.idle_s() >= 0
@@ -178,7 +178,7 @@ IDLE = reply(0, 0, 4321, 0, 0, layout="IIIII")
 
 def test_a_server_that_ends_is_told_and_does_not_end_us(short_path: Path) -> None:
     with pretender(short_path / "X5", greeting(), extension(), IDLE):
-        display = Display(5, short_path)
+        display = XDisplay(5, short_path)
         assert display.idle_s() == 4.321
     with pytest.raises(SourceError, match="X display :5 was lost"):
         display.idle_s()
@@ -188,7 +188,7 @@ def test_events_between_are_passed_over(short_path: Path) -> None:
     mapping_notify = bytes([34]).ljust(32, b"\0")
     long_event = struct.pack("<BxHI", 35, 0, 2).ljust(40, b"\0")
     with pretender(short_path / "X5", greeting(), extension(), mapping_notify + long_event + IDLE):
-        assert Display(5, short_path).idle_s() == 4.321
+        assert XDisplay(5, short_path).idle_s() == 4.321
 
 
 def test_a_server_without_the_extension_is_told(short_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_server_without_the_extension_is_told(short_path: Path) -> None:
         pretender(short_path / "X5", greeting(), reply(0, 0, layout="BB")),
         pytest.raises(SourceError, match="has no MIT-SCREEN-SAVER"),
     ):
-        Display(5, short_path).idle_s()
+        XDisplay(5, short_path).idle_s()
 
 
 def test_a_server_that_hangs_costs_the_limit(
@@ -207,7 +207,7 @@ def test_a_server_that_hangs_costs_the_limit(
         server.bind(str(short_path / "X5"))
         server.listen()
         with pytest.raises(SourceError, match="TimeoutError"):
-            Display(5, short_path)
+            XDisplay(5, short_path)
 
 
 @given(st.binary(max_size=200), st.integers(0, 99))
@@ -234,4 +234,4 @@ def test_the_environments_display_counts_if_it_is_here(
 
 def test_a_display_that_is_not_there_is_told(short_path: Path) -> None:
     with pytest.raises(SourceError, match=r"X display :7 cannot be opened: FileNotFoundError"):
-        Display(7, short_path)
+        XDisplay(7, short_path)

@@ -68,7 +68,7 @@ def write_note_check(file: Path, check: NoteCheck) -> None:
 def current_note_check(school: School, ledger: Ledger) -> NoteCheck:
     """The newest check, without news that a later run has read or an open run is about to read."""
     check = read_note_check(school.seen_file)
-    if ledger.next_run() or (check.news and check.news.run != ledger.newest_reader()):
+    if ledger.next_run() or (check.news and check.news.run != ledger.newest_run_with_notes()):
         return replace(check, news=None)
     return check
 

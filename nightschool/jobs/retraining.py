@@ -81,7 +81,7 @@ def check_notes(school: School, now: float, limit_s: float = LIMIT_S) -> Run | N
     """
     stored = read_note_check(school.seen_file)
     with Ledger(school.ledger_file) as ledger:
-        since, newest = ledger.newest_reader(), ledger.newest_run()
+        since, newest = ledger.newest_run_with_notes(), ledger.newest_run()
         if since is None or newest is None:
             return None  # only the owner requests the first run
         try:

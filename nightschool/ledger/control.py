@@ -59,11 +59,11 @@ class ControlTable(Store):
         )  # fmt: skip
         return [decision_of(row) for row in rows]
 
-    def slept(self, since: float, detail: str, also_asleep: Container[Reason]) -> None:
+    def slept(self, since: float, detail: str, unaffected: Container[Reason]) -> None:
         """Record, after the computer has woken, that it slept from `since` on.
 
         Attempts under way end at `since`. The decision in force becomes WOKE from `since` on, unless its
-        reason is in `also_asleep`: such a reason applies whether or not the computer sleeps. A pause that
+        reason is in `unaffected`: such a reason applies whether or not the computer sleeps. A pause that
         ended during the sleep applies until its end.
         """
         now = self._clock()
@@ -79,7 +79,7 @@ class ControlTable(Store):
             pause_over = reason is Reason.PAUSED and until is not None and until < now
             if pause_over:
                 since = max(since, until)
-            if control["decision_run"] is not None and (pause_over or reason not in also_asleep):
+            if control["decision_run"] is not None and (pause_over or reason not in unaffected):
                 self._write_decision(control["decision_run"], False, Reason.WOKE, detail, since)
 
     def _write_decision(

@@ -19,7 +19,7 @@ from nightschool.ledger.records import (
     StageState,
 )
 
-MOST_LOSSES = 3
+MAX_LOSSES = 3
 """A stage fails after this many losses in a row without a single step. A loss counts a third if the attempt
 took steps but got no further than the ones before it, or was killed from outside: that says little about
 the stage, and a run that is killed again and again still makes progress."""
@@ -98,14 +98,14 @@ class LeaseTable(AttemptTable, ControlTable, PromotionTable):
     def interrupt(self, claim: Claim, outcome: Outcome | Reason, reason: str) -> None:
         """Record that an attempt ended before its stage was done; a later attempt continues it.
 
-        After too many losses without progress the stage fails instead; see MOST_LOSSES.
+        After too many losses without progress the stage fails instead; see MAX_LOSSES.
         """
         with self._transaction() as db:
             if not self._is_leased(claim):
                 return
             self._end(claim, outcome, reason)
             # Three thirds may add up to a little less than one.
-            if outcome in LOSSES and self._losses(claim) > MOST_LOSSES - 0.01:
+            if outcome in LOSSES and self._losses(claim) > MAX_LOSSES - 0.01:
                 self._fail(
                     claim,
                     f"{claim.stage} ended again and again without progress ({reason}): "
@@ -125,10 +125,10 @@ class LeaseTable(AttemptTable, ControlTable, PromotionTable):
             self._end(claim, Outcome.FAILED, reason)
             self._fail(claim, reason)
 
-    def take_over(self, heard: float | None = None) -> list[int]:
+    def take_over(self, last_seen: float | None = None) -> list[int]:
         """Release every lease: the caller holds the work lock, so their workers are dead.
 
-        `heard` is the last sign of life of the worker before; its decision is void from then on. Returns
+        `last_seen` is the last sign of life of the worker before; its decision is void from then on. Returns
         the runs that were under way.
         """
         with self._transaction() as db:
@@ -139,8 +139,8 @@ class LeaseTable(AttemptTable, ControlTable, PromotionTable):
             for claim in claims:
                 self._end(claim, Outcome.LOST, _WORKER_DIED, worker_died=True)
             last = self.decisions(1)
-            if heard is not None and last and last[0].reason is not Reason.NO_WORKER:
-                self._write_decision(None, False, Reason.NO_WORKER, "", self._in_order(heard))
+            if last_seen is not None and last and last[0].reason is not Reason.NO_WORKER:
+                self._write_decision(None, False, Reason.NO_WORKER, "", self._in_order(last_seen))
             self._write_decision(None, False, Reason.NO_WORKER, "")
             return [claim.run for claim in claims]
 
@@ -194,7 +194,7 @@ class LeaseTable(AttemptTable, ControlTable, PromotionTable):
             self._set_run(claim.run, RunState.FAILED, reason, EventKind.ERROR)
 
     def _losses(self, claim: Claim) -> float:
-        """The newest attempts in a row that were lost without progress; see MOST_LOSSES for the weights.
+        """The newest attempts in a row that were lost without progress; see MAX_LOSSES for the weights.
 
         Neither attempts before the last `retry` count, nor those whose worker died.
         """

@@ -56,7 +56,7 @@ class RunTable(EventTable):
         rows = self._rows("SELECT * FROM runs ORDER BY id DESC LIMIT 1")
         return run_of(rows[0]) if rows else None
 
-    def newest_reader(self) -> int | None:
+    def newest_run_with_notes(self) -> int | None:
         """The newest run that froze its notes, and either trained on them or ended before it could.
 
         A run that was requested only up to prep does not count: no model has learnt from its notes.

@@ -90,7 +90,7 @@ def _news(school: School, notes: Sequence[Note]) -> News | None:
         return None
     try:
         with Ledger(school.ledger_file) as ledger:
-            run = ledger.newest_reader()
+            run = ledger.newest_run_with_notes()
         return compare(run, known_to(school, run), labelled(notes)) if run else None
     except (LedgerError, NotesError):
         return None

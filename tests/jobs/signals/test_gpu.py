@@ -235,7 +235,7 @@ def test_no_gpu_is_known_and_a_driver_that_fails_is_not(
     found = Gpu(lambda: {OWN}, nvml, pci if has_card else tmp_path / "none").read()
     if source is None:
         assert all(
-            signal.value is None and "asked again" in signal.remark for signal in found.values()
+            signal.value is None and "queried again" in signal.remark for signal in found.values()
         )
     else:
         assert found["gpu_programs"].value == ()

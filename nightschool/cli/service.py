@@ -11,14 +11,14 @@ from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.errors import ConfigError, ServiceError
 from nightschool.config.settings_file import load
 from nightschool.jobs.service import installation
-from nightschool.jobs.service.backends import kinds_here, usable_kind
-from nightschool.jobs.service.installation import Installed
-from nightschool.jobs.service.worker_command import WorkerCommand, check_start, work_of
+from nightschool.jobs.service.backends import system_backends, usable_backend
+from nightschool.jobs.service.installation import FileState, InstalledService
+from nightschool.jobs.service.worker_command import WorkerCommand, check_start, worker_command_for
 
 _RESULTS = {
-    "new": "installed",
-    "changed": "installed again, because the file has changed",
-    "same": "already installed, with the same file",
+    FileState.NEW: "installed",
+    FileState.CHANGED: "installed again, because the file has changed",
+    FileState.SAME: "already installed, with the same file",
 }
 _RUNNING = {True: "running", False: "installed, not running", None: "installed"}
 
@@ -39,29 +39,29 @@ def install_command(yes: bool, show: bool, removable: bool) -> None:
     """
     school = current_school()
     load(school.settings_file)
-    work = work_of(school.root)
+    work = worker_command_for(school.root)
     try:
-        kind = usable_kind()
+        backend = usable_backend()
     except ServiceError:
         if not show:
             raise
-        kind = kinds_here()[0]
+        backend = system_backends()[0]
     if show:
-        click.echo(kind.text(work), nl=False)
+        click.echo(backend.render(work), nl=False)
         return
-    installation.check(kind, work, removable)
-    file = installation.file_of(kind, work.name)
-    state = installation.file_state(kind, work)
-    if state != "same":
-        replaced = ", replacing the present one" if state == "changed" else ""
-        click.echo(f"{kind.title} {file}{replaced}:\n\n{kind.text(work)}")
+    installation.check_installable(backend, work, removable)
+    file = installation.service_file(backend, work.name)
+    state = installation.file_state(backend, work)
+    if state is not FileState.SAME:
+        replaced = ", replacing the present one" if state is FileState.CHANGED else ""
+        click.echo(f"{backend.title} {file}{replaced}:\n\n{backend.render(work)}")
         if not yes and not click.confirm("Install it?"):
             click.echo("nothing was installed")
             return
         check_start(work)
-    installation.install(kind, work)
+    installation.install(backend, work)
     click.echo(f"{_RESULTS[state]}: {work.name}")
-    click.echo(f"{kind.remark()}\nlog: {kind.log(work.name, school.root)}")
+    click.echo(f"{backend.remark()}\nlog: {backend.log(work.name, school.root)}")
 
 
 @service_command.command("uninstall")
@@ -127,17 +127,17 @@ def status_command(json_: bool) -> None:
     if here and not any(row.here for row in rows):
         click.echo("no service is installed for this school: `nightschool service install` adds it")
     for service, row in zip(services, rows, strict=True):
-        _show(row, service.kind.remark())
+        _show(row, service.backend.remark())
 
 
 def _name_here() -> str:
     return WorkerCommand(current_school().root, Path()).name
 
 
-def _row(service: Installed, here: str) -> ServiceRow:
+def _row(service: InstalledService, here: str) -> ServiceRow:
     return ServiceRow(
         name=service.name,
-        kind=service.kind.title,
+        kind=service.backend.title,
         here=service.name == here,
         file=str(service.file),
         school=str(service.school) if service.school else None,

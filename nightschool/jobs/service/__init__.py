@@ -1,1 +1,1 @@
-"""What starts the worker when its owner logs in."""
+"""The service that starts the worker at login."""

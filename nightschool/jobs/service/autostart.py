@@ -10,14 +10,18 @@ import os
 import re
 from pathlib import Path
 
-from nightschool.jobs.service.worker_command import WorkerCommand, note, noted
+from nightschool.jobs.service.worker_command import (
+    WorkerCommand,
+    command_comment,
+    parse_command_comment,
+)
 
-# The desktop starts it once: what starts it again when it fails is this loop.
+# The desktop starts the worker once; this loop restarts it after a failure.
 _LOOP = 'while [ -x "$0" ] && ! nice -n 10 "$0" "$@"; do sleep 60; done'
 
 
 class Autostart:
-    """See `kinds.Kind`."""
+    """See `ServiceBackend`."""
 
     title = "autostart file"
     suffix = ".desktop"
@@ -27,7 +31,7 @@ class Autostart:
     def folder(self) -> Path:
         return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "autostart"
 
-    def text(self, work: WorkerCommand) -> str:
+    def render(self, work: WorkerCommand) -> str:
         command = work.command("--log", str(work.log))
         words = ["env", *(f"{k}={v}" for k, v in work.environment), "sh", "-c", _LOOP, *command]
         return f"""\
@@ -38,20 +42,20 @@ Name={_string(f"nightschool: {work.school.name}")}
 Exec={" ".join(map(_word, words))}
 Terminal=false
 NoDisplay=true
-{note(command)}
+{command_comment(command)}
 """
 
-    def command(self, text: str) -> list[str]:
-        return noted(text)
+    def parse_command(self, text: str) -> list[str]:
+        return parse_command_comment(text)
 
     def start(self, name: str, changed: bool) -> None:
-        """The desktop reads the file at the next login."""
+        """Nothing to do: the desktop reads the file at the next login."""
 
     def stop(self, name: str) -> None:
-        """Nothing keeps it but its file."""
+        """Nothing to do: only the file registers the worker."""
 
-    def forget(self, name: str) -> None:
-        """Nothing remembers it."""
+    def clean_up(self, name: str) -> None:
+        """Nothing to do."""
 
     def running(self, name: str) -> bool | None:
         return None
@@ -60,11 +64,11 @@ NoDisplay=true
         return str(WorkerCommand(school, Path()).log)
 
     def remark(self) -> str:
-        return "it starts at your next login; until then: `nightschool work`"
+        return "it starts at your next login; until then, run `nightschool work`"
 
 
 def _word(word: str) -> str:
-    """A word of the Exec key: quoted, field codes doubled, then escaped as every string is."""
+    """A word of the Exec key: quoted, with % doubled, then escaped like every string."""
     quoted = re.sub(r'(["`$\\])', r"\\\1", word).replace("%", "%%")
     return _string(f'"{quoted}"')
 

@@ -1,4 +1,4 @@
-"""The ways to start a worker at login, behind one interface, and which of them this computer has."""
+"""The systems' ways to start a worker at login, behind one interface, and the choice among them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Protocol
 from nightschool.config.errors import ServiceError
 from nightschool.jobs.service.autostart import Autostart
 from nightschool.jobs.service.launchd import LaunchAgent
-from nightschool.jobs.service.systemd import SystemdUser, manager_answer
+from nightschool.jobs.service.systemd import SystemdUser, manager_problem
 from nightschool.jobs.service.task_scheduler import TaskScheduler
 from nightschool.jobs.service.worker_command import WorkerCommand
 
 
-class Kind(Protocol):
-    """A way to start workers at login; each worker has a file of its own in one folder."""
+class ServiceBackend(Protocol):
+    """A way to start workers at login, with one file per worker in `folder`."""
 
     title: str
     suffix: str
@@ -26,33 +26,33 @@ class Kind(Protocol):
     @property
     def folder(self) -> Path: ...
 
-    def text(self, work: WorkerCommand) -> str:
-        """The file."""
+    def render(self, work: WorkerCommand) -> str:
+        """The content of the worker's file."""
 
-    def command(self, text: str) -> list[str]:
-        """The worker's command line in such a file; raises ValueError where there is none."""
+    def parse_command(self, text: str) -> list[str]:
+        """The worker's command line in a file's content; raises ValueError if there is none."""
 
     def start(self, name: str, changed: bool) -> None:
-        """Register the file, which is there, and start it; anew if it `changed`."""
+        """Register the existing file and start the worker; restart it if the file `changed`."""
 
     def stop(self, name: str) -> None:
-        """End the worker and deregister the file."""
+        """Stop the worker and deregister the file."""
 
-    def forget(self, name: str) -> None:
-        """Drop what the system still knows once the file is gone."""
+    def clean_up(self, name: str) -> None:
+        """Remove what the system remembers after the file was deleted."""
 
     def running(self, name: str) -> bool | None:
-        """Whether the system runs it; None where it cannot be asked."""
+        """Whether the system runs the worker; None if that is unknown."""
 
     def log(self, name: str, school: Path) -> str:
-        """The command or the file that shows what the worker printed."""
+        """The command or file that shows the worker's output."""
 
     def remark(self) -> str:
-        """What its owner should know about when it starts and stops."""
+        """When the worker starts and stops, for the user."""
 
 
-def kinds_here() -> list[Kind]:
-    """Those that this system may have, the preferred one first."""
+def system_backends() -> list[ServiceBackend]:
+    """The backends that this system may have, preferred one first."""
     if sys.platform == "win32":
         return [TaskScheduler()]
     if sys.platform == "darwin":
@@ -60,22 +60,22 @@ def kinds_here() -> list[Kind]:
     return [SystemdUser(), Autostart()]
 
 
-def usable_kind() -> Kind:
-    """The one that a service can be installed with now; raises ServiceError where there is none."""
-    preferred, *others = kinds_here()
+def usable_backend() -> ServiceBackend:
+    """The backend for an installation now; raises ServiceError if there is none."""
+    preferred, *others = system_backends()
     if not others:
         return preferred
     if os.environ.get("SUDO_USER") and os.environ.get("USER") == "root":
-        raise ServiceError("a service belongs to your own session: run this without sudo")
-    obstacle = manager_answer()
-    if not obstacle:
+        raise ServiceError("a service belongs to your own session", "run this without sudo")
+    problem = manager_problem()
+    if not problem:
         return preferred
     if os.environ.get("XDG_CURRENT_DESKTOP") or os.environ.get("DESKTOP_SESSION"):
         return others[0]
     wsl = ", in WSL after `systemd=true` under [boot] in /etc/wsl.conf" if _in_wsl() else ""
     raise ServiceError(
-        f"no systemd user session answers here ({obstacle}), and this is no desktop session: "
-        f"leave `nightschool work` running in tmux, or install from a login session{wsl}"
+        f"there is neither a systemd user session ({problem}) nor a desktop session",
+        f"leave `nightschool work` running in tmux, or install from a login session{wsl}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether a folder lies on a drive that its owner may have pulled out."""
+"""Whether a folder is on a removable drive."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def removable_drive(folder: Path, sysfs: Path = Path("/sys")) -> str | None:
-    """The name of the removable drive that `folder` lies on, or None.
+    """The name of the removable drive that holds `folder`, or None.
 
-    Linux: the kernel's block device (or what lies under it, if it is encrypted) is removable or
-    hangs on USB. Windows: GetDriveType says so. macOS: it is mounted under /Volumes.
+    Linux: the block device, or the one below an encrypted device, is removable or attached by USB.
+    Windows: GetDriveType. macOS: it is mounted under /Volumes.
     """
     if sys.platform == "win32":
         import ctypes
@@ -25,7 +25,7 @@ def removable_drive(folder: Path, sysfs: Path = Path("/sys")) -> str | None:
 
 
 def _removable_block(link: Path) -> str | None:
-    if not link.exists():  # a file system without a block device, as NFS
+    if not link.exists():  # a file system without a block device, such as NFS
         return None
     device = link.resolve()
     for flag in (device / "removable", device.parent / "removable"):

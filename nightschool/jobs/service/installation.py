@@ -1,137 +1,155 @@
-"""The service of a school: installed, removed, and what there is to tell about it."""
+"""Install, remove and inspect the services of this user's schools."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from nightschool.config import files
 from nightschool.config.errors import ServiceError
 from nightschool.config.paths import SETTINGS_NAME, School
 from nightschool.jobs.presence import worker_alive
-from nightschool.jobs.service.backends import Kind, kinds_here
+from nightschool.jobs.service.backends import ServiceBackend, system_backends
 from nightschool.jobs.service.drives import removable_drive
 from nightschool.jobs.service.worker_command import PREFIX, WorkerCommand
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """A service file that is there; `school` and `python` are None where it cannot be read."""
+class FileState(StrEnum):
+    """A service's file, compared with what an installation would write."""
 
-    kind: Kind
+    NEW = "new"
+    """There is no file yet."""
+    SAME = "same"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledService:
+    """An existing service file; `school` and `python` are None if it cannot be read."""
+
+    backend: ServiceBackend
     name: str
     school: Path | None
     python: Path | None
 
     @property
     def file(self) -> Path:
-        return file_of(self.kind, self.name)
+        return service_file(self.backend, self.name)
 
     def stale(self) -> list[str]:
-        """Why it no longer does what it should, one reason an entry."""
+        """The reasons why the service no longer works."""
         if self.school is None or self.python is None:
-            return ["its file was changed by hand or damaged"]
+            return ["its file was edited or damaged"]
         reasons = []
         if not self.python.exists():
-            reasons.append(f"its Python is gone ({self.python})")
+            reasons.append(f"its Python no longer exists ({self.python})")
         if not (self.school / SETTINGS_NAME).is_file():
-            reasons.append(f"there is no school in {self.school} any more")
+            reasons.append(f"{self.school} is no longer a school")
         return reasons
 
     def running(self) -> bool | None:
-        return self.kind.running(self.name)
+        return self.backend.running(self.name)
 
     def worker(self) -> int | None:
-        """The process id of the school's worker, whoever started it; see `worker_alive`."""
+        """The process id of the school's worker, no matter who started it; see `worker_alive`."""
         if self.school is None or not (self.school / SETTINGS_NAME).is_file():
             return None
         return worker_alive(School(self.school))
 
     def log(self) -> str:
-        return self.kind.log(self.name, self.school or Path())
+        return self.backend.log(self.name, self.school or Path())
 
 
-def file_of(kind: Kind, name: str) -> Path:
-    return kind.folder / f"{name}{kind.suffix}"
+def service_file(backend: ServiceBackend, name: str) -> Path:
+    return backend.folder / f"{name}{backend.suffix}"
 
 
-def installed() -> list[Installed]:
-    """All services of this user, by name."""
-    found = []
-    for kind in kinds_here():
-        for file in sorted(kind.folder.glob(f"{PREFIX}*{kind.suffix}")):
+def installed() -> list[InstalledService]:
+    """All services of this user, sorted by name."""
+    services = []
+    for backend in system_backends():
+        for file in sorted(backend.folder.glob(f"{PREFIX}*{backend.suffix}")):
             school = python = None
             with contextlib.suppress(OSError, ValueError):
-                command = kind.command(_read(kind, file))
+                command = backend.parse_command(_read(backend, file))
                 school = Path(command[command.index("--school") + 1])
                 python = Path(command[0])
-            found.append(Installed(kind, file.name.removesuffix(kind.suffix), school, python))
-    return found
+            services.append(
+                InstalledService(backend, file.name.removesuffix(backend.suffix), school, python)
+            )
+    return services
 
 
-def check(kind: Kind, work: WorkerCommand, removable: bool) -> None:
-    """Raise ServiceError where a service would not do what its owner expects."""
+def check_installable(backend: ServiceBackend, work: WorkerCommand, removable: bool) -> None:
+    """Raise ServiceError if the service would not work as expected."""
     drive = None if removable else removable_drive(work.school)
     if drive:
         raise ServiceError(
-            f"{work.school} lies on a removable drive ({drive}), which may not be there at login: "
-            "move the school, or install with --removable"
+            f"{work.school} is on a removable drive ({drive}), which may be absent at login",
+            "move the school, or install with --removable",
         )
     try:
         pid = worker_alive(School(work.school))
     except OSError as error:
-        raise ServiceError(f"{work.school} cannot be written to ({error.strerror})") from None
-    if pid is not None and kind.running(work.name) is False:
         raise ServiceError(
-            f"a worker that you started (process {pid or 'unknown'}) holds {work.school}: "
-            "end it with Ctrl-C, then install the service"
+            f"{work.school} is not writable ({error.strerror})", "check its permissions"
+        ) from None
+    if pid is not None and backend.running(work.name) is False:
+        raise ServiceError(
+            f"a worker (process {pid or 'unknown'}) already runs for {work.school}",
+            "stop it with Ctrl-C, then install the service",
         )
 
 
-def install(kind: Kind, work: WorkerCommand) -> str:
-    """Write the file and start the worker; "new", "changed" or "same" tells what the file was.
+def install(backend: ServiceBackend, work: WorkerCommand) -> FileState:
+    """Write the file, start the worker, and return the file's state before.
 
-    Raises ServiceError where the file cannot be written or the system refuses it.
+    Raises ServiceError if the file cannot be written or the system refuses it.
     """
-    file = file_of(kind, work.name)
-    text = kind.text(work)
-    before = file_state(kind, work)
-    for other in installed():  # of another kind, from before: two would fight for the school
-        if other.name == work.name and other.kind.title != kind.title:
+    file = service_file(backend, work.name)
+    text = backend.render(work)
+    before = file_state(backend, work)
+    for other in installed():  # an earlier backend's service would compete for the school
+        if other.name == work.name and other.backend.title != backend.title:
             uninstall(other)
-    if before != "same":
+    if before is not FileState.SAME:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             aside = file.with_name(f".{file.name}.new")
-            aside.write_text(text, encoding=kind.encoding, newline="\n")
+            aside.write_text(text, encoding=backend.encoding, newline="\n")
             files.replace(aside, file)
         except OSError as error:
-            raise ServiceError(f"{file} cannot be written ({error.strerror})") from None
-    kind.start(work.name, before == "changed")
+            raise ServiceError(
+                f"{file} is not writable ({error.strerror})", "check its permissions"
+            ) from None
+    backend.start(work.name, before is FileState.CHANGED)
     return before
 
 
-def file_state(kind: Kind, work: WorkerCommand) -> str:
-    """What is there before an installation: "new" (nothing), "same", or "changed" (another text)."""
+def file_state(backend: ServiceBackend, work: WorkerCommand) -> FileState:
+    """The state of the worker's file before an installation."""
     try:
-        there = _read(kind, file_of(kind, work.name))
+        content = _read(backend, service_file(backend, work.name))
     except FileNotFoundError:
-        return "new"
+        return FileState.NEW
     except (OSError, ValueError):
-        return "changed"
-    return "same" if there == kind.text(work) else "changed"
+        return FileState.CHANGED
+    return FileState.SAME if content == backend.render(work) else FileState.CHANGED
 
 
-def uninstall(service: Installed) -> None:
-    """End the worker and remove the file; raises ServiceError where it cannot be removed."""
-    service.kind.stop(service.name)
+def uninstall(service: InstalledService) -> None:
+    """Stop the worker and remove the file; raises ServiceError if it cannot be removed."""
+    service.backend.stop(service.name)
     try:
         service.file.unlink(missing_ok=True)
     except OSError as error:
-        raise ServiceError(f"{service.file} cannot be removed ({error.strerror})") from None
-    service.kind.forget(service.name)
+        raise ServiceError(
+            f"{service.file} cannot be removed ({error.strerror})", "check its permissions"
+        ) from None
+    service.backend.clean_up(service.name)
 
 
-def _read(kind: Kind, file: Path) -> str:
-    return file.read_text(encoding=kind.encoding)
+def _read(backend: ServiceBackend, file: Path) -> str:
+    return file.read_text(encoding=backend.encoding)

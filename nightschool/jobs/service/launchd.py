@@ -1,6 +1,6 @@
-"""A LaunchAgent: starts the worker when its owner logs in to macOS.
+"""A LaunchAgent, which starts the worker at login on macOS.
 
-The format: launchd.plist(5); the verbs: launchctl(1).
+Format: launchd.plist(5); commands: launchctl(1).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 from xml.parsers.expat import ExpatError
 
 from nightschool.config.errors import ServiceError
-from nightschool.jobs.service.worker_command import WorkerCommand, call, must
+from nightschool.jobs.service.worker_command import WorkerCommand, run_tool, run_tool_checked
 
 
 class LaunchAgent:
-    """See `kinds.Kind`."""
+    """See `ServiceBackend`."""
 
     title = "LaunchAgent"
     suffix = ".plist"
@@ -26,10 +26,10 @@ class LaunchAgent:
     def folder(self) -> Path:
         return Path.home() / "Library" / "LaunchAgents"
 
-    def text(self, work: WorkerCommand) -> str:
+    def render(self, work: WorkerCommand) -> str:
         """The property list.
 
-        launchd has no growing delay: after a failure it waits for `ThrottleInterval` seconds.
+        launchd has no growing delay; after a failure it waits `ThrottleInterval` seconds.
         """
         agent = {
             "Label": work.name,
@@ -51,35 +51,37 @@ class LaunchAgent:
         }
         return plistlib.dumps(agent, sort_keys=False).decode("utf-8")
 
-    def command(self, text: str) -> list[str]:
+    def parse_command(self, text: str) -> list[str]:
         try:
             return [str(part) for part in plistlib.loads(text.encode("utf-8"))["ProgramArguments"]]
         except (ExpatError, KeyError, TypeError) as error:
-            raise ValueError(f"no LaunchAgent of ours: {error}") from None
+            raise ValueError(f"not a LaunchAgent of nightschool: {error}") from None
 
     def start(self, name: str, changed: bool) -> None:
         if changed and self._loaded(name):
             self.stop(name)
-        must("launchctl", "enable", _target(name))
+        run_tool_checked("launchctl", "enable", _target(name))
         if self._loaded(name):
-            must("launchctl", "kickstart", _target(name))
+            run_tool_checked("launchctl", "kickstart", _target(name))
         else:
-            must("launchctl", "bootstrap", _domain(), str(self.folder / f"{name}{self.suffix}"))
+            run_tool_checked(
+                "launchctl", "bootstrap", _domain(), str(self.folder / f"{name}{self.suffix}")
+            )
 
     def stop(self, name: str) -> None:
-        call("launchctl", "bootout", _target(name))
-        # `bootout` returns before the worker has ended, and `bootstrap` fails until it has.
+        run_tool("launchctl", "bootout", _target(name))
+        # `bootout` returns before the worker has exited, and `bootstrap` fails until then.
         for _ in range(400):
             if not self._loaded(name):
                 return
             time.sleep(0.1)
-        raise ServiceError(f"launchd does not let go of {name}: log out and in, then try again")
+        raise ServiceError(f"launchd did not stop {name} in time", "log out and in, then try again")
 
-    def forget(self, name: str) -> None:
-        """`bootout` has done so."""
+    def clean_up(self, name: str) -> None:
+        """Nothing to do after `bootout`."""
 
     def running(self, name: str) -> bool | None:
-        done = call("launchctl", "print", _target(name))
+        done = run_tool("launchctl", "print", _target(name))
         return done.returncode == 0 and "state = running" in done.stdout
 
     def log(self, name: str, school: Path) -> str:
@@ -89,7 +91,7 @@ class LaunchAgent:
         return "it stops when you log out"
 
     def _loaded(self, name: str) -> bool:
-        return call("launchctl", "print", _target(name)).returncode == 0
+        return run_tool("launchctl", "print", _target(name)).returncode == 0
 
 
 def _domain() -> str:

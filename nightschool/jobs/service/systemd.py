@@ -1,6 +1,6 @@
-"""A systemd user unit: starts the worker with its owner's session, and again when it fails.
+"""A systemd user unit, which starts the worker with the user's session and restarts it after a failure.
 
-The format: systemd.syntax(7), systemd.unit(5), systemd.service(5), systemd.exec(5).
+Format: systemd.syntax(7), systemd.unit(5), systemd.service(5), systemd.exec(5).
 """
 
 from __future__ import annotations
@@ -10,11 +10,17 @@ import os
 from pathlib import Path
 
 from nightschool.config.errors import ServiceError
-from nightschool.jobs.service.worker_command import WorkerCommand, call, must, note, noted
+from nightschool.jobs.service.worker_command import (
+    WorkerCommand,
+    command_comment,
+    parse_command_comment,
+    run_tool,
+    run_tool_checked,
+)
 
 
 class SystemdUser:
-    """See `kinds.Kind`."""
+    """See `ServiceBackend`."""
 
     title = "systemd user unit"
     suffix = ".service"
@@ -25,12 +31,12 @@ class SystemdUser:
         config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
         return Path(config) / "systemd" / "user"
 
-    def text(self, work: WorkerCommand) -> str:
+    def render(self, work: WorkerCommand) -> str:
         """The unit.
 
-        Restarts wait for a minute; from systemd 254 on, up to a quarter of an hour (older ones skip
-        the two settings and say so in their log). Stopping it asks the worker alone (`mixed`), which
-        lets its child write a checkpoint. `ExecStart=:` keeps `$` as it is.
+        A restart waits one minute; from systemd 254 on, the delay grows to 15 minutes (older versions
+        log that they ignore the two settings). Stopping the unit signals only the worker (`mixed`), which
+        lets its child write a checkpoint. `ExecStart=:` disables expansion of `$`.
         """
         command = work.command()
         environment = [("PYTHONUTF8", "1"), ("PYTHONUNBUFFERED", "1"), *work.environment]
@@ -38,9 +44,9 @@ class SystemdUser:
         return f"""\
 # Written by `nightschool service install`; `nightschool service uninstall` removes it.
 [Unit]
-Description=nightschool: {_percent(work.school.name)}
-ConditionPathExists={_percent(str(work.school / "nightschool.toml"))}
-{note(command)}
+Description=nightschool: {_escape_percent(work.school.name)}
+ConditionPathExists={_escape_percent(str(work.school / "nightschool.toml"))}
+{command_comment(command)}
 
 [Service]
 Type=exec
@@ -59,48 +65,48 @@ IOSchedulingClass=idle
 WantedBy=default.target
 """
 
-    def command(self, text: str) -> list[str]:
-        return noted(text)
+    def parse_command(self, text: str) -> list[str]:
+        return parse_command_comment(text)
 
     def start(self, name: str, changed: bool) -> None:
-        must("systemctl", "--user", "daemon-reload")
-        must("systemctl", "--user", "enable", f"{name}.service")
+        run_tool_checked("systemctl", "--user", "daemon-reload")
+        run_tool_checked("systemctl", "--user", "enable", f"{name}.service")
         if changed or not self.running(name):
-            # `start` would wait for the delay of one that failed to pass.
-            must("systemctl", "--user", "restart", f"{name}.service")
+            # `start` would wait for the restart delay of a failed unit.
+            run_tool_checked("systemctl", "--user", "restart", f"{name}.service")
 
     def stop(self, name: str) -> None:
-        # A unit whose file is gone, or a manager that does not answer, must not keep it installed.
-        call("systemctl", "--user", "disable", "--now", f"{name}.service")
+        # Removal must succeed even if the unit's file is gone or the manager does not answer.
+        run_tool("systemctl", "--user", "disable", "--now", f"{name}.service")
         for link in self.folder.glob(f"*.wants/{name}.service"):
             link.unlink(missing_ok=True)
 
-    def forget(self, name: str) -> None:
-        call("systemctl", "--user", "daemon-reload")
-        call("systemctl", "--user", "reset-failed", f"{name}.service")
+    def clean_up(self, name: str) -> None:
+        run_tool("systemctl", "--user", "daemon-reload")
+        run_tool("systemctl", "--user", "reset-failed", f"{name}.service")
 
     def running(self, name: str) -> bool | None:
-        done = call("systemctl", "--user", "is-active", f"{name}.service")
-        # Without an answer of its own ("inactive", "failed" ...) the manager was not there.
+        done = run_tool("systemctl", "--user", "is-active", f"{name}.service")
+        # Without output ("inactive", "failed" ...) the manager did not answer.
         return done.stdout.strip() == "active" if done.stdout.strip() else None
 
     def log(self, name: str, school: Path) -> str:
         return f"journalctl --user -u {name}"
 
     def remark(self) -> str:
-        asked = call("loginctl", "show-user", "--property=Linger", getpass.getuser())
-        if asked.stdout.strip() == "Linger=yes":
-            return "lingering is on: it works from the start of the computer, also when you are logged out"
+        linger = run_tool("loginctl", "show-user", "--property=Linger", getpass.getuser())
+        if linger.stdout.strip() == "Linger=yes":
+            return "lingering is on: it runs from boot on, also while you are logged out"
         return (
-            "it stops when you log out; `loginctl enable-linger` lets it go on then, and start with "
-            "the computer (`loginctl disable-linger` takes that back)"
+            "it stops when you log out; `loginctl enable-linger` keeps it running and starts it at boot "
+            "(`loginctl disable-linger` reverts that)"
         )
 
 
-def manager_answer() -> str:
-    """An empty string where systemd's user manager can be reached, else what stands in the way."""
+def manager_problem() -> str:
+    """Why systemd's user manager cannot be reached; "" if it can."""
     try:
-        done = call("systemctl", "--user", "show", "--property=Version")
+        done = run_tool("systemctl", "--user", "show", "--property=Version")
     except ServiceError as error:
         return str(error)
     if done.returncode == 0 and done.stdout.startswith("Version="):
@@ -109,15 +115,15 @@ def manager_answer() -> str:
 
 
 def _shell(work: WorkerCommand) -> list[str]:
-    """What goes before an interpreter whose name systemd would refuse: it takes no quotes there."""
+    """A wrapper for an interpreter whose path holds quotes, which systemd does not accept there."""
     awkward = set("'\"\\") & set(str(work.python))
     return ["/bin/sh", "-c", 'exec "$0" "$@"'] if awkward else []
 
 
-def _percent(text: str) -> str:
+def _escape_percent(text: str) -> str:
     return text.replace("%", "%%")
 
 
 def _quoted(word: str) -> str:
     escaped = word.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{_percent(escaped)}"'
+    return f'"{_escape_percent(escaped)}"'

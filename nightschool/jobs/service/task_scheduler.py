@@ -1,6 +1,6 @@
-"""A task of Windows' Task Scheduler: starts the worker when its owner logs on, in their session.
+"""A task of Windows' Task Scheduler, which starts the worker at logon in the user's session.
 
-The format: Task Scheduler Schema (MicrosoftDocs/win32, desktop-src/TaskSchd) and [MS-TSCH] 2.5.
+Format: Task Scheduler Schema (MicrosoftDocs/win32, desktop-src/TaskSchd) and [MS-TSCH] 2.5.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-from nightschool.jobs.service.worker_command import WorkerCommand, call, must
+from nightschool.jobs.service.worker_command import WorkerCommand, run_tool, run_tool_checked
 
 NAMESPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task"
-_RUNNING = "267009"  # SCHED_S_TASK_RUNNING (0x41301): the status' name is translated, this is not
+_RUNNING = (
+    "267009"  # SCHED_S_TASK_RUNNING (0x41301); unlike the status name, it is never translated
+)
 
 
 class TaskScheduler:
-    """See `kinds.Kind`. The file is what `schtasks /Create /XML` reads: UTF-16 with its mark."""
+    """See `ServiceBackend`. The file is for `schtasks /Create /XML`: UTF-16 with a byte order mark."""
 
     title = "scheduled task"
     suffix = ".xml"
@@ -32,13 +34,13 @@ class TaskScheduler:
 
         return Path(platformdirs.user_data_dir("nightschool", False)) / "tasks"
 
-    def text(self, work: WorkerCommand) -> str:
+    def render(self, work: WorkerCommand) -> str:
         """The task.
 
-        `RestartOnFailure` does not count a process that ended with an error, so the trigger
-        repeats: every five minutes the task is started if no instance runs. Its owner's power and
-        idleness are the worker's to judge, so the scheduler's own conditions are switched off.
-        Priority 7 is below normal, for the disk, too. `pythonw.exe` opens no window.
+        `RestartOnFailure` ignores a process that exits with an error, so the trigger repeats: every
+        five minutes the task starts unless it already runs. The worker itself checks power and idle
+        time, so the scheduler's conditions are off. Priority 7 is below normal, also for the disk.
+        `pythonw.exe` opens no window.
         """
         command = WorkerCommand(work.school, _windowless(work.python)).command(
             "--log", str(work.log)
@@ -87,30 +89,34 @@ class TaskScheduler:
             }
         )
 
-    def command(self, text: str) -> list[str]:
+    def parse_command(self, text: str) -> list[str]:
         try:
-            root = ET.fromstring(text.partition("?>")[2])  # a text that is decoded has no encoding
+            root = ET.fromstring(
+                text.partition("?>")[2]
+            )  # ElementTree rejects an encoding declaration in a str
         except ET.ParseError as error:
-            raise ValueError(f"no task of ours: {error}") from None
-        noted = root.findtext(f"{{{NAMESPACE}}}RegistrationInfo/{{{NAMESPACE}}}Documentation")
-        return [str(part) for part in json.loads(noted or "")]
+            raise ValueError(f"not a task of nightschool: {error}") from None
+        documentation = root.findtext(
+            f"{{{NAMESPACE}}}RegistrationInfo/{{{NAMESPACE}}}Documentation"
+        )
+        return [str(part) for part in json.loads(documentation or "")]
 
     def start(self, name: str, changed: bool) -> None:
         if changed and self.running(name):
-            must("schtasks", "/End", "/TN", name)
+            run_tool_checked("schtasks", "/End", "/TN", name)
         file = self.folder / f"{name}{self.suffix}"
-        must("schtasks", "/Create", "/TN", name, "/XML", str(file), "/F")
-        must("schtasks", "/Run", "/TN", name)
+        run_tool_checked("schtasks", "/Create", "/TN", name, "/XML", str(file), "/F")
+        run_tool_checked("schtasks", "/Run", "/TN", name)
 
     def stop(self, name: str) -> None:
-        call("schtasks", "/End", "/TN", name)
-        call("schtasks", "/Delete", "/TN", name, "/F")
+        run_tool("schtasks", "/End", "/TN", name)
+        run_tool("schtasks", "/Delete", "/TN", name, "/F")
 
-    def forget(self, name: str) -> None:
-        """`/Delete` has done so."""
+    def clean_up(self, name: str) -> None:
+        """Nothing to do after `/Delete`."""
 
     def running(self, name: str) -> bool | None:
-        done = call("schtasks", "/Query", "/TN", name, "/FO", "CSV", "/V", "/NH")
+        done = run_tool("schtasks", "/Query", "/TN", name, "/FO", "CSV", "/V", "/NH")
         return done.returncode == 0 and any(
             _RUNNING in row for row in csv.reader(done.stdout.splitlines())
         )
@@ -123,8 +129,8 @@ class TaskScheduler:
 
 
 def _windowless(python: Path) -> Path:
-    quiet = python.with_name("pythonw.exe")
-    return quiet if quiet.exists() else python
+    windowless = python.with_name("pythonw.exe")
+    return windowless if windowless.exists() else python
 
 
 def _owner() -> str:

@@ -1,4 +1,4 @@
-"""The worker of one school as a service runs it: its name and its command line."""
+"""A school's worker as a service runs it: its name, its command line and its environment."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pathlib import Path
 from nightschool.config.errors import ServiceError
 
 PREFIX = "nightschool-"
-# Set in a terminal, these do not reach a service by themselves, and a run depends on them.
+# A run depends on these variables, and a service does not inherit them from a terminal.
 PASSED_ON = ("CUDA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_CACHE", "NIGHTSCHOOL_STATE")
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerCommand:
-    """A school's worker: the interpreter that runs it and the environment that it needs."""
+    """A school, the interpreter that runs its worker, and the environment that the worker needs."""
 
     school: Path
     python: Path
@@ -30,7 +30,7 @@ class WorkerCommand:
 
     @property
     def name(self) -> str:
-        """Of the service: what can be read of the folder's name, and a hash of its whole path."""
+        """The service's name: the readable part of the folder's name, and a hash of its path."""
         plain = unicodedata.normalize("NFKD", self.school.name).encode("ascii", "ignore").decode()
         readable = re.sub(r"[^a-z0-9]+", "-", plain.lower())[:40].strip("-") or "school"
         digest = hashlib.sha256(os.fsencode(self.school)).hexdigest()[:8]
@@ -38,7 +38,7 @@ class WorkerCommand:
 
     @property
     def log(self) -> Path:
-        """Where the worker writes what it prints, if the system keeps no log of it."""
+        """The file for the worker's output, for systems that keep no log."""
         return self.school / ".nightschool" / "service.log"
 
     def command(self, *options: str) -> list[str]:
@@ -48,23 +48,22 @@ class WorkerCommand:
         ]  # fmt: skip
 
 
-def work_of(school: Path, environment: Mapping[str, str] = os.environ) -> WorkerCommand:
-    """The worker of `school` under the interpreter that runs now.
+def worker_command_for(school: Path, environment: Mapping[str, str] = os.environ) -> WorkerCommand:
+    """The worker of `school`, run by the current interpreter.
 
-    Raises ServiceError where the path holds what no service file can.
+    Raises ServiceError if a path holds a character that no service file can.
     """
     passed = tuple((name, environment[name]) for name in PASSED_ON if environment.get(name))
     for text in (str(school), sys.executable, *(value for _, value in passed)):
         if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text):
             raise ServiceError(
-                f"{text!r} holds a line break or another control character, which no service file can: "
-                "rename it"
+                f"{text!r} holds a control character, which no service file can hold", "rename it"
             )
     return WorkerCommand(school, Path(sys.executable), passed)
 
 
 def check_start(work: WorkerCommand) -> None:
-    """Raise ServiceError where the interpreter does not find nightschool on its own."""
+    """Raise ServiceError if the interpreter does not find nightschool outside this folder."""
     environment = os.environ | {"PYTHONPATH": "", "PYTHONUTF8": "1"}
     done = subprocess.run(
         [str(work.python), "-m", "nightschool", "--version"],
@@ -72,42 +71,42 @@ def check_start(work: WorkerCommand) -> None:
     )  # fmt: skip
     if done.returncode:
         raise ServiceError(
-            f"{work.python} finds no nightschool outside of this folder: install it there "
-            "(`python go.py` does), then run `service install` again"
+            f"{work.python} does not find nightschool outside this folder",
+            "install it there with `python go.py`, then run `nightschool service install` again",
         )
 
 
 _NOTE = "X-Nightschool-Command="
 
 
-def note(command: Sequence[str]) -> str:
-    """A line for files whose readers skip keys that begin with X-, to find the command in again."""
+def command_comment(command: Sequence[str]) -> str:
+    """A line that holds the command line, for formats whose readers ignore keys with X-."""
     return _NOTE + json.dumps(command)
 
 
-def noted(text: str) -> list[str]:
-    """The command of a file's `note`; raises ValueError where there is none."""
+def parse_command_comment(text: str) -> list[str]:
+    """The command line in a file's `command_comment`; raises ValueError if there is none."""
     lines = [line for line in text.splitlines() if line.startswith(_NOTE)]
     return [str(part) for part in json.loads(lines[0].removeprefix(_NOTE) if lines else "")]
 
 
-def call(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a tool of the system's; raises ServiceError where it is missing or hangs."""
+def run_tool(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a system tool; raises ServiceError if it is missing or hangs."""
     try:
         return subprocess.run(
             command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=60
         )
     except FileNotFoundError:
-        raise ServiceError(f"`{command[0]}` is not on this computer") from None
+        raise ServiceError(f"`{command[0]}` is not installed") from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ServiceError(f"`{' '.join(command)}` does not work: {error}") from None
+        raise ServiceError(f"`{' '.join(command)}` failed: {error}") from None
 
 
-def must(*command: str) -> str:
-    """What the tool printed; raises ServiceError with its last words where it fails."""
-    done = call(*command)
+def run_tool_checked(*command: str) -> str:
+    """A system tool's output; raises ServiceError with its last line if it fails."""
+    done = run_tool(*command)
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        said = lines[-1] if lines else f"exit code {done.returncode}"
-        raise ServiceError(f"`{' '.join(command)}` failed: {said}")
+        message = lines[-1] if lines else f"exit code {done.returncode}"
+        raise ServiceError(f"`{' '.join(command)}` failed: {message}")
     return done.stdout

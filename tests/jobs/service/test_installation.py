@@ -1,4 +1,4 @@
-"""Installing, removing and finding again, with each kind's own tools in between."""
+"""Installing, removing and finding again, with each backend's own tools in between."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nightschool.config.errors import ServiceError
 from nightschool.config.paths import School
 from nightschool.jobs.service import backends, installation
 from nightschool.jobs.service.autostart import Autostart
-from nightschool.jobs.service.backends import Kind, usable_kind
+from nightschool.jobs.service.backends import ServiceBackend, usable_backend
 from nightschool.jobs.service.drives import removable_drive
 from nightschool.jobs.service.launchd import LaunchAgent
 from nightschool.jobs.service.systemd import SystemdUser
@@ -21,44 +21,47 @@ from nightschool.jobs.service.task_scheduler import TaskScheduler
 from nightschool.jobs.service.worker_command import WorkerCommand, check_start
 from tests.jobs.service.fake_tools import FakeTools
 
-RUNNING: list[Kind] = [SystemdUser(), LaunchAgent(), TaskScheduler()]
+RUNNING: list[ServiceBackend] = [SystemdUser(), LaunchAgent(), TaskScheduler()]
 
 
-def only(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation, "kinds_here", lambda: [kind])
+def only(backend: ServiceBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "system_backends", lambda: [backend])
 
 
-@pytest.mark.parametrize("kind", RUNNING, ids=lambda kind: kind.title)
+@pytest.mark.parametrize("backend", RUNNING, ids=lambda backend: backend.title)
 def test_a_service_is_installed_found_and_removed(
-    kind: Kind, awkward: WorkerCommand, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+    backend: ServiceBackend,
+    awkward: WorkerCommand,
+    tools: FakeTools,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    only(kind, monkeypatch)
-    assert installation.install(kind, awkward) == "new"
+    only(backend, monkeypatch)
+    assert installation.install(backend, awkward) == "new"
     [found] = installation.installed()
     assert (found.name, found.school) == (awkward.name, awkward.school)
     assert found.stale() == [] and found.running() is True and found.log()
-    assert installation.install(kind, awkward) == "same"
+    assert installation.install(backend, awkward) == "same"
     changed = WorkerCommand(awkward.school, awkward.python, (("HF_HOME", "/elsewhere"),))
-    if not isinstance(kind, TaskScheduler):  # Windows keeps such things for all programs
-        assert installation.install(kind, changed) == "changed"
+    if not isinstance(backend, TaskScheduler):  # Windows keeps such things for all programs
+        assert installation.install(backend, changed) == "changed"
     assert installation.installed()[0].running() is True
     installation.uninstall(found)
     assert installation.installed() == [] and found.running() is False
-    assert list(kind.folder.iterdir()) == []
+    assert list(backend.folder.iterdir()) == []
     installation.uninstall(found)  # twice is no error
 
 
 def test_systemd_is_asked_for_what_the_unit_needs(awkward: WorkerCommand, tools: FakeTools) -> None:
-    kind, unit = SystemdUser(), f"{awkward.name}.service"
-    installation.install(kind, awkward)
+    backend, unit = SystemdUser(), f"{awkward.name}.service"
+    installation.install(backend, awkward)
     asked = [" ".join(words) for words in tools.calls("systemctl")]
     assert asked == [
         "--user daemon-reload", f"--user enable {unit}", f"--user is-active {unit}",
         f"--user restart {unit}",
     ]  # fmt: skip
-    installation.install(kind, awkward)
+    installation.install(backend, awkward)
     assert ["--user", "restart", unit] not in tools.calls("systemctl"), "it was not disturbed"
-    installation.install(kind, WorkerCommand(awkward.school, awkward.python))
+    installation.install(backend, WorkerCommand(awkward.school, awkward.python))
     assert tools.calls("systemctl")[-1] == ["--user", "restart", unit]
     installation.uninstall(installation.installed()[0])
     assert ["--user", "disable", "--now", unit] in tools.calls("systemctl")
@@ -68,11 +71,11 @@ def test_systemd_is_asked_for_what_the_unit_needs(awkward: WorkerCommand, tools:
 def test_a_unit_is_removed_where_systemd_does_not_answer(
     awkward: WorkerCommand, tools: FakeTools
 ) -> None:
-    kind = SystemdUser()
-    installation.install(kind, awkward)
-    link = kind.folder / "default.target.wants" / f"{awkward.name}.service"
+    backend = SystemdUser()
+    installation.install(backend, awkward)
+    link = backend.folder / "default.target.wants" / f"{awkward.name}.service"
     link.parent.mkdir()
-    link.symlink_to(installation.file_of(kind, awkward.name))
+    link.symlink_to(installation.service_file(backend, awkward.name))
     tools.break_("systemctl", "Failed to connect to bus: No medium found")
     [found] = installation.installed()
     assert found.running() is None
@@ -83,24 +86,24 @@ def test_a_unit_is_removed_where_systemd_does_not_answer(
 def test_launchd_gets_a_changed_agent_anew(
     awkward: WorkerCommand, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind = LaunchAgent()
-    only(kind, monkeypatch)
-    installation.install(kind, awkward)
-    installation.install(kind, WorkerCommand(awkward.school, awkward.python))
+    backend = LaunchAgent()
+    only(backend, monkeypatch)
+    installation.install(backend, awkward)
+    installation.install(backend, WorkerCommand(awkward.school, awkward.python))
     verbs = [words[0] for words in tools.calls("launchctl") if words[0] != "print"]
     assert verbs == ["enable", "bootstrap", "bootout", "enable", "bootstrap"]
     domain = f"gui/{os.getuid()}"
-    installation.install(kind, WorkerCommand(awkward.school, awkward.python))
+    installation.install(backend, WorkerCommand(awkward.school, awkward.python))
     assert ["kickstart", f"{domain}/{awkward.name}"] in tools.calls("launchctl")
 
 
 def test_windows_gets_the_file_and_is_asked_to_run_it(
     awkward: WorkerCommand, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind = TaskScheduler()
-    only(kind, monkeypatch)
-    installation.install(kind, awkward)
-    file = str(installation.file_of(kind, awkward.name))
+    backend = TaskScheduler()
+    only(backend, monkeypatch)
+    installation.install(backend, awkward)
+    file = str(installation.service_file(backend, awkward.name))
     assert tools.calls("schtasks") == [
         ["/Create", "/TN", awkward.name, "/XML", file, "/F"],
         ["/Run", "/TN", awkward.name],
@@ -117,24 +120,24 @@ def test_a_missing_tool_is_named(
     awkward: WorkerCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ServiceError, match="`systemctl` is not on this computer"):
+    with pytest.raises(ServiceError, match="`systemctl` is not installed"):
         installation.install(SystemdUser(), awkward)
 
 
 def test_an_autostart_file_gives_way_to_systemd(awkward: WorkerCommand, tools: FakeTools) -> None:
     installation.install(Autostart(), awkward)
     installation.install(SystemdUser(), awkward)
-    assert [found.kind.title for found in installation.installed()] == [SystemdUser.title]
+    assert [found.backend.title for found in installation.installed()] == [SystemdUser.title]
 
 
 def test_a_school_that_moved_and_a_python_that_is_gone_are_stale(
     awkward: WorkerCommand, tools: FakeTools, tmp_path: Path
 ) -> None:
     installation.install(SystemdUser(), WorkerCommand(awkward.school, tmp_path / "gone" / "python"))
-    assert "its Python is gone" in installation.installed()[0].stale()[0]
+    assert "its Python no longer exists" in installation.installed()[0].stale()[0]
     installation.install(SystemdUser(), awkward)
     awkward.school.rename(tmp_path / "moved")
-    assert "there is no school in" in installation.installed()[0].stale()[0]
+    assert "is no longer a school" in installation.installed()[0].stale()[0]
 
 
 @pytest.mark.parametrize("damage", [b"", b"[Unit]\nX-Nightschool-Command=[", b"\xff\xff\xff"])
@@ -145,33 +148,33 @@ def test_a_damaged_file_is_stale_and_written_anew(
     [found] = installation.installed()
     found.file.write_bytes(damage)
     [found] = installation.installed()
-    assert found.stale() == ["its file was changed by hand or damaged"]
+    assert found.stale() == ["its file was edited or damaged"]
     assert installation.install(SystemdUser(), awkward) == "changed"
     assert installation.installed()[0].stale() == []
 
 
 def test_another_worker_of_the_school_comes_first(awkward: WorkerCommand, tools: FakeTools) -> None:
-    kind = SystemdUser()
-    installation.check(kind, awkward, False)
+    backend = SystemdUser()
+    installation.check_installable(backend, awkward, False)
     with filelock.FileLock(School(awkward.school).work_lock):
-        with pytest.raises(ServiceError, match=r"a worker that you started .* end it with Ctrl-C"):
-            installation.check(kind, awkward, False)
+        with pytest.raises(ServiceError, match=r"a worker .* already runs .* stop it with Ctrl-C"):
+            installation.check_installable(backend, awkward, False)
         tools.put(f"active-{awkward.name}.service")  # it is the service's own
-        installation.check(kind, awkward, False)
+        installation.check_installable(backend, awkward, False)
 
 
 def test_a_config_folder_that_cannot_be_written_is_named(
     awkward: WorkerCommand, tools: FakeTools, home: Path
 ) -> None:
     (home / ".config").write_text("a file, not a folder")
-    with pytest.raises(ServiceError, match=r"\.service cannot be written \(.*\)"):
+    with pytest.raises(ServiceError, match=r"\.service is not writable \(.*\)"):
         installation.install(SystemdUser(), awkward)
 
 
 def test_a_school_that_cannot_be_written_is_named(awkward: WorkerCommand, tools: FakeTools) -> None:
     (awkward.school / ".nightschool").write_text("a file, not a folder")
-    with pytest.raises(ServiceError, match=r"cannot be written to \(.*\)"):
-        installation.check(SystemdUser(), awkward, False)
+    with pytest.raises(ServiceError, match=r"is not writable \(.*\)"):
+        installation.check_installable(SystemdUser(), awkward, False)
 
 
 def test_a_removable_drive_is_a_question_of_its_own(
@@ -179,8 +182,8 @@ def test_a_removable_drive_is_a_question_of_its_own(
 ) -> None:
     monkeypatch.setattr(installation, "removable_drive", lambda folder: "sda1")
     with pytest.raises(ServiceError, match=r"removable drive \(sda1\).*--removable"):
-        installation.check(SystemdUser(), awkward, False)
-    installation.check(SystemdUser(), awkward, True)
+        installation.check_installable(SystemdUser(), awkward, False)
+    installation.check_installable(SystemdUser(), awkward, True)
 
 
 def test_an_interpreter_without_nightschool_is_noticed(
@@ -190,41 +193,41 @@ def test_an_interpreter_without_nightschool_is_noticed(
     lonely = tmp_path / "python"
     lonely.write_text("#!/bin/sh\necho No module named nightschool >&2; exit 1\n")
     lonely.chmod(0o755)
-    with pytest.raises(ServiceError, match="finds no nightschool outside of this folder"):
+    with pytest.raises(ServiceError, match="does not find nightschool outside this folder"):
         check_start(WorkerCommand(awkward.school, lonely))
 
 
-# --- which kind ---------------------------------------------------------------------------------
+# --- which backend ---------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="systemd and autostart are Linux'")
 class TestOnLinux:
     def test_systemd_is_used_where_its_user_manager_answers(self, tools: FakeTools) -> None:
-        assert isinstance(usable_kind(), SystemdUser)
+        assert isinstance(usable_backend(), SystemdUser)
 
     def test_a_desktop_without_systemd_gets_an_autostart_file(
         self, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tools.break_("systemctl", "Failed to connect to bus: No medium found")
         monkeypatch.setenv("XDG_CURRENT_DESKTOP", "XFCE")
-        assert isinstance(usable_kind(), Autostart)
+        assert isinstance(usable_backend(), Autostart)
 
     def test_neither_is_one_line_that_says_what_to_do(
         self, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tools.break_("systemctl", "Failed to connect to bus: No medium found")
         with pytest.raises(ServiceError, match=r"\(Failed to connect to bus.*tmux") as refused:
-            usable_kind()
+            usable_backend()
         assert "\n" not in str(refused.value) and "wsl.conf" not in str(refused.value)
         monkeypatch.setattr(backends, "_in_wsl", lambda: True)
         with pytest.raises(ServiceError, match=r"systemd=true.*wsl\.conf"):
-            usable_kind()
+            usable_backend()
 
     def test_sudo_is_refused(self, tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SUDO_USER", "hanako")
         monkeypatch.setenv("USER", "root")
         with pytest.raises(ServiceError, match="without sudo"):
-            usable_kind()
+            usable_backend()
 
     def test_lingering_is_explained(self, tools: FakeTools) -> None:
         assert "loginctl enable-linger" in SystemdUser().remark()

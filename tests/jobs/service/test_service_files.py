@@ -16,28 +16,30 @@ import pytest
 
 from nightschool.config.errors import ServiceError
 from nightschool.jobs.service.autostart import Autostart
-from nightschool.jobs.service.backends import Kind
+from nightschool.jobs.service.backends import ServiceBackend
 from nightschool.jobs.service.launchd import LaunchAgent
 from nightschool.jobs.service.systemd import SystemdUser
 from nightschool.jobs.service.task_scheduler import NAMESPACE, TaskScheduler
-from nightschool.jobs.service.worker_command import WorkerCommand, work_of
+from nightschool.jobs.service.worker_command import WorkerCommand, worker_command_for
 from tests.jobs.service.fake_tools import AWKWARD
 
-KINDS: list[Kind] = [SystemdUser(), Autostart(), LaunchAgent(), TaskScheduler()]
+BACKENDS: list[ServiceBackend] = [SystemdUser(), Autostart(), LaunchAgent(), TaskScheduler()]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
-def test_the_command_is_found_again_in_each_file(kind: Kind, awkward: WorkerCommand) -> None:
-    command = kind.command(kind.text(awkward))
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.title)
+def test_the_command_is_found_again_in_each_file(
+    backend: ServiceBackend, awkward: WorkerCommand
+) -> None:
+    command = backend.parse_command(backend.render(awkward))
     assert command[:5] == [sys.executable, "-X", "utf8", "-m", "nightschool"]
     assert command[5:8] == ["--school", str(awkward.school), "work"]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.title)
 @pytest.mark.parametrize("text", ["", "nothing of ours", '<?xml version="1.0"?><a/>'])
-def test_another_file_has_no_command(kind: Kind, text: str) -> None:
+def test_another_file_has_no_command(backend: ServiceBackend, text: str) -> None:
     with pytest.raises(ValueError):
-        kind.command(text)
+        backend.parse_command(text)
 
 
 def test_names_are_readable_and_of_one_school_alone() -> None:
@@ -52,14 +54,14 @@ def test_names_are_readable_and_of_one_school_alone() -> None:
 @pytest.mark.parametrize("path", ["/a\nExecStart=/bin/x", "/a\u2028b", "/a\x07", "/a\udcffb"])
 def test_a_path_that_no_file_can_hold_is_refused(path: str) -> None:
     with pytest.raises(ServiceError, match="control character"):
-        work_of(Path(path), {})
+        worker_command_for(Path(path), {})
 
 
 def test_the_environment_that_a_run_depends_on_is_passed_on(tmp_path: Path) -> None:
-    work = work_of(tmp_path, {"HF_HOME": "/models", "SECRET": "x", "HF_HUB_CACHE": ""})
+    work = worker_command_for(tmp_path, {"HF_HOME": "/models", "SECRET": "x", "HF_HUB_CACHE": ""})
     assert work.environment == (("HF_HOME", "/models"),)
-    assert 'Environment="HF_HOME=/models"' in SystemdUser().text(work)
-    assert plistlib.loads(LaunchAgent().text(work).encode())["EnvironmentVariables"]["HF_HOME"]
+    assert 'Environment="HF_HOME=/models"' in SystemdUser().render(work)
+    assert plistlib.loads(LaunchAgent().render(work).encode())["EnvironmentVariables"]["HF_HOME"]
 
 
 # --- systemd ------------------------------------------------------------------------------------
@@ -83,7 +85,7 @@ def test_systemd_reads_the_unit_without_a_complaint(
     python.symlink_to(sys.executable)
     work = WorkerCommand(awkward.school, python, awkward.environment)
     unit = tmp_path / f"{work.name}.service"
-    unit.write_text(SystemdUser().text(work), encoding="utf-8")
+    unit.write_text(SystemdUser().render(work), encoding="utf-8")
     done = verified(unit, tmp_path / "run")
     # Older ones than 254 do not know the growing delay, say so, and do without.
     said = [line for line in done.stderr.splitlines() if "Unknown key 'Restart" not in line]
@@ -96,7 +98,7 @@ def test_systemd_reads_the_unit_without_a_complaint(
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
 def test_systemd_finds_the_school_under_its_awkward_path(awkward: WorkerCommand) -> None:
     condition = next(
-        line for line in SystemdUser().text(awkward).splitlines() if "ConditionPathExists" in line
+        line for line in SystemdUser().render(awkward).splitlines() if "ConditionPathExists" in line
     )
     done = subprocess.run(["systemd-analyze", "condition", condition], capture_output=True)
     assert done.returncode == 0
@@ -124,7 +126,7 @@ def test_a_desktop_starts_the_very_command(awkward: WorkerCommand, tmp_path: Pat
     python.chmod(0o755)
     work = WorkerCommand(awkward.school, python, awkward.environment)
     file = tmp_path / "x.desktop"
-    file.write_text(Autostart().text(work), encoding="utf-8")
+    file.write_text(Autostart().render(work), encoding="utf-8")
     before = os.nice(0)
     subprocess.run(["gio", "launch", str(file)], check=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
@@ -141,7 +143,7 @@ def test_a_desktop_starts_the_very_command(awkward: WorkerCommand, tmp_path: Pat
 
 
 def test_the_agent_has_the_keys_that_launchd_needs(awkward: WorkerCommand) -> None:
-    agent = plistlib.loads(LaunchAgent().text(awkward).encode("utf-8"))
+    agent = plistlib.loads(LaunchAgent().render(awkward).encode("utf-8"))
     assert agent["Label"] == awkward.name
     assert agent["ProgramArguments"] == awkward.command()
     assert agent["RunAtLoad"] is True
@@ -191,9 +193,9 @@ def check_against_schema(element: ET.Element, path: str) -> None:
 
 
 def test_the_task_follows_the_schema(awkward: WorkerCommand, tmp_path: Path) -> None:
-    kind = TaskScheduler()
+    backend = TaskScheduler()
     file = tmp_path / "task.xml"
-    file.write_text(kind.text(awkward), encoding=kind.encoding)
+    file.write_text(backend.render(awkward), encoding=backend.encoding)
     assert file.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff")
     task = ET.fromstring(file.read_bytes())  # expat reads the mark and the declared encoding
     assert task.tag == f"{{{NAMESPACE}}}Task" and task.get("version") == "1.2"
@@ -211,8 +213,8 @@ def test_the_task_follows_the_schema(awkward: WorkerCommand, tmp_path: Path) -> 
 def test_a_task_opens_no_window(tmp_path: Path) -> None:
     python = tmp_path / "python.exe"
     python.touch()
-    text = TaskScheduler().text(WorkerCommand(tmp_path, python))
+    text = TaskScheduler().render(WorkerCommand(tmp_path, python))
     assert f"<Command>{python}</Command>" in text
     quiet = tmp_path / "pythonw.exe"
     quiet.touch()
-    assert f"<Command>{quiet}</Command>" in TaskScheduler().text(WorkerCommand(tmp_path, python))
+    assert f"<Command>{quiet}</Command>" in TaskScheduler().render(WorkerCommand(tmp_path, python))

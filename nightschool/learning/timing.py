@@ -1,4 +1,4 @@
-"""What a task asks of the device, three steps of it timed, and the part of it that a lap keeps."""
+"""The workload of a training, three of its steps timed, and the part of it that `run --quick` trains."""
 
 from __future__ import annotations
 
@@ -13,77 +13,83 @@ from nightschool.learning.encoding import Encoded, shortened
 from nightschool.learning.engine import Batching, Engine
 from nightschool.learning.fast.packing import Layout
 from nightschool.learning.memory_plan import validation_budget
-from nightschool.learning.time_model import Amount, Course, Lap, Shorter, Timed, rungs
+from nightschool.learning.time_model import (
+    QuickPlan,
+    ShorterText,
+    StepSize,
+    TimedStep,
+    Workload,
+    token_limits,
+)
 from nightschool.learning.trainer import accumulate
 from nightschool.learning.training_task import TrainingTask, epoch_order
 
 
 def packs_of(task: TrainingTask) -> Layout:
-    """The layout that a base most likely takes, to count with before it is loaded."""
+    """The layout that most bases can take, to count tokens with before the base is loaded."""
     cpu = torch.device("cpu")
     return Layout(tuple(task.prefix), task.padding, cpu, torch.float32, "segments")
 
 
-def course_of(
+def workload_of(
     task: TrainingTask, batching: Batching, budget: int, restart_s: float = 0.0, epoch: int = 0
-) -> Course:
-    """What a task asks for: the steps of an epoch, and its validation."""
+) -> Workload:
+    """A task's workload, with the steps of `epoch`; micro-batches hold at most `budget` tokens."""
     size = task.settings.effective_batch
     order = epoch_order(task.ids, task.settings.seed, epoch)
     steps = (order[start : start + size] for start in range(0, len(order), size))
-    return Course(
-        steps=tuple(_amount([task.notes[i] for i in step], batching, budget) for step in steps),
+    return Workload(
+        steps=tuple(_step_size([task.notes[i] for i in step], batching, budget) for step in steps),
         epochs=task.settings.epochs,
-        validation=_amount(task.validation, batching, validation_budget(budget)),
+        validation=_step_size(task.validation, batching, validation_budget(budget)),
         chunk_s=task.settings.chunk_minutes * 60,
         restart_s=restart_s,
     )
 
 
-def _amount(notes: Sequence[Encoded], batching: Batching, budget: int) -> Amount:
-    """The passes over some notes and the tokens that go through the base in them."""
+def _step_size(notes: Sequence[Encoded], batching: Batching, budget: int) -> StepSize:
+    """The micro-batches that some notes make, and the tokens that these compute."""
     passes = batching.split(notes, budget)
     tokens = sum(batching.tokens([notes[index] for index in indices]) for indices in passes)
-    return Amount(len(passes), tokens)
+    return StepSize(len(passes), tokens)
 
 
-def shorter(
+def shorter_texts(
     task: TrainingTask, batching: Batching, budget: int, restart_s: float = 0.0
-) -> list[Shorter]:
-    """What each lower train.max_tokens would ask for and cut, the highest first."""
-    texts = texts_of(task)
+) -> list[ShorterText]:
+    """The effect of each lower train.max_tokens, the highest first."""
+    lengths = text_lengths(task)
     return [
-        Shorter(
-            max_tokens=rung,
-            course=course_of(_cut(task, rung), batching, budget, restart_s),
-            cut=sum(length > rung for length in texts) / len(texts),
-            lost=sum(max(0, length - rung) for length in texts) / max(1, sum(texts)),
+        ShorterText(
+            max_tokens=limit,
+            workload=workload_of(_cut(task, limit), batching, budget, restart_s),
+            cut=sum(length > limit for length in lengths) / len(lengths),
+            lost=sum(max(0, length - limit) for length in lengths) / max(1, sum(lengths)),
         )
-        for rung in rungs(max(texts))
+        for limit in token_limits(max(lengths))
     ]
 
 
-def texts_of(task: TrainingTask) -> list[int]:
-    """The tokens of each training note itself, as far as it is read."""
+def text_lengths(task: TrainingTask) -> list[int]:
+    """The tokens of each training note, without the prompt and without what max_tokens cuts off."""
     around = len(task.prefix) + len(task.suffix)
     return [len(note.prompt) - around for note in task.notes]
 
 
-def _cut(task: TrainingTask, most: int) -> TrainingTask:
+def _cut(task: TrainingTask, limit: int) -> TrainingTask:
     prefix, suffix = len(task.prefix), len(task.suffix)
-    return replace(task, notes=[shortened(note, prefix, suffix, most) for note in task.notes])
+    return replace(task, notes=[shortened(note, prefix, suffix, limit) for note in task.notes])
 
 
-def part_of(task: TrainingTask, lap: Lap) -> TrainingTask:
-    """What a lap keeps of a task: epochs, the beginning of each training note, some of the notes.
+def part_of(task: TrainingTask, plan: QuickPlan) -> TrainingTask:
+    """The part of a task that `plan` keeps: epochs, the beginning of each training note, some notes.
 
-    These are the first of the first epoch's hash order. The notes that are watched or measured with
-    stay as they are.
+    The notes are the first in the hash order of the first epoch. The validation notes do not change.
     """
-    settings = task.settings.model_copy(update={"epochs": lap.epochs})
-    if lap.max_tokens is not None:
-        task = _cut(task, lap.max_tokens)
-    count = len(task.notes) if lap.steps is None else lap.steps * settings.effective_batch
+    settings = task.settings.model_copy(update={"epochs": plan.epochs})
+    if plan.max_tokens is not None:
+        task = _cut(task, plan.max_tokens)
+    count = len(task.notes) if plan.steps is None else plan.steps * settings.effective_batch
     kept = sorted(epoch_order(task.ids, settings.seed, 0)[:count])
     return replace(
         task,
@@ -91,10 +97,10 @@ def part_of(task: TrainingTask, lap: Lap) -> TrainingTask:
         ids=[task.ids[index] for index in kept],
         sources=[task.sources[index] for index in kept],
         settings=settings,
-        # A checkpoint of another part would be refused.
+        # So that a checkpoint of another part is refused.
         identity={
             **task.identity,
-            "dataset": f"{task.identity['dataset']} {lap.max_tokens} {lap.steps}",
+            "dataset": f"{task.identity['dataset']} {plan.max_tokens} {plan.steps}",
         },
     )
 
@@ -104,15 +110,15 @@ def time_steps(
     task: TrainingTask,
     device: Device,
     should_stop: Callable[[], bool] = lambda: False,
-) -> list[Timed] | None:
+) -> list[TimedStep] | None:
     """Time the gradients of three steps, the smallest, the median and the largest of an epoch.
 
-    Nothing is updated: the adapter, the optimizer and the scaler stay as they were, bit for bit, and
-    the gradients are dropped. Each goes once untimed before, the largest first, for what only a
-    first pass does (kernels chosen, memory claimed). None where the device's memory
-    does not suffice for it. Raises Stopped where `should_stop` between two passes.
+    Nothing is updated: adapter, optimizer and scaler stay as they were, bit for bit, and the gradients
+    are dropped. Each step first runs once untimed, the largest first, because a first pass does extra
+    work (choosing kernels, allocating memory). Returns None if the device's memory does not suffice.
+    Raises Stopped between two passes.
     """
-    steps = course_of(task, engine.batching, engine.identity.token_budget).steps
+    steps = workload_of(task, engine.batching, engine.identity.token_budget).steps
     order = sorted(range(len(steps)), key=lambda index: (steps[index].tokens, index))
     chosen = (order[0], order[len(order) // 2], order[-1])
 
@@ -129,7 +135,7 @@ def time_steps(
     try:
         for index in reversed(chosen):
             seconds(index)
-        return [Timed(steps[i].passes, steps[i].tokens, seconds(i)) for i in chosen]
+        return [TimedStep(steps[i].passes, steps[i].tokens, seconds(i)) for i in chosen]
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
@@ -137,7 +143,7 @@ def time_steps(
 
 
 def _wait(device: torch.device) -> None:
-    """Until the device has done what it was asked for: its kernels run behind the program."""
+    """Wait until the device has finished, as its kernels run asynchronously."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

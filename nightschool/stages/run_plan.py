@@ -11,10 +11,10 @@ from nightschool.config.night import length_s
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.memory_plan import MemoryPlan, Need, Room, Shape, choose, load_of
-from nightschool.learning.time_model import fit, key, said, several
+from nightschool.learning.time_model import fit, pace_key, several, summary
 from nightschool.notes.readers import LoadedNotes
 from nightschool.stages.context import make_encoder, read_and_freeze
-from nightschool.stages.time_plan import advice, body_of, recall, ways
+from nightschool.stages.time_plan import advice, base_size_of, recall, ways
 from nightschool.stages.train import training_task_of
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def plan(school: School, settings: Settings) -> dict[str, Any]:
 
 def _notes(reading: LoadedNotes, task: TrainingTask) -> dict[str, int]:
     """What was read and how much of it is trained on; tokens are those of the training notes' text."""
-    from nightschool.learning.timing import texts_of
+    from nightschool.learning.timing import text_lengths
 
-    texts = texts_of(task)
+    texts = text_lengths(task)
     return {
         "read": len(reading.notes),
         "skipped": len(reading.skipped),
@@ -128,31 +128,33 @@ def _time(
 
     `advice` has lines where it passes the night's window.
     """
-    from nightschool.learning.timing import course_of, packs_of, shorter
+    from nightschool.learning.timing import packs_of, shorter_texts, workload_of
 
-    name = key(device.label, task.identity["base"], chosen.budget, chosen.recomputed)
+    name = pace_key(device.label, task.identity["base"], chosen.budget, chosen.recomputed)
     earlier = recall(school, name)
     if not earlier:
         return None
     pace = fit(earlier)
     layout = packs_of(task)
-    one = course_of(task, layout, chosen.budget)
+    one = workload_of(task, layout, chosen.budget)
     seeds = settings.train.seeds
-    course = several(one, seeds)
-    body = body_of(shape)
-    estimate = course.estimate(pace)
+    workload = several(one, seeds)
+    base_size = base_size_of(shape)
+    estimate = workload.estimate(pace)
     window = length_s(settings.night)
     found, lines = [], []
     if estimate.seconds > window:
-        found = ways(window, pace, one, shorter(task, layout, chosen.budget), body, seeds)
-        lines = advice(course, pace, window, window, found)
+        found = ways(
+            window, pace, one, shorter_texts(task, layout, chosen.budget), base_size, seeds
+        )
+        lines = advice(workload, pace, window, window, found)
     return {
         "seeds": seeds,
-        "steps": course.total_steps,
+        "steps": workload.total_steps,
         "seconds": estimate.seconds,
         "low": estimate.low,
         "high": estimate.high,
-        "text": said(one, pace, seeds),
+        "text": summary(one, pace, seeds),
         "window_s": window,
         "ways_out": [way.as_dict() for way in found],
         "advice": lines,

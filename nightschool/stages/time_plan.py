@@ -17,20 +17,20 @@ from nightschool.config.paths import School
 from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.memory_plan import MemoryPlan, Shape
 from nightschool.learning.time_model import (
-    Body,
-    Course,
-    Lap,
+    BaseSize,
     Pace,
-    Shorter,
-    Timed,
-    WayOut,
+    QuickPlan,
+    Remedy,
+    ShorterText,
+    TimedStep,
+    Workload,
     fit,
-    key,
-    lap,
-    said,
+    pace_key,
+    quick_plan,
+    remedies,
     sample,
     several,
-    ways_out,
+    summary,
 )
 from nightschool.ledger.ledger import Ledger
 from nightschool.stages.context import StageContext, kept_as, write_json
@@ -57,7 +57,7 @@ class TimePlan:
     pace: Pace
     restart_s: float
     chosen: list[dict[str, str]]
-    timed: list[Timed]
+    timed: list[TimedStep]
     """The steps that were timed just now; empty in later chunks."""
 
 
@@ -66,7 +66,7 @@ def kept_part(context: StageContext, task: TrainingTask) -> TrainingTask:
     from nightschool.learning.timing import part_of
 
     kept = context.kept_plan().get("time", {}).get("lap")
-    return part_of(task, kept_as(Lap, kept)) if kept else task
+    return part_of(task, kept_as(QuickPlan, kept)) if kept else task
 
 
 def time_plan(
@@ -80,7 +80,7 @@ def time_plan(
 
     `task` is the `kept_part`. None where the device's memory does not suffice for the largest step.
     """
-    timed: list[Timed] = []
+    timed: list[TimedStep] = []
     if "time" not in context.kept_plan():
         just_now = _decide(context, engine, task, plan, device)
         if just_now is None:
@@ -96,27 +96,27 @@ def _decide(
     task: TrainingTask,
     plan: MemoryPlan,
     device: Device,
-) -> list[Timed] | None:
-    from nightschool.learning.timing import course_of, part_of, shorter, time_steps
+) -> list[TimedStep] | None:
+    from nightschool.learning.timing import part_of, shorter_texts, time_steps, workload_of
 
     restart_s = time.monotonic() - context.parent.born
     timed = time_steps(engine, task, device, context.parent.should_stop)
     if timed is None:
         return None
     pace = fit(timed, recall(context.school, _key(task, plan, device)))
-    course = course_of(task, engine.batching, plan.budget, restart_s)
-    shorter_text = shorter(task, engine.batching, plan.budget, restart_s)
-    part: Lap | None = None
+    workload = workload_of(task, engine.batching, plan.budget, restart_s)
+    shorter_text = shorter_texts(task, engine.batching, plan.budget, restart_s)
+    part: QuickPlan | None = None
     chosen: list[dict[str, str]] = []
     if limit_s := task.settings.quick_minutes * 60:
-        part, chosen = _quick(context, task, pace, course, shorter_text, limit_s)
+        part, chosen = _quick(context, task, pace, workload, shorter_text, limit_s)
     if part:
         kept = part_of(task, part)
-        course = course_of(kept, engine.batching, plan.budget, restart_s)
-        shorter_text = shorter(kept, engine.batching, plan.budget, restart_s)
-    context.parent.say("state", said(course, pace, task.settings.seeds))
-    body = body_of(Shape.read(context.base_folder()))
-    _warn(context, pace, course, shorter_text, body)
+        workload = workload_of(kept, engine.batching, plan.budget, restart_s)
+        shorter_text = shorter_texts(kept, engine.batching, plan.budget, restart_s)
+    context.parent.say("state", summary(workload, pace, task.settings.seeds))
+    base_size = base_size_of(Shape.read(context.base_folder()))
+    _warn(context, pace, workload, shorter_text, base_size)
     context.keep_plan(
         time={
             "pace": asdict(pace),
@@ -132,10 +132,10 @@ def _quick(
     context: StageContext,
     task: TrainingTask,
     pace: Pace,
-    course: Course,
-    shorter_text: Sequence[Shorter],
+    workload: Workload,
+    shorter_text: Sequence[ShorterText],
     limit_s: float,
-) -> tuple[Lap | None, list[dict[str, str]]]:
+) -> tuple[QuickPlan | None, list[dict[str, str]]]:
     """What of a training fits into what is left of `run --quick`, and the choices in words.
 
     None where all of it does.
@@ -145,16 +145,16 @@ def _quick(
         used = ledger.seconds(context.run)
         after = seeds * _SCORED_AGAIN * ledger.seconds(context.run, "baseline") + _COMPARE_S
     left = max(0.0, limit_s - used - after) / seeds
-    found = lap(left, pace, course, shorter_text)
-    whole = (found.epochs, found.max_tokens, found.steps) == (course.epochs, None, None)
+    found = quick_plan(left, pace, workload, shorter_text)
+    whole = (found.epochs, found.max_tokens, found.steps) == (workload.epochs, None, None)
     if not whole:  # a part is trained by a process of its own, which has to start
-        found = lap(max(0.0, left - course.restart_s), pace, course, shorter_text)
+        found = quick_plan(max(0.0, left - workload.restart_s), pace, workload, shorter_text)
     each = f" with each of {seeds} seeds" if seeds > 1 else ""
     reason = (
         f"--quick: of {spoken(limit_s)}, {spoken(left)} are left to train in{each}; "
-        f"the whole training would take {course.estimate(pace)}"
+        f"the whole training would take {workload.estimate(pace)}"
     )
-    choices = [AutoChoice("epochs", f"{found.epochs:g} of {course.epochs:g}", reason)]
+    choices = [AutoChoice("epochs", f"{found.epochs:g} of {workload.epochs:g}", reason)]
     if found.max_tokens is not None:
         cost = next(rung.cost for rung in shorter_text if rung.max_tokens == found.max_tokens)
         choices.append(AutoChoice("training text", f"{found.max_tokens} tokens a note", cost))
@@ -170,7 +170,11 @@ def _quick(
 
 
 def _warn(
-    context: StageContext, pace: Pace, course: Course, shorter_text: Sequence[Shorter], body: Body
+    context: StageContext,
+    pace: Pace,
+    workload: Workload,
+    shorter_text: Sequence[ShorterText],
+    base_size: BaseSize,
 ) -> None:
     """Say where a run that waits for the night takes longer than what is left of it."""
     with Ledger(context.school.ledger_file) as ledger:
@@ -178,38 +182,38 @@ def _warn(
             return
     night, seeds = context.settings.night, context.settings.train.seeds
     window = left_s(night, time.time())
-    if several(course, seeds).seconds(pace) <= window:
+    if several(workload, seeds).seconds(pace) <= window:
         return
-    found = ways(window, pace, course, shorter_text, body, seeds)
-    for line in advice(several(course, seeds), pace, window, length_s(night), found):
+    found = ways(window, pace, workload, shorter_text, base_size, seeds)
+    for line in advice(several(workload, seeds), pace, window, length_s(night), found):
         context.parent.say("warning", line)
 
 
 def ways(
     window_s: float,
     pace: Pace,
-    course: Course,
-    shorter_text: Sequence[Shorter],
-    body: Body,
+    workload: Workload,
+    shorter_text: Sequence[ShorterText],
+    base_size: BaseSize,
     seeds: int,
-) -> list[WayOut]:
-    """`ways_out` for a run of several seeds, each of which takes `course`: first of all fewer of them."""
+) -> list[Remedy]:
+    """`remedies` for a run of several seeds, each of which takes `workload`: first of all fewer of them."""
     if seeds == 1:
-        return ways_out(window_s, pace, course, shorter_text, body)
-    fewer = min(seeds - 1, int(window_s / course.seconds(pace)))
+        return remedies(window_s, pace, workload, shorter_text, base_size)
+    fewer = min(seeds - 1, int(window_s / workload.seconds(pace)))
     if fewer < 1:
         return []
     spread = "no spread is seen" if fewer == 1 else "the spread is less well known"
-    return [WayOut(f"train.seeds = {fewer}", fewer * course.seconds(pace), spread)]
+    return [Remedy(f"train.seeds = {fewer}", fewer * workload.seconds(pace), spread)]
 
 
 def advice(
-    course: Course, pace: Pace, window_s: float, night_s: float, found: Sequence[WayOut]
+    workload: Workload, pace: Pace, window_s: float, night_s: float, found: Sequence[Remedy]
 ) -> list[str]:
     """Lines for an owner whose training takes longer than the `window_s` that a night has (left)."""
-    nights = 1 + math.ceil((course.seconds(pace) - window_s) / night_s)
+    nights = 1 + math.ceil((workload.seconds(pace) - window_s) / night_s)
     lines = [
-        f"training takes {course.estimate(pace)}, and the night's window has {spoken(window_s)}: "
+        f"training takes {workload.estimate(pace)}, and the night's window has {spoken(window_s)}: "
         f"left as it is, it goes on the next night, {nights} nights in all"
     ]
     if not found:
@@ -220,25 +224,25 @@ def advice(
     return [*lines, *(f"a way out: {way}" for way in found)]
 
 
-def body_of(shape: Shape) -> Body:
+def base_size_of(shape: Shape) -> BaseSize:
     """What of a base decides how another base compares."""
-    return Body(shape.layers, float(shape.layers * shape.layer_parameters))
+    return BaseSize(shape.layers, float(shape.layers * shape.layer_parameters))
 
 
 # What earlier runs measured
 
 
-def recall(school: School, name: str) -> list[Timed]:
+def recall(school: School, name: str) -> list[TimedStep]:
     """The steps that earlier runs timed under a key; none where the file is not there or broken."""
     try:
         kept = json.loads(school.pace_file.read_text("utf-8"))[name]["timed"]
-        timed = [Timed(*map(float, step)) for step in kept]
+        timed = [TimedStep(*map(float, step)) for step in kept]
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return [step for step in timed if step.seconds > 0 and step.passes > 0 and step.tokens > 0]
 
 
-def remember(school: School, name: str, timed: Sequence[Timed]) -> None:
+def remember(school: School, name: str, timed: Sequence[TimedStep]) -> None:
     """Keep timed steps under a key; where they are few, with those that stand there already.
 
     Where that cannot be written it is let be: no run is worth less for it.
@@ -257,7 +261,7 @@ def remember(school: School, name: str, timed: Sequence[Timed]) -> None:
 
 def _key(task: TrainingTask, plan: MemoryPlan, device: Device) -> str:
     base = task.identity["base"]
-    return key(device.label, base, plan.budget, plan.recomputed)
+    return pace_key(device.label, base, plan.budget, plan.recomputed)
 
 
 class Clock:
@@ -277,9 +281,9 @@ class Clock:
         self._key = _key(times.task, plan, device)
         self._seed, self._seeds = seed, context.settings.train.seeds
         self._epoch = -1
-        self._course: Course | None = None
+        self._workload: Workload | None = None
         self._last: float | None = None
-        self._timed: list[Timed] = []
+        self._timed: list[TimedStep] = []
         self._took = self._told = 0.0  # sums over `_timed`: seconds, and those that the pace says
 
     def say(self, kind: str, message: str) -> None:
@@ -289,42 +293,42 @@ class Clock:
         """A step is done; `eta_s`, the trainer's guess from the mean of its steps, is replaced."""
         now, last = time.perf_counter(), self._last
         self._last = now
-        course = self._course_at(step)
-        place = (step - 1) % len(course.steps)
-        validated = step == total or place == len(course.steps) - 1
+        workload = self._workload_at(step)
+        place = (step - 1) % len(workload.steps)
+        validated = step == total or place == len(workload.steps) - 1
         if last is not None and not validated:
-            amount = course.steps[place]
-            self._timed.append(Timed(amount.passes, amount.tokens, now - last))
+            amount = workload.steps[place]
+            self._timed.append(TimedStep(amount.passes, amount.tokens, now - last))
             self._took += now - last
             self._told += self._times.pace.seconds(amount)
         pace = self._times.pace
-        left = course.seconds(pace, step)
-        left += (self._seeds - 1 - self._seed) * course.seconds(pace)
+        left = workload.seconds(pace, step)
+        left += (self._seeds - 1 - self._seed) * workload.seconds(pace)
         self._context.parent.progress(
-            self._seed * total + step, self._seeds * total, loss, self._slower(course) * left
+            self._seed * total + step, self._seeds * total, loss, self._slower(workload) * left
         )
 
-    def _course_at(self, step: int) -> Course:
+    def _workload_at(self, step: int) -> Workload:
         """What the whole training asks for, its epochs taken to be like that of the step."""
-        from nightschool.learning.timing import course_of
+        from nightschool.learning.timing import workload_of
 
         task, engine = self._times.task, self._engine
         epoch = (step - 1) // task.steps_per_epoch
-        if self._course is None or epoch != self._epoch:
+        if self._workload is None or epoch != self._epoch:
             self._epoch = epoch
-            self._course = course_of(
+            self._workload = workload_of(
                 task,
                 engine.batching,
                 engine.identity.token_budget,
                 self._times.restart_s,
                 epoch,
             )
-        return self._course
+        return self._workload
 
-    def _slower(self, course: Course) -> float:
+    def _slower(self, workload: Workload) -> float:
         """What the steps took to what the pace says of them; three steps count for the pace itself."""
         pace = self._times.pace
-        begin = 3 * sum(map(pace.seconds, course.steps)) / len(course.steps)
+        begin = 3 * sum(map(pace.seconds, workload.steps)) / len(workload.steps)
         return (begin + self._took) / (begin + self._told)
 
     def remember(self) -> None:

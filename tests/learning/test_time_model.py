@@ -9,26 +9,26 @@ from hypothesis import strategies as st
 
 from nightschool.learning.time_model import (
     LEAST_SHARE,
-    Amount,
-    Body,
-    Course,
+    BaseSize,
     Pace,
-    Shorter,
-    Timed,
+    ShorterText,
+    StepSize,
+    TimedStep,
+    Workload,
     fit,
-    key,
-    lap,
-    rungs,
-    said,
+    pace_key,
+    quick_plan,
+    remedies,
     sample,
-    ways_out,
+    summary,
+    token_limits,
 )
 
 THREE = ((1, 300), (3, 1500), (4, 2600))  # passes and tokens of a small, a median, a large step
 
 
-def timed(a: float, b: float, noise: tuple[float, ...] = (1, 1, 1)) -> list[Timed]:
-    return [Timed(p, t, (a * p + b * t) * n) for (p, t), n in zip(THREE, noise, strict=True)]
+def timed(a: float, b: float, noise: tuple[float, ...] = (1, 1, 1)) -> list[TimedStep]:
+    return [TimedStep(p, t, (a * p + b * t) * n) for (p, t), n in zip(THREE, noise, strict=True)]
 
 
 seconds = st.floats(1e-5, 10)
@@ -41,7 +41,7 @@ noises = st.tuples(*[st.floats(0.7, 1.4)] * 3)
 @given(seconds, st.floats(1e-6, 0.1))
 def test_steps_that_follow_the_model_give_it_back(a: float, b: float) -> None:
     pace = fit(timed(a, b))
-    step = Amount(2, 1000)
+    step = StepSize(2, 1000)
     assert pace.seconds(step) == pytest.approx(2 * a + 1000 * b, rel=1e-3)
     assert pace.share == pytest.approx(LEAST_SHARE)
 
@@ -53,7 +53,7 @@ def test_nothing_takes_less_than_no_time_and_the_steps_lie_in_what_is_said_of_th
     steps = timed(a, b, noise)
     pace = fit(steps)
     assert pace.pass_s >= 0 and pace.token_s >= 0 and pace.share >= LEAST_SHARE
-    mean = sum(pace.seconds(Amount(s.passes, s.tokens)) for s in steps)
+    mean = sum(pace.seconds(StepSize(s.passes, s.tokens)) for s in steps)
     estimate = pace.around(mean)
     assert estimate.low <= sum(s.seconds for s in steps) <= estimate.high
 
@@ -73,8 +73,8 @@ def test_the_fit_is_the_best_there_is(noise: tuple[float, ...], other: tuple[flo
 
 
 def test_equal_steps_are_enough_for_their_own_mean() -> None:
-    pace = fit([Timed(1, 500, 0.2)] * 3)
-    assert pace.seconds(Amount(1, 500)) == pytest.approx(0.2)
+    pace = fit([TimedStep(1, 500, 0.2)] * 3)
+    assert pace.seconds(StepSize(1, 500)) == pytest.approx(0.2)
 
 
 def test_steps_that_scatter_widen_the_interval() -> None:
@@ -83,7 +83,7 @@ def test_steps_that_scatter_widen_the_interval() -> None:
 
 def test_what_earlier_runs_measured_is_enough_until_something_is_timed() -> None:
     assert fit([], timed(0.1, 1e-4)) == fit(timed(0.1, 1e-4))
-    with pytest.raises(ValueError, match="nothing was timed"):
+    with pytest.raises(ValueError, match="no timed steps"):
         fit([])
 
 
@@ -93,7 +93,7 @@ def test_an_earlier_run_weighs_as_much_as_the_steps_now_and_the_interval_holds_b
 ) -> None:
     now, earlier = timed(0.1, 1e-4), timed(0.1 * slower, 1e-4 * slower)
     pace = fit(now, earlier * 8)
-    step = Amount(2, 1000)
+    step = StepSize(2, 1000)
     estimate = pace.around(pace.seconds(step))
     both = sorted((0.3, 0.3 * slower))
     assert both[0] < estimate.seconds < both[1]
@@ -102,7 +102,7 @@ def test_an_earlier_run_weighs_as_much_as_the_steps_now_and_the_interval_holds_b
 
 @given(st.lists(st.floats(0.1, 9), max_size=60), st.integers(1, 30))
 def test_a_sample_keeps_the_order_and_reaches_over_all(took: list[float], most: int) -> None:
-    steps = [Timed(1, number, s) for number, s in enumerate(took)]
+    steps = [TimedStep(1, number, s) for number, s in enumerate(took)]
     kept = sample(steps, most)
     assert len(kept) == min(most, len(steps))
     places = [int(step.tokens) for step in kept]
@@ -113,17 +113,17 @@ def test_a_sample_keeps_the_order_and_reaches_over_all(took: list[float], most: 
 
 def test_a_pace_is_of_one_device_base_and_plan() -> None:
     names = {
-        key("cpu", "b", 256, 0), key("gpu", "b", 256, 0), key("cpu", "c", 256, 0),
-        key("cpu", "b", 512, 0), key("cpu", "b", 256, 1),
+        pace_key("cpu", "b", 256, 0), pace_key("gpu", "b", 256, 0), pace_key("cpu", "c", 256, 0),
+        pace_key("cpu", "b", 512, 0), pace_key("cpu", "b", 256, 1),
     }  # fmt: skip
     assert len(names) == 5
 
 
-# A course
+# A workload
 
 PACE = Pace(pass_s=0.1, token_s=1e-3, share=0.1)
-STEP = Amount(1, 900)  # 1 s
-COURSE = Course(steps=(STEP,) * 10, epochs=3.0, validation=Amount(2, 1800))  # 1 s forward
+STEP = StepSize(1, 900)  # 1 s
+WORKLOAD = Workload(steps=(STEP,) * 10, epochs=3.0, validation=StepSize(2, 1800))  # 1 s forward
 
 
 @pytest.mark.parametrize(
@@ -142,63 +142,65 @@ COURSE = Course(steps=(STEP,) * 10, epochs=3.0, validation=Amount(2, 1800))  # 1
 def test_what_is_left_are_the_steps_and_the_validations(
     epochs: float, done: int, left: float
 ) -> None:
-    assert replace(COURSE, epochs=epochs).seconds(PACE, done) == pytest.approx(left)
+    assert replace(WORKLOAD, epochs=epochs).seconds(PACE, done) == pytest.approx(left)
 
 
 def test_each_chunk_pays_for_its_start() -> None:
-    chunks = replace(COURSE, chunk_s=10.0, restart_s=2.0)
+    chunks = replace(WORKLOAD, chunk_s=10.0, restart_s=2.0)
     assert chunks.seconds(PACE) == pytest.approx(33 + 3 * 2)
     assert replace(chunks, chunk_s=0.0).seconds(PACE) == pytest.approx(33 + 30 * 2)
 
 
 def test_the_estimate_is_one_line() -> None:
-    assert said(COURSE, PACE) == "1 s a step (0.91 to 1.1); 30 steps: about 33 s (30 s to 36 s)"
+    assert (
+        summary(WORKLOAD, PACE) == "1 s a step (0.91 to 1.1); 30 steps: about 33 s (30 s to 36 s)"
+    )
     three = (
         "1 s a step (0.91 to 1.1); 90 steps of 3 seeds: about 1 min 39 s (1 min 30 s to 1 min 49 s)"
     )
-    assert said(COURSE, PACE, 3) == three
+    assert summary(WORKLOAD, PACE, 3) == three
 
 
 # Ways out
 
-BODY = Body(layers=36, weights=2.77e9)
+BASE_SIZE = BaseSize(layers=36, weights=2.77e9)
 SHORTER = [
-    Shorter(512, replace(COURSE, steps=(Amount(1, 700),) * 10), 0.1, 0.2),
-    Shorter(256, replace(COURSE, steps=(Amount(1, 400),) * 10), 0.4, 0.6),
+    ShorterText(512, replace(WORKLOAD, steps=(StepSize(1, 700),) * 10), 0.1, 0.2),
+    ShorterText(256, replace(WORKLOAD, steps=(StepSize(1, 400),) * 10), 0.4, 0.6),
 ]
 
 
 def test_each_way_out_is_a_setting_with_its_time_and_cost() -> None:
-    assert [str(way) for way in ways_out(23.0, PACE, COURSE, SHORTER, BODY)] == [
+    assert [str(way) for way in remedies(23.0, PACE, WORKLOAD, SHORTER, BASE_SIZE)] == [
         "train.max_tokens = 256: about 18 s, cuts 40 % of the notes and 60 % of their text",
-        "train.epochs = 2: about 22 s, each note is learned from 2 times instead of 3",
+        "train.epochs = 2: about 22 s, 2 epochs instead of 3",
         'base = "Qwen/Qwen2.5-1.5B-Instruct": about 17 s, a base with 1.3 instead of 2.8 billion weights',
     ]
 
 
 def test_the_mildest_of_each_kind_is_named() -> None:
-    first, *_ = ways_out(28.0, PACE, COURSE, SHORTER, BODY)
+    first, *_ = remedies(28.0, PACE, WORKLOAD, SHORTER, BASE_SIZE)
     assert first.setting == "train.max_tokens = 512"
 
 
 def test_where_no_change_is_enough_there_is_none() -> None:
-    assert ways_out(0.5, PACE, COURSE, SHORTER, BODY) == []
+    assert remedies(0.5, PACE, WORKLOAD, SHORTER, BASE_SIZE) == []
 
 
 @given(st.floats(1, 40))
 def test_every_way_out_leads_out(window: float) -> None:
-    for way in ways_out(window, PACE, COURSE, SHORTER, BODY):
+    for way in remedies(window, PACE, WORKLOAD, SHORTER, BASE_SIZE):
         assert way.seconds <= window
 
 
 def test_a_base_is_not_replaced_by_a_larger_one() -> None:
-    small = Body(layers=24, weights=0.36e9)
-    assert not any("base" in way.setting for way in ways_out(30.0, PACE, COURSE, [], small))
+    small = BaseSize(layers=24, weights=0.36e9)
+    assert not any("base" in way.setting for way in remedies(30.0, PACE, WORKLOAD, [], small))
 
 
 def test_the_rungs_cut_something_and_leave_something() -> None:
-    assert rungs(500) == [384, 256, 192, 128, 96, 64]
-    assert rungs(64) == []
+    assert token_limits(500) == [384, 256, 192, 128, 96, 64]
+    assert token_limits(64) == []
 
 
 # The quick lap
@@ -220,15 +222,15 @@ def test_the_rungs_cut_something_and_leave_something() -> None:
 def test_a_lap_keeps_as_much_as_fits(
     allowed: float, epochs: float, max_tokens: int | None, steps: int | None, fits: bool
 ) -> None:
-    found = lap(allowed, PACE, COURSE, SHORTER)
+    found = quick_plan(allowed, PACE, WORKLOAD, SHORTER)
     assert (found.epochs, found.max_tokens, found.steps, found.fits) == (
         epochs, max_tokens, steps, fits,
     )  # fmt: skip
 
 
-amounts = st.builds(Amount, st.integers(1, 5), st.integers(1, 4000))
-courses = st.builds(
-    Course,
+amounts = st.builds(StepSize, st.integers(1, 5), st.integers(1, 4000))
+workloads = st.builds(
+    Workload,
     steps=st.lists(amounts, min_size=1, max_size=30).map(tuple),
     epochs=st.floats(0.2, 8),
     validation=amounts,
@@ -237,21 +239,21 @@ courses = st.builds(
 )
 
 
-@given(courses, st.floats(0, 500), st.floats(0, 500))
-def test_more_time_never_leaves_less(course: Course, time: float, more: float) -> None:
-    halved = tuple(replace(step, tokens=step.tokens / 2) for step in course.steps)
-    shorter = [Shorter(128, replace(course, steps=halved), 0.5, 0.5)]
+@given(workloads, st.floats(0, 500), st.floats(0, 500))
+def test_more_time_never_leaves_less(workload: Workload, time: float, more: float) -> None:
+    halved = tuple(replace(step, tokens=step.tokens / 2) for step in workload.steps)
+    shorter = [ShorterText(128, replace(workload, steps=halved), 0.5, 0.5)]
 
     def kept(allowed: float) -> tuple[float, ...]:
-        found = lap(allowed, PACE, course, shorter)
+        found = quick_plan(allowed, PACE, workload, shorter)
         return found.epochs, found.max_tokens or math.inf, found.steps or math.inf, found.fits
 
     assert all(a <= b for a, b in zip(kept(time), kept(time + more), strict=True))
 
 
-@given(courses, st.floats(0, 500))
-def test_a_lap_that_is_said_to_fit_ends_in_time(course: Course, allowed: float) -> None:
-    found = lap(allowed, PACE, course, [])
+@given(workloads, st.floats(0, 500))
+def test_a_lap_that_is_said_to_fit_ends_in_time(workload: Workload, allowed: float) -> None:
+    found = quick_plan(allowed, PACE, workload, [])
     assume(found.fits and found.steps is None)
-    assert replace(course, epochs=found.epochs).estimate(PACE).high <= allowed
-    assert found.epochs <= course.epochs
+    assert replace(workload, epochs=found.epochs).estimate(PACE).high <= allowed
+    assert found.epochs <= workload.epochs

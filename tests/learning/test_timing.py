@@ -16,8 +16,15 @@ from nightschool.learning.encoding import Encoder
 from nightschool.learning.fast import adapter
 from nightschool.learning.fast.packed_engine import PackedEngine
 from nightschool.learning.memory_plan import MemoryPlan
-from nightschool.learning.time_model import Amount, Lap
-from nightschool.learning.timing import course_of, packs_of, part_of, shorter, texts_of, time_steps
+from nightschool.learning.time_model import QuickPlan, StepSize
+from nightschool.learning.timing import (
+    packs_of,
+    part_of,
+    shorter_texts,
+    text_lengths,
+    time_steps,
+    workload_of,
+)
 from nightschool.learning.training_task import TrainingTask, epoch_order
 from tests.conftest import KINDS, OPENINGS, THINGS
 
@@ -59,23 +66,23 @@ def engine(tiny_base: Path, device: Device, task: TrainingTask) -> PackedEngine:
     return PackedEngine.prepare(load_base(tiny_base, device, "nf4"), task, PLAN, device)
 
 
-def test_a_course_counts_what_the_trainer_does(task: TrainingTask, engine: PackedEngine) -> None:
-    course = course_of(task, engine.layout, engine.budget, epoch=1)
-    assert course.total_steps == task.total_steps
-    for step, amount in enumerate(course.steps, start=1 + task.steps_per_epoch):
+def test_a_workload_counts_what_the_trainer_does(task: TrainingTask, engine: PackedEngine) -> None:
+    workload = workload_of(task, engine.layout, engine.budget, epoch=1)
+    assert workload.total_steps == task.total_steps
+    for step, amount in enumerate(workload.steps, start=1 + task.steps_per_epoch):
         rows = [task.notes[index] for index in task.indices(step)]
         packs = [
             engine.layout.batch([rows[index] for index in part])
             for part in engine.layout.split(rows, engine.budget)
         ]
-        assert amount == Amount(len(packs), sum(pack.tokens for pack in packs))
+        assert amount == StepSize(len(packs), sum(pack.tokens for pack in packs))
 
 
 def test_rows_count_their_padding(task: TrainingTask) -> None:
     layout = replace(packs_of(task), way="rows")
-    amount = course_of(task, layout, 10_000).steps[0]
+    amount = workload_of(task, layout, 10_000).steps[0]
     rows = [task.notes[index] for index in task.indices(1)]
-    assert amount == Amount(1, layout.batch(rows).tokens)
+    assert amount == StepSize(1, layout.batch(rows).tokens)
 
 
 def test_timing_changes_no_bit(
@@ -107,7 +114,7 @@ def test_the_smallest_the_median_and_the_largest_step_are_timed(
     clock = iter([0.0, 9.0, 10.0, 19.0, 20.0, 29.0, 30.0, 31.0, 40.0, 42.0, 50.0, 53.0])
     monkeypatch.setattr(timing, "accumulate", accumulate)
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-    steps = course_of(task, engine.layout, engine.budget).steps
+    steps = workload_of(task, engine.layout, engine.budget).steps
     timed = time_steps(engine, task, device)
     assert timed is not None
     assert [step.seconds for step in timed] == [1.0, 2.0, 3.0]  # 9 when each was first done
@@ -136,13 +143,13 @@ def test_too_little_memory_for_the_largest_step_is_told(
 
 
 def test_shorter_text_asks_for_less_and_says_what_it_cuts(task: TrainingTask) -> None:
-    layout, texts = packs_of(task), texts_of(task)
-    whole = sum(step.tokens for step in course_of(task, layout, 150).steps)
-    found = shorter(task, layout, 150)
+    layout, texts = packs_of(task), text_lengths(task)
+    whole = sum(step.tokens for step in workload_of(task, layout, 150).steps)
+    found = shorter_texts(task, layout, 150)
     assert [rung.max_tokens for rung in found] == [128, 96, 64]
     before = whole
     for rung in found:
-        tokens = sum(step.tokens for step in rung.course.steps)
+        tokens = sum(step.tokens for step in rung.workload.steps)
         assert tokens < before
         before = tokens
         assert rung.cut == sum(text > rung.max_tokens for text in texts) / len(texts)
@@ -154,12 +161,12 @@ def test_shorter_text_asks_for_less_and_says_what_it_cuts(task: TrainingTask) ->
 def test_a_part_keeps_the_first_notes_of_the_order_and_the_beginning_of_each(
     task: TrainingTask,
 ) -> None:
-    part = part_of(task, Lap(epochs=1.0, max_tokens=64, steps=2, fits=True))
+    part = part_of(task, QuickPlan(epochs=1.0, max_tokens=64, steps=2, fits=True))
     kept = {task.ids[index] for index in epoch_order(task.ids, 0, 0)[:16]}
     assert set(part.ids) == kept and len(part.ids) == len(part.notes) == len(part.sources) == 16
     assert part.total_steps == 2
     assert part.validation == task.validation
-    assert max(texts_of(part)) == 64
+    assert max(text_lengths(part)) == 64
     for id_, note in zip(part.ids, part.notes, strict=True):
         whole = task.notes[task.ids.index(id_)]
         assert note.prompt[: len(task.prefix) + 64] == whole.prompt[: len(task.prefix) + 64]
@@ -169,7 +176,7 @@ def test_a_part_keeps_the_first_notes_of_the_order_and_the_beginning_of_each(
 
 
 def test_another_part_is_another_dataset_to_a_checkpoint(task: TrainingTask) -> None:
-    laps = [Lap(1.0, 64, 2, True), Lap(1.0, 64, 1, True), Lap(1.0, None, 2, True)]
+    laps = [QuickPlan(1.0, 64, 2, True), QuickPlan(1.0, 64, 1, True), QuickPlan(1.0, None, 2, True)]
     assert len({part_of(task, lap).identity["dataset"] for lap in laps}) == 3
-    whole = part_of(task, Lap(task.settings.epochs, None, None, True))
+    whole = part_of(task, QuickPlan(task.settings.epochs, None, None, True))
     assert (whole.notes, whole.ids) == (task.notes, task.ids)

@@ -14,8 +14,8 @@ from nightschool.config.paths import School
 from nightschool.config.settings import NightSettings, Settings, TrainSettings
 from nightschool.learning.encoding import Encoded
 from nightschool.learning.memory_plan import MemoryPlan
-from nightschool.learning.time_model import Body, Pace, Timed
-from nightschool.learning.timing import course_of, packs_of, shorter
+from nightschool.learning.time_model import BaseSize, Pace, TimedStep
+from nightschool.learning.timing import packs_of, shorter_texts, workload_of
 from nightschool.learning.training_task import TrainingTask
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Timing
@@ -63,7 +63,7 @@ def context(tmp_path: Path) -> StageContext:
     return StageContext(School(tmp_path), 1, settings, Told())  # type: ignore[arg-type]
 
 
-def clock(context: StageContext, task: TrainingTask, timed: list[Timed]) -> Clock:
+def clock(context: StageContext, task: TrainingTask, timed: list[TimedStep]) -> Clock:
     identity = SimpleNamespace(token_budget=PLAN.budget)
     engine: Any = SimpleNamespace(batching=packs_of(task), identity=identity)
     device: Any = SimpleNamespace(label="a device")
@@ -101,7 +101,7 @@ def test_the_steps_are_kept_without_those_that_end_an_epoch(context: StageContex
 
 
 def test_a_chunk_too_short_to_time_keeps_the_steps_of_the_start(context: StageContext) -> None:
-    start = [Timed(1, 793, 8.0)] * 3
+    start = [TimedStep(1, 793, 8.0)] * 3
     watch = clock(context, task(epochs=1.0), start)
     watch.progress(1, 2, 0.5, None)
     watch.remember()
@@ -119,17 +119,17 @@ def test_a_broken_store_of_paces_costs_nothing_but_what_was_in_it(
     context.school.state.mkdir()
     context.school.pace_file.write_text(content, encoding="utf-8")
     assert recall(context.school, "k") == []
-    remember(context.school, "k", [Timed(1, 2, 3.0)])
-    assert recall(context.school, "k") == [Timed(1, 2, 3.0)]
+    remember(context.school, "k", [TimedStep(1, 2, 3.0)])
+    assert recall(context.school, "k") == [TimedStep(1, 2, 3.0)]
 
 
 def test_a_short_run_does_not_displace_what_a_long_one_measured(context: StageContext) -> None:
-    long = [Timed(1, tokens, 1.0) for tokens in range(1, 101)]
+    long = [TimedStep(1, tokens, 1.0) for tokens in range(1, 101)]
     remember(context.school, "k", long)
     assert len(recall(context.school, "k")) == 24
-    remember(context.school, "k", [Timed(9, 9, 9.0)] * 4)
+    remember(context.school, "k", [TimedStep(9, 9, 9.0)] * 4)
     kept = recall(context.school, "k")
-    assert kept[:4] == [Timed(9, 9, 9.0)] * 4
+    assert kept[:4] == [TimedStep(9, 9, 9.0)] * 4
     assert len(kept) == 24 and all(step in long for step in kept[4:])
     remember(context.school, "k", long)
     assert all(step in long for step in recall(context.school, "k"))
@@ -139,9 +139,11 @@ def warned(context: StageContext, timing: Timing, training: TrainingTask) -> lis
     with Ledger(context.school.ledger_file) as ledger:
         ledger.add_run({}, "compare", timing)
     layout = packs_of(training)
-    course = course_of(training, layout, PLAN.budget)
-    body = Body(layers=36, weights=2.77e9)
-    time_plan._warn(context, PACE, course, shorter(training, layout, PLAN.budget), body)
+    workload = workload_of(training, layout, PLAN.budget)
+    base_size = BaseSize(layers=36, weights=2.77e9)
+    time_plan._warn(
+        context, PACE, workload, shorter_texts(training, layout, PLAN.budget), base_size
+    )
     return context.parent.said  # type: ignore[attr-defined, no-any-return]
 
 
@@ -176,9 +178,9 @@ def test_the_way_out_of_too_many_seeds_is_fewer(window: float, settings: list[st
     """One seed's training takes 40 s: a second for each 100 tokens of 40 notes."""
     kept = task(40, epochs=1.0)
     layout = packs_of(kept)
-    course, body = course_of(kept, layout, 1000), Body(4, 1e6)
-    assert course.seconds(PACE) == pytest.approx(40, abs=1)
-    found = ways(window, PACE, course, shorter(kept, layout, 1000), body, seeds=3)
+    workload, base_size = workload_of(kept, layout, 1000), BaseSize(4, 1e6)
+    assert workload.seconds(PACE) == pytest.approx(40, abs=1)
+    found = ways(window, PACE, workload, shorter_texts(kept, layout, 1000), base_size, seeds=3)
     assert [way.setting for way in found] == settings
 
 
@@ -188,8 +190,8 @@ def test_several_seeds_share_the_time_of_a_quick_run(context: StageContext) -> N
         ledger.add_run({}, "compare", "now")
     for seeds, epochs in ((1, "4 of 4"), (2, "2 of 4")):
         training = task(40, epochs=4.0, seeds=seeds)
-        course = course_of(training, packs_of(training), 1000)
-        lap, chosen = time_plan._quick(context, training, PACE, course, [], 200.0)
+        workload = workload_of(training, packs_of(training), 1000)
+        lap, chosen = time_plan._quick(context, training, PACE, workload, [], 200.0)
         assert chosen[0]["value"] == epochs
         assert ("with each of 2 seeds" in chosen[0]["reason"]) == (seeds == 2)
         assert (lap is None) == (seeds == 1)

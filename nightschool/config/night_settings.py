@@ -44,7 +44,7 @@ def _check_day(value: Any) -> str | list[str]:
 
 
 Day = Annotated[str | list[str], PlainValidator(_check_day)]
-Choice = Literal["wait", "train"]
+WaitOrTrain = Literal["wait", "train"]
 
 
 class DaySettings(Section):
@@ -106,15 +106,17 @@ class NightSettings(Section):
         description="maximum CPU load of other programs, in percent of all cores; 100: no limit",
     )
     min_disk_gb: float = Field(2.0, ge=0, description="minimum free disk space in GB")
-    if_presenting: Choice = Field(
+    if_presenting: WaitOrTrain = Field(
         "wait", description="while a program keeps the screen on (film, talk, call)"
     )
-    if_idle_unknown: Choice = Field("wait", description="if the time of the last input is unknown")
-    if_power_unknown: Choice = Field(
+    if_idle_unknown: WaitOrTrain = Field(
+        "wait", description="if the time of the last input is unknown"
+    )
+    if_power_unknown: WaitOrTrain = Field(
         "wait", description="if it is unknown whether the computer is plugged in"
     )
-    if_gpu_unknown: Choice = Field("wait", description="if it is unknown who uses the GPU")
-    if_presenting_unknown: Choice = Field(
+    if_gpu_unknown: WaitOrTrain = Field("wait", description="if it is unknown who uses the GPU")
+    if_presenting_unknown: WaitOrTrain = Field(
         "train", description="if it is unknown whether a program keeps the screen on"
     )
     days: DaySettings = DaySettings()

@@ -1,4 +1,4 @@
-"""Where everything of a school lies."""
+"""The paths of a school's files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEMO_BASE = Path(__file__).parent.parent / "demo" / "base"
 
 @dataclass(frozen=True, slots=True)
 class School:
-    """A school's folder: the owner's settings, and `.nightschool/`, which the program writes."""
+    """A school's folder: the settings, which the user edits, and `.nightschool/`, which the program writes."""
 
     root: Path
 
@@ -26,7 +26,7 @@ class School:
 
     @property
     def labels_file(self) -> Path:
-        """The owner's answers about single notes; theirs to edit, too."""
+        """The labels of single notes; the user may edit them."""
         return self.root / LABELS_NAME
 
     @property
@@ -87,7 +87,7 @@ class School:
 
     @property
     def quantised(self) -> Path:
-        """Quantised base models: a cache, made again where it is missing."""
+        """A cache of quantised base models."""
         return self.state / "quantised"
 
     def run_folder(self, run: int) -> Path:
@@ -98,9 +98,9 @@ class School:
 
 
 def find_school(given: Path | None, environment: Mapping[str, str] = os.environ) -> School:
-    """The school at `given`, else at NIGHTSCHOOL_SCHOOL, else at or above the current folder.
+    """The school at `given`, or else at NIGHTSCHOOL_SCHOOL, or else at or above the current folder.
 
-    Raises ConfigError where there is no `nightschool.toml`.
+    Raises ConfigError if there is no `nightschool.toml`.
     """
     named = given or (
         Path(environment["NIGHTSCHOOL_SCHOOL"]) if environment.get("NIGHTSCHOOL_SCHOOL") else None
@@ -108,21 +108,23 @@ def find_school(given: Path | None, environment: Mapping[str, str] = os.environ)
     if named is not None:
         root = named.resolve()
         if not (root / SETTINGS_NAME).is_file():
-            typed = f'"{named}"' if " " in str(named) else named
-            raise ConfigError(f"no school in {root}: make one with `nightschool init {typed}`")
+            quoted = f'"{named}"' if " " in str(named) else named
+            raise ConfigError(
+                f"{root} is not a school", f"create one with `nightschool init {quoted}`"
+            )
         return School(root)
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / SETTINGS_NAME).is_file():
             return School(folder)
     raise ConfigError(
-        f"no {SETTINGS_NAME} in {here} or above: make a school with `nightschool init`, "
-        "or name one with --school FOLDER"
+        f"there is no {SETTINGS_NAME} in {here} or above",
+        "create a school with `nightschool init`, or give one with --school FOLDER",
     )
 
 
 def locks_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the machine-wide device locks lie: one folder for all schools of this user."""
+    """The folder of the device locks, shared by all schools of this user."""
     import platformdirs
 
     given = environment.get("NIGHTSCHOOL_STATE")

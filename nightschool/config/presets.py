@@ -1,4 +1,4 @@
-"""Named sets of values for the settings: what an owner does not set comes from the preset."""
+"""Presets: named sets of values for the settings that `nightschool.toml` does not set."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 DEFAULT_PRESET = "rtx-8gb"
 PRESETS: dict[str, dict[str, Any]] = {
-    # An 8 GB card (RTX 2070, Turing): the QLoRA recipe that the settings' defaults hold.
+    # For an 8 GB GPU (RTX 2070, Turing): the defaults of the settings are its QLoRA recipe.
     "rtx-8gb": {},
-    # The shipped 8-million-parameter base on two CPU cores: a small model wants a high
-    # learning rate, has memory to spare, and a run lasts minutes.
+    # For the included base model of 8 million parameters on two CPU cores: it needs a high learning
+    # rate and little memory, and a run takes minutes.
     "cpu-demo": {
         "base": "demo",
         "train": {

@@ -1,4 +1,4 @@
-"""What every table of the settings file has in common."""
+"""The common base of all tables of the settings file."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ Order of precedence: the model's defaults, then the preset's values, then `night
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
@@ -21,182 +20,201 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class NotesSettings(Section):
-    """Where the notes are and how they are read."""
+    """The notes: where they are and how they are read."""
 
     folder: str = Field(
-        "notes", min_length=1, description="folder, .jsonl or .csv file; relative to this file"
+        "notes", min_length=1, description="folder, .jsonl or .csv file, relative to this file"
     )
-    text_column: str = Field("text", description="JSONL and CSV: the column with the note")
-    label_column: str = Field("label", description="JSONL and CSV: the column with its kind")
+    text_column: str = Field("text", description="column with the text (JSONL and CSV)")
+    label_column: str = Field("label", description="column with the kind (JSONL and CSV)")
     group_column: str = Field(
-        "", description='JSONL and CSV: the column that says what a note was taken from; "": none'
+        "", description='column with the source of a note (JSONL and CSV); "": none'
     )
-    max_bytes: int = Field(1_000_000, gt=0, description="larger notes are skipped and counted")
+    max_bytes: int = Field(
+        1_000_000, gt=0, description="maximum size in bytes; larger notes are skipped and counted"
+    )
     kind_from: list[Literal["kind", "type", "folder", "tags"]] = Field(
         ["kind", "type", "folder", "tags"],
         min_length=1,
-        description="what may name a note's kind; the first that does counts",
+        description="where a note's kind comes from, in order of precedence",
     )
     split: Literal["file", "headings"] = Field(
-        "file", description="a note a file, or a note a heading"
+        "file", description="unit of a note: a whole file, or the text below a heading"
     )
     heading_level: int = Field(
-        2, ge=1, le=6, description="headings of this level or above begin a note (1: #, 2: ##)"
+        2, ge=1, le=6, description="lowest heading level that begins a note (1: #, 2: ##)"
     )
     none: str = Field(
         "",
-        description='the kind that means "none of the above"; "": one named none, other, なし ...',
+        description='kind that means "none of the above"; "": one named none, other, なし ...',
     )
 
 
 class SplitSettings(Section):
-    """How the labelled notes are divided. A note never changes sides once it has one."""
+    """Splits of the labelled notes. A note keeps its split for all later runs."""
 
-    test: Share = Field(0.2, description="share kept for measuring, never trained on")
-    validation: Share = Field(0.1, description="share watched while training")
-    seed: int = Field(0, ge=0, description="another number deals new notes differently")
+    test: Share = Field(0.2, description="share of the notes for evaluation, never trained on")
+    validation: Share = Field(0.1, description="share of the notes for validation during training")
+    seed: int = Field(0, ge=0, description="random seed for assigning new notes to splits")
     same_source: bool = Field(
-        True, description="notes of one file or source stand on one side; false: where they fall"
+        True, description="whether all notes of one file or source share a split"
     )
 
     @model_validator(mode="after")
-    def _leaves_something_to_train_on(self) -> SplitSettings:
+    def _check_training_share(self) -> SplitSettings:
         if self.test + self.validation > 0.8:
-            raise ValueError("test + validation leave less than 20 % to train on")
+            raise ValueError(
+                "test + validation leave less than 20 % of the notes for training: lower one of them"
+            )
         return self
 
 
 class PromptSettings(Section):
-    """What the model is asked, the same before and after."""
+    """The prompt, the same before and after training."""
 
     instructions: str = Field(
         "Sort the note into one kind. Answer with the kind alone.",
-        description="said to models that take instructions (those with a chat template)",
+        description="instructions for base models with a chat template",
     )
 
 
 class TrainSettings(Section):
-    """The QLoRA recipe. 0 or "auto" lets the program choose; it prints its choice and why."""
+    """The QLoRA recipe. With 0 or "auto" the program chooses, and prints its choice with the reason."""
 
     epochs: float = Field(3.0, gt=0, description="passes over the training notes")
     patience: int = Field(
-        2, ge=0, description="epochs without a better validation loss that end training; 0: never"
+        2,
+        ge=0,
+        description="epochs without a better validation loss before training ends; 0: never",
     )
     learning_rate: float = Field(2e-4, gt=0, lt=1, description="peak learning rate")
-    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="its shape")
-    warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps that warm up")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="shape of the learning rate over time"
+    )
+    warmup: float = Field(0.03, ge=0, lt=1, description="share of the optimizer steps that warm up")
     balance: Literal["logit_adjustment", "class_weights", "none"] = Field(
-        "logit_adjustment", description="how kinds with few notes hold their own"
+        "logit_adjustment", description="compensation for kinds with few notes"
     )
     roughen: float = Field(
-        0.0, ge=0, le=1, description="share of the training notes that also stand there roughened"
+        0.0, ge=0, le=1, description="share of the training notes that also get a roughened copy"
     )
-    effective_batch: int = Field(8, gt=0, description="notes an optimizer step")
+    effective_batch: int = Field(8, gt=0, description="notes per optimizer step")
     token_budget: int = Field(
-        0, ge=0, description="tokens a forward pass; 0: as many as the memory holds and pay"
+        0, ge=0, description="tokens per micro-batch; 0: as many as are useful and fit into memory"
     )
     max_tokens: int = Field(
-        1024, ge=16, description="tokens a note; a longer one is cut after a sentence"
+        1024, ge=16, description="maximum tokens per note; longer notes are cut after a sentence"
     )
     lora_r: int = Field(16, gt=0, description="rank of the adapter")
-    lora_alpha: int = Field(32, gt=0, description="its scale: alpha / r")
+    lora_alpha: int = Field(32, gt=0, description="scale of the adapter (alpha / r)")
     lora_dropout: float = Field(0.05, ge=0, lt=1, description="dropout on the adapter's input")
     lora_targets: list[str] = Field(
-        [], description='linear layers that get an adapter, as ["q_proj", "v_proj"]; []: all'
+        [], description='linear layers that get an adapter, such as ["q_proj", "v_proj"]; []: all'
     )
     optimizer: Literal["paged_adamw_8bit", "adamw_8bit", "adamw"] = Field(
-        "paged_adamw_8bit", description="8-bit states save memory; paged needs CUDA"
+        "paged_adamw_8bit", description="optimizer; 8-bit states save memory, paged ones need CUDA"
     )
-    weight_decay: float = Field(0.0, ge=0, lt=1, description="AdamW's")
-    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    weight_decay: float = Field(0.0, ge=0, lt=1, description="weight decay of AdamW")
+    max_grad_norm: float = Field(1.0, gt=0, description="norm to which gradients are clipped")
     quantisation: Literal["nf4", "none"] = Field(
-        "nf4", description="the frozen base: 4 bits, or as it is"
+        "nf4", description="quantisation of the frozen base model"
     )
     precision: Literal["auto", "fp16", "bf16", "fp32"] = Field(
-        "auto", description="from the device's compute capability"
+        "auto", description="floating-point format; auto: by the device's compute capability"
     )
     activation_checkpointing: Literal["auto", "all", "none"] = Field(
-        "auto", description="layers whose activations are recomputed: as many as memory needs"
+        "auto", description="layers whose activations are recomputed; auto: as memory requires"
     )
-    memory_gb: float = Field(0.0, ge=0, description="GPU memory to use at most; 0: what is free")
+    memory_gb: float = Field(0.0, ge=0, description="maximum GPU memory in GB; 0: all that is free")
     exact: bool = Field(
-        True, description="bit-exact resume; false allows kernels that add in any order"
+        True, description="bit-exact resume; false allows non-deterministic kernels"
     )
-    checkpoint_minutes: float = Field(5.0, ge=0, description="at most this much work is ever lost")
-    chunk_minutes: float = Field(
-        30.0, ge=0, description="a training process ends after this, and the next goes on"
+    checkpoint_minutes: float = Field(
+        5.0, ge=0, description="maximum minutes of work that an interruption loses"
     )
+    chunk_minutes: float = Field(30.0, ge=0, description="minutes of training per process")
     quick_minutes: float = Field(
-        0.0, ge=0, description="`run --quick` sets it: the whole run fits into these; 0: no limit"
+        0.0,
+        ge=0,
+        description="time limit of the whole run in minutes, set by `run --quick`; 0: none",
     )
-    device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="where to train")
-    threads: int = Field(0, ge=0, description="CPU threads; 0: as many as there are cores")
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="device to train on")
+    threads: int = Field(0, ge=0, description="CPU threads; 0: one per core")
     seed: int = Field(
-        0, ge=0, lt=2**32, description="of the adapter's first weights, the order and the dropout"
+        0,
+        ge=0,
+        lt=2**32,
+        description="random seed for the adapter's initial weights, note order and dropout",
     )
     seeds: int = Field(
-        1, ge=1, le=20, description="trainings a run, each with the next seed, to see their spread"
+        1,
+        ge=1,
+        le=20,
+        description="trainings per run, each with its own seed, to show the variance",
     )
 
 
-Rung = Literal[
+LadderArm = Literal[
     "majority", "tfidf-lr", "features-lr", "embeddings-lr", "zero-shot", "few-shot", "server"
 ]
 
 
 class LadderSettings(Section):
-    """What the report compares the model with, all on the same test notes."""
+    """Comparison arms of the report, all on the same test notes."""
 
-    arms: list[Rung] = Field(list(get_args(Rung)), description="those that are measured")
+    arms: list[LadderArm] = Field(list(get_args(LadderArm)), description="arms to measure")
     embeddings: str = Field(
-        "", description="embeddings-lr: folder of a sentence-embedding model; relative to this file"
+        "",
+        description="folder of a sentence-embedding model for embeddings-lr, relative to this file",
     )
+
+
+_URL_EXAMPLE = 'write it like "http://127.0.0.1:11434/v1"'
 
 
 class ServerSettings(Section):
-    """The general-purpose model that notes are sent to today, behind an OpenAI-compatible server."""
+    """A general-purpose model to compare with, behind an OpenAI-compatible server."""
 
-    url: str = Field("", description='as "http://127.0.0.1:11434/v1" (Ollama); "": none is asked')
-    model: str = Field("", description="its name there")
-    timeout_s: float = Field(120.0, gt=0, le=3600, description="seconds to wait for one answer")
+    url: str = Field(
+        "", description='address, such as "http://127.0.0.1:11434/v1" (Ollama); "": no comparison'
+    )
+    model: str = Field("", description="name of the model on that server")
+    timeout_s: float = Field(120.0, gt=0, le=3600, description="maximum seconds per answer")
     api_key_env: str = Field(
-        "", description="environment variable with its key, where it wants one"
+        "", description="environment variable that holds the API key, if the server needs one"
     )
     allow_remote: bool = Field(
-        False, description="true sends your notes to another computer, if url names one"
+        False, description="whether url may be another computer, to which your notes are then sent"
     )
 
     @model_validator(mode="after")
-    def _can_be_asked(self) -> ServerSettings:
+    def _check_server(self) -> ServerSettings:
         if not self.url:
             return self
         try:
             url = urlsplit(self.url)
             host, _ = url.hostname, url.port
         except ValueError as error:
-            raise ValueError(
-                f"url = {json.dumps(self.url, ensure_ascii=False)} is no address: {error}"
-            ) from None
+            raise ValueError(f"url is not a valid address ({error}): {_URL_EXAMPLE}") from None
         if url.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f]", self.url):
-            raise ValueError(
-                f'url = {json.dumps(self.url, ensure_ascii=False)}: expected one like "http://127.0.0.1:11434/v1"'
-            )
+            raise ValueError(f"url is not an HTTP address: {_URL_EXAMPLE}")
         if url.username is not None or url.query or url.fragment:
             raise ValueError(
-                "url holds more than scheme, host, port and path: a key goes to api_key_env"
+                "url holds more than scheme, host, port and path: put a key into the environment variable "
+                "that api_key_env names"
             )
         if not self.model:
-            raise ValueError("model is not set: name the one that the server shall answer with")
+            raise ValueError("model is not set: name the model that the server should use")
         if not self.allow_remote and host != "localhost" and not is_loopback(host):
             raise ValueError(
-                f"url names another computer ({host}), and your notes would be sent there: "
-                "use 127.0.0.1, or write allow_remote = true if you want that"
+                f"url would send your notes to another computer ({host}): use 127.0.0.1, or set "
+                "allow_remote = true to allow it"
             )
         return self
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is this computer's own (127.0.0.0/8, ::1)."""
+    """Whether an IP address is a loopback address (127.0.0.0/8, ::1)."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -205,62 +223,58 @@ def is_loopback(host: str) -> bool:
 
 
 class RetrainSettings(Section):
-    """When a run is queued by itself for the night, as notes accumulate. Off where neither is set."""
+    """Runs that are queued automatically as notes accumulate. Off unless one of these is set."""
 
     every: str = Field(
-        "", description='as "weekly" or "14d": after so long, where any note is new; "": never'
+        "", description='interval, such as "weekly" or "14d", if any note is new; "": off'
     )
     min_new: int = Field(
         0,
         ge=0,
-        description="after so many new or changed labelled notes; 0: their number is no reason",
+        description="number of new or changed labelled notes that queues a run; 0: off",
     )
 
     @field_validator("every")
     @classmethod
-    def _is_a_time(cls, value: str) -> str:
+    def _check_interval(cls, value: str) -> str:
         if value not in ("", "daily", "weekly") and not re.fullmatch("[1-9][0-9]{0,3}d", value):
-            raise ValueError('expected "daily", "weekly", days as "14d", or ""')
+            raise ValueError('expected "daily", "weekly", a number of days such as "14d", or ""')
         return value
 
     @property
     def on(self) -> bool:
+        """Whether runs are queued automatically."""
         return bool(self.every or self.min_new)
 
     @property
     def every_s(self) -> float:
-        """Seconds of `every`; 0: never."""
+        """The interval `every` in seconds; 0: off."""
         days = {"": "0d", "daily": "1d", "weekly": "7d"}.get(self.every, self.every)
         return 86400.0 * int(days.removesuffix("d"))
 
 
 class DecideSettings(Section):
-    """When the night's model replaces the one in use."""
+    """Conditions under which a new model replaces the one in use."""
 
-    confidence: float = Field(
-        0.95, ge=0.5, lt=1, description="how probable it has to be that it is better"
-    )
-    margin: float = Field(
-        0.05, ge=0, lt=1, description="macro-F1 that it must surely not lose more of than this"
-    )
+    confidence: float = Field(0.95, ge=0.5, lt=1, description="required probability of improvement")
+    margin: float = Field(0.05, ge=0, lt=1, description="largest acceptable loss of macro-F1")
 
 
 class MorningSettings(Section):
-    """What happens when a night is over."""
+    """What happens when a night ends."""
 
-    notify: bool = Field(
-        True, description="show the result as a desktop notification, where there is a desktop"
-    )
+    notify: bool = Field(True, description="whether to show the result as a desktop notification")
 
 
 class ClassifySettings(Section):
-    """How `classify` answers where the model is not sure."""
+    """Answers of `classify` when the model is unsure."""
 
     abstain: bool = Field(
-        False, description="answer none below the threshold that the validation notes gave"
+        False,
+        description='whether to answer "none" below the threshold found on the validation notes',
     )
     unsorted_cost: float = Field(
-        0.5, gt=0, le=1, description="of leaving a note unsorted, where a wrong kind costs 1"
+        0.5, gt=0, le=1, description="cost of an unsorted note, relative to 1 for a wrong kind"
     )
 
 
@@ -268,23 +282,23 @@ class Settings(Section):
     """A school's settings."""
 
     preset: Literal["rtx-8gb", "cpu-demo"] = Field(
-        "rtx-8gb", description="values for what is not set here"
+        "rtx-8gb", description="values for the settings that are not set here"
     )
     base: str = Field(
         "Qwen/Qwen2.5-3B-Instruct",
         min_length=1,
-        description='hub name or folder of a causal LM; "demo" is the small one that ships along',
+        description='hub name or folder of a causal language model; "demo": the small model included',
     )
     queue: str = Field(
         "sqlite",
         pattern=r"^(sqlite|rediss?://\S+)$",
-        description='"sqlite", or "redis://host:port/db"',
+        description='message queue: "sqlite" or "redis://host:port/db"',
     )
     notes: NotesSettings = NotesSettings()
     split: SplitSettings = SplitSettings()
     kinds: dict[str, str] = Field(
         {},
-        description="what each kind means, told to models that take instructions: "
+        description="Meaning of each kind, for base models with a chat template, such as "
         'lesson = "learned the hard way"',
     )
     prompt: PromptSettings = PromptSettings()
@@ -298,12 +312,12 @@ class Settings(Section):
     retrain: RetrainSettings = RetrainSettings()
 
     def with_train(self, **changes: object) -> Settings:
-        """With some of the values of [train] changed."""
+        """A copy with some values of [train] changed."""
         return self.model_copy(update={"train": self.train.model_copy(update=changes)})
 
 
 def recorded(values: Mapping[str, Any]) -> Settings:
-    """Settings that a run or a model was recorded with; what this version no longer has is left out."""
+    """The settings stored with a run or a model, without settings that this version no longer has."""
 
     def known(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
         kept: dict[str, Any] = {}

@@ -34,24 +34,24 @@ _REMOVED: dict[str, tuple[object, str]] = {
 def load(file: Path) -> Settings:
     """Read and check a settings file.
 
-    Raises ConfigError with one line a problem, in the file's order, each naming file, line, key and
-    what was expected.
+    Raises ConfigError with one line per problem, in the file's order; each line names the file, the
+    line, the key and what was expected.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: not UTF-8 (byte {error.start}): save it as UTF-8") from None
+        raise ConfigError(f"{file} is not UTF-8 (byte {error.start})", "save it as UTF-8") from None
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from None
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
     try:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: no valid TOML: {error}") from None
+        raise ConfigError(f"{file} is not valid TOML: {error}") from None
     return check(given, text, str(file))
 
 
 def check(given: Mapping[str, Any], text: str, name: str) -> Settings:
-    """Settings from the tables `given`, parsed from `text` of the file `name`; see `load`."""
+    """Check the tables `given`, which were parsed from `text` of the file `name`; see `load`."""
     preset = PRESETS.get(str(given.get("preset", DEFAULT_PRESET)), {})
     try:
         return Settings.model_validate(merged(preset, _without_removed(given)))
@@ -60,7 +60,7 @@ def check(given: Mapping[str, Any], text: str, name: str) -> Settings:
             (line_of(text, [str(part) for part in detail["loc"]]), detail)
             for detail in error.errors()
         ]
-        # Those without a line stand last.
+        # Problems without a line come last.
         placed.sort(key=lambda problem: problem[0] or len(text) + 1)
         problems = (_explain(detail, line, name) for line, detail in placed)
         raise ConfigError("\n".join(dict.fromkeys(problems))) from None
@@ -90,11 +90,11 @@ def _explain(detail: ErrorDetails, line: int | None, name: str) -> str:
         near = difflib.get_close_matches(path[-1], list(_keys(path[:-1])), n=1, cutoff=0.5)
         if near:
             return f"{where}: unknown setting `{key}`: did you mean `{'.'.join([*path[:-1], near[0]])}`?"
-        return f"{where}: unknown setting `{key}`: known here are {', '.join(_keys(path[:-1]))}"
+        return f"{where}: unknown setting `{key}`: valid settings here are {', '.join(_keys(path[:-1]))}"
     value = json.dumps(detail["input"], ensure_ascii=False, default=str)
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if detail["type"] in ("model_type", "dict_type"):
-        message = f"should be a table: [{key}]"
+        message = f"should be a table, [{key}]"
     if detail["type"] == "value_error" and isinstance(detail["input"], dict):
         return f"{where}: `{key}`: {message}"
     return f"{where}: `{key}` = {value}: {message}"
@@ -113,10 +113,10 @@ def _keys(path: list[str]) -> Iterator[str]:
 
 
 def line_of(text: str, path: list[str]) -> int | None:
-    """The 1-based line where the key `path` stands in the TOML `text`, or its table, or None."""
+    """The 1-based line of the key `path` in the TOML `text`, or of its table; None if neither is there."""
     table: list[str] = []
     nearest = None
-    inside: str | None = None  # the quotes of a string of several lines
+    inside: str | None = None  # the quotes of the multi-line string that is open
     for number, line in enumerate(text.split("\n"), start=1):
         quotes = _LONG_QUOTES.findall(line)
         if inside:

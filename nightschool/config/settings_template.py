@@ -1,4 +1,4 @@
-"""Writing `nightschool.toml`: every setting with its value in force and its description."""
+"""Writing `nightschool.toml`: every setting with its effective value and its description."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nightschool.config.settings import Settings
 
 
 def template(values: Mapping[str, Any]) -> str:
-    """A commented settings file: `values` are set, every other setting stands as a comment.
+    """A commented settings file: `values` are set, every other setting is commented out.
 
-    `values` holds top-level settings and tables, as `tomllib` would give them.
+    `values` holds top-level settings and tables, as `tomllib` parses them.
     """
     effective = Settings.model_validate(
         merged(PRESETS[values.get("preset", DEFAULT_PRESET)], values)
@@ -34,13 +34,13 @@ def template(values: Mapping[str, Any]) -> str:
         else:
             top.append(_setting(name, value, field, name in values))
     return (
-        "# The settings of this school. A setting that begins with # shows the value in force:\n"
-        "# take the # away to change it.\n\n" + _aligned(top) + tables
+        "# The settings of this school. A commented setting shows the value in effect: remove the # to\n"
+        "# change it.\n\n" + _aligned(top) + tables
     )
 
 
 def _table(name: str, section: Section, given: Mapping[str, Any]) -> str:
-    """A section with its explanation, and the sections within it after it."""
+    """A section with its description, followed by its nested sections."""
     rows, within = [], ""
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
@@ -52,7 +52,7 @@ def _table(name: str, section: Section, given: Mapping[str, Any]) -> str:
 
 
 def _setting(key: str, value: object, field: FieldInfo, given: bool) -> tuple[str, str]:
-    """A setting's line and its explanation."""
+    """A setting's line and its description."""
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     listed = f"; one of {', '.join(map(_toml, choices))}" if choices else ""
     return f"{'' if given else '# '}{key} = {_toml(value)}", f"{field.description}{listed}"
@@ -68,5 +68,5 @@ def _quoted_key(key: str) -> str:
 
 
 def _toml(value: object) -> str:
-    # JSON's strings, numbers, booleans and lists are TOML too, but for non-BMP escapes and DEL.
+    # JSON strings, numbers, booleans and lists are valid TOML, except for non-BMP escapes and DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

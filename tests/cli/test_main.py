@@ -125,8 +125,8 @@ def test_a_file_of_another_user_is_explained_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("status",), 2, "nightschool: no nightschool.toml in"),
-        (("--school", "nowhere", "status"), 2, "nightschool: no school in"),
+        (("status",), 2, "nightschool: there is no nightschool.toml in"),
+        (("--school", "nowhere", "status"), 2, "is not a school: create one with `nightschool init nowhere`"),
         (("init", "--notes", "nowhere"), 2, "Error: nowhere does not exist"),
         (("frobnicate",), 2, "Error: No such command"),
     ],

@@ -129,8 +129,8 @@ def test_an_obstacle_is_explained_in_one_line(
     school = ["--school", str(make_school().root)]
     for arguments, code, said in (
         ([*school, "service", "uninstall", "nobody"], 2, "no service nobody is installed"),
-        (["--school", str(tmp_path), "service", "install"], 2, "no school in"),
-        (["--school", str(tmp_path), "service", "status"], 2, "no school in"),
+        (["--school", str(tmp_path), "service", "install"], 2, "is not a school"),
+        (["--school", str(tmp_path), "service", "status"], 2, "is not a school"),
     ):
         done = nightschool(*arguments)
         assert (done.returncode, said in done.stderr) == (code, True), done.stderr

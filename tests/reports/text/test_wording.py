@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.config.settings import Rung
+from nightschool.config.settings import LadderArm
 from nightschool.reports.text import wording
 from nightschool.stats.terms import ArmName
 
@@ -73,5 +73,5 @@ def test_times_are_shown_in_this_computers_zone(monkeypatch: pytest.MonkeyPatch)
 
 def test_every_arm_that_can_be_measured_has_a_title_of_its_own() -> None:
     names = list(ArmName)
-    assert set(wording.ARM_TITLES) == set(names) == {*get_args(Rung), "before", "after"}
+    assert set(wording.ARM_TITLES) == set(names) == {*get_args(LadderArm), "before", "after"}
     assert len({wording.arm_title(name) for name in names}) == len(names)

@@ -36,6 +36,10 @@ class RequestError(NightschoolError):
     exit_code = 2
 
 
+class DiskFull(NightschoolError):
+    """The disk is full or read-only; a later attempt may succeed."""
+
+
 class NotesError(NightschoolError):
     """The notes cannot be used."""
 
@@ -48,6 +52,10 @@ class LearningError(NightschoolError):
     """A stage cannot train or score; another attempt would fail in the same way."""
 
 
+class CheckpointDiskFull(LearningError, DiskFull):
+    """There is no room for a checkpoint; the earlier ones are intact."""
+
+
 class DeviceBusy(NightschoolError):
     """Another process trains on the device; a later attempt may succeed."""
 
@@ -58,6 +66,10 @@ class LedgerError(NightschoolError):
 
 class LedgerBusy(LedgerError):
     """Another process holds the ledger for longer than the lock timeout."""
+
+
+class LedgerDiskFull(LedgerError, DiskFull):
+    """The ledger cannot be written because the disk is full or read-only."""
 
 
 class LedgerDenied(LedgerError):
@@ -95,5 +107,5 @@ class Stopped(Exception):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a library's error message, at most 200 characters; its type where it has none."""
+    """The first line of a library's error message, at most 200 characters; its type name if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, also after a crash or a power cut."""
+"""Atomic writes: a file is complete or absent, even after a crash or a power failure."""
 
 from __future__ import annotations
 
@@ -8,37 +8,40 @@ import sys
 import time
 from pathlib import Path
 
+from nightschool.config.errors import DiskFull
+
 _NO_ROOM = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
-# As safetensors, SQLite and our own errors say it.
-_IN_WORDS = ("No space left", "disk is full", "disk full or read-only")
-# On Windows a virus scanner or an indexer may have a fresh file open for a moment.
+# The Rust standard library's text for ENOSPC; safetensors passes it on without an error code.
+_RUST_NO_ROOM = "No space left"
+# On Windows a virus scanner or an indexer may briefly hold a new file open.
 _HELD_S = 2.0 if os.name == "nt" else 0.0
+
+NOT_YOURS = "it seems to belong to another user: work as that user, or change its owner"
 
 
 def no_room(error: BaseException) -> bool:
-    """Whether something failed because the disk is full or read-only."""
-    return getattr(error, "errno", None) in _NO_ROOM or any(w in str(error) for w in _IN_WORDS)
-
-
-NOT_YOURS = "it seems to belong to somebody else: work as its owner, or make it yours"
+    """Whether an error means that the disk is full or read-only."""
+    if isinstance(error, DiskFull) or getattr(error, "errno", None) in _NO_ROOM:
+        return True
+    return _RUST_NO_ROOM in str(error)
 
 
 def denied(error: BaseException) -> bool:
-    """Whether this user may not do it; on Windows a file that is in use is something else."""
+    """Whether an error means that this user lacks the permission; on Windows, not that a file is in use."""
     return isinstance(error, PermissionError) and getattr(error, "winerror", None) in (None, 5)
 
 
 def forbidden(path: Path) -> bool:
-    """Whether this user may not write a file or folder that is there, though its disk can be written."""
+    """Whether a file or folder exists that this user may not write, although its disk is writable."""
     if not path.exists() or os.access(path, os.W_OK):
         return False
     return sys.platform == "win32" or not os.statvfs(path).f_flag & os.ST_RDONLY
 
 
 def write(file: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Put a file, text as UTF-8, on the disk: until it is there, what was there before stays.
+    """Write a file (text as UTF-8) atomically; the old content stays until the new one is complete.
 
-    Folders that are missing are made. `durable=False` waits for no disk: only for what may be lost.
+    Creates missing folders. `durable=False` does not wait for the disk, for files that may be lost.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(file.name + ".tmp")
@@ -51,7 +54,7 @@ def write(file: Path, content: str | bytes, *, durable: bool = True) -> None:
 
 
 def replace(aside: Path, final: Path) -> None:
-    """Rename a file or folder, a file over what is there; one that is held is waited for."""
+    """Rename a file or folder, replacing a file; waits briefly if another program holds it open."""
     deadline = time.monotonic() + _HELD_S
     while True:
         try:
@@ -64,14 +67,14 @@ def replace(aside: Path, final: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Force a folder, and all that is in it, to the disk."""
+    """Flush a folder and everything in it to the disk."""
     for path in folder.iterdir():
         sync_tree(path) if path.is_dir() else sync(path)
     sync(folder)
 
 
 def sync(path: Path) -> None:
-    """Force a file's or folder's content to the disk; not every system opens folders for that."""
+    """Flush a file or folder to the disk; a folder is skipped on systems that cannot open one."""
     is_folder = path.is_dir()
     try:
         handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)

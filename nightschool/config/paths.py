@@ -74,7 +74,7 @@ class School:
 
     @property
     def activations(self) -> Path:
-        """Activations that version 0.1.0 kept while it trained; deleted where they are left."""
+        """Activations that version 0.1.0 kept while it trained; deleted if any are left."""
         return self.state / "activations"
 
     @property

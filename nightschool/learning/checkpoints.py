@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nightschool.config import files
-from nightschool.config.errors import LearningError, first_line
+from nightschool.config.errors import CheckpointDiskFull, LearningError, first_line
 from nightschool.learning.run_fingerprint import RunFingerprint, from_format_3
 
 KEPT = 2
@@ -53,7 +53,7 @@ class Checkpoint:
 def save(checkpoint: Checkpoint, folder: Path) -> Path:
     """Write a checkpoint into `folder` and drop all but the newest two.
 
-    Raises LearningError where the disk is full; the earlier checkpoints stay as they were.
+    Raises CheckpointDiskFull if the disk is full; the earlier checkpoints stay as they were.
     """
     final = folder / f"step-{checkpoint.step:08d}"
     aside = folder / f"{final.name}.tmp"
@@ -83,9 +83,9 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
         shutil.rmtree(aside, ignore_errors=True)
         if files.no_room(error):
             free = shutil.disk_usage(folder).free if folder.exists() else 0
-            raise LearningError(
-                f"the disk is full: no room for a checkpoint in {folder} ({free / 1e6:.0f} MB free); "
-                "the one before it is safe"
+            raise CheckpointDiskFull(
+                f"the disk is full: there is no room for a checkpoint in {folder} ({free / 1e6:.0f} MB free)",
+                "free some space; the checkpoint before it is safe",
             ) from None
         raise LearningError(f"{folder}: the checkpoint cannot be written: {error}") from None
     for old in sorted(folder.glob("step-*[0-9]"))[:-KEPT]:

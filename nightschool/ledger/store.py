@@ -9,7 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from nightschool.config.errors import LedgerBusy, LedgerDenied, LedgerError, NightschoolError
+from nightschool.config.errors import (
+    LedgerBusy,
+    LedgerDenied,
+    LedgerDiskFull,
+    LedgerError,
+    NightschoolError,
+)
 from nightschool.config.files import NOT_YOURS, denied, forbidden
 from nightschool.ledger.schema import NewerLedger, migrate
 
@@ -104,7 +110,7 @@ class Store:
                     "models/ keep their files",
                 )
             case sqlite3.SQLITE_FULL:
-                return LedgerError(
+                return LedgerDiskFull(
                     f"{self._file} cannot be written: the disk is full", "free some space"
                 )
             case (
@@ -115,7 +121,7 @@ class Store:
             ):
                 if forbidden(self._file.parent) or forbidden(self._file):
                     return LedgerDenied(f"{self._file} cannot be written", NOT_YOURS)
-                return LedgerError(
+                return LedgerDiskFull(
                     f"{self._file} cannot be written ({error})",
                     "check whether the disk is full or read-only",
                 )

@@ -1,4 +1,4 @@
-"""A file is whole or not there."""
+"""Atomic writes, and telling a full disk from a missing permission."""
 
 import errno
 import os
@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from nightschool.config import files
+from nightschool.config.errors import CheckpointDiskFull, LedgerDiskFull
 
 
 def test_a_file_and_its_missing_folders_are_written(tmp_path: Path) -> None:
@@ -17,11 +18,11 @@ def test_a_file_and_its_missing_folders_are_written(tmp_path: Path) -> None:
     assert file.read_bytes() == "改\n行".encode()
     files.write(file, b"\x00")
     assert file.read_bytes() == b"\x00"
-    assert [one.name for one in file.parent.iterdir()] == ["a.json"]
+    assert [entry.name for entry in file.parent.iterdir()] == ["a.json"]
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_crash_leaves_what_was_there(
+def test_a_crash_leaves_the_old_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     files.write(tmp_path / "a", "before")
@@ -35,10 +36,10 @@ def test_a_crash_leaves_what_was_there(
     assert (tmp_path / "a").read_text("utf-8") == "before"
 
 
-def test_a_file_that_is_held_for_a_moment_is_waited_for(
+def test_replace_waits_for_a_file_that_another_program_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Windows holds what a virus scanner looks at."""
+    """On Windows, a virus scanner may hold a new file open."""
     tries: list[Path] = []
     replace = os.replace
 
@@ -58,7 +59,7 @@ def test_a_file_that_is_held_for_a_moment_is_waited_for(
         files.write(tmp_path / "a", "more")
 
 
-def test_a_file_its_folder_and_all_within_are_synced(
+def test_a_file_its_folder_and_their_contents_are_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
@@ -77,29 +78,29 @@ def test_a_file_its_folder_and_all_within_are_synced(
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("error", "expected"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), True),
         (OSError(errno.EROFS, "Read-only file system"), True),
         (RuntimeError("I/O error: No space left on device (os error 28)"), True),
-        (RuntimeError("ledger.db cannot be written: the disk is full"), True),
-        (RuntimeError("ledger.db: disk I/O error: is the disk full or read-only?"), True),
+        (LedgerDiskFull("ledger.db cannot be written: the disk is full", "free some space"), True),
+        (CheckpointDiskFull("there is no room for a checkpoint"), True),
         (OSError(errno.EACCES, "Permission denied"), False),
-        (ValueError("full"), False),
+        (ValueError("the disk is full"), False),
     ],
 )
-def test_a_disk_without_room_is_known_by_its_error(error: Exception, says: bool) -> None:
-    assert files.no_room(error) is says
+def test_no_room_recognises_a_full_disk(error: Exception, expected: bool) -> None:
+    assert files.no_room(error) is expected
 
 
 @pytest.mark.parametrize(
-    ("may", "disk", "says"), [(True, 0, False), (False, 0, True), (False, 1, False)]
+    ("may", "disk", "expected"), [(True, 0, False), (False, 0, True), (False, 1, False)]
 )
-def test_what_somebody_else_owns_is_told_from_a_read_only_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may: bool, disk: int, says: bool
+def test_a_folder_of_another_user_differs_from_a_read_only_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may: bool, disk: int, expected: bool
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: may)
     monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=disk), raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
-    assert files.forbidden(tmp_path) is says
+    assert files.forbidden(tmp_path) is expected
     assert not files.forbidden(tmp_path / "nothing")

@@ -1,4 +1,4 @@
-"""A school is found where it was named, or around the current folder."""
+"""Finding a school, and the paths of its files."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def _school(root: Path) -> Path:
     return root
 
 
-def test_a_given_folder_wins_over_the_environment_and_the_current_folder(
+def test_a_given_folder_takes_precedence_over_the_environment_and_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given, named, here = (_school(tmp_path / name) for name in ("my 学校", "named", "here"))
@@ -43,7 +43,7 @@ def test_the_nearest_school_above_the_current_folder_is_found(
     assert find_school(None, {}) == School(inner)
 
 
-def test_a_folder_named_like_the_settings_is_no_school(
+def test_a_folder_named_like_the_settings_file_does_not_make_a_school(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outer = _school(tmp_path / "outer")
@@ -52,13 +52,13 @@ def test_a_folder_named_like_the_settings_is_no_school(
     assert find_school(None, {}) == School(outer)
 
 
-def test_a_name_with_a_space_is_told_as_it_has_to_be_typed(tmp_path: Path) -> None:
+def test_a_name_with_a_space_is_quoted_in_the_hint(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r'init ".*my 学校"`'):
         find_school(tmp_path / "my 学校", {})
 
 
 @pytest.mark.parametrize("by", ["given", "environment"])
-def test_a_named_folder_without_a_school_is_refused_though_one_is_above(
+def test_a_named_folder_without_a_school_is_refused_even_inside_a_school(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
     school = _school(tmp_path / "school")
@@ -69,23 +69,23 @@ def test_a_named_folder_without_a_school_is_refused_though_one_is_above(
         else:
             find_school(None, {"NIGHTSCHOOL_SCHOOL": "gone"})
     assert str(caught.value) == (
-        f"no school in {school / 'gone'}: make one with `nightschool init gone`"
+        f"{school / 'gone'} is not a school: create one with `nightschool init gone`"
     )
 
 
-def test_no_school_anywhere_is_said_with_what_to_do(
+def test_a_missing_school_is_reported_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
         find_school(None, {})
     assert str(caught.value) == (
-        f"no nightschool.toml in {tmp_path} or above: make a school with `nightschool init`, "
-        "or name one with --school FOLDER"
+        f"there is no nightschool.toml in {tmp_path} or above: create a school with `nightschool init`, "
+        "or give one with --school FOLDER"
     )
 
 
-def test_everything_that_is_written_lies_in_the_schools_state() -> None:
+def test_everything_that_is_written_is_in_the_state_folder() -> None:
     school = School(Path("s"))
     assert school.settings_file == Path("s/nightschool.toml")
     written = [
@@ -104,11 +104,11 @@ def test_everything_that_is_written_lies_in_the_schools_state() -> None:
     assert school.model_folder(3) != school.model_folder(4)
 
 
-def test_the_locks_of_all_schools_lie_in_one_place() -> None:
+def test_all_schools_share_one_folder_of_locks() -> None:
     assert locks_folder({"NIGHTSCHOOL_STATE": "x"}) == Path("x")
     assert locks_folder({}).name == "locks"
     assert locks_folder({}).is_absolute()
 
 
-def test_the_demos_base_ships_with_the_package() -> None:
+def test_the_package_includes_the_demos_base_model() -> None:
     assert (DEMO_BASE / "config.json").is_file()

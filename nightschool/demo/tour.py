@@ -19,7 +19,7 @@ from nightschool.config.settings_file import load
 from nightschool.config.settings_template import template
 from nightschool.jobs.requests import request_run
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Timing
+from nightschool.ledger.records import StageName, Timing
 
 NOTES = Path(__file__).parent / "notes"
 # The shares of the training steps at which the owner comes back, and the worker is killed.
@@ -54,7 +54,7 @@ def tour(school: School, run: int, poll: Callable[[], object], say: Callable[[st
                 ledger.pause(None)
                 while ledger.run(run).state == "running":
                     _wait(poll)
-                step = ledger.stage(run, "train").step
+                step = ledger.stage(run, StageName.TRAIN).step
                 say(
                     f"Out of the way {time.monotonic() - asked:.1f} s later, with a checkpoint "
                     f"after step {step}. The owner leaves: `nightschool resume`."
@@ -80,7 +80,7 @@ def _until(
 ) -> bool:
     """Wait until a share of the training steps is done; False where that will not come."""
     while ledger.run(run).open and worker.poll() is None:
-        stage = ledger.stage(run, "train")
+        stage = ledger.stage(run, StageName.TRAIN)
         if stage.state == "done":
             return False
         if (

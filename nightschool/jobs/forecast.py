@@ -20,7 +20,7 @@ from nightschool.jobs.presence import own_pids, worker_alive
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.signals.snapshot import read_snapshot
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import STAGES, Run
+from nightschool.ledger.records import STAGES, Run, StageName
 
 # Measured on two cores: scoring with an adapter takes 1.25 times as long, a report 10 s.
 _ADAPTER_SLOWDOWN, _COMPARE_S = 1.25, 10.0
@@ -101,7 +101,9 @@ def work_left_s(ledger: Ledger, run: Run) -> float | None:
         worked_s = ledger.seconds(run.id, stage.name)
         if stage.name == "train" and stage.step and stage.total_steps:
             total_s += worked_s / stage.step * (stage.total_steps - stage.step)
-        elif stage.name == "evaluate" and (baseline_s := ledger.seconds(run.id, "baseline")):
+        elif stage.name == "evaluate" and (
+            baseline_s := ledger.seconds(run.id, StageName.BASELINE)
+        ):
             total_s += max(0.0, _ADAPTER_SLOWDOWN * baseline_s - worked_s)
         elif finished is not None:
             total_s += max(0.0, ledger.seconds(finished, stage.name) - worked_s)

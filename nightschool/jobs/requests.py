@@ -48,7 +48,7 @@ def request_run(
 
 
 def request_stage(
-    ledger: Ledger, school: School, settings: Settings, stage: str, *, new: bool
+    ledger: Ledger, school: School, settings: Settings, stage: StageName, *, new: bool
 ) -> tuple[Run, bool]:
     """Request one stage of the newest run and the stages before it; of a new run if there is none, or `new`.
 
@@ -58,7 +58,7 @@ def request_stage(
     newest = ledger.newest_run()
     if newest is None or new:
         _check_notes(school, settings)
-        run = ledger.add_run(settings.model_dump(), StageName(stage), Timing.NOW)
+        run = ledger.add_run(settings.model_dump(), stage, Timing.NOW)
     elif ledger.stage(newest.id, stage).state is StageState.DONE:
         return newest, True
     elif newest.state in (RunState.FAILED, RunState.CANCELLED):
@@ -67,7 +67,7 @@ def request_stage(
             f"`nightschool retry {newest.id}`, or `nightschool {stage} --new` for a new run",
         )
     else:
-        run = ledger.raise_goal(newest.id, StageName(stage), Timing.NOW)
+        run = ledger.raise_goal(newest.id, stage, Timing.NOW)
     _enqueue(ledger, school, settings, run)
     return run, False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nightschool.ledger.outcomes import FRUITLESS
-from nightschool.ledger.records import Attempt, attempt_of
+from nightschool.ledger.records import Attempt, StageName, attempt_of
 from nightschool.ledger.store import Store
 
 
@@ -23,7 +23,7 @@ class AttemptTable(Store):
         """The attempts of all runs that overlap the time between two moments, oldest first."""
         return self._attempts("started < ? AND (ended IS NULL OR ended > ?)", end, start)
 
-    def seconds(self, run: int, stage: str | None = None) -> float:
+    def seconds(self, run: int, stage: StageName | None = None) -> float:
         """The time worked on a run, or on one stage of it, including the attempt under way.
 
         Fruitless attempts do not count.

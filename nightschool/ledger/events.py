@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from nightschool.ledger.records import Event, EventKind, event_of
+from nightschool.ledger.records import Event, EventKind, StageName, event_of
 from nightschool.ledger.store import Store
 
 
 class EventTable(Store):
     """Reads and adds events."""
 
-    def event(self, run: int, stage: str | None, kind: EventKind, message: str) -> None:
+    def event(self, run: int, stage: StageName | None, kind: EventKind, message: str) -> None:
         """Add a line to a run's log."""
         with self._transaction():
             self._write_event(run, stage, kind, message)
@@ -19,7 +19,9 @@ class EventTable(Store):
         rows = self._rows("SELECT * FROM events WHERE run = ? AND id > ? ORDER BY id", run, after)
         return [event_of(row) for row in rows]
 
-    def _write_event(self, run: int, stage: str | None, kind: EventKind, message: str) -> None:
+    def _write_event(
+        self, run: int, stage: StageName | None, kind: EventKind, message: str
+    ) -> None:
         self._db.execute(
             "INSERT INTO events (at, run, stage, kind, message) VALUES (?, ?, ?, ?, ?)",
             (self._clock(), run, stage, kind, message),

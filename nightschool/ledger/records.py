@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from nightschool.ledger.outcomes import Outcome, Reason, parse, parse_outcome
 
@@ -90,7 +89,7 @@ class Run:
     goal: StageName
     timing: Timing
     reason: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
 
     @property
     def open(self) -> bool:
@@ -110,7 +109,7 @@ class Stage:
     loss: float | None
     eta_s: float | None
     finished: float | None
-    result: Mapping[str, Any] | None
+    result: Mapping[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,17 +193,19 @@ class PastDecision:
 def run_of(row: sqlite3.Row) -> Run:
     """A row of `runs`."""
     return Run(
-        id=row["id"], created=row["created"], state=RunState(row["state"]), goal=StageName(row["goal"]),
-        timing=Timing(row["timing"]), reason=row["reason"], settings=json.loads(row["settings"]),
+        id=row["id"], created=row["created"], state=parse(RunState, row["state"]),
+        goal=parse(StageName, row["goal"]), timing=parse(Timing, row["timing"]), reason=row["reason"],
+        settings=json.loads(row["settings"]),
     )  # fmt: skip
 
 
 def stage_of(row: sqlite3.Row) -> Stage:
     """A row of `stages`."""
     return Stage(
-        run=row["run"], name=StageName(row["name"]), state=StageState(row["state"]), step=row["step"],
-        total_steps=row["total_steps"], loss=row["loss"], eta_s=row["eta_s"],
-        finished=row["finished"], result=json.loads(row["result"]) if row["result"] else None,
+        run=row["run"], name=parse(StageName, row["name"]), state=parse(StageState, row["state"]),
+        step=row["step"], total_steps=row["total_steps"], loss=row["loss"],
+        eta_s=row["eta_s"], finished=row["finished"],
+        result=json.loads(row["result"]) if row["result"] else None,
     )  # fmt: skip
 
 
@@ -212,7 +213,7 @@ def attempt_of(row: sqlite3.Row) -> Attempt:
     """A row of `attempts`."""
     outcome = row["outcome"]
     return Attempt(
-        run=row["run"], stage=StageName(row["stage"]), started=row["started"], ended=row["ended"],
+        run=row["run"], stage=parse(StageName, row["stage"]), started=row["started"], ended=row["ended"],
         outcome=outcome and parse_outcome(outcome), reason=row["reason"], first_step=row["best_before"],
         last_step=row["last_step"],
     )  # fmt: skip
@@ -222,7 +223,7 @@ def event_of(row: sqlite3.Row) -> Event:
     """A row of `events`."""
     return Event(
         id=row["id"], at=row["at"], run=row["run"],
-        stage=row["stage"] and StageName(row["stage"]),
+        stage=row["stage"] and parse(StageName, row["stage"]),
         kind=parse(EventKind, row["kind"]), message=row["message"],
     )  # fmt: skip
 

@@ -87,7 +87,7 @@ class RunTable(EventTable):
         rows = self._rows("SELECT * FROM stages WHERE run = ? ORDER BY position", run)
         return [stage_of(row) for row in rows]
 
-    def stage(self, run: int, name: str) -> Stage:
+    def stage(self, run: int, name: StageName) -> Stage:
         """One stage of a run. Raises RequestError if there is no such run."""
         self.run(run)
         return next(stage for stage in self.stages(run) if stage.name == name)
@@ -169,7 +169,7 @@ class RunTable(EventTable):
         folders = (self._file.parent / "runs").glob("*")
         return 1 + max([int(row[0]), *(int(f.name) for f in folders if f.name.isdecimal())])
 
-    def _next_stage(self, run: int, goal: str) -> StageName | None:
+    def _next_stage(self, run: int, goal: StageName) -> StageName | None:
         """The first stage up to the goal that is not done."""
         row = self._db.execute(
             "SELECT name FROM stages WHERE run = ? AND state != 'done' AND position <= ? "

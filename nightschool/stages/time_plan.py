@@ -33,6 +33,7 @@ from nightschool.learning.time_model import (
     summary,
 )
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import StageName
 from nightschool.stages.context import StageContext, kept_as, write_json
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _quick(
     seeds = task.settings.seeds
     with Ledger(context.school.ledger_file) as ledger:
         used = ledger.seconds(context.run)
-        after = seeds * _SCORED_AGAIN * ledger.seconds(context.run, "baseline") + _COMPARE_S
+        after = seeds * _SCORED_AGAIN * ledger.seconds(context.run, StageName.BASELINE) + _COMPARE_S
     left = max(0.0, limit_s - used - after) / seeds
     found = quick_plan(left, pace, workload, shorter_text)
     whole = (found.epochs, found.max_tokens, found.steps) == (workload.epochs, None, None)

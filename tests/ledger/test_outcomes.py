@@ -23,6 +23,8 @@ def test_each_stored_outcome_has_one_meaning() -> None:
         ("UPDATE attempts SET outcome = 'abducted'", "abducted"),
         ("UPDATE events SET kind = 'song'", "song"),
         ("UPDATE control SET decision_reason = 'full_moon'", "full_moon"),
+        ("UPDATE runs SET state = 'dreaming'", "dreaming"),
+        ("UPDATE stages SET state = 'dreaming'", "dreaming"),
     ],
 )
 def test_a_value_of_a_newer_version_is_an_error_that_names_it(
@@ -33,6 +35,8 @@ def test_a_value_of_a_newer_version_is_an_error_that_names_it(
     with sqlite3.connect(tmp_path / "ledger.db") as db:
         db.execute(change)
     with pytest.raises(LedgerError, match=f"{what}.*: update nightschool"):
+        ledger.run(run)
+        ledger.stages(run)
         ledger.attempts_of(run)
         ledger.events(run)
         ledger.control()

@@ -74,7 +74,7 @@ def serve(root: Path) -> None:
         told = json.loads((root / "owner.json").read_text("utf-8"))
         return Signals(**{name: Signal(value, "a file") for name, value in (calm | told).items()})
 
-    work(school, load(school.settings_file), sensors=read)
+    work(school, load(school.settings_file), read_signals=read)
 
 
 def tell(root: Path, **told: object) -> None:

@@ -18,6 +18,7 @@ from nightschool.config.settings_file import load
 from nightschool.jobs import forecast
 from nightschool.jobs.forecast import NightForecast
 from nightschool.jobs.note_check import problem_line, read_note_check
+from nightschool.jobs.presence import scheduler_bug
 from nightschool.jobs.reasons import MEANINGS, remedy
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.outcomes import Reason
@@ -35,10 +36,14 @@ def why_command(json_: bool) -> None:
     """
     school = current_school()
     night = load(school.settings_file).night
+    bug = scheduler_bug(school)
+    if bug and not json_:  # before anything that the same bug may stop
+        click.echo(f"{MEANINGS[Reason.BUG].what}: {bug}")
+        click.echo(f"  what to do: {MEANINGS[Reason.BUG].remedy}")
     signals = forecast.read_signals(school, night)
     outlook = forecast.forecast_night(school, night, time.time(), signals)
     if json_:
-        print_json(_as_json(outlook, signals, night))
+        print_json(_as_json(outlook, signals, night, bug))
         return
     for line in _lines(outlook, night):
         click.echo(line)
@@ -48,13 +53,17 @@ def why_command(json_: bool) -> None:
     _show_signals(signals)
 
 
-def _as_json(outlook: NightForecast, signals: Signals, night: NightSettings) -> dict[str, Any]:
+def _as_json(
+    outlook: NightForecast, signals: Signals, night: NightSettings, bug: str
+) -> dict[str, Any]:
     decision, has_worker = outlook.decision, outlook.worker is not None
     reason, detail = decision.reason, decision.detail
     if decision.run and not has_worker:
         reason, detail = Reason.NO_WORKER, MEANINGS[Reason.NO_WORKER].what
+    elif bug:
+        reason, detail = Reason.BUG, bug
     return {
-        "run": decision.run and has_worker,
+        "run": decision.run and has_worker and not bug,
         "reason": reason,
         "signals": [
             {

@@ -1,4 +1,4 @@
-"""Whether a worker is there; apart from the worker, so that `status` need not load one."""
+"""Whether a worker runs, and whether it is in trouble; a module of its own so that `status` loads no worker."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import os
 import filelock
 
 from nightschool.config.paths import School
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Reason
 
 
 def worker_alive(school: School) -> int | None:
-    """The process id of the worker that holds this school, or None.
-
-    0 where there is one whose number is not known yet.
-    """
+    """The process id of the worker of this school; None if none runs, 0 if its id is not known yet."""
     school.state.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(school.work_lock, timeout=0):
@@ -26,6 +25,15 @@ def worker_alive(school: School) -> int | None:
             return 0
 
 
+def scheduler_bug(school: School) -> str:
+    """The bug that stops the scheduler of the worker that runs, in one line; "" if there is none."""
+    if worker_alive(school) is None:
+        return ""
+    with Ledger(school.ledger_file) as ledger:
+        newest = ledger.decisions(1)
+    return newest[0].detail if newest and newest[0].reason is Reason.BUG else ""
+
+
 def own_pids(school: School) -> set[int]:
     """The process ids of this command, of the school's worker and of its children."""
     worker = worker_alive(school)
@@ -33,8 +41,8 @@ def own_pids(school: School) -> set[int]:
 
 
 def family(pid: int) -> set[int]:
-    """A process and all that it started, their children too; empty where it has ended."""
-    import psutil
+    """The process ids of a process and of all its descendants; empty if it has ended."""
+    import psutil  # lazy: psutil
 
     try:
         return {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}

@@ -40,6 +40,10 @@ MEANINGS: dict[Reason, Meaning] = {
         "no worker is running",
         "run `nightschool work`, or `nightschool service install` to start it at every login",
     ),
+    Reason.BUG: Meaning(
+        "a bug in nightschool stops the worker's scheduler",
+        "restart the worker; if that does not help, report the bug with the traceback that the worker printed",
+    ),
     Reason.NOTHING_TO_DO: Meaning("no run is queued", "queue one with `nightschool run`"),
     Reason.PAUSED: Meaning("you paused work", "run `nightschool resume`, or wait for the end of the pause"),
     Reason.WOKE: Meaning(

@@ -1,4 +1,4 @@
-"""The worker: holds the work lock, the Huey consumer with one thread, and the scheduler."""
+"""The worker: holds the work lock, and runs the Huey consumer with one thread, and the scheduler."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from types import FrameType
 
 import filelock
@@ -19,9 +20,10 @@ from huey.consumer import Consumer
 from nightschool.config.errors import LedgerError, WorkerRunning
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.jobs.night_watch import NightWatch
+from nightschool.jobs.housekeeping import Housekeeping
+from nightschool.jobs.policy_tick import PolicyTick
 from nightschool.jobs.presence import worker_alive
-from nightschool.jobs.scheduler import Scheduler, start_scheduler
+from nightschool.jobs.scheduler import Scheduler
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
@@ -29,15 +31,16 @@ from nightschool.tasks.app import open_queue
 from nightschool.tasks.persistent_writes import write_persistently
 from nightschool.tasks.runner import Runner
 
-# A ledger that another program holds (a backup, a virus scanner) is waited for.
-_PATIENCE_S = 60.0
-# So exactly it is known when a worker died that waited.
-_SIGN_S = 60.0
+# Another program (a backup, a virus scanner) may hold the ledger for this long.
+_TAKE_OVER_LIMIT_S = 60.0
+# The end of a worker that died while it waited is known to this precision.
+_HEARTBEAT_S = 60.0
+_HEALTH_CHECK_S = 10.0
 
 
 class _Consumer(Consumer):  # type: ignore[misc]
     def _set_signal_handlers(self) -> None:
-        """The worker has its own: they ask the child for a checkpoint first."""
+        """The worker has handlers of its own, which let the child write a checkpoint first."""
 
 
 def work(
@@ -45,57 +48,63 @@ def work(
     settings: Settings,
     until: Callable[[], bool] = lambda: False,
     every_s: float = 0.2,
-    sensors: Callable[[], Signals] | None = None,
+    read_signals: Callable[[], Signals] | None = None,
 ) -> bool:
-    """Work on the school's runs until a signal comes or `until()`, which is asked `every_s` seconds.
+    """Work on the school's runs until a signal arrives or `until()`, which is called every `every_s` seconds.
 
-    `sensors` read the signals; without it the computer's own. Returns whether a signal ended it. On
-    a signal the running child writes a checkpoint first. Raises WorkerRunning where another process
-    holds the school, LedgerError where its ledger cannot be used.
+    Without `read_signals` it reads the signals of this computer. Returns whether a signal ended it; the
+    running child then writes a checkpoint first. Raises WorkerRunning if another worker runs for the
+    school, LedgerError if its ledger cannot be used.
     """
     school.state.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(school.work_lock)
     try:
-        lock.acquire(timeout=1)  # longer than a look of `worker_alive` takes
+        lock.acquire(timeout=1)  # longer than `worker_alive` holds it
     except filelock.Timeout:
         raise WorkerRunning(
-            f"another `nightschool work` (process {worker_alive(school) or 'unknown'}) holds {school.root}: "
-            "one is enough; `nightschool status` shows what it does"
+            f"another worker (process {worker_alive(school) or 'unknown'}) already runs for this school",
+            "`nightschool status` shows what it does",
         ) from None
     try:
-        heard = _heard(school)
-        _sign(school).write_text(json.dumps({"pid": os.getpid()}), "utf-8")
-        deadline = time.monotonic() + _PATIENCE_S
-        write_persistently(lambda: _take_over(school, heard), lambda: time.monotonic() > deadline)
+        last_heartbeat = _last_heartbeat(school)
+        _heartbeat_file(school).write_text(json.dumps({"pid": os.getpid()}), "utf-8")
+        deadline = time.monotonic() + _TAKE_OVER_LIMIT_S
+        write_persistently(
+            lambda: _take_over(school, last_heartbeat), lambda: time.monotonic() > deadline
+        )
         try:
-            return _consume(school, settings, until, every_s, sensors)
+            return _consume(school, settings, until, every_s, read_signals)
         finally:
             _leave(school)
     finally:
         lock.release()
 
 
-def _sign(school: School) -> Path:
-    """The file whose time is the worker's last sign of life."""
+def _heartbeat_file(school: School) -> Path:
+    """The file whose modification time is the worker's last sign of life."""
     return school.state / "worker.json"
 
 
-def _heard(school: School) -> float | None:
+def _last_heartbeat(school: School) -> float | None:
     try:
-        return _sign(school).stat().st_mtime
+        return _heartbeat_file(school).stat().st_mtime
     except OSError:
         return None
 
 
-def _take_over(school: School, heard: float | None) -> None:
+def _beat(school: School) -> None:
+    with suppress(OSError):
+        os.utime(_heartbeat_file(school))
+
+
+def _take_over(school: School, last_heartbeat: float | None) -> None:
     with Ledger(school.ledger_file) as ledger:
-        ledger.take_over(heard)
+        ledger.take_over(last_heartbeat)
 
 
 def _leave(school: School) -> None:
-    """What was decided holds no longer. Where that cannot be written, the next worker does it."""
-    with suppress(OSError):
-        os.utime(_sign(school))
+    """Record that no worker is left; if that fails, the next worker does it."""
+    _beat(school)
     with suppress(LedgerError), Ledger(school.ledger_file) as ledger:
         ledger.decide(None, False, Reason.NO_WORKER)
 
@@ -105,7 +114,7 @@ def _consume(
     settings: Settings,
     until: Callable[[], bool],
     every_s: float,
-    sensors: Callable[[], Signals] | None,
+    read_signals: Callable[[], Signals] | None,
 ) -> bool:
     logging.getLogger("huey").setLevel(logging.ERROR)
     scheduler: Scheduler | None = None
@@ -113,38 +122,40 @@ def _consume(
     runner = Runner(school, uuid.uuid4().hex, lambda: scheduler.veto() if scheduler else None)
     queue = open_queue(school, settings.queue, runner.perform)
     consumer = _Consumer(queue.huey, workers=1, periodic=False, initial_delay=0.1, max_delay=1.0)
-    signalled = False
+    with _end_signals() as signalled:
+        housekeeping = Housekeeping(school, settings, runner, read_signals)
+        policy = PolicyTick(school, queue, settings.night, housekeeping.read_signals)
+        scheduler = Scheduler(policy)
+        housekeeping.schedule(scheduler)
+        scheduler.add_job("heartbeat", _HEARTBEAT_S, lambda: _beat(school))
+        consumer.start()
+        scheduler.add_job("worker thread", _HEALTH_CHECK_S, consumer.check_worker_health)
+        try:
+            while not signalled.is_set() and not until():
+                time.sleep(every_s)
+                scheduler.recover()
+                housekeeping.release_sleep()
+        finally:
+            runner.stopping.set()
+            consumer.stop(graceful=True)
+            scheduler.stop(housekeeping.close)
+            queue.close()
+        return signalled.is_set()
+
+
+@contextmanager
+def _end_signals() -> Iterator[Event]:
+    """An event that is set when the system, a terminal or the owner asks this process to end."""
+    signalled = Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        nonlocal signalled
-        signalled = True
+        signalled.set()
 
     names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
-    before = {
-        number: signal.signal(number, on_signal)
-        for number in (getattr(signal, name) for name in names if hasattr(signal, name))
-    }
-    night = NightWatch(school, settings, runner, sensors)
-    scheduler = start_scheduler(school, queue, settings, night.read)
-    consumer.start()
-    checked = signed = time.monotonic()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    previous = {number: signal.signal(number, on_signal) for number in numbers}
     try:
-        while not signalled and not until():
-            time.sleep(every_s)
-            scheduler.keep_ticking()
-            night.attend(scheduler)
-            if time.monotonic() - checked > 10:
-                consumer.check_worker_health()
-                checked = time.monotonic()
-            if time.monotonic() - signed > _SIGN_S:
-                with suppress(OSError):
-                    os.utime(_sign(school))
-                signed = time.monotonic()
+        yield signalled
     finally:
-        scheduler.stop()
-        runner.stopping.set()
-        consumer.stop(graceful=True)
-        night.close()
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
-    return signalled

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """Why the policy allows work or not, in order of precedence: if several apply, the first is reported."""
 
     NO_WORKER = "no_worker"
+    BUG = "bug"
+    """A bug in the worker's scheduler."""
     NOTHING_TO_DO = "nothing_to_do"
     PAUSED = "paused"
     WOKE = "woke"

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from nightschool.jobs import forecast
+from nightschool.jobs import forecast, presence
 from nightschool.jobs.note_check import NoteCheck, write_note_check
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.signals.snapshot import leave
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Reason
 from tests.cli.conftest import invoke
 from tests.conftest import MakeSchool
 from tests.jobs.nights import ALL_DAY, signals
@@ -163,3 +164,20 @@ def test_a_failed_retraining_check_is_reported(
     write_note_check(school.seen_file, NoteCheck(seen_at, problem="there are no notes at /gone"))
     line = "retraining check of Tue 24 Nov 22:30: there are no notes at /gone"
     assert line in invoke(school, "why").output
+
+
+def test_a_bug_in_the_scheduler_is_shown_while_its_worker_runs(
+    make_school: MakeSchool, seen: dict[str, Signals], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = make_school(night=ALL_DAY)
+    invoke(school, "run")
+    with Ledger(school.ledger_file) as ledger:
+        ledger.decide(1, False, Reason.BUG, "TypeError: unsupported operand")
+    assert "TypeError" not in invoke(school, "why").output, "no worker runs"
+    for module in (forecast, presence):
+        monkeypatch.setattr(module, "worker_alive", lambda school: 7)
+    what = "a bug in nightschool stops the worker's scheduler"
+    assert f"{what}: TypeError: unsupported operand" in invoke(school, "why").output
+    output = json.loads(invoke(school, "why", "--json").output)
+    assert (output["run"], output["reason"]) == (False, "bug")
+    assert f"{what} (TypeError: unsupported operand)" in invoke(school, "status").output

@@ -22,7 +22,7 @@ from huey.storage import MemoryStorage
 
 from nightschool.config.night_settings import WEEKDAYS, NightSettings, minutes
 from nightschool.config.paths import School
-from nightschool.jobs.scheduler import Watch
+from nightschool.jobs.policy_tick import PolicyTick
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Claim
@@ -485,14 +485,14 @@ def simulate(
     ):
         queue = StageQueue(school, StageHuey("simulation", MemoryStorage))
         worker = Worker(ledger, queue, world, seed)
-        watch = Watch(
+        policy = PolicyTick(
             school, queue, settings, world.signals,
             world.wall, world.monotonic, lambda: watched,
         )  # fmt: skip
         ledger.add_run({}, "compare", "tonight")
         judge = Judge(world, settings, zone)
         with _listening(judge.figures.warnings):
-            _live(world, watch, queue, worker, judge, begin + days * DAY)
+            _live(world, policy, queue, worker, judge, begin + days * DAY)
     judge.figures.runs_done = worker.runs_done
     judge.figures.most_refusals_an_hour = max(
         (sum(t - HOUR < at <= t for at in worker.refused) for t in worker.refused), default=0
@@ -501,21 +501,21 @@ def simulate(
 
 
 def _live(
-    world: World, watch: Watch, queue: StageQueue, worker: Worker, judge: Judge, end: float
+    world: World, policy: PolicyTick, queue: StageQueue, worker: Worker, judge: Judge, end: float
 ) -> None:
     edges, upsets = world.script.edges(), world.script.upsets()
     busy_until = world.t + SETTLED_S
     last: object = None
     dice = random.Random(1)
     while world.t < end:
-        watch.tick()
+        policy.tick()
         judge.figures.ticks += 1
         worker.step()
-        said = watch.decision and (watch.decision.run, watch.decision.reason)
+        said = policy.decision and (policy.decision.run, policy.decision.reason)
         if said != last or queue.count() or worker.stopping:
             busy_until, last = world.t + SETTLED_S, said
         asked = worker.working or judge.window(world.wall())
-        free = _calm_s(world, watch, edges if asked else upsets, busy_until)
+        free = _calm_s(world, policy, edges if asked else upsets, busy_until)
         # A second, as the scheduler ticks; longer where nothing has happened nor will for a while.
         seconds = max(1.0 + dice.uniform(0, 0.2), free)
         upset = world.pass_time(seconds, worker.working)
@@ -524,7 +524,7 @@ def _live(
         judge.see(seconds, upset, worker)
 
 
-def _calm_s(world: World, watch: Watch, edges: list[float], busy_until: float) -> float:
+def _calm_s(world: World, policy: PolicyTick, edges: list[float], busy_until: float) -> float:
     """For how long nothing will happen; 0 where something has just happened."""
     if world.t < busy_until or world.script.flapping.at(world.t):
         return 0.0
@@ -532,8 +532,8 @@ def _calm_s(world: World, watch: Watch, edges: list[float], busy_until: float) -
     if place and world.t - edges[place - 1] < SETTLED_S:
         return 0.0
     free = min(edges[place] - 6 - world.t if place < len(edges) else DAY, CALM_TICK_S)
-    if watch.decision and watch.decision.next_check:
-        free = min(free, watch.decision.next_check - 1 - world.wall())
+    if policy.decision and policy.decision.next_check:
+        free = min(free, policy.decision.next_check - 1 - world.wall())
     return min(free, 5.0) if world.script.hot.at(world.t) else free
 
 
@@ -548,7 +548,7 @@ class _listening(logging.Handler):
         self._into.append(record.getMessage())
 
     def __enter__(self) -> None:
-        logging.getLogger("nightschool.jobs.scheduler").addHandler(self)
+        logging.getLogger("nightschool.jobs.policy_tick").addHandler(self)
 
     def __exit__(self, *_: object) -> None:
-        logging.getLogger("nightschool.jobs.scheduler").removeHandler(self)
+        logging.getLogger("nightschool.jobs.policy_tick").removeHandler(self)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from nightschool.config.night_settings import NightSettings
-from nightschool.jobs import policy, scheduler
+from nightschool.jobs import policy, policy_tick
 from nightschool.ledger.outcomes import Reason
 from tests.jobs.simulator import WEEKEND, Intervals, Script, simulate
 
@@ -140,7 +140,7 @@ def test_a_tick_that_fails_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def broken(*_: object) -> None:
         raise OSError("no disk")
 
-    monkeypatch.setattr(scheduler, "read_history", broken)
+    monkeypatch.setattr(policy_tick, "read_history", broken)
     figures = simulate(tmp_path, "Asia/Tokyo", datetime(2026, 6, 1, 12), 1)
     assert figures.warnings[0] == "no disk"
     assert figures.share < 0.1

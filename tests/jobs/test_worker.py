@@ -46,7 +46,7 @@ def test_two_workers_in_one_school_are_one_too_many(make_school: MakeSchool) -> 
         with worker(school) as second:
             output, _ = second.communicate(timeout=20)
         assert second.returncode == 1
-        assert f"process {first.pid}" in output and "one is enough" in output
+        assert f"another worker (process {first.pid}) already runs for this school" in output
         assert "Traceback" not in output
     until(lambda: worker_alive(school) is None)
 
@@ -82,7 +82,7 @@ def test_a_run_is_paused_resumed_killed_and_cancelled(
         if os.name != "nt":
             process.send_signal(signal.SIGTERM)
             output, _ = process.communicate(timeout=20)
-            assert "stopped; `nightschool work` goes on" in output
+            assert "stopped; `nightschool work` continues" in output
 
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server here")
@@ -137,7 +137,7 @@ def test_an_idle_worker_is_light(make_school: MakeSchool) -> None:
 def test_it_stops_when_nothing_tells_any_more_whether_it_may_work(
     make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nightschool.jobs.scheduler.SILENT_S", 3.0)
+    monkeypatch.setattr("nightschool.jobs.policy_tick.SILENT_S", 3.0)
     endless = {**LONG, "epochs": 500.0, "patience": 0}
     school = make_school(base=tiny_base.as_posix(), train=endless)
     run = queue(school)
@@ -161,7 +161,7 @@ def test_it_stops_when_nothing_tells_any_more_whether_it_may_work(
     work(school, load(school.settings_file), over, 0.05, sensors)
     with Ledger(school.ledger_file) as ledger:
         last = ledger.attempts_of(run)[-1]
-    assert last.outcome == "stopped" and "nothing was decided" in (last.reason or "")
+    assert last.outcome == "stopped" and "there was no decision" in (last.reason or "")
 
 
 def test_a_disk_that_is_full_is_waited_for(
@@ -253,7 +253,7 @@ def test_it_steps_aside_when_the_owner_is_back_and_goes_on_when_they_are_gone(
 def test_what_a_worker_decided_holds_until_it_was_last_there(
     make_school: MakeSchool, crashed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "_SIGN_S", 0.1)
+    monkeypatch.setattr(worker_module, "_HEARTBEAT_S", 0.1)
     school, now = make_school(night=ALL_DAY), time.time()
     settings = load(school.settings_file)
     sign = school.state / "worker.json"

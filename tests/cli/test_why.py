@@ -14,7 +14,7 @@ import pytest
 from nightschool.jobs import forecast, presence
 from nightschool.jobs.note_check import NoteCheck, write_note_check
 from nightschool.jobs.signals.signal import Signals
-from nightschool.jobs.signals.snapshot import leave
+from nightschool.jobs.signals.snapshot import write_snapshot
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
 from tests.cli.conftest import invoke
@@ -138,7 +138,7 @@ def test_the_workers_signals_are_shown_with_their_age(
     """Only the worker knows of an imminent sleep and of idle time on Wayland before its own start."""
     school = make_school(night=ALL_DAY)
     invoke(school, "run")
-    leave(school.signals_file, signals(idle_s=4321.0), time.time() - 3)
+    write_snapshot(school.signals_file, signals(idle_s=4321.0), time.time() - 3)
 
     def output() -> dict[str, Any]:
         rows = json.loads(invoke(school, "why", "--json").output)["signals"]
@@ -151,7 +151,7 @@ def test_the_workers_signals_are_shown_with_their_age(
     assert 3 <= idle["age_s"] < 10
     assert output()["suspending"]["value"] is False
     assert "run 1 works" in invoke(school, "why").output
-    leave(school.signals_file, signals(), time.time() - 60)
+    write_snapshot(school.signals_file, signals(), time.time() - 60)
     assert output()["suspending"]["value"] is None, "the worker's signals are too old"
 
 

@@ -1,4 +1,4 @@
-"""A notification on the owner's desktop; where there is none, a reason and nothing else."""
+"""A notification on the desktop, if there is one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 
 from nightschool.jobs.desktop.source_errors import SourceError
 
-_NONE = "no desktop that shows notifications"
+_UNAVAILABLE = "no desktop that shows notifications"
 
 
 def notify(title: str, text: str) -> str | None:
-    """Show a notification that stays until it is seen; None: it is shown, else why not.
+    """Show a notification that stays until it is seen. Returns None, or why it could not be shown.
 
-    Linux is asked over D-Bus and macOS through its osascript. Windows needs desktop-notifier
-    (`pip install "nightschool[notify]"`), which macOS hears only from an app bundle.
+    Linux shows it through D-Bus, macOS through osascript. Windows needs desktop-notifier
+    (`pip install "nightschool[notify]"`), which on macOS works only in an app bundle.
     """
     if sys.platform == "win32":
         return _desktop_notifier(title, text)
@@ -25,10 +25,10 @@ def notify(title: str, text: str) -> str | None:
 
 
 def _freedesktop(title: str, text: str) -> str | None:
-    """Desktop Notifications Specification 1.2; its text is markup where the service says so."""
-    from jeepney import DBusAddress
+    """Desktop Notifications Specification 1.2. The text is markup if the service has that capability."""
+    from jeepney import DBusAddress  # lazy: jeepney
 
-    from nightschool.jobs.desktop.dbus import BusClient
+    from nightschool.jobs.desktop.dbus import BusClient  # lazy: jeepney
 
     service = DBusAddress(
         "/org/freedesktop/Notifications",
@@ -37,14 +37,14 @@ def _freedesktop(title: str, text: str) -> str | None:
     )
     try:
         with BusClient("session", patient=True) as bus:
-            [abilities] = bus.call(service, "GetCapabilities", "as")
-            body = html.escape(text, quote=False) if "body-markup" in abilities else text
+            [capabilities] = bus.call(service, "GetCapcapabilities", "as")
+            body = html.escape(text, quote=False) if "body-markup" in capabilities else text
             hints = {"urgency": ("y", 1), "category": ("s", "transfer.complete")}
-            # 0 at the end: no timeout, for it comes while its owner sleeps.
+            # The last value is the timeout, 0 for none: the owner may still be asleep.
             content: tuple[object, ...] = ("nightschool", 0, "", title, body, [], hints, 0)
             bus.call(service, "Notify", "u", "susssasa{sv}i", *content)
     except SourceError as error:
-        return f"{_NONE}: {error}"
+        return f"{_UNAVAILABLE}: {error}"
     return None
 
 
@@ -54,15 +54,17 @@ def _osascript(title: str, text: str) -> str | None:
         "display notification theText with title theTitle",
         "end run",
     )
-    lines = [word for line in script for word in ("-e", line)]
+    script_arguments = [word for line in script for word in ("-e", line)]
     try:
         done = subprocess.run(
-            ["osascript", *lines, title, text],
+            ["osascript", *script_arguments, title, text],
             capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=30,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{_NONE}: {error}"
-    return f"{_NONE}: {done.stderr.strip() or 'osascript failed'}" if done.returncode else None
+        return f"{_UNAVAILABLE}: {error}"
+    return (
+        f"{_UNAVAILABLE}: {done.stderr.strip() or 'osascript failed'}" if done.returncode else None
+    )
 
 
 def _desktop_notifier(title: str, text: str) -> str | None:
@@ -72,6 +74,6 @@ def _desktop_notifier(title: str, text: str) -> str | None:
         return 'notifications need one more package here: pip install "nightschool[notify]"'
     try:
         DesktopNotifierSync(app_name="nightschool").send(title=title, message=text)
-    except Exception as error:  # whatever the system's own service raises
-        return f"{_NONE}: {error}"
+    except Exception as error:  # the library documents no exceptions
+        return f"{_UNAVAILABLE}: {error}"
     return None

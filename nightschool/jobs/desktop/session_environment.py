@@ -1,7 +1,7 @@
-"""What the desktop tells its session after systemd has already started the worker in it.
+"""The desktop's variables, for a worker that systemd started before the desktop.
 
-A user unit starts at login, before the desktop has set DISPLAY and the like. Desktops (and sway's
-usual configuration) hand them to systemd's user manager, so that is where they are looked up.
+A user unit starts at login, before the desktop sets DISPLAY and the like. Desktops (and sway's usual
+configuration) import them into systemd's user manager, from which they are read.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ NAMES = (
 
 
 class SessionEnvironment:
-    """Keeps those variables in `environment` as the session has them.
+    """Keeps the variables of `environment` equal to the session's.
 
-    What this process was started with is never changed: a terminal's worker knows better.
+    Variables that this process was started with never change: a terminal's worker has the right ones.
     """
 
     def __init__(self, environment: MutableMapping[str, str] = os.environ) -> None:
@@ -29,21 +29,21 @@ class SessionEnvironment:
         self._adopted = {name for name in NAMES if not environment.get(name)}
 
     def refresh(self) -> None:
-        """Look again: when a desktop has come, gone or come back. Takes milliseconds."""
+        """Update the variables after a desktop started or ended. Takes milliseconds."""
         if not self._adopted or sys.platform != "linux":
             return
-        told = _told_to_systemd()
+        imported = _imported_variables()
         for name in self._adopted:
-            if name in told:
-                self._environment[name] = told[name]
+            if name in imported:
+                self._environment[name] = imported[name]
             else:
                 self._environment.pop(name, None)
 
 
-def _told_to_systemd() -> dict[str, str]:
-    from jeepney import DBusAddress
+def _imported_variables() -> dict[str, str]:
+    from jeepney import DBusAddress  # lazy: jeepney
 
-    from nightschool.jobs.desktop.dbus import BusClient
+    from nightschool.jobs.desktop.dbus import BusClient  # lazy: jeepney
 
     manager = DBusAddress(
         "/org/freedesktop/systemd1",

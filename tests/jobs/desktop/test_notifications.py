@@ -1,4 +1,4 @@
-"""A notification, to a service on a private bus, and to what other systems have."""
+"""Notifications through a service on a private bus, and through other systems' tools."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ TEXT = "夜 <b>3</b> & more"
 
 
 class FakeNotifications(FakeService):
-    def __init__(self, bus: PrivateBus, *abilities: str, refuses: bool = False) -> None:
+    def __init__(self, bus: PrivateBus, *capabilities: str, refuses: bool = False) -> None:
         self.shown: list[tuple[Any, ...]] = []
-        self._abilities, self._refuses = list(abilities), refuses
+        self._capabilities, self._refuses = list(capabilities), refuses
         super().__init__(
             bus,
             "org.freedesktop.Notifications",
-            {"GetCapabilities": lambda message: ("as", (self._abilities,)), "Notify": self._show},
+            {
+                "GetCapcapabilities": lambda message: ("as", (self._capabilities,)),
+                "Notify": self._show,
+            },
         )
 
     def _show(self, message: Message) -> tuple[str, tuple[Any, ...]]:
@@ -40,13 +43,13 @@ class FakeNotifications(FakeService):
 
 @needs_bus
 @pytest.mark.parametrize(
-    ("abilities", "body"),
+    ("capabilities", "body"),
     [(("body",), TEXT), (("body", "body-markup"), "夜 &lt;b&gt;3&lt;/b&gt; &amp; more")],
 )
-def test_a_notification_is_shown_as_text_and_stays(
-    session_bus: PrivateBus, abilities: tuple[str, ...], body: str
+def test_notification_is_plain_text_and_persistent(
+    session_bus: PrivateBus, capabilities: tuple[str, ...], body: str
 ) -> None:
-    desktop = FakeNotifications(session_bus, *abilities)
+    desktop = FakeNotifications(session_bus, *capabilities)
     assert notify("Your model is better", TEXT) is None
     [(program, _, _, title, text, actions, hints, timeout)] = desktop.shown
     assert (program, title, text) == ("nightschool", "Your model is better", body)
@@ -54,7 +57,7 @@ def test_a_notification_is_shown_as_text_and_stays(
 
 
 @needs_bus
-def test_the_users_own_bus_is_found_without_an_address_of_it(
+def test_session_bus_is_found_without_its_address(
     session_bus: PrivateBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desktop = FakeNotifications(session_bus)
@@ -64,13 +67,13 @@ def test_the_users_own_bus_is_found_without_an_address_of_it(
 
 
 @needs_bus
-def test_a_bus_without_a_desktop_is_a_reason(session_bus: PrivateBus) -> None:
+def test_bus_without_a_desktop_is_a_problem(session_bus: PrivateBus) -> None:
     reason = notify("a", "b")
     assert reason and "no desktop that shows notifications" in reason and "\n" not in reason
 
 
 @needs_bus
-def test_a_desktop_that_refuses_is_a_reason(session_bus: PrivateBus) -> None:
+def test_desktop_that_refuses_is_a_problem(session_bus: PrivateBus) -> None:
     FakeNotifications(session_bus, refuses=True)
     assert notify("a", "b") == (
         "no desktop that shows notifications: "
@@ -79,9 +82,7 @@ def test_a_desktop_that_refuses_is_a_reason(session_bus: PrivateBus) -> None:
 
 
 @needs_bus
-def test_a_bus_that_never_greets_back_is_a_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_silent_bus_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dbus, "PATIENT_LIMIT_S", 0.05)
     with listener(tmp_path / "s", AUTH=OK, NEGOTIATE=b"AGREE_UNIX_FD\r\n") as address:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
@@ -91,7 +92,7 @@ def test_a_bus_that_never_greets_back_is_a_reason(
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "problem"),
     [
         (None, "DBUS_SESSION_BUS_ADDRESS is not set"),
         ("unix:path=/nowhere", "No such file"),
@@ -99,24 +100,24 @@ def test_a_bus_that_never_greets_back_is_a_reason(
         ("rubbish", "the session bus is unreachable"),
     ],
 )
-def test_without_a_session_it_is_a_reason(
-    monkeypatch: pytest.MonkeyPatch, address: str | None, said: str
+def test_missing_session_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, address: str | None, problem: str
 ) -> None:
     if address:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
     reason = notify("a", "b")
-    assert reason and said in reason
+    assert reason and problem in reason
 
 
-def test_macos_is_asked_with_the_text_as_arguments(
+def test_macos_receives_the_text_as_arguments(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The text never becomes part of the script."""
-    told = tmp_path / "told.json"
+    received = tmp_path / "received.json"
     tool = tmp_path / "osascript"
     tool.write_text(
         f"#!{sys.executable}\nimport json, sys\n"
-        f"json.dump(sys.argv[1:], open({str(told)!r}, 'w'))\n"
+        f"json.dump(sys.argv[1:], open({str(received)!r}, 'w'))\n"
         "if 'fails' in sys.argv: sys.exit('execution error: no (-600)')\n"
     )
     tool.chmod(0o755)
@@ -124,7 +125,7 @@ def test_macos_is_asked_with_the_text_as_arguments(
     monkeypatch.setattr(module.sys, "platform", "darwin")
     hostile = 'x" & (do shell script "id") & "'
     assert notify("Better", hostile) is None
-    arguments = json.loads(told.read_text("utf-8"))
+    arguments = json.loads(received.read_text("utf-8"))
     assert arguments[-2:] == ["Better", hostile]
     assert "do shell script" not in "".join(arguments[:-1])
     assert (notify("fails", "") or "").endswith("execution error: no (-600)")
@@ -132,13 +133,13 @@ def test_macos_is_asked_with_the_text_as_arguments(
     assert "osascript" in (notify("a", "b") or "")
 
 
-def test_windows_names_the_extra_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_names_the_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.sys, "platform", "win32")
     monkeypatch.setitem(sys.modules, "desktop_notifier.sync", None)
     assert 'pip install "nightschool[notify]"' in (notify("a", "b") or "")
 
 
-def test_windows_shows_it_with_the_extra_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_shows_the_notification_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[tuple[str, str, str]] = []
 
     class DesktopNotifierSync:

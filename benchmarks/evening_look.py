@@ -79,10 +79,10 @@ def measure(arm: str, school: School) -> dict[str, Any]:
         mb = peak_mb(resource.RUSAGE_SELF)
         return {"seconds": seconds, "more_mb": round(mb - bare), "peak_mb": mb, "said": threads}
     if arm == "walk":
-        from nightschool.notes.fingerprint import fingerprint
+        from nightschool.notes.fingerprint import notes_fingerprint
 
         began = time.perf_counter()
-        fingerprint(school.root / "notes", school.labels_file)
+        notes_fingerprint(school.root / "notes", school.labels_file)
         seconds = time.perf_counter() - began
         return {"seconds": seconds, "peak_mb": peak_mb(resource.RUSAGE_SELF)}
     from nightschool.jobs.note_check import read_note_check

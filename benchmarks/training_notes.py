@@ -59,7 +59,7 @@ def values_of(text: str) -> dict[str, Any]:
 def fold_dataset(folder: Path, fold: int, few: dict[str, int]) -> Any:
     """The dataset of a fold, without augmentation."""
     from nightschool.notes.dataset import Dataset, Item
-    from nightschool.notes.decoding import content_id
+    from nightschool.notes.identity import content_id
     from nightschool.notes.readers import read_notes
 
     notes = {content_id(note.text): note for note in read_notes(folder).notes if note.kind}

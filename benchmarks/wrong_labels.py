@@ -20,9 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
-from nightschool.notes.readers import Note, read_notes
+from nightschool.notes.note import Note
+from nightschool.notes.readers import read_notes
 from nightschool.scoring.label_errors import SHOWN, find_suspects
-from nightschool.scoring.style_shift import compare_texture
+from nightschool.scoring.style_shift import compare_styles
 
 
 def spoil(notes: list[Note], share: float, rng: random.Random) -> tuple[list[Note], set[str]]:
@@ -68,8 +69,8 @@ def texture(
             (roughen(notes[n].text) if rng.random() < rough else notes[n].text, n)
             for n in drawn[sides[0] :]
         ]
-        found = compare_texture(labelled, unlabelled)
-        for name, auc in (("form", found.form), ("words", found.words)):
+        found = compare_styles(labelled, unlabelled)
+        for name, auc in (("form", found.style), ("words", found.words)):
             assert auc
             outside[name] += not auc.low <= 0.5 <= auc.high
             aucs[name].append(auc.value)

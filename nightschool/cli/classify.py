@@ -15,7 +15,8 @@ from nightschool.config.settings import NotesSettings
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.decoding import Undecodable
-from nightschool.notes.readers import Note, parse_note, read_notes
+from nightschool.notes.note import Note
+from nightschool.notes.readers import parse_note, read_notes
 from nightschool.reports.text.wording import percent
 from nightschool.stages.child_jobs import ClassifiedNote
 from nightschool.tasks.child_queries import ask_to_classify
@@ -85,7 +86,7 @@ def _read_inputs(inputs: Sequence[str], settings: NotesSettings) -> list[Note]:
         reading = read_notes(path, settings, labelled=False)
         folder = path if path.is_dir() else path.parent
         for skipped in reading.skipped:
-            click.echo(f"skipped {folder / skipped.source}: {skipped.reason}", err=True)
+            click.echo(f"skipped {folder / skipped.source}: {skipped.message}", err=True)
         notes += [replace(note, source=(folder / note.source).as_posix()) for note in reading.notes]
     if not notes:
         raise click.UsageError(f"{', '.join(inputs)}: no notes found; give Markdown or text files")

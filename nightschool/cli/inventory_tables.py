@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nightschool.notes.decoding import listed
 from nightschool.notes.inventory import Inventory, Lengths, Suspect
+from nightschool.notes.printable import listed
 from nightschool.reports.inventory_page import (
     SHOWN_GROUPS,
     SHOWN_WARNINGS,
@@ -44,11 +44,11 @@ def show_inventory(inventory: Inventory, console: Console) -> None:
     _show_groups("duplicates", inventory.duplicates, console)
     _show_groups("near-duplicates", inventory.near_duplicates or (), console)
     _show_groups("near-duplicates of different kinds", inventory.contradictions, console)
-    if inventory.texture and inventory.texture.form:
+    if inventory.style_shift and inventory.style_shift.style:
         _print_line(console, "labelled notes compared with unlabelled ones:")
-        for detail in texture_details(inventory.texture):
+        for detail in texture_details(inventory.style_shift):
             _print_line(console, f"     {detail}")
-    for part in (inventory.suspects, inventory.texture):
+    for part in (inventory.suspects, inventory.style_shift):
         if part and part.remark and inventory.total:
             name = (
                 "wrong labels"
@@ -56,8 +56,8 @@ def show_inventory(inventory: Inventory, console: Console) -> None:
                 else "labelled compared with unlabelled"
             )
             _print_line(console, f"{name}: {part.remark}")
-    for reason, files in inventory.skipped.items():
-        _print_line(console, f"{files:,} skipped: {reason}")
+    for skipped in inventory.skipped:
+        _print_line(console, f"{skipped.n:,} skipped: {skipped.message}")
     for warning in inventory.warnings[:SHOWN_WARNINGS]:
         _print_line(console, warning)
     _print_rest(len(inventory.warnings) - SHOWN_WARNINGS, console)

@@ -19,7 +19,7 @@ from nightschool.reports.text.wording import counted, percent
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nightschool.stages.label_questions import Question, Tour
+    from nightschool.stages.label_questions import Question, Questionnaire
 
 _COMMANDS = {"s": "skip", "u": "undo", "x": "exclude", "v": "view whole note", "q": "quit"}
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -66,19 +66,19 @@ def label_command(only: tuple[str, ...], most: int, json_: bool) -> None:
         )
     if not json_:
         click.echo("looking for unclear notes ...", err=True)
-    from nightschool.stages.label_questions import WHYS, make_tour  # lazy: sklearn
+    from nightschool.stages.label_questions import QuestionType, find_questions  # lazy: sklearn
 
-    reasons = [why for why in WHYS if not only or why in only]
-    tour = make_tour(school, settings, reasons, most)
+    types = [type_ for type_ in QuestionType if not only or type_ in only]
+    questionnaire = find_questions(school, settings, types, most)
     if json_:
-        print_json(tour.as_dict())
+        print_json(questionnaire.as_dict())
         return
-    if not tour.questions:
+    if not questionnaire.questions:
         click.echo("there are no unclear notes")
         return
-    _announce(tour, school)
+    _announce(questionnaire, school)
     try:
-        saved = _Session(tour, school).ask_all()
+        saved = _Session(questionnaire, school).ask_all()
     except (KeyboardInterrupt, EOFError):
         click.echo(f"stopped; the labels so far are saved in {school.labels_file.name}")
         raise click.Abort from None
@@ -93,13 +93,12 @@ def _at_a_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _announce(tour: Tour, school: School) -> None:
-    counts = tour.counts()
-    parts = ", ".join(f"{counts[why]} {title}" for why, title in _TITLES.items() if counts[why])
-    click.echo(f"{counted(len(tour.questions), 'note')} to label: {parts}")
-    if len(tour.kinds) > len(_KEYS):
+def _announce(questionnaire: Questionnaire, school: School) -> None:
+    parts = ", ".join(f"{n} {_TITLES[type_]}" for type_, n in questionnaire.counts().items())
+    click.echo(f"{counted(len(questionnaire.questions), 'note')} to label: {parts}")
+    if len(questionnaire.kinds) > len(_KEYS):
         click.echo(
-            f"only the first {len(_KEYS)} of the {len(tour.kinds)} kinds, by name, have a key"
+            f"only the first {len(_KEYS)} of the {len(questionnaire.kinds)} kinds, by name, have a key"
         )
     click.echo(
         f"each label is saved immediately to {school.labels_file}; the notes are not changed"
@@ -109,23 +108,23 @@ def _announce(tour: Tour, school: School) -> None:
 class _Session:
     """The questions, how far the user has come, and what the keys do."""
 
-    def __init__(self, tour: Tour, school: School) -> None:
+    def __init__(self, questionnaire: Questionnaire, school: School) -> None:
         from rich.console import Console  # lazy: rich
 
-        self._tour = tour
+        self._questionnaire = questionnaire
         self._school = school
         self._console = Console(highlight=False)
-        self._kinds = dict(zip(_KEYS, tour.kinds, strict=False))
+        self._kinds = dict(zip(_KEYS, questionnaire.kinds, strict=False))
         self._labelled: list[bool] = []
         """For each note so far, whether it was labelled; else it was skipped."""
 
     def ask_all(self) -> int:
         """Ask until every note is decided or the user quits; returns the number of labels saved."""
         whole = False
-        while len(self._labelled) < len(self._tour.questions):
-            place = f"{len(self._labelled) + 1}/{len(self._tour.questions)}"
-            question = self._tour.questions[len(self._labelled)]
-            _show(self._console, self._tour, question, self._kinds, place, whole)
+        while len(self._labelled) < len(self._questionnaire.questions):
+            place = f"{len(self._labelled) + 1}/{len(self._questionnaire.questions)}"
+            question = self._questionnaire.questions[len(self._labelled)]
+            _show(self._console, self._questionnaire, question, self._kinds, place, whole)
             key = _next_key(set(self._kinds) | set(_COMMANDS))
             whole = key == "v"
             if key == "q":
@@ -146,7 +145,7 @@ class _Session:
             if not self._labelled:
                 click.echo("there is nothing to undo")
             elif self._labelled.pop():
-                withdraw(self._school, self._tour.questions[len(self._labelled)])
+                withdraw(self._school, self._questionnaire.questions[len(self._labelled)])
         elif key == "s":
             self._labelled.append(False)
             click.echo("skipped")
@@ -169,8 +168,13 @@ def _next_key(accepted: set[str]) -> str:
 
 
 def _show(
-    console: Console, tour: Tour, question: Question, kinds: dict[str, str], place: str, whole: bool
-) -> None:  # fmt: skip
+    console: Console,
+    questionnaire: Questionnaire,
+    question: Question,
+    kinds: dict[str, str],
+    place: str,
+    whole: bool,
+) -> None:
     from rich.columns import Columns  # lazy: rich
     from rich.text import Text  # lazy: rich
 
@@ -185,7 +189,7 @@ def _show(
         console.print(Text(f"... {counted(rest, 'more line')} (v shows all)", style="dim"))
     console.print()
     choices = [
-        Text(f"{key} {_plain(kind)}{' (none of the kinds)' if kind == tour.none else ''}")
+        Text(f"{key} {_plain(kind)}{' (none of the kinds)' if kind == questionnaire.none else ''}")
         for key, kind in kinds.items()
     ]
     console.print(Columns(choices, padding=(0, 2)))
@@ -194,10 +198,10 @@ def _show(
 
 def _reason(question: Question) -> str:
     given = " and ".join(map(_plain, question.given))
-    if question.why == "copies":
+    if question.type == "copies":
         return f"copies of this note have the kinds {given}"
     guess = f"a simple model predicts {_plain(question.guess)}, {percent(question.probability)}"
-    if question.why == "none":
+    if question.type == "none":
         return f"unlabelled, and unlike every kind ({guess})"
     return f"labelled {given} ({guess})"
 

@@ -14,7 +14,7 @@ from nightschool.config.errors import NightschoolError
 from nightschool.config.settings_file import load
 
 if TYPE_CHECKING:
-    from nightschool.stages.survey import Tell
+    from nightschool.stages.survey import OnProgress
 
 
 @click.command("notes")
@@ -55,7 +55,7 @@ def notes_command(html: bool, json_: bool) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Tell]:
+def _progress() -> Iterator[OnProgress]:
     """A progress bar on standard error, if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda what, done, total: None

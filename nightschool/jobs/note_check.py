@@ -12,7 +12,7 @@ from nightschool.config.files import write
 from nightschool.config.paths import School
 from nightschool.config.settings import RetrainSettings
 from nightschool.ledger.ledger import Ledger
-from nightschool.notes.new_notes import News
+from nightschool.notes.new_notes import NewNotes
 from nightschool.reports.text.wording import new_notes
 
 _MIN_HINTED = 10
@@ -37,7 +37,7 @@ class NoteCheck:
 
     at: float = 0.0
     fingerprint: str = ""
-    news: News | None = None
+    news: NewNotes | None = None
     requested: RequestedRun | None = None
     problem: str = ""
 
@@ -49,7 +49,7 @@ def read_note_check(file: Path) -> NoteCheck:
         news, requested = stored.pop("news"), stored.pop("asked")
         return NoteCheck(
             **stored,
-            news=News(**news | {"grown": tuple(news["grown"])}) if news else None,
+            news=NewNotes(**news | {"grown": tuple(news["grown"])}) if news else None,
             requested=RequestedRun(**requested | {"grown": tuple(requested["grown"])})
             if requested
             else None,

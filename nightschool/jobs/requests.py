@@ -11,7 +11,8 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES, Run, RunState, StageName, StageState, Timing
-from nightschool.notes.readers import notes_path, unreadable
+from nightschool.notes.folder_scan import unreadable
+from nightschool.notes.readers import notes_path
 
 DEFAULT_QUICK = "45m"
 _LONGEST_S = 366 * 86400.0

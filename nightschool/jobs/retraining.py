@@ -22,7 +22,7 @@ from nightschool.jobs.note_check import (
 )
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Run
-from nightschool.notes.new_notes import News
+from nightschool.notes.new_notes import NewNotes
 from nightschool.reports.text.wording import new_notes
 from nightschool.tasks.child_queries import ask_for_note_changes
 
@@ -113,7 +113,7 @@ def _compare(
     return NoteCheck(now, changes.fingerprint, news, stored.requested, problem)
 
 
-def _missing_notes_problem(news: News) -> str:
+def _missing_notes_problem(news: NewNotes) -> str:
     """Why new notes are no reason to train: more than half of the old ones are gone."""
     if 2 * news.now >= news.before:
         return ""
@@ -133,7 +133,7 @@ def _reason(check: NoteCheck, retrain: RetrainSettings, newest: Run, now: float)
 
 
 def retrain_reason(
-    news: News,
+    news: NewNotes,
     retrain: RetrainSettings,
     since_last_s: float,
     requested: RequestedRun | None = None,

@@ -13,7 +13,7 @@ from dataclasses import replace
 from random import Random
 
 from nightschool.notes.dataset import Dataset, Item, extended
-from nightschool.notes.decoding import content_id
+from nightschool.notes.identity import content_id
 from nightschool.notes.sentences import sentences
 from nightschool.notes.splits import Split
 

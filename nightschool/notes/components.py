@@ -1,4 +1,4 @@
-"""Connected components: what belongs together, directly or through others."""
+"""Connected components of a graph, by union-find."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 
 class Components:
-    """Union-find over the numbers 0 to n - 1, which relabels the smaller side: n log n in all."""
+    """Union-find over 0 to n - 1 that relabels the smaller component: O(n log n) in total."""
 
     def __init__(self, n: int) -> None:
-        self.label: NDArray[np.int64] = np.arange(n)  # equal where two are of one component
+        self.label: NDArray[np.int64] = np.arange(n)  # equal within a component
         self._members: dict[int, list[int]] = {}
 
     def join(self, one: int, other: int) -> None:
@@ -27,11 +27,11 @@ class Components:
         self._members[keep] = kept
 
     def join_all(self, groups: Iterable[Sequence[int]]) -> None:
-        """Make each group, of one and more, one component."""
+        """Join the members of each group; groups are not empty."""
         for group in groups:
             for other in group[1:]:
                 self.join(group[0], other)
 
     def groups(self) -> list[list[int]]:
-        """The components of two and more, members and groups in ascending order."""
+        """The components with two or more members; members and groups in ascending order."""
         return sorted(sorted(members) for members in self._members.values())

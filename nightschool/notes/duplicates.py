@@ -1,10 +1,11 @@
-"""Near-duplicates: notes that share most of their text, proposed by MinHash and proved by Jaccard.
+"""Near-duplicates: notes that share most of their text, found by MinHash and confirmed by Jaccard.
 
 A note is the set of its shingles: the five characters around each letter, or three in scripts
-without spaces (kana, kanji), where three say as much. Two notes are near-duplicates where their
-sets overlap by `THRESHOLD` (Jaccard: what they share of all). To compare each with each would take
-hours, so MinHash signatures in bands (Broder 1997; Leskovec, Rajaraman, Ullman: Mining of Massive
-Datasets, chapter 3) propose pairs, and the sets decide. See benchmarks/near_duplicates.py.
+without spaces (kana, kanji), where three carry as much information. Two notes are near-duplicates if
+the Jaccard similarity of their sets (intersection over union) is at least `THRESHOLD`. Comparing all
+pairs would take hours, so MinHash signatures in bands (Broder 1997; Leskovec, Rajaraman, Ullman:
+Mining of Massive Datasets, chapter 3) propose pairs, and the sets decide. Measured by
+benchmarks/near_duplicates.py.
 """
 
 from __future__ import annotations
@@ -17,29 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightschool.notes.components import Components
-from nightschool.notes.decoding import normalise
+from nightschool.notes.identity import normalise
 
-# Of 568 real notes, edited copies share 0.82 and more, and what only follows the same template 0.54 and
-# less. In English as in Japanese, a note of 120 characters and more that loses a fifth, or has a tenth
-# written anew, keeps about 0.76 of its shingles, and one with a sixth written anew about 0.7.
+# Among 568 real notes, edited copies have 0.82 or more, notes of one template 0.54 or less. In English
+# and Japanese, a note of 120 characters or more keeps about 0.76 of its shingles if it loses a fifth or
+# a tenth is rewritten, and about 0.7 if a sixth is rewritten.
 THRESHOLD = 0.7
-# Kept beside signatures that are kept: those of another version cannot be compared.
+# Stored with signatures; those of another version cannot be compared.
 VERSION = "minhash-128x8-1"
 _HASHES = 128
-# 32 bands of 4: a pair that shares 0.7 has one in common with probability 1 - (1 - 0.7**4)**32 = 0.9998.
+# 32 bands of 4: a pair at 0.7 has a band in common with probability 1 - (1 - 0.7**4)**32 = 0.9998.
 _BANDS = np.dtype("<u4")
-# At 0.7 an estimate from 128 hashes has a standard deviation of 0.04: 3 of them below, nothing is proved.
+# At 0.7 the estimate from 128 hashes has a standard deviation of 0.04; the slack is 3 of them.
 _SLACK = 0.12
-# Notes that follow one template propose every pair. So a note is compared with so many neighbours
-# within a band, and found unlike so often, at most.
-_NEIGHBOURS = 50
-_MISSES = 20
-# Characters hashed at a time: the arrays of a hash stay in the processor's cache.
-_AT_ONCE = 1 << 17
+# Thousands of notes of one template would propose every pair, so the comparisons of a note are limited:
+_MAX_NEIGHBOURS = 50  # within a band
+_MAX_MISSES = 20  # pairs that are not near-duplicates
+# Characters hashed at a time, so that the arrays stay in the processor's cache.
+_BATCH_CHARACTERS = 1 << 17
 
 _NO_LETTERS = re.compile(r"[\W_]+")
 _MARGIN = " " * 4
-# Odd random numbers, the same with every version of numpy.
+# Odd random numbers that do not depend on numpy's version.
 _RANDOM = hashlib.shake_128(VERSION.encode()).digest(5 * 8 + _HASHES * 4)
 _PLACES = np.frombuffer(_RANDOM[:40], dtype="<u8").astype(np.uint64) | np.uint64(1)
 _FACTORS = np.frombuffer(_RANDOM[40:], dtype="<u4").astype(np.uint32) | np.uint32(1)
@@ -50,46 +50,46 @@ Signatures = NDArray[np.uint8]
 def near_duplicates(
     texts: Sequence[str], threshold: float = THRESHOLD, signed: Signatures | None = None
 ) -> list[list[int]]:
-    """Groups of two and more texts that hang together by near-duplicates, as ascending numbers.
+    """Groups of two or more texts that are connected by near-duplicates, as ascending positions.
 
-    `signed`: the texts' `signatures`, where they are known already. The time is bounded whatever
-    the texts are; where thousands follow one template, some of their pairs may be missed.
+    `signed` are the texts' `signatures`, if they are known. The time is bounded for any texts; if
+    thousands follow one template, some of their pairs may be missed.
     """
     letters = [_letters(text) for text in texts]
     signed = _sign(letters) if signed is None else signed
-    found = Components(len(texts))
+    components = Components(len(texts))
     misses = np.zeros(len(texts), dtype=np.int64)
     for bands in signed.view(_BANDS).T:
         order = np.argsort(bands, kind="stable")
         inside = bands[order]
-        for step in range(1, _NEIGHBOURS + 1):
+        for step in range(1, _MAX_NEIGHBOURS + 1):
             (at,) = np.nonzero(inside[step:] == inside[:-step])
             if not len(at):
                 break
             pairs = np.stack([order[at], order[at + step]], axis=1)
-            pairs = pairs[found.label[pairs[:, 0]] != found.label[pairs[:, 1]]]
-            pairs = pairs[(misses[pairs] < _MISSES).all(axis=1)]
+            pairs = pairs[components.label[pairs[:, 0]] != components.label[pairs[:, 1]]]
+            pairs = pairs[(misses[pairs] < _MAX_MISSES).all(axis=1)]
             pairs = pairs[_estimate(signed[pairs[:, 0]], signed[pairs[:, 1]]) > threshold - _SLACK]
-            proved = _jaccard(letters, pairs) >= threshold
-            np.add.at(misses, pairs[~proved], 1)
-            for one, other in pairs[proved].tolist():
-                found.join(one, other)
-    return found.groups()
+            confirmed = _jaccard(letters, pairs) >= threshold
+            np.add.at(misses, pairs[~confirmed], 1)
+            for one, other in pairs[confirmed].tolist():
+                components.join(one, other)
+    return components.groups()
 
 
 def alike(
     signed: Signatures, others: Signatures, threshold: float = THRESHOLD
 ) -> list[tuple[int, int]]:
-    """Pairs (row of `signed`, row of `others`) that are near-duplicates by their signatures alone.
+    """Pairs (row of `signed`, row of `others`) that are near-duplicates according to their signatures.
 
-    For notes whose text is gone. At a true 0.7 the estimate is off by 0.04 (one standard deviation).
+    For notes whose text is gone. At 0.7 the estimate has a standard deviation of 0.04.
     """
     found: set[tuple[int, int]] = set()
     for bands, known in zip(signed.view(_BANDS).T, others.view(_BANDS).T, strict=True):
         order = np.argsort(known, kind="stable")
         inside = known[order]
         first, end = (np.searchsorted(inside, bands, side) for side in ("left", "right"))
-        for step in range(_NEIGHBOURS):
+        for step in range(_MAX_NEIGHBOURS):
             (rows,) = np.nonzero(first + step < end)
             if not len(rows):
                 break
@@ -100,9 +100,9 @@ def alike(
 
 
 def signatures(texts: Sequence[str]) -> Signatures:
-    """MinHash signatures, (texts, 128): of each minimum its lowest byte (Li and König 2010).
+    """MinHash signatures, shape (texts, 128): the lowest byte of each minimum (Li and König 2010).
 
-    They are the same on every system, and tell nothing of a text but which others are like it.
+    They are the same on every system, and reveal nothing of a text but which others resemble it.
     """
     return _sign([_letters(text) for text in texts])
 
@@ -119,16 +119,16 @@ def _sign(letters: Sequence[str]) -> Signatures:
 
 
 def _estimate(one: Signatures, other: Signatures) -> NDArray[np.float64]:
-    """Jaccard from signatures, (n, 128) each; one in 256 unequal bytes agrees by chance."""
+    """Jaccard similarity from signatures, (n, 128) each; unequal bytes agree by chance once in 256."""
     agree: NDArray[np.float64] = (one == other).mean(axis=1)
     return (agree * 256 - 1) / 255
 
 
 def _jaccard(letters: Sequence[str], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The share of shingles that the texts of each pair, (pairs, 2), have in common: 0 to 1."""
+    """Jaccard similarity (0 to 1) of the texts of each pair; `pairs` has shape (pairs, 2)."""
     shares = np.empty(len(pairs))
     for begin, end in _batches([len(letters[one]) + len(letters[other]) for one, other in pairs]):
-        one, other = (_sets([letters[n] for n in side]) for side in pairs[begin:end].T)
+        one, other = (_sets([letters[n] for n in column]) for column in pairs[begin:end].T)
         shared = np.intersect1d(one, other, assume_unique=True)
         counts = [
             np.bincount((of >> np.uint64(32)).astype(np.int64), minlength=end - begin)
@@ -139,7 +139,7 @@ def _jaccard(letters: Sequence[str], pairs: NDArray[np.int64]) -> NDArray[np.flo
 
 
 def _sets(letters: Sequence[str]) -> NDArray[np.uint64]:
-    """The distinct shingles of several texts: 32 bits for the text's number, 32 for the hash."""
+    """The distinct shingles of several texts, sorted: 32 bits for the text's position, 32 for the hash."""
     hashes, starts = _shingles(letters)
     counts = np.diff(starts, append=len(hashes))
     numbers = np.repeat(np.arange(len(letters), dtype=np.uint64), counts)
@@ -151,9 +151,9 @@ def _sets(letters: Sequence[str]) -> NDArray[np.uint64]:
 
 
 def _shingles(letters: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """All shingles of the texts, hashed to 32 bits, and where those of each begin.
+    """All shingles of the texts, hashed to 32 bits, and the position where those of each text begin.
 
-    One stands around each character and around two blanks before and after the text, so that an
+    There is one around each character and around two blanks before and after the text, so that an
     edit at either end counts as much as one in the middle.
     """
     raw = _MARGIN + _MARGIN.join(letters) + _MARGIN
@@ -169,11 +169,11 @@ def _shingles(letters: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.in
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Runs of texts with about `_AT_ONCE` characters together, as (begin, end)."""
+    """Consecutive texts of about `_BATCH_CHARACTERS` in total, as (begin, end)."""
     begin = total = 0
     for number, length in enumerate(lengths):
         total += length
-        if total >= _AT_ONCE:
+        if total >= _BATCH_CHARACTERS:
             yield begin, number + 1
             begin, total = number + 1, 0
     if begin < len(lengths):
@@ -181,6 +181,6 @@ def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _letters(text: str) -> str:
-    """Letters and digits, with single blanks; all there is where a text has neither."""
+    """Letters and digits, separated by single blanks; the whole text if it has neither."""
     text = normalise(text)
     return _NO_LETTERS.sub(" ", text).strip() or text

@@ -1,4 +1,4 @@
-"""Whether anything changed among the notes: a walk that opens no file."""
+"""A fingerprint of the note files that changes when any file does; no file is opened."""
 
 from __future__ import annotations
 
@@ -8,38 +8,39 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from nightschool.config.errors import NotesError
-from nightschool.notes.readers import NOTE_SUFFIXES, is_link, unreadable
+from nightschool.config.errors import NotesUnavailable
+from nightschool.notes.folder_scan import NOTE_SUFFIXES, is_link, unreadable
 
 
-def fingerprint(path: Path, *others: Path, said: str = "") -> str:
-    """Names the paths, sizes and times of change (ns) of all note files below `path` (or of that one file).
+def notes_fingerprint(path: Path, *others: Path, extra: str = "") -> str:
+    """A hash of the paths, sizes and modification times (ns) of all note files below `path`.
 
-    `others` are files that count too, whether they are there or not; `said` is any text that counts, such as
-    how the notes are read. Raises NotesError where `path` is not there or cannot be read; a folder
-    within it that cannot be read counts as such. Memory: the names of one folder.
+    `path` may be a single file. `others` are further files, which may be missing; `extra` is further
+    text, such as the settings for reading. Raises NotesUnavailable if `path` does not exist or cannot be
+    read; a folder below it that cannot be read is hashed as unreadable. Memory: the names in one folder.
     """
-    found = hashlib.blake2b(said.encode(), digest_size=16)
+    digest = hashlib.blake2b(extra.encode(), digest_size=16)
     try:
         lines = _lines(str(path)) if path.is_dir() else iter([_line("", os.stat(path))])
         for line in lines:
-            found.update(line)
+            digest.update(line)
     except FileNotFoundError:
-        raise NotesError(
-            f"there are no notes at {path}: is its drive connected? Else set notes.folder"
+        raise NotesUnavailable(
+            f"there are no notes at {path}",
+            "connect its drive, or set notes.folder in nightschool.toml",
         ) from None
     except OSError as error:
-        raise NotesError(f"{path} {unreadable(error)}") from None
+        raise NotesUnavailable(f"{path} {unreadable(error)}") from None
     for other in others:
         try:
-            found.update(_line("", os.stat(other)))
+            digest.update(_line("", os.stat(other)))
         except OSError:
-            found.update(b"?")
-    return found.hexdigest()
+            digest.update(b"?")
+    return digest.hexdigest()
 
 
 def _lines(root: str) -> Iterator[bytes]:
-    """A line for each note file, folder by folder; raises OSError where `root` cannot be read."""
+    """A line for each note file, folder by folder. Raises OSError if `root` cannot be read."""
     folders = [(root, "")]
     while folders:
         folder, below = folders.pop()
@@ -63,7 +64,7 @@ def _lines(root: str) -> Iterator[bytes]:
                     folders.append((entry.path, name))
                     continue
             except OSError:
-                continue  # gone since the folder was listed, or a link that leads nowhere
+                continue  # deleted since the folder was listed, or a dangling link
             if entry.name.lower().endswith(NOTE_SUFFIXES) and stat.S_ISREG(status.st_mode):
                 yield _line(name, status)
 

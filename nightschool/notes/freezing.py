@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from nightschool.config.errors import NotesError
 from nightschool.notes.dataset import Dataset, Item, fingerprint_of
-from nightschool.notes.decoding import content_id, listed
 from nightschool.notes.duplicates import near_duplicates
+from nightschool.notes.identity import content_id
 from nightschool.notes.kinds import each_kind_first
-from nightschool.notes.readers import Note
+from nightschool.notes.note import Note
+from nightschool.notes.printable import listed
 from nightschool.notes.split_assignments import SplitAssignments
 from nightschool.notes.splits import MIN_NOTES_TO_MEASURE, Split, assign, group_notes
 

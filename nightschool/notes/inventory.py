@@ -1,4 +1,4 @@
-"""What the notes are: counts, lengths, languages, copies, and what looks wrong."""
+"""The inventory of the notes: counts, lengths, languages, copies, and what looks wrong."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from nightschool.notes.decoding import content_id
+from nightschool.notes.identity import content_id
 from nightschool.notes.kinds import FEW_NOTES, each_kind_first
 from nightschool.notes.languages import language
-from nightschool.notes.new_notes import News
-from nightschool.notes.readers import LoadedNotes, Note
+from nightschool.notes.new_notes import NewNotes
+from nightschool.notes.note import LoadedNotes, Note, SkipReason
 
-_LIMITS = (128, 256, 512, 1024, 2048, 4096)
+_COMMON_LIMITS = (128, 256, 512, 1024, 2048, 4096)
 
 Unit = Literal["tokens", "characters"]
 Groups = Sequence[Sequence[int]]
-"""Notes that belong together, by their numbers."""
+"""Groups of notes, as positions in a list of notes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """What is lost where notes are cut at `limit`: the share of notes that are longer, and of all text."""
+class TruncationLoss:
+    """What truncation to `limit` loses: the share of notes that are longer, and the share of all text."""
 
     limit: int
     notes: float
@@ -32,23 +32,24 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How long the notes are; `histogram` counts labelled and unlabelled ones up to each power of two."""
+    """How long the notes are, in `unit`."""
 
     unit: Unit
-    why: str
-    """Why it is not tokens; "" where it is."""
+    fallback_reason: str
+    """Why lengths are not in tokens; "" if they are."""
     limit: int
-    """Where training cuts, in tokens: train.max_tokens."""
+    """The length to which training truncates, in tokens: train.max_tokens."""
     median: int
     p90: int
     longest: int
-    cuts: tuple[Cut, ...]
+    cuts: tuple[TruncationLoss, ...]
     histogram: tuple[tuple[int, int, int], ...]
+    """(upper bound, labelled notes, unlabelled notes); the upper bounds are powers of two."""
 
 
 @dataclass(frozen=True, slots=True)
 class KindCount:
-    """One kind; lengths in the unit of the inventory's `lengths`."""
+    """The notes of one kind; lengths in the unit of `Inventory.lengths`."""
 
     n: int
     median: int
@@ -59,7 +60,7 @@ class KindCount:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A note whose kind the cheap model doubts, with what it gives its kind and its own answer."""
+    """A note that looks mislabelled, with the model's probabilities of its kind and of the suggested one."""
 
     source: str
     kind: str
@@ -71,7 +72,7 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """How often the cheap model disagrees with the labels of notes it was not fitted on."""
+    """How often a simple model disagrees with the labels of notes that it was not fitted on."""
 
     judged: int
     disagreed: int
@@ -90,7 +91,7 @@ class Auc:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A feature of form (`form.FEATURES`) and its means on both sides."""
+    """A style feature (`style_features.FEATURES`) and its means over both sets of notes."""
 
     name: str
     labelled: float
@@ -98,37 +99,46 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
-class Texture:
-    """How well labelled and unlabelled notes can be told apart, by their form and by their words.
-
-    None where there are too few to tell; `remark` says so. `features` are those that tell the most.
-    """
+class StyleShift:
+    """How well labelled and unlabelled notes can be told apart by their style and by their words."""
 
     labelled: int
     unlabelled: int
-    form: Auc | None
+    style: Auc | None
+    """None if there are too few notes; `remark` says so."""
     words: Auc | None
     features: tuple[Feature, ...]
+    """Those that differ most."""
     remark: str
 
 
 @dataclass(frozen=True, slots=True)
-class ToMeasure:
-    """What a run would keep to measure with: test notes by kind, and of how many groups they are."""
+class ExpectedTestSplit:
+    """The test notes that a run would have: their number by kind, and the number of their groups."""
 
     kinds: dict[str, int]
     groups: int
     warnings: tuple[str, ...]
-    """What prep would say about so few."""
-    why_not: str = ""
-    """Why there are none, and no run is possible."""
+    """What prep would warn about."""
+    problem: str = ""
+    """Why no run is possible; "" if one is."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedCount:
+    """How many sources were skipped for one reason."""
+
+    reason: SkipReason
+    detail: str
+    message: str
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """All that `nightschool notes` tells; groups hold sources, "source (kind)" in `contradictions`.
+    """Everything that `nightschool notes` reports. A field that is None was not determined.
 
-    What is None was not looked for.
+    The groups hold sources, in `contradictions` "source (kind)".
     """
 
     total: int
@@ -140,34 +150,47 @@ class Inventory:
     duplicates: tuple[tuple[str, ...], ...]
     near_duplicates: tuple[tuple[str, ...], ...] | None
     contradictions: tuple[tuple[str, ...], ...]
-    skipped: dict[str, int]
+    skipped: tuple[SkippedCount, ...]
     warnings: tuple[str, ...]
-    news: News | None = None
+    news: NewNotes | None = None
     suspects: Suspects | None = None
-    texture: Texture | None = None
-    to_measure: ToMeasure | None = None
+    style_shift: StyleShift | None = None
+    to_measure: ExpectedTestSplit | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """For `notes --json`, with the keys that version 0.1.0 introduced."""
+        return asdict(self, dict_factory=_with_json_keys)
 
 
-def take(
-    reading: LoadedNotes,
+_JSON_KEYS = {
+    "style_shift": "texture",
+    "style": "form",
+    "fallback_reason": "why",
+    "problem": "why_not",
+}
+
+
+def _with_json_keys(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {_JSON_KEYS.get(name, name): value for name, value in fields}
+
+
+def take_inventory(
+    loaded: LoadedNotes,
     *,
     tokens: Sequence[int] | None = None,
-    why: str = "",
+    fallback_reason: str = "",
     limit: int = 1024,
     languages: Sequence[str] | None = None,
     same: Groups | None = None,
     near: Groups | None = None,
 ) -> Inventory:
-    """Count what was read.
+    """Take the inventory of notes that were read.
 
-    `tokens` are the notes' lengths; where there are none, characters are counted and `why` says
-    for what reason. `limit` is train.max_tokens. `same` is what `copies` gives; `near` are groups of notes
-    that are nearly the same, one of each content, or None where they were not looked for.
+    `tokens` are the lengths of the notes; without them, lengths are in characters, and `fallback_reason`
+    says why. `limit` is train.max_tokens. `same` is the result of `group_copies`; `near` holds groups of
+    near-duplicates, with one note of each content, or None if they were not determined.
     """
-    notes = reading.notes
+    notes = loaded.notes
     lengths = [len(note.text.strip()) for note in notes] if tokens is None else tokens
     if languages is None:
         languages = [language(note.text) for note in notes]
@@ -175,50 +198,55 @@ def take(
     for number, note in enumerate(notes):
         if note.kind is not None:
             numbers[note.kind].append(number)
-    same = copies(notes) if same is None else same
+    same = group_copies(notes) if same is None else same
     return Inventory(
         total=len(notes),
         unlabelled=sum(note.kind is None for note in notes),
         kinds={kind: _count(numbers[kind], lengths, languages) for kind in sorted(numbers)},
         thin=tuple(kind for kind in sorted(numbers) if len(numbers[kind]) < FEW_NOTES),
-        lengths=_lengths(notes, lengths, "characters" if tokens is None else "tokens", why, limit),
-        languages=_most_first(languages),
+        lengths=_lengths(
+            notes, lengths, "characters" if tokens is None else "tokens", fallback_reason, limit
+        ),
+        languages=_by_frequency(languages),
         duplicates=_sources(notes, (group for group in same if len(group) > 1)),
         near_duplicates=None if near is None else _sources(notes, near),
         contradictions=tuple(
             tuple(f"{notes[n].source} ({notes[n].kind})" for n in group)
-            for group in _labelled(notes, alike(same, near or ()))
+            for group in _labelled(notes, with_copies(same, near or ()))
             if len({notes[n].kind for n in group}) > 1
         ),
-        skipped=_most_first(skipped.reason for skipped in reading.skipped),
-        warnings=reading.warnings,
+        skipped=tuple(
+            SkippedCount(group.reason, group.detail, group.message, len(group.sources))
+            for group in loaded.skipped_groups()
+        ),
+        warnings=loaded.warnings,
     )
 
 
-def copies(notes: Sequence[Note]) -> list[list[int]]:
-    """The notes by their content (`text.content_id`), both in the order of the notes."""
+def group_copies(notes: Sequence[Note]) -> list[list[int]]:
+    """Groups of notes with equal content (`identity.content_id`), in the order of the notes."""
     same: dict[str, list[int]] = defaultdict(list)
     for number, note in enumerate(notes):
         same[content_id(note.text)].append(number)
     return list(same.values())
 
 
-def alike(same: Groups, near: Groups) -> list[list[int]]:
-    """Groups of notes that are the same or nearly so: `near` with all copies of its notes, and the rest."""
-    of = {group[0]: group for group in same}
-    joined = [sorted(n for first in group for n in of[first]) for group in near]
+def with_copies(same: Groups, near: Groups) -> list[list[int]]:
+    """The groups `near` with all copies of their notes, then the groups of `same` that are in none."""
+    by_first = {group[0]: group for group in same}
+    joined = [sorted(n for first in group for n in by_first[first]) for group in near]
     taken = {n for group in joined for n in group}
     return [*joined, *(list(group) for group in same if group[0] not in taken)]
 
 
-def share_over(lengths: Sequence[int], limit: int) -> Cut:
-    """What cutting at `limit` loses; a cut after a sentence loses a little more."""
+def truncation_loss(lengths: Sequence[int], limit: int) -> TruncationLoss:
+    """What truncation to `limit` loses; truncation after a whole sentence loses a little more."""
     over = [length - limit for length in lengths if length > limit]
-    return Cut(limit, len(over) / max(1, len(lengths)), sum(over) / max(1, sum(lengths)))
+    return TruncationLoss(limit, len(over) / max(1, len(lengths)), sum(over) / max(1, sum(lengths)))
 
 
 def _labelled(notes: Sequence[Note], groups: Groups) -> Iterator[list[int]]:
-    """Those that have a kind, in the order of `each_kind_first`."""
+    """The labelled notes of each group, in the order of `each_kind_first`."""
     for group in groups:
         labelled = [n for n in group if notes[n].kind is not None]
         yield [labelled[place] for place in each_kind_first([notes[n].kind for n in labelled])]
@@ -235,16 +263,22 @@ def _count(numbers: list[int], lengths: Sequence[int], languages: Sequence[str])
         median=_quantile(own, 0.5),
         p90=_quantile(own, 0.9),
         longest=own[-1],
-        languages=_most_first(languages[n] for n in numbers),
+        languages=_by_frequency(languages[n] for n in numbers),
     )
 
 
 def _lengths(
-    notes: Sequence[Note], lengths: Sequence[int], unit: Unit, why: str, limit: int
+    notes: Sequence[Note],
+    lengths: Sequence[int],
+    unit: Unit,
+    fallback_reason: str,
+    limit: int,
 ) -> Lengths:
     ordered = sorted(lengths)
     longest = ordered[-1] if ordered else 0
-    limits = sorted({limit, *(n for n in _LIMITS if n < longest)}) if unit == "tokens" else []
+    limits = (
+        sorted({limit, *(n for n in _COMMON_LIMITS if n < longest)}) if unit == "tokens" else []
+    )
     bins = Counter(
         (max(0, length - 1).bit_length(), note.kind is None)
         for note, length in zip(notes, lengths, strict=True)
@@ -252,21 +286,21 @@ def _lengths(
     powers = range(min((b for b, _ in bins), default=0), max((b for b, _ in bins), default=-1) + 1)
     return Lengths(
         unit=unit,
-        why=why,
+        fallback_reason=fallback_reason,
         limit=limit,
         median=_quantile(ordered, 0.5),
         p90=_quantile(ordered, 0.9),
         longest=longest,
-        cuts=tuple(share_over(lengths, n) for n in limits),
+        cuts=tuple(truncation_loss(lengths, n) for n in limits),
         histogram=tuple((2**b, bins[b, False], bins[b, True]) for b in powers),
     )
 
 
 def _quantile(ordered: Sequence[int], share: float) -> int:
-    """The smallest value that at least so large a share does not exceed; 0 of none."""
+    """The smallest value that at least this share of the values does not exceed; 0 if there are none."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0
 
 
-def _most_first(names: Iterable[str]) -> dict[str, int]:
+def _by_frequency(names: Iterable[str]) -> dict[str, int]:
     counts = Counter(names)
     return {name: counts[name] for name in sorted(counts, key=lambda name: (-counts[name], name))}

@@ -1,8 +1,8 @@
-"""The owner's answers about single notes: `labels.jsonl`, beside the settings.
+"""Labels: the owner's decisions about single notes, in `labels.jsonl` beside the settings.
 
-One JSON object a line, one line a note: `id` is its content's identity, `kind` what it is (null: it
-is left out), `source` and `begins` tell a reader which note is meant, `at` is when. An answer wins
-over the kind that the note's folder, front matter or table gives; the notes themselves are not touched.
+Each line is a JSON object about one note: `id` is its content id, `kind` its kind (null: the note is left
+out), `at` the time of the decision; `source` and `begins` identify the note for a reader. A label
+overrides the kind that the note's folder, front matter or table gives. The notes are not changed.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from pathlib import Path
 
 from nightschool.config import files
 from nightschool.config.errors import NotesError
-from nightschool.notes.decoding import content_id, encodable
+from nightschool.notes.identity import content_id
 from nightschool.notes.kinds import kind_name, same_kind
-from nightschool.notes.readers import LoadedNotes
-from nightschool.notes.tables import parsed
+from nightschool.notes.note import LoadedNotes
+from nightschool.notes.printable import encodable
+from nightschool.notes.tables import parse_json
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One answer."""
+    """The owner's decision about one note."""
 
     id: str
     kind: str | None
@@ -32,16 +33,18 @@ class Label:
 
 
 def read_labels(file: Path) -> dict[str, Label]:
-    """The answers by content id, the last of several for one note; empty where there is no file.
+    """The labels by content id, the last one of each note; empty if there is no file.
 
-    Raises NotesError where a line is broken, naming it.
+    Raises NotesError, which names the line, if a line is broken.
     """
     try:
         lines = file.read_text("utf-8-sig").split("\n")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise NotesError(f"{file} cannot be read ({error}): mend it, or move it away") from None
+        raise NotesError(
+            f"{file} cannot be read ({error})", "correct it, or move it away"
+        ) from None
     labels = {}
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -51,51 +54,53 @@ def read_labels(file: Path) -> dict[str, Label]:
 
 
 def _label(line: str, where: str) -> Label:
-    row = parsed(line, where)
+    row = parse_json(line, where)
     row = row if isinstance(row, dict) else {}
     id_, kind = row.get("id"), row.get("kind", 0)
     if not (isinstance(id_, str) and id_ and (kind is None or isinstance(kind, str))):
-        raise NotesError(f'{where}: {{"id": "...", "kind": "..." or null}} is expected')
-    told = {name: encodable(str(row.get(name, ""))) for name in ("source", "begins", "at")}
-    named = kind_name(kind)
-    if kind is not None and named is None:
-        raise NotesError(f"{where}: the kind is empty: name one, or write null to leave it out")
-    return Label(encodable(id_), named, **told)
+        raise NotesError(f"{where}: not a label", 'write {"id": "...", "kind": "..." or null}')
+    texts = {name: encodable(str(row.get(name, ""))) for name in ("source", "begins", "at")}
+    name = kind_name(kind)
+    if kind is not None and name is None:
+        raise NotesError(
+            f"{where}: the kind is empty", "name a kind, or write null to leave the note out"
+        )
+    return Label(encodable(id_), name, **texts)
 
 
 def write_labels(file: Path, labels: Iterable[Label]) -> None:
-    """Write all answers: when this returns, they are on the disk; a crash leaves the old or the new."""
+    """Write all labels to the disk before returning; a crash leaves the old or the new file."""
     lines = (json.dumps(asdict(label), ensure_ascii=False) + "\n" for label in labels)
     files.write(file, "".join(lines))
 
 
-def with_labels(reading: LoadedNotes, labels: Mapping[str, Label]) -> LoadedNotes:
-    """What was read, with the answers in place of the kinds that were given; what is left out is gone.
+def with_labels(loaded: LoadedNotes, labels: Mapping[str, Label]) -> LoadedNotes:
+    """Apply labels to notes: each gets the kind of its label, or is removed if the label leaves it out.
 
-    Raises NotesError where an answer's kind differs from one of the notes' in case or width alone.
+    Raises NotesError if a label's kind differs from a note's kind only in case or width.
     """
     if not labels:
-        return reading
-    notes, met = [], set()
-    for note in reading.notes:
+        return loaded
+    notes, used = [], set()
+    for note in loaded.notes:
         label = labels.get(id_ := content_id(note.text))
         if label is None:
             notes.append(note)
             continue
-        met.add(id_)
+        used.add(id_)
         if label.kind is not None:
             notes.append(replace(note, kind=label.kind))
-    _check_kinds({note.kind for note in reading.notes if note.kind is not None}, labels)
-    lost = [label for id_, label in labels.items() if id_ not in met]
-    warnings = reading.warnings
-    if lost:
-        some = ", ".join(label.source or label.id for label in lost[:3])
-        more = ", ..." if len(lost) > 3 else ""
+    _check_kinds({note.kind for note in loaded.notes if note.kind is not None}, labels)
+    unused = [label for id_, label in labels.items() if id_ not in used]
+    warnings = loaded.warnings
+    if unused:
+        some = ", ".join(label.source or label.id for label in unused[:3])
+        more = ", ..." if len(unused) > 3 else ""
         warnings += (
-            f"labels.jsonl: {len(lost)} answer{'s'[: len(lost) != 1]} about notes that were changed "
+            f"labels.jsonl: {len(unused)} label{'s'[: len(unused) != 1]} about notes that were changed "
             f"or are gone ({some}{more})",
         )
-    return replace(reading, notes=tuple(notes), warnings=warnings)
+    return replace(loaded, notes=tuple(notes), warnings=warnings)
 
 
 def _check_kinds(kinds: Iterable[str], labels: Mapping[str, Label]) -> None:
@@ -106,6 +111,6 @@ def _check_kinds(kinds: Iterable[str], labels: Mapping[str, Label]) -> None:
         other = seen.setdefault(same_kind(label.kind), label.kind)
         if other != label.kind:
             raise NotesError(
-                f'labels.jsonl: the kind "{label.kind}" differs from "{other}" in case or width alone: '
-                "give them one name"
+                f'labels.jsonl: the kind "{label.kind}" differs from "{other}" only in case or width',
+                "give them one name",
             )

@@ -1,4 +1,4 @@
-"""The language of a note: Japanese by its script, every other by py3langid's character n-grams."""
+"""The language of a note: Japanese by its script, others by py3langid's character n-grams."""
 
 from __future__ import annotations
 
@@ -6,45 +6,42 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from nightschool.notes.markdown import prose
+
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 UNSURE = "unsure"
-# Below this probability a guess is wrong too often: lists of names, code, a word or two.
-_SURE = 0.5
-# A part that holds less of a note's letters is a few foreign words in it.
-_PART = 0.2
-# A kana or kanji stands for about two letters of an alphabet.
-_WEIGHT = 2
-_READ = 600
+# Below this probability the guess is wrong too often: lists of names, code, a word or two.
+_MIN_PROBABILITY = 0.5
+# A language with a smaller share of a note's letters contributes only foreign words.
+_MIN_SHARE = 0.2
+# A kana or kanji counts as about two letters of an alphabet.
+_JAPANESE_WEIGHT = 2
+_MAX_CHARACTERS = 600
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
 _JAPANESE = re.compile("[\u3005\u3041-\u3096\u30a1-\u30fc\uff66-\uff9f\u4e00-\u9fff]+")
 _LETTER = re.compile(r"[^\W\d_]")
-_NO_PROSE = re.compile(
-    r"^[ \t]*(?P<fence>`{3,}(?=[^`\n]*$)|~{3,}).*?(?:^[ \t]*(?P=fence)|\Z)"
-    r"|(?<!`)`++[^`\n]++`++|<[^<>\n]*>|\w+://\S+",
-    re.MULTILINE | re.DOTALL,
-)
 
 
 def language(text: str) -> str:
-    """ISO 639 code of a note's language, "ja+en" where two share it, "unsure" where nothing tells.
+    """ISO 639 code of a note's language; "ja+en" for a mix with Japanese, "unsure" if undecided.
 
-    Code, links and HTML tags do not count. Only the first 600 characters are looked at. The model is
-    that of langid.py (Lui & Baldwin 2012) in its kept fork.
+    Ignores code, URLs and HTML tags, and reads the first 600 characters only. The model is that of
+    langid.py (Lui & Baldwin 2012), in its maintained fork.
     """
-    prose = _NO_PROSE.sub(" ", text[:_READ])
-    if not _KANA.search(prose):
-        # Kanji alone may be Chinese.
-        return _other(prose)
-    japanese = _WEIGHT * sum(map(len, _JAPANESE.findall(prose)))
-    rest = _JAPANESE.sub(" ", prose)
+    words = prose(text[:_MAX_CHARACTERS])
+    if not _KANA.search(words):
+        # Kanji without kana may be Chinese.
+        return _other(words)
+    japanese = _JAPANESE_WEIGHT * sum(map(len, _JAPANESE.findall(words)))
+    rest = _JAPANESE.sub(" ", words)
     others = len(_LETTER.findall(rest))
     share = japanese / (japanese + others)
-    if share >= 1 - _PART:
+    if share >= 1 - _MIN_SHARE:
         return "ja"
     other = _other(rest)
-    if share <= _PART:
+    if share <= _MIN_SHARE:
         return other
     return "ja" if other in ("ja", UNSURE) else f"ja+{other}"
 
@@ -53,12 +50,12 @@ def _other(text: str) -> str:
     if not _LETTER.search(text):
         return UNSURE
     code, probability = _identifier().classify(text)
-    return str(code) if probability >= _SURE else UNSURE
+    return str(code) if probability >= _MIN_PROBABILITY else UNSURE
 
 
 @cache
 def _identifier() -> LanguageIdentifier:
-    # Half a second: only where it is needed.
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    # Loading takes half a second.
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # lazy: py3langid
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

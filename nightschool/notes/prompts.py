@@ -1,4 +1,4 @@
-"""What the model is asked about a note, as text. The same prompt serves before, after and later."""
+"""The prompt around a note, as text; the same for the base model, the adapter and `classify`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The text around a note: `system` is said once, the rest around each note (examples too)."""
+    """The text around a note: `system` comes once, the rest around each note, also around examples."""
 
     system: str
     before: str
@@ -18,9 +18,9 @@ class Prompt:
 def instruct_prompt(
     instructions: str, answers: Mapping[str, str], meanings: Mapping[str, str]
 ) -> Prompt:
-    """For models that follow instructions: the kinds are listed, with their meanings where given.
+    """The prompt for models that follow instructions; it lists the kinds, with their meanings if given.
 
-    `answers` maps each kind to the word that the model shall answer with.
+    `answers` maps each kind to the word that the model answers with.
     """
     lines = []
     for kind, answer in answers.items():
@@ -33,6 +33,6 @@ def instruct_prompt(
 
 
 def plain_prompt(answers: Mapping[str, str]) -> Prompt:
-    """For base models, which continue text and follow no instructions: as short as can be."""
+    """The prompt for base models, which continue text and follow no instructions: as short as possible."""
     codes = "".join(f"{answer} = {kind}\n" for kind, answer in answers.items() if answer != kind)
     return Prompt(system=codes, before="Note:\n", after="\n\nKind:")

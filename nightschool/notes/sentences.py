@@ -1,4 +1,4 @@
-"""Where sentences and words end, in English and Japanese: by marks, brackets and lines alone."""
+"""Where sentences and words end, in English and Japanese: by punctuation, brackets and lines only."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ _MARKS = "!?…‼⁇⁈⁉"
 _CLOSERS = "”’»)\\]}＂＇）］｝」』】〉》〕｣"
 _JAPANESE = "\u3040-\u30ff\u4e00-\u9fff"
 _END = re.compile(
-    # 「本当？」 and 終わり。 need no white space after them; ３．１４ goes on.
+    # Japanese marks need no white space after them (「本当？」 and 終わり。); ３．１４ is no end.
     rf"[.{_MARKS}]*(?:[。！？｡]|．(?![0-9０-９]))[.{_MARKS}。！？｡．]*[{_CLOSERS}]*"
-    # Western marks do: 3.14, notes.md and example.org/?q= go on.
+    # Western marks need it: 3.14, notes.md and example.org/?q= are no ends.
     rf"|[.{_MARKS}]+[\"'*_~{_CLOSERS}]*(?=\s|\Z)"
     rf"|[{_MARKS}]+[{_CLOSERS}]*(?=[{_JAPANESE}])"
-    # A line's end, but not in a hard-wrapped sentence, which mostly goes on with a small letter.
+    # The end of a line, unless a small letter follows: then the sentence is probably hard-wrapped.
     r"|(?=\n[ \t]*+(?:\n|\Z|[^a-zß-ÿ]))"
 )
-# A full stop after a title, a single letter (e.g., U.S.) or a list's number ends no sentence.
+# A full stop after a title, a single letter (e.g., U.S.) or a list number ends no sentence.
 _ABBREVIATED = re.compile(
     r"(?:\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|vs|cf|approx)|(?:^|\n)[ \t]*\d{1,3})\.\Z"
 )
-_LONGEST_ABBREVIATION = 24
+_MAX_ABBREVIATION = 24  # characters
 
-# From here on come scripts without spaces between words: kana, kanji, hangul, full-width forms.
+# The first of the scripts without spaces between words: kana, kanji, hangul, full-width forms.
 _UNSPACED = "\u2e80"
 _JOINER = "\u200d"
 
 
 def sentence_end(text: str, least: int, most: int) -> int | None:
-    """The last place, over `least` and up to `most`, that has the end of a sentence just before it.
+    """The last position p with `least` < p <= `most` at which a sentence ends; None if there is none.
 
-    The end of a line that is no sentence (a heading, a list) counts too. None where there is none.
+    The end of a line that is not a sentence (a heading, a list item) counts, too.
     """
     last = None
-    for found in _END.finditer(text, least):
-        place = found.end()
+    for match in _END.finditer(text, least):
+        place = match.end()
         if place > most:
             break
         if place > least and not _abbreviated(text, place):
@@ -45,13 +45,13 @@ def sentence_end(text: str, least: int, most: int) -> int | None:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """The sentences of a text, in order; a line that is none (a heading, a list) counts too.
+    """The sentences of a text, in order; a line that is not a sentence counts as one.
 
-    Joined, they are the text again: white space stands before what follows it.
+    Joined, they give the text again: white space belongs to the sentence after it.
     """
     begin = 0
-    for found in _END.finditer(text):
-        place = found.end()
+    for match in _END.finditer(text):
+        place = match.end()
         if place > begin and not _abbreviated(text, place):
             yield text[begin:place]
             begin = place
@@ -60,9 +60,9 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def word_end(text: str, least: int, most: int) -> int | None:
-    """The last place, over `least` and up to `most`, that is between two words.
+    """The last position p with `least` < p <= `most` between two words; None if there is none.
 
-    Between kana or kanji, every place counts. None where there is none.
+    Between kana or kanji, every position counts.
     """
     for place in range(min(most, len(text)), max(least, 0), -1):
         if place == len(text) or (
@@ -74,16 +74,16 @@ def word_end(text: str, least: int, most: int) -> int | None:
 
 
 def character_end(text: str, most: int) -> int:
-    """The last place up to `most` that separates no accent, or part of an emoji, from its letter."""
+    """The last position up to `most` that separates no accent or emoji part from its base character."""
     place = min(most, len(text))
     while 0 < place < len(text) and (
-        text[place - 1] == _JOINER or text[place] == _JOINER or _belongs_to_the_last(text[place])
+        text[place - 1] == _JOINER or text[place] == _JOINER or _continues_character(text[place])
     ):
         place -= 1
     return place
 
 
-def _belongs_to_the_last(character: str) -> bool:
+def _continues_character(character: str) -> bool:
     return (
         unicodedata.category(character) in ("Mn", "Mc", "Me")
         or "\U0001f3fb" <= character <= "\U0001f3ff"  # skin tones
@@ -91,5 +91,5 @@ def _belongs_to_the_last(character: str) -> bool:
 
 
 def _abbreviated(text: str, place: int) -> bool:
-    begin = max(0, place - _LONGEST_ABBREVIATION)
+    begin = max(0, place - _MAX_ABBREVIATION)
     return _ABBREVIATED.search(text, begin, place) is not None

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nightschool.notes.components import Components
-from nightschool.notes.decoding import normalise
-from nightschool.notes.readers import Note
+from nightschool.notes.identity import normalise
+from nightschool.notes.note import Note
 
 
 class Split(StrEnum):

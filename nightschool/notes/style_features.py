@@ -1,4 +1,4 @@
-"""The form of a note, whatever it speaks of: how long, how divided, how tidy."""
+"""Style features of a note, independent of its content: length, structure, tidiness."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ FEATURES = (
     "digits (in 100 characters)",
     "capitals (in 100 characters)",
 )
-"""What `form` measures, in its order; "lines that ..." are shares, of the lines with text on them
-(blank ones: of all)."""
+"""The names of the features, in the order of `style_features`. "lines that ..." are shares of the lines
+with text on them; blank lines are a share of all lines."""
 
 _HEADING = re.compile(r"[ ]{0,3}#{1,6}(?:\s|$)")
-_ITEM = re.compile(r"\s*(?:[-*+・•]|\d{1,3}[.)])\s")
+_LIST_ITEM = re.compile(r"\s*(?:[-*+・•]|\d{1,3}[.)])\s")
 _SENTENCE_END = re.compile(r"""[.!?。！？…][)\]"'*_`」』）]*\s*$""")
 _MARKS = re.compile(r"\*\*|__|``|`|\]\(|\[\[|==|~~|^>|\|", re.MULTILINE)
 _DIGIT = re.compile(r"\d")
 
 
-def form(text: str) -> tuple[float, ...]:
-    """A note's form: one number for each of FEATURES."""
+def style_features(text: str) -> tuple[float, ...]:
+    """One number for each of `FEATURES`."""
     text = text.strip()
     lines = text.split("\n")
-    full = [line for line in lines if line.strip()]
-    size, count = max(1, len(text)), max(1, len(full))
+    filled = [line for line in lines if line.strip()]
+    size, count = max(1, len(text)), max(1, len(filled))
 
     def share(pattern: re.Pattern[str]) -> float:
-        return sum(pattern.match(line) is not None for line in full) / count
+        return sum(pattern.match(line) is not None for line in filled) / count
 
     return (
         size,
-        sum(map(len, full)) / count,
+        sum(map(len, filled)) / count,
         share(_HEADING),
-        share(_ITEM),
-        (len(lines) - len(full)) / len(lines),
-        sum(_SENTENCE_END.search(line) is not None for line in full) / count,
-        sum(_begins_small(line) for line in full) / count,
+        share(_LIST_ITEM),
+        (len(lines) - len(filled)) / len(lines),
+        sum(_SENTENCE_END.search(line) is not None for line in filled) / count,
+        sum(_begins_with_small_letter(line) for line in filled) / count,
         100 * len(_MARKS.findall(text)) / size,
         100 * len(_DIGIT.findall(text)) / size,
         100 * sum(map(str.isupper, text)) / size,
     )
 
 
-def _begins_small(line: str) -> bool:
+def _begins_with_small_letter(line: str) -> bool:
     first = next((letter for letter in line[:40] if letter.isalpha()), "")
     return first.islower()

@@ -1,4 +1,4 @@
-"""The rows of JSONL and CSV files, one after the other; a broken one is named by its line."""
+"""The rows of JSONL and CSV files, one after another; a broken row is named by its line."""
 
 from __future__ import annotations
 
@@ -10,42 +10,43 @@ from itertools import chain
 from typing import TextIO
 
 from nightschool.config.errors import NotesError
-from nightschool.notes.decoding import harmless
+from nightschool.notes.printable import without_controls
 
-# A note may be longer than csv's own limit; notes.max_bytes is the one that counts.
+# A note may be longer than the csv module's own limit; notes.max_bytes limits it.
 csv.field_size_limit(2**31 - 1)
 
 Row = tuple[int, Mapping[str, object]]
 
 
-def rows(lines: TextIO, source: str, wanted: Collection[str]) -> Iterator[Row]:
-    """(number of its first line, row) of a table, JSONL or CSV by the name of `source`.
+def rows(lines: TextIO, source: str, used: Collection[str]) -> Iterator[Row]:
+    """(number of the first line, row) for each row of a table; the suffix of `source` tells the format.
 
-    Raises NotesError where a row is broken, or a wanted column of a CSV stands in its header twice.
+    Raises NotesError if a row is broken, or if the header of a CSV has a column in `used` twice.
     """
     if source.lower().endswith(".jsonl"):
         return _jsonl(lines, source)
-    return _csv(lines, source, wanted)
+    return _csv(lines, source, used)
 
 
-def missing(place: str, setting: str, wanted: str, columns: list[str]) -> str:
-    """What to say where a row has no such column, with the setting and the nearest there is."""
-    by_case = {column.casefold(): column for column in columns}
-    near = difflib.get_close_matches(wanted.casefold(), by_case, n=1)
-    hint = f'; did you mean {setting} = "{by_case[near[0]]}"?' if near else f"; set {setting}"
-    return (
-        f'{place}: no column "{wanted}" (there are: {harmless(", ".join(columns))}){harmless(hint)}'
+def missing_column(place: str, setting: str, column: str, columns: list[str]) -> NotesError:
+    """The error for a row without `column`, with the setting that names it and the nearest column."""
+    by_case = {name.casefold(): name for name in columns}
+    near = difflib.get_close_matches(column.casefold(), by_case, n=1)
+    hint = f'did you mean {setting} = "{by_case[near[0]]}"?' if near else f"set {setting}"
+    existing = without_controls(", ".join(columns))
+    return NotesError(
+        f'{place}: no column "{column}" (columns: {existing})', without_controls(hint)
     )
 
 
-def parsed(line: str, where: str) -> object:
-    """What a line of JSON says. Raises NotesError with its place where it is broken."""
+def parse_json(line: str, where: str) -> object:
+    """The value of a line of JSON. Raises NotesError, which begins with `where`, if it is invalid."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         problem = getattr(error, "msg", None) or str(error)
         raise NotesError(
-            f"{where}: no valid JSON ({problem}): mend the line or take it out"
+            f"{where}: not valid JSON ({problem})", "correct or remove the line"
         ) from None
 
 
@@ -53,13 +54,15 @@ def _jsonl(lines: TextIO, source: str) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        row = parsed(line, f"{source}, line {number}")
+        row = parse_json(line, f"{source}, line {number}")
         if not isinstance(row, dict):
-            raise NotesError(f"{source}, line {number}: a JSON object is expected, one a line")
+            raise NotesError(
+                f"{source}, line {number}: not a JSON object", "write one object per line"
+            )
         yield number, row
 
 
-def _csv(lines: TextIO, source: str, wanted: Collection[str]) -> Iterator[Row]:
+def _csv(lines: TextIO, source: str, used: Collection[str]) -> Iterator[Row]:
     blank = 0
     header = lines.readline()
     while header == "\n":
@@ -71,21 +74,21 @@ def _csv(lines: TextIO, source: str, wanted: Collection[str]) -> Iterator[Row]:
     line = blank + 1
     try:
         names = [name.strip() for name in next(reader, [])]
-        for name in wanted:
+        for name in used:
             if names.count(name) > 1:
                 raise NotesError(
-                    f'{source}, line {line}: {names.count(name)} columns are called "{name}": rename '
-                    "those that are not meant"
+                    f'{source}, line {line}: {names.count(name)} columns are called "{name}"',
+                    "rename all but one",
                 )
         line = blank + reader.line_num + 1
         for fields in reader:
             if fields and len(fields) != len(names):
                 raise NotesError(
-                    f"{source}, line {line}: {len(fields)} fields, but the header has {len(names)}: "
-                    "mend the row (text with commas needs quotes)"
+                    f"{source}, line {line}: {len(fields)} fields, but the header has {len(names)}",
+                    "correct the row (text with commas needs quotes)",
                 )
             if fields:
                 yield line, dict(zip(names, fields, strict=True))
             line = blank + reader.line_num + 1
     except csv.Error as error:
-        raise NotesError(f"{source}, line {line}: broken row ({error}): mend it") from None
+        raise NotesError(f"{source}, line {line}: broken row ({error})", "correct it") from None

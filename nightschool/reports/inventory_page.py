@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nightschool.config import files
-from nightschool.notes.decoding import listed
-from nightschool.notes.inventory import Auc, Feature, Inventory, Texture
+from nightschool.notes.inventory import Auc, Feature, Inventory, StyleShift
 from nightschool.notes.kinds import FEW_NOTES
+from nightschool.notes.printable import listed
 from nightschool.reports.template import fill
 from nightschool.reports.text import wording
 from nightschool.reports.text.wording import counted
@@ -34,12 +34,12 @@ def findings(inventory: Inventory) -> list[str]:
     """What stands out, and what to do about it: a sentence or two each, the gravest first."""
     said = _on_labels(inventory) if inventory.total else ["There are no notes."]
     said += _on_measuring(inventory) + _on_copies(inventory) + _on_lengths(inventory)
-    suspects, texture = inventory.suspects, inventory.texture
+    suspects, texture = inventory.suspects, inventory.style_shift
     if suspects and suspects.judged:
         doubt = f"The cheap model, fitted on the others, doubts the kind of {suspects.disagreed or 'none'}"
         look = ": look at those below" if suspects.worst else ""
         said.append(f"{doubt} of {counted(suspects.judged, 'note')}{look}.")
-    if texture and texture.form:
+    if texture and texture.style:
         said.append(texture_in_words(texture))
     if inventory.news and inventory.news.new:
         new = wording.new_notes(inventory.news)
@@ -69,8 +69,8 @@ def _on_measuring(inventory: Inventory) -> list[str]:
     kept = inventory.to_measure
     if kept is None or len(inventory.kinds) < 2:
         return []
-    if kept.why_not:
-        return [f"No run is possible: {kept.why_not}."]
+    if kept.problem:
+        return [f"No run is possible: {kept.problem}."]
     return [f"{warning[0].upper()}{warning[1:]}." for warning in kept.warnings]
 
 
@@ -101,7 +101,11 @@ def _on_copies(inventory: Inventory) -> list[str]:
 def _on_lengths(inventory: Inventory) -> list[str]:
     lengths = inventory.lengths
     if lengths.unit == "characters":
-        return [f"Lengths are in characters, because {lengths.why}."] if lengths.why else []
+        return (
+            [f"Lengths are in characters, because {lengths.fallback_reason}."]
+            if lengths.fallback_reason
+            else []
+        )
     cut = next(cut for cut in lengths.cuts if cut.limit == lengths.limit)
     if not cut.notes:
         return []
@@ -111,9 +115,9 @@ def _on_lengths(inventory: Inventory) -> list[str]:
     ]
 
 
-def texture_in_words(texture: Texture) -> str:
+def texture_in_words(texture: StyleShift) -> str:
     """What the two-sample test of the form found, for a reader who knows no AUC; it must be there."""
-    form = texture.form
+    form = texture.style
     assert form
     if form.low <= 0.5:
         if form.high >= _SOMEWHAT:
@@ -139,14 +143,14 @@ def texture_in_words(texture: Texture) -> str:
     )
 
 
-def _tidier(texture: Texture) -> bool:
+def _tidier(texture: StyleShift) -> bool:
     """Whether the labelled notes are the tidier ones, by more of the features that tell them apart."""
     more = {feature.name: feature.labelled > feature.unlabelled for feature in texture.features}
     signs = [more[name] == tidy for name, tidy in _TIDY.items() if name in more]
     return 2 * sum(signs) > len(signs)
 
 
-def texture_details(texture: Texture) -> list[str]:
+def texture_details(texture: StyleShift) -> list[str]:
     """What differs, a line each; the test of the words last."""
     lines = [feature_in_words(feature) for feature in texture.features]
     return [*lines, *([f"by their words: AUC {auc(texture.words)}"] if texture.words else [])]

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from nightschool.notes.test_set_size import blind
+from nightschool.notes.test_set_size import can_never_promote
 from nightschool.reports.text.wording import SMALLEST_N, counted, fine_percent, hundredths
 from nightschool.stats.intervals import DRAWS, LEVEL, Codes, codes_of
 from nightschool.stats.paired import differences, paired, sign_flip
@@ -231,7 +231,7 @@ def _none(
     dropped = _drop(test, none, old, new, rules)
     if dropped:
         return Check(reference, CheckName.NONE, False, True, dropped)
-    unseen = blind(len(set(test.codes[test.of_kind(none)].tolist())), rules.confidence)
+    unseen = can_never_promote(len(set(test.codes[test.of_kind(none)].tolist())), rules.confidence)
     few = ", too few to see a drop" if unseen else ", no drop beyond chance"
     return Check(
         reference, CheckName.NONE, True, not unseen, f"{_found(test, none, old, new)}{few}"

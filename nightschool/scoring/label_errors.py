@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from nightschool.notes.decoding import one_line
 from nightschool.notes.inventory import Suspect, Suspects
-from nightschool.notes.readers import Note
+from nightschool.notes.note import Note
+from nightschool.notes.printable import one_line
 from nightschool.scoring.cheap_baselines import classifier, gram_rows
 
 FOLDS = 5

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from nightschool.config.settings import ServerSettings, is_loopback
-from nightschool.notes.decoding import encodable, one_line
+from nightschool.notes.printable import encodable, one_line
 
 Trouble = Literal["timeout", "error"]
 

@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from nightschool.notes.inventory import Auc, Feature, Texture
-from nightschool.notes.style_features import FEATURES, form
+from nightschool.notes.inventory import Auc, Feature, StyleShift
+from nightschool.notes.style_features import FEATURES, style_features
 from nightschool.scoring.cheap_baselines import classifier, gram_rows
 
 # With fewer on a side, the interval spans all that one would want to know.
@@ -29,26 +29,26 @@ _SMALL = 0.2
 _Z = 1.96
 
 
-def compare_texture(
+def compare_styles(
     labelled: Sequence[tuple[str, int]], unlabelled: Sequence[tuple[str, int]]
-) -> Texture:
+) -> StyleShift:
     """How well a classifier tells labelled from unlabelled notes, given as (text, group).
 
     A classifier two-sample test (Lopez-Paz & Oquab 2017): fitted on half of the groups, it scores the
     other half (cross-validation would feign a narrower interval). Its AUC is the chance that it ranks a
     labelled note above an unlabelled one: 0.5 where nothing tells them apart. One classifier sees
-    the form alone (`form.FEATURES`), another the words. At most 1,000 notes a side are drawn.
+    the form alone (`style_features.FEATURES`), another the words. At most 1,000 notes a side are drawn.
     """
     rng = random.Random(0)
     sides = [rng.sample(side, min(MOST_NOTES, len(side))) for side in (labelled, unlabelled)]
     counts = len(labelled), len(unlabelled)
     if min(len({group for _, group in side}) for side in sides) < LEAST:
         needs = f"needs {LEAST} notes of different texts and sources on either side"
-        return Texture(*counts, None, None, (), f"not compared: {needs}")
+        return StyleShift(*counts, None, None, (), f"not compared: {needs}")
     texts = [text for side in sides for text, _ in side]
     groups = np.array([group for side in sides for _, group in side])
     is_labelled = np.repeat([True, False], [len(side) for side in sides])
-    forms = np.array([form(text) for text in texts])
+    forms = np.array([style_features(text) for text in texts])
     drawn = max(counts) > MOST_NOTES
     by_form = make_pipeline(FunctionTransformer(np.log1p), StandardScaler(), classifier())
     with threadpool_limits(1):
@@ -56,9 +56,9 @@ def compare_texture(
         words_auc = _auc_of(
             classifier(), gram_rows([text[:MOST_CHARACTERS] for text in texts]), is_labelled, groups
         )
-    return Texture(
+    return StyleShift(
         *counts,
-        form=form_auc,
+        style=form_auc,
         words=words_auc,
         features=_telling(forms, is_labelled),
         remark=f"{MOST_NOTES:,} notes of a side were drawn" if drawn else "",

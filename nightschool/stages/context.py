@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,7 +17,8 @@ from nightschool.notes.dataset import Dataset, load
 from nightschool.notes.freezing import freeze
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.none_of_the_above import unused_none_warning
-from nightschool.notes.readers import LoadedNotes, Note, notes_path, read_school
+from nightschool.notes.note import LoadedNotes, Note
+from nightschool.notes.readers import notes_path, read_school
 from nightschool.notes.split_assignments import read_split_assignments
 from nightschool.stages.parent import Parent
 
@@ -169,8 +169,8 @@ def assign_splits(school: School, settings: Settings, notes: Sequence[Note]) -> 
 
 
 def _nothing_read(path: Path, reading: LoadedNotes) -> str:
-    reasons = Counter(skipped.reason for skipped in reading.skipped).most_common(3)
-    skipped = ", ".join(f"{count} skipped: {reason}" for reason, count in reasons)
+    groups = reading.skipped_groups()[:3]
+    skipped = ", ".join(f"{len(group.sources)} skipped: {group.message}" for group in groups)
     return (
         f"there are no notes in {path}{f' ({skipped})' if skipped else ''}: put some there, or set "
         "notes.folder in nightschool.toml"

@@ -1,4 +1,4 @@
-"""Which labelled notes a run has read: what is new, is new to it."""
+"""Which labelled notes a run has read; all others are new to it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from nightschool.config.errors import NotesError
 from nightschool.config.paths import School
 from nightschool.notes.dataset import Item, read_own
 from nightschool.notes.new_notes import labelled
-from nightschool.notes.readers import LoadedNotes
+from nightschool.notes.note import LoadedNotes
 from nightschool.stages.context import write_json
 
 _LEFT_OUT = "left_out.json"
 
 
-def write_left_out(folder: Path, reading: LoadedNotes, own: Iterable[Item]) -> None:
-    """Keep which labelled notes were read but are not in the dataset (see `splits.assign`).
+def write_left_out(folder: Path, loaded: LoadedNotes, own: Iterable[Item]) -> None:
+    """Record which labelled notes were read but are not in the dataset (see `splits.assign`).
 
     Otherwise each retraining check would report them as new.
     """
     used = {item.id for item in own}
-    left_out = {id_: kind for id_, kind in labelled(reading.notes).items() if id_ not in used}
+    left_out = {id_: kind for id_, kind in labelled(loaded.notes).items() if id_ not in used}
     write_json(folder / _LEFT_OUT, left_out)
 
 
@@ -31,11 +31,11 @@ def known_to(school: School, run: int) -> dict[str, str]:
     folder = school.run_folder(run)
     try:
         prepared = json.loads((folder / "prep.json").read_text("utf-8"))
-        left_out = folder / _LEFT_OUT  # an earlier version kept none
+        left_out = folder / _LEFT_OUT  # absent in runs of earlier versions
         more = json.loads(left_out.read_text("utf-8")) if left_out.exists() else {}
         used = read_own(school.datasets / prepared["dataset"])
         return {**more, **{id_: kind for id_, (kind, _) in used.items()}}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotesError(
-            f"what run {run} read is not known any more ({error}): a new run makes that good"
+            f"the notes that run {run} read are no longer recorded ({error})", "start a new run"
         ) from None

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from nightschool.config.errors import NotesError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.notes.fingerprint import fingerprint
+from nightschool.notes.fingerprint import notes_fingerprint
 from nightschool.notes.labels import read_labels, with_labels
-from nightschool.notes.new_notes import News, compare, labelled
+from nightschool.notes.new_notes import NewNotes, compare, labelled
 from nightschool.notes.readers import notes_path, read_school
 from nightschool.stages.known_notes import known_to
 
@@ -20,7 +20,7 @@ class NoteChanges(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     fingerprint: str = ""
-    news: News | None = None
+    news: NewNotes | None = None
     problem: str = ""
 
 
@@ -34,12 +34,13 @@ def changes_since(
     try:
         # Taken before the notes are read: the next check sees what changes meanwhile.
         path = notes_path(school.root, settings)
-        current = fingerprint(path, school.labels_file, said=settings.notes.model_dump_json())
+        settings_json = settings.notes.model_dump_json()
+        current = notes_fingerprint(path, school.labels_file, extra=settings_json)
         if current == last_fingerprint:
             return NoteChanges(fingerprint=current)
         before = known_to(school, run)
-        reading = with_labels(read_school(school.root, settings), read_labels(school.labels_file))
+        loaded = with_labels(read_school(school.root, settings), read_labels(school.labels_file))
     except NotesError as error:
         return NoteChanges(problem=str(error))
-    news = compare(run, before, labelled(reading.notes))
+    news = compare(run, before, labelled(loaded.notes))
     return NoteChanges(fingerprint=current, news=news)

@@ -15,9 +15,10 @@ from nightschool.config.settings import recorded
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Answerer
 from nightschool.notes.dataset import write
+from nightschool.notes.printable import listed
 from nightschool.notes.split_assignments import write_split_assignments
 from nightschool.notes.splits import Split
-from nightschool.notes.test_set_size import enough, too_small
+from nightschool.notes.test_set_size import describe_power, size_warnings
 from nightschool.reports.text.wording import percent
 from nightschool.stages.champion import ask_again
 from nightschool.stages.context import Ending, StageContext, read_and_freeze, write_json
@@ -58,12 +59,9 @@ def prep(context: StageContext) -> Ending:
     """Read the notes, freeze the dataset, and see that the base model is on disk."""
     settings = context.settings
     reading, dataset = read_and_freeze(context.school, settings)
-    reasons: dict[str, list[str]] = {}
-    for skipped in reading.skipped:
-        reasons.setdefault(skipped.reason, []).append(skipped.source)
     left_out = [
-        f"{len(sources)} skipped ({reason}): {', '.join(sources[:3])}{', ...' if len(sources) > 3 else ''}"
-        for reason, sources in sorted(reasons.items())
+        f"{len(group.sources)} skipped ({group.message}): {listed(group.sources, 3)}"
+        for group in reading.skipped_groups()
     ]
     unknown = [
         f'[kinds] speaks of "{k}", which no note has'
@@ -72,7 +70,7 @@ def prep(context: StageContext) -> Ending:
     ]
     test = dataset.of(Split.TEST)
     kinds, groups = Counter(item.kind for item in test), {item.group for item in test}
-    small = too_small(kinds, len(groups), settings.decide.confidence)
+    small = size_warnings(kinds, len(groups), settings.decide.confidence)
     unwatched = [] if dataset.of(Split.VALIDATION) else [_UNWATCHED]
     warnings = [*left_out, *reading.warnings, *dataset.warnings, *unknown, *small, *unwatched]
     for warning in warnings:
@@ -91,7 +89,7 @@ def prep(context: StageContext) -> Ending:
         f"{counts['validation']} to watch, {counts['test']} to measure with (dataset {name})",
     )
     if not small:
-        context.parent.say("state", enough(counts["test"]))
+        context.parent.say("state", describe_power(counts["test"]))
 
     from nightschool.learning.hub import fetch, fingerprint
 

@@ -12,7 +12,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.memory_plan import MemoryPlan, Need, Room, Shape, choose, load_of
 from nightschool.learning.time_model import fit, pace_key, several, summary
-from nightschool.notes.readers import LoadedNotes
+from nightschool.notes.note import LoadedNotes
 from nightschool.stages.context import make_encoder, read_and_freeze
 from nightschool.stages.time_plan import advice, base_size_of, recall, ways
 from nightschool.stages.train import training_task_of

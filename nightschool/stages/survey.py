@@ -1,4 +1,4 @@
-"""The whole inventory of a school's notes: read, measured, and looked through for what is wrong."""
+"""The inventory of a school's notes, with everything that is checked about them."""
 
 from __future__ import annotations
 
@@ -13,79 +13,96 @@ from nightschool.config.settings import Settings
 from nightschool.learning.token_counts import token_counter
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.duplicates import near_duplicates
-from nightschool.notes.inventory import Inventory, Texture, ToMeasure, alike, copies, take
+from nightschool.notes.inventory import (
+    ExpectedTestSplit,
+    Inventory,
+    StyleShift,
+    group_copies,
+    take_inventory,
+    with_copies,
+)
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.languages import language
-from nightschool.notes.new_notes import News, compare, labelled
-from nightschool.notes.readers import Note, read_school
+from nightschool.notes.new_notes import NewNotes, compare, labelled
+from nightschool.notes.note import Note
+from nightschool.notes.readers import read_school
 from nightschool.notes.splits import Split, number_groups
-from nightschool.notes.test_set_size import too_small
+from nightschool.notes.test_set_size import size_warnings
 from nightschool.stages.context import assign_splits
 from nightschool.stages.known_notes import known_to
 
-Tell = Callable[[str, int, int], None]
-"""Told (what is done, how much of it, of how much) now and then."""
-_BETWEEN_TELLING = 500
+OnProgress = Callable[[str, int, int], None]
+"""Called now and then with (task, amount done, amount in all)."""
+_ITEMS_PER_REPORT = 500
 _T = TypeVar("_T")
 
 
 def survey(
-    school: School, settings: Settings, tell: Tell = lambda what, done, total: None
+    school: School,
+    settings: Settings,
+    on_progress: OnProgress = lambda task, done, total: None,
 ) -> Inventory:
-    """Take the inventory; nothing is written. Raises NotesError, see `read_notes`."""
-    reading = read_school(
-        school.root, settings, lambda done, total, _: tell("reading", done, total)
+    """Take the inventory; writes nothing. Raises NotesError, see `read_notes`."""
+    loaded = read_school(
+        school.root, settings, lambda done, total, _: on_progress("reading", done, total)
     )
-    reading = with_labels(reading, read_labels(school.labels_file))
-    notes = reading.notes
+    loaded = with_labels(loaded, read_labels(school.labels_file))
+    notes = loaded.notes
     texts = [note.text for note in notes]
-    tokens, why = None, ""
+    tokens, fallback_reason = None, ""
     try:
         count = token_counter(settings.base, school.root)
-        tokens = list(_told(count(texts), len(texts), "counting tokens", tell))
+        tokens = list(_reported(count(texts), len(texts), "counting tokens", on_progress))
     except LearningError as error:
-        why = str(error)
-    languages = list(_told(map(language, texts), len(texts), "telling languages", tell))
-    tell("looking for copies", 0, 1)
-    same = copies(notes)
+        fallback_reason = str(error)
+    languages = list(
+        _reported(map(language, texts), len(texts), "detecting languages", on_progress)
+    )
+    on_progress("comparing notes", 0, 1)
+    same = group_copies(notes)
     near = near_duplicates([texts[group[0]] for group in same])
     near = [[same[n][0] for n in group] for group in near]
-    inventory = take(
-        reading,
+    inventory = take_inventory(
+        loaded,
         tokens=tokens,
-        why=why,
+        fallback_reason=fallback_reason,
         limit=settings.train.max_tokens,
         languages=languages,
         same=same,
         near=near,
     )
-    groups = number_groups([[n] for n in notes], alike(same, near), settings.split.same_source)
-    from nightschool.scoring.label_errors import find_suspects
+    groups = number_groups(
+        [[n] for n in notes], with_copies(same, near), settings.split.same_source
+    )
+    from nightschool.scoring.label_errors import find_suspects  # lazy: sklearn
 
-    tell("looking for wrong labels", 0, 1)
+    on_progress("looking for wrong labels", 0, 1)
     suspects = find_suspects(notes, groups)
-    tell("comparing labelled with unlabelled notes", 0, 1)
+    on_progress("comparing labelled with unlabelled notes", 0, 1)
     return replace(
         inventory,
-        to_measure=_to_measure(school, settings, notes),
-        news=_news(school, notes),
+        to_measure=_expected_test_split(school, settings, notes),
+        news=_new_notes(school, notes),
         suspects=suspects,
-        texture=_texture(notes, groups),
+        style_shift=_style_shift(notes, groups),
     )
 
 
-def _to_measure(school: School, settings: Settings, notes: Sequence[Note]) -> ToMeasure:
+def _expected_test_split(
+    school: School, settings: Settings, notes: Sequence[Note]
+) -> ExpectedTestSplit:
     try:
         test = assign_splits(school, settings, notes).of(Split.TEST)
     except NotesError as error:
-        return ToMeasure({}, 0, (), str(error))
+        return ExpectedTestSplit({}, 0, (), str(error))
     kinds = dict(sorted(Counter(item.kind for item in test).items()))
     groups = len({item.group for item in test})
-    return ToMeasure(kinds, groups, tuple(too_small(kinds, groups, settings.decide.confidence)))
+    warnings = size_warnings(kinds, groups, settings.decide.confidence)
+    return ExpectedTestSplit(kinds, groups, tuple(warnings))
 
 
-def _news(school: School, notes: Sequence[Note]) -> News | None:
-    """What is new since the newest run that learnt from notes; None where none did, or none can tell."""
+def _new_notes(school: School, notes: Sequence[Note]) -> NewNotes | None:
+    """What is new since the newest run that read notes; None if there is none, or if its files are gone."""
     if not school.ledger_file.exists():
         return None
     try:
@@ -96,21 +113,21 @@ def _news(school: School, notes: Sequence[Note]) -> News | None:
         return None
 
 
-def _texture(notes: Sequence[Note], groups: Sequence[int]) -> Texture:
-    from nightschool.scoring.style_shift import compare_texture
+def _style_shift(notes: Sequence[Note], groups: Sequence[int]) -> StyleShift:
+    from nightschool.scoring.style_shift import compare_styles  # lazy: sklearn
 
-    # One of each group on a side: copies would feign certainty.
-    sides: dict[bool, dict[int, str]] = {True: {}, False: {}}
+    # One note of each group: copies would make the intervals too narrow.
+    labelled: dict[int, str] = {}
+    unlabelled: dict[int, str] = {}
     for note, group in zip(notes, groups, strict=True):
-        sides[note.kind is not None].setdefault(group, note.text)
-    labelled, unlabelled = (
-        [(text, group) for group, text in sides[side].items()] for side in (True, False)
+        (unlabelled if note.kind is None else labelled).setdefault(group, note.text)
+    return compare_styles(
+        *([(text, group) for group, text in each.items()] for each in (labelled, unlabelled))
     )
-    return compare_texture(labelled, unlabelled)
 
 
-def _told(items: Iterable[_T], total: int, what: str, tell: Tell) -> Iterator[_T]:
+def _reported(items: Iterable[_T], total: int, task: str, on_progress: OnProgress) -> Iterator[_T]:
     for number, item in enumerate(items):
-        if number % _BETWEEN_TELLING == 0:
-            tell(what, number, total)
+        if number % _ITEMS_PER_REPORT == 0:
+            on_progress(task, number, total)
         yield item

@@ -160,7 +160,7 @@ def test_a_full_disk_loses_only_the_current_label(
 def test_a_damaged_labels_file_is_reported_by_line_and_kept(school: School) -> None:
     school.labels_file.write_text('{"id": "a", "kind": "b"}\n{"id": \n', "utf-8")
     done = invoke(school, "1")
-    assert "labels.jsonl, line 2: no valid JSON" in done.output
+    assert "labels.jsonl, line 2: not valid JSON" in done.output
     assert school.labels_file.read_text("utf-8").endswith('{"id": \n')
 
 

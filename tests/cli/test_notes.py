@@ -18,7 +18,9 @@ def test_json_counts_the_notes(make_school: MakeSchool) -> None:
     assert {kind: count["n"] for kind, count in counts["kinds"].items()} == {
         "decision": 12, "lesson": 12, "none": 12,
     }  # fmt: skip
-    assert counts["skipped"] == {"binary file": 1}
+    assert counts["skipped"] == [
+        {"reason": "binary", "detail": "", "message": "binary file", "n": 1}
+    ]
     assert counts["lengths"]["unit"] == "tokens"
     assert counts["suspects"]["judged"] == 36
 
@@ -52,11 +54,11 @@ def test_the_inventory_is_a_table_or_a_page(make_school: MakeSchool) -> None:
             "text,label\none,a\ntwo, too,a\n",
             "a.csv, line 3: 3 fields, but the header has 2",
         ),
-        ("a.jsonl", '{"text": "x"}\n', 'a.jsonl: no column "label" (there are: text)'),
+        ("a.jsonl", '{"text": "x"}\n', 'a.jsonl: no column "label" (columns: text)'),
         (
             "Lesson/a.md",
             "x",
-            'the kinds "Lesson" (Lesson/a.md) and "lesson" (lesson/lesson-0.md) differ in case or width',
+            'the kinds "Lesson" (Lesson/a.md) and "lesson" (lesson/lesson-0.md) differ only in case or width',
         ),
     ],
 )

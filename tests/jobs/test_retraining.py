@@ -25,7 +25,7 @@ from nightschool.jobs.note_check import (
 from nightschool.jobs.retraining import EVERY_S, RetrainingCheck, check_notes, retrain_reason
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Run
-from nightschool.notes.new_notes import News
+from nightschool.notes.new_notes import NewNotes
 from tests.conftest import KINDS, MakeSchool
 from tests.prepared import prepare
 
@@ -35,8 +35,8 @@ WEEKLY = RetrainSettings(every="weekly")
 DAY = 86400.0
 
 
-def news(new: int, *grown: str) -> News:
-    return News(4, 100, 100 + new, new, grown)
+def news(new: int, *grown: str) -> NewNotes:
+    return NewNotes(4, 100, 100 + new, new, grown)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def news(new: int, *grown: str) -> News:
     ],
 )  # fmt: skip
 def test_retrain_reason(
-    changes: News,
+    changes: NewNotes,
     settings: RetrainSettings,
     days: float,
     requested: RequestedRun | None,
@@ -181,7 +181,7 @@ def test_unchanged_notes_are_not_read_again(
     assert read_note_check(school.seen_file) == replace(before, at=1_800_003_600.0)
     write_more(school, 2, 1)
     check_notes(school, 1_800_007_200.0)
-    assert "what run 1 read is not known any more" in hint_of(school)
+    assert "the notes that run 1 read are no longer recorded" in hint_of(school)
 
 
 def test_vanished_notes_are_a_problem_and_no_reason(school: School) -> None:
@@ -192,7 +192,7 @@ def test_vanished_notes_are_a_problem_and_no_reason(school: School) -> None:
     assert check_notes(school, 2.0) is None
     time_text = time.strftime("%a %d %b %H:%M", time.localtime(2.0))
     assert f"retraining check of {time_text}: there are no notes at" in hint_of(school)
-    assert read_note_check(school.seen_file).news == News(1, 36, 38, 2, ())
+    assert read_note_check(school.seen_file).news == NewNotes(1, 36, 38, 2, ())
     notes.mkdir()  # as where a drive is mounted
     assert check_notes(school, 3.0) is None
     assert "only 0 of the 36 labelled notes that run 1 read are left: reconnect their drive" in (
@@ -205,7 +205,7 @@ def test_vanished_notes_are_a_problem_and_no_reason(school: School) -> None:
 
 
 def test_labels_of_the_owner_count_as_new(school: School) -> None:
-    from nightschool.notes.decoding import content_id
+    from nightschool.notes.identity import content_id
     from nightschool.notes.labels import Label, write_labels
     from nightschool.notes.readers import read_notes
 
@@ -265,7 +265,7 @@ def test_record_of_version_0_1_0_is_read(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     assert read_note_check(file) == NoteCheck(
-        1.0, "f", News(1, 36, 40, 4, ("a",)), RequestedRun(1, 1, 4, ("a",))
+        1.0, "f", NewNotes(1, 36, 40, 4, ("a",)), RequestedRun(1, 1, 4, ("a",))
     )
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from nightschool.notes.augmentation import ROUGHENED, roughen, with_roughened_copies
 from nightschool.notes.dataset import Dataset, Item, load, write
-from nightschool.notes.decoding import content_id
 from nightschool.notes.freezing import freeze
-from nightschool.notes.readers import Note
+from nightschool.notes.identity import content_id
+from nightschool.notes.note import Note
 from nightschool.notes.splits import Split
 
 KINDS = ("decision", "lesson", "none")

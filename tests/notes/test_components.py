@@ -1,4 +1,4 @@
-"""What belongs together, directly or through others."""
+"""Connected components."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ pairs = st.lists(st.tuples(st.integers(0, 14), st.integers(0, 14)), max_size=20)
 
 
 @given(pairs)
-def test_components_are_what_can_be_reached(joined: list[tuple[int, int]]) -> None:
+def test_components_are_the_reachable_members(joined: list[tuple[int, int]]) -> None:
     found = Components(15)
     reach = {n: {n} for n in range(15)}
     whole = Components(15)

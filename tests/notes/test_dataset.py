@@ -14,7 +14,7 @@ from nightschool.config import files
 from nightschool.config.errors import NotesError
 from nightschool.notes.dataset import Dataset, extended, load, read_own, write
 from nightschool.notes.freezing import freeze
-from nightschool.notes.readers import Note
+from nightschool.notes.note import Note
 from nightschool.notes.splits import Split
 
 

@@ -1,4 +1,4 @@
-"""Near-duplicates are what shares most of its text, and nothing is joined by chance."""
+"""Notes that share most of their text are near-duplicates, and no others."""
 
 import hashlib
 import itertools
@@ -22,7 +22,7 @@ JAPANESE = (
 
 
 def _shingles(text: str) -> set[str]:
-    """By the definition, one character at a time: for texts of letters, kana and single blanks."""
+    """By the definition, for texts of letters, kana and single blanks."""
     padded = f"    {text}    "
     return {
         padded[at - 1 : at + 2] if padded[at] > "\u3000" else padded[at - 2 : at + 3]
@@ -61,21 +61,21 @@ def test_groups_are_the_components_of_pairs_that_share_enough(notes: list[str]) 
         if share >= THRESHOLD:
             together = reach[one] | reach[other]
             reach.update(dict.fromkeys(together, together))
-        if share >= 0.85:  # a band in common is certain, but for one case in ten thousand million
+        if share >= 0.85:  # without a common band only once in 10 thousand million cases
             assert other in joined[one]
     for number, group in joined.items():
         assert set(group) <= reach[number]
 
 
 @given(texts, st.randoms())
-def test_the_order_of_the_texts_is_irrelevant(notes: list[str], random: Random) -> None:
+def test_the_order_of_the_texts_does_not_matter(notes: list[str], random: Random) -> None:
     order = random.sample(range(len(notes)), len(notes))
     shuffled = near_duplicates([notes[n] for n in order])
     assert sorted(sorted(order[n] for n in group) for group in shuffled) == near_duplicates(notes)
 
 
 @given(st.lists(st.text(max_size=40), max_size=8))
-def test_any_texts_have_groups_of_two_and_more_in_order(notes: list[str]) -> None:
+def test_groups_have_two_or_more_members_in_order(notes: list[str]) -> None:
     groups = near_duplicates(notes)
     assert all(len(group) > 1 and group == sorted(group) for group in groups)
     assert groups == sorted(groups)
@@ -87,10 +87,10 @@ def test_any_texts_have_groups_of_two_and_more_in_order(notes: list[str]) -> Non
 
 
 @given(texts, st.integers(1, 400))
-def test_signatures_do_not_depend_on_the_texts_beside(notes: list[str], at_once: int) -> None:
+def test_signatures_do_not_depend_on_the_other_texts(notes: list[str], at_once: int) -> None:
     together = signatures(notes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nightschool.notes.duplicates._AT_ONCE", at_once)
+        patch.setattr("nightschool.notes.duplicates._BATCH_CHARACTERS", at_once)
         assert (signatures(notes) == together).all()
         assert near_duplicates(notes) == near_duplicates(notes, signed=together)
 
@@ -151,7 +151,7 @@ def test_short_notes_with_the_same_letters_are_near_duplicates(one: str, other: 
     assert near_duplicates([one, other]) == [[0, 1]]
 
 
-def test_notes_hang_together_through_others() -> None:
+def test_notes_are_connected_through_others() -> None:
     words = " ".join(hashlib.sha256(bytes([n])).hexdigest()[:6] for n in range(40)).split()
     chain = [" ".join(words[start : start + 30]) for start in (0, 4, 8)]
     assert _share(chain[0], chain[2]) < THRESHOLD < _share(chain[0], chain[1])
@@ -175,17 +175,17 @@ def test_no_text_and_one_text_have_no_groups() -> None:
     assert signatures([]).shape == (0, 128)
 
 
-# What is remembered of texts that are gone
+# Texts that are gone
 
 
-def test_signatures_tell_which_former_text_a_new_one_was() -> None:
+def test_signatures_identify_the_former_text_of_an_edit() -> None:
     former = signatures(["other", ENGLISH, JAPANESE, "call Bob"])
     new = signatures([JAPANESE.replace("三月", "四月"), "call Rob", ENGLISH + " Done."])
     assert alike(new, former) == [(0, 2), (2, 1)]
     assert alike(former[:0], former) == [] and alike(former, former[:0]) == []
 
 
-def test_an_estimate_from_signatures_is_as_good_as_128_hashes_can_be() -> None:
+def test_the_estimate_from_signatures_has_the_error_of_128_hashes() -> None:
     words = [hashlib.sha256(str(n).encode()).hexdigest()[:7] for n in range(400)]
     notes = [" ".join(words[start : start + 100]) for start in range(0, 200, 4)]
     signed = signatures(notes)

@@ -1,3 +1,5 @@
+"""The fingerprint changes whenever a note does, and only then."""
+
 from __future__ import annotations
 
 import os
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nightschool.config.errors import NotesError
-from nightschool.notes.fingerprint import fingerprint
+from nightschool.notes.fingerprint import notes_fingerprint
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def notes(tmp_path: Path) -> Path:
 
 
 def _later(file: Path) -> None:
-    """Another time of change, as a text of the same length would have."""
+    """Another modification time, as after an edit that keeps the length."""
     status = file.stat()
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
 
@@ -34,8 +36,8 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a longer note": lambda root: (root / "inbox/a.md").write_text("longer " * 9, "utf-8"),
     "a note of the same length": lambda root: _later(root / "仕事/c.markdown"),
     "a row": lambda root: (root / "rows.csv").write_text("text,label\na,b\n", "utf-8"),
-    "a note that is gone": lambda root: (root / "inbox/b.txt").unlink(),
-    "a note that moved": lambda root: (root / "loose.md").rename(root / "inbox/loose.md"),
+    "a deleted note": lambda root: (root / "inbox/b.txt").unlink(),
+    "a moved note": lambda root: (root / "loose.md").rename(root / "inbox/loose.md"),
     "another kind's folder": lambda root: (root / "仕事").rename(root / "home"),
 }
 NO_CHANGES: dict[str, Callable[[Path], object]] = {
@@ -52,66 +54,68 @@ NO_CHANGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_changes_a_note_is_seen(notes: Path, change: str) -> None:
-    before = fingerprint(notes)
+def test_a_changed_note_changes_the_fingerprint(notes: Path, change: str) -> None:
+    before = notes_fingerprint(notes)
     CHANGES[change](notes)
-    assert fingerprint(notes) != before
+    assert notes_fingerprint(notes) != before
 
 
 @pytest.mark.parametrize("change", NO_CHANGES)
-def test_what_changes_no_note_is_not(notes: Path, change: str) -> None:
-    before = fingerprint(notes)
+def test_other_changes_keep_the_fingerprint(notes: Path, change: str) -> None:
+    before = notes_fingerprint(notes)
     NO_CHANGES[change](notes)
-    assert fingerprint(notes) == before
+    assert notes_fingerprint(notes) == before
 
 
-def test_a_folder_named_otherwise_holds_the_same_notes(notes: Path) -> None:
-    before = fingerprint(notes)
-    assert fingerprint(notes.rename(notes.with_name("elsewhere"))) == before
+def test_renaming_the_notes_folder_keeps_the_fingerprint(notes: Path) -> None:
+    before = notes_fingerprint(notes)
+    assert notes_fingerprint(notes.rename(notes.with_name("elsewhere"))) == before
 
 
-def test_other_files_and_what_is_said_count(notes: Path, tmp_path: Path) -> None:
+def test_other_files_and_extra_text_change_the_fingerprint(notes: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels.jsonl"
-    seen = {fingerprint(notes), fingerprint(notes, labels), fingerprint(notes, said="headings")}
+    seen = {
+        notes_fingerprint(notes),
+        notes_fingerprint(notes, labels),
+        notes_fingerprint(notes, extra="headings"),
+    }
     labels.write_text("{}", "utf-8")
-    assert len(seen | {fingerprint(notes, labels)}) == 4
+    assert len(seen | {notes_fingerprint(notes, labels)}) == 4
 
 
-def test_a_single_file_may_hold_all_notes(notes: Path) -> None:
+def test_a_single_file_has_a_fingerprint(notes: Path) -> None:
     file = notes / "rows.csv"
-    before = fingerprint(file)
+    before = notes_fingerprint(file)
     file.write_text("text,label\nanother,b\n", "utf-8")
-    assert fingerprint(file) != before
+    assert notes_fingerprint(file) != before
 
 
-def test_links_lead_into_no_circle_and_show_a_change_behind_them(
-    notes: Path, tmp_path: Path
-) -> None:
+def test_links_form_no_loop_and_show_a_change_of_their_target(notes: Path, tmp_path: Path) -> None:
     try:
         (notes / "inbox/all").symlink_to(notes, target_is_directory=True)
         (notes / "linked.md").symlink_to(notes / "inbox/a.md")
         (notes / "nowhere.md").symlink_to(tmp_path / "gone.md")
     except OSError:
         pytest.skip("no links here")
-    before = fingerprint(notes)
+    before = notes_fingerprint(notes)
     _later(notes / "inbox/a.md")
-    assert fingerprint(notes) != before
+    assert notes_fingerprint(notes) != before
 
 
-def test_a_folder_that_is_gone_is_no_folder_without_notes(notes: Path) -> None:
-    with pytest.raises(NotesError, match=r"there are no notes at .*gone: is its drive connected\?"):
-        fingerprint(notes / "gone")
+def test_a_missing_folder_is_an_error(notes: Path) -> None:
+    with pytest.raises(NotesError, match=r"there are no notes at .*gone: connect its drive"):
+        notes_fingerprint(notes / "gone")
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="everything can be read here")
-def test_what_cannot_be_read_is_said_or_seen(notes: Path) -> None:
-    before = fingerprint(notes)
+def test_an_unreadable_folder_changes_the_fingerprint_or_is_an_error(notes: Path) -> None:
+    before = notes_fingerprint(notes)
     (notes / "inbox").chmod(0)
     try:
-        assert fingerprint(notes) != before
+        assert notes_fingerprint(notes) != before
         notes.chmod(0)
         with pytest.raises(NotesError, match="cannot be read: Permission denied"):
-            fingerprint(notes)
+            notes_fingerprint(notes)
     finally:
         notes.chmod(0o700)
         (notes / "inbox").chmod(0o700)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from nightschool.config.errors import NotesError
 from nightschool.notes.dataset import Dataset
-from nightschool.notes.decoding import content_id
 from nightschool.notes.freezing import freeze
-from nightschool.notes.readers import Note
+from nightschool.notes.identity import content_id
+from nightschool.notes.note import Note
 from nightschool.notes.split_assignments import (
     SplitAssignments,
     read_split_assignments,

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 import nightschool
 from nightschool.config.errors import NotesError
 from nightschool.notes.dataset import Dataset, load, write
-from nightschool.notes.decoding import content_id
 from nightschool.notes.duplicates import near_duplicates
 from nightschool.notes.freezing import freeze
-from nightschool.notes.readers import Note, read_notes
+from nightschool.notes.identity import content_id
+from nightschool.notes.note import Note
+from nightschool.notes.readers import read_notes
 from nightschool.notes.split_assignments import (
     SplitAssignments,
     read_split_assignments,

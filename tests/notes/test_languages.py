@@ -1,4 +1,4 @@
-"""Which language a note is in."""
+"""The language of a note."""
 
 import pytest
 
@@ -32,9 +32,9 @@ JAPANESE = (
         (f"{JAPANESE} `{ENGLISH}`", "ja"),
     ],
 )
-def test_prose_has_a_language_and_code_and_links_have_none(text: str, found: str) -> None:
+def test_the_language_is_that_of_the_prose_without_code_and_links(text: str, found: str) -> None:
     assert language(text) == found
 
 
-def test_only_the_beginning_of_a_note_is_looked_at() -> None:
+def test_only_the_beginning_of_a_note_counts() -> None:
     assert language(ENGLISH * 100 + JAPANESE * 300) == "en"

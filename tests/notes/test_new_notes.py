@@ -1,3 +1,5 @@
+"""Which labelled notes are new."""
+
 from __future__ import annotations
 
 from hypothesis import given
@@ -5,12 +7,12 @@ from hypothesis import strategies as st
 
 from nightschool.notes.kinds import FEW_NOTES
 from nightschool.notes.new_notes import compare, labelled
-from nightschool.notes.readers import Note
+from nightschool.notes.note import Note
 
 contents = st.dictionaries(st.text("ab", max_size=4), st.sampled_from(["x", "y"]), max_size=40)
 
 
-def test_labelled_notes_count_by_content_and_only_where_their_kind_is_clear() -> None:
+def test_labelled_contents_are_those_with_one_kind() -> None:
     notes = [
         Note("one", "a", "a/1.md"),
         Note("ONE ", "a", "a/copy.md"),
@@ -23,7 +25,7 @@ def test_labelled_notes_count_by_content_and_only_where_their_kind_is_clear() ->
 
 
 @given(contents, contents)
-def test_only_what_came_or_changed_its_kind_is_new(
+def test_new_contents_and_changed_kinds_are_new(
     before: dict[str, str], now: dict[str, str]
 ) -> None:
     news = compare(3, before, now)
@@ -32,7 +34,7 @@ def test_only_what_came_or_changed_its_kind_is_new(
     assert compare(3, before, before).new == compare(3, now, {}).new == 0
 
 
-def test_a_kind_has_grown_once_it_is_thin_no_longer() -> None:
+def test_a_kind_has_grown_once_it_is_no_longer_thin() -> None:
     def kinds(**counts: int) -> dict[str, str]:
         return {f"{kind} {n}": kind for kind, count in counts.items() for n in range(count)}
 

@@ -1,4 +1,4 @@
-"""The text around a note is what the model is asked, and nothing else."""
+"""The prompts, word for word."""
 
 from nightschool.notes.prompts import Prompt, instruct_prompt, plain_prompt
 
@@ -22,15 +22,15 @@ def test_an_instruct_prompt_lists_the_kinds_with_answers_and_meanings() -> None:
     )
 
 
-def test_a_plain_prompt_gives_the_note_and_asks_for_its_kind() -> None:
+def test_a_plain_prompt_holds_the_note_and_asks_for_its_kind() -> None:
     assert plain_prompt({"a": "a", "b": "b"}) == Prompt("", "Note:\n", "\n\nKind:")
 
 
-def test_a_plain_prompt_explains_answers_that_are_not_the_kinds_name() -> None:
+def test_a_plain_prompt_explains_answers_that_differ_from_the_kind() -> None:
     prompt = plain_prompt({"lesson": "A", "none": "none", "決定": "B"})
     assert prompt == Prompt("A = lesson\nB = 決定\n", "Note:\n", "\n\nKind:")
 
 
-def test_kinds_stand_in_the_order_given() -> None:
+def test_kinds_are_listed_in_the_given_order() -> None:
     system = instruct_prompt("", {"b": "b", "a": "a"}, {}).system
     assert system.endswith("- b\n- a")

@@ -1,3 +1,5 @@
+"""Where sentences, words and characters end."""
+
 from __future__ import annotations
 
 import pytest
@@ -35,13 +37,15 @@ from nightschool.notes.sentences import character_end, sentence_end, sentences, 
         ("メモ\n牛乳", "メモ"),
     ],
 )
-def test_a_sentence_ends_with_its_mark_and_brackets_or_its_line(text: str, kept: str) -> None:
+def test_a_sentence_ends_after_its_marks_and_brackets_or_with_its_line(
+    text: str, kept: str
+) -> None:
     place = sentence_end(text, 0, len(text) - 1)
     assert place is not None and text[:place] == kept
 
 
 @pytest.mark.parametrize("text", ["no end here", "3.14", "a.b", "続く文", "e.g. this", "a\nb"])
-def test_what_is_no_end_is_not_taken_for_one(text: str) -> None:
+def test_text_without_an_end_of_a_sentence_has_none(text: str) -> None:
     assert sentence_end(text, 0, len(text) - 1) is None
 
 
@@ -69,23 +73,23 @@ def test_a_word_ends_at_white_space_and_japanese_anywhere() -> None:
         ("abc", 9, 3),
     ],
 )
-def test_a_character_is_not_torn(text: str, most: int, place: int) -> None:
+def test_a_character_is_not_divided(text: str, most: int, place: int) -> None:
     assert character_end(text, most) == place
 
 
 @given(st.text("a.。!\n 」\"'設1", max_size=60), st.integers(0, 60), st.integers(0, 60))
-def test_places_are_within_the_bounds(text: str, least: int, most: int) -> None:
+def test_positions_are_within_the_bounds(text: str, least: int, most: int) -> None:
     for place in (sentence_end(text, least, most), word_end(text, least, most)):
         assert place is None or least < place <= min(most, len(text))
 
 
 @given(st.text(st.sampled_from("ab. 。\n1)!？」")))
-def test_joined_the_sentences_are_the_text(text: str) -> None:
+def test_the_sentences_joined_give_the_text(text: str) -> None:
     parts = list(sentences(text))
     assert "".join(parts) == text and all(parts)
 
 
-def test_sentences_end_where_a_cut_would_be() -> None:
+def test_sentences_are_those_of_sentence_end() -> None:
     text = "Mr. Smith left.  It was 3.14 km! 次から。\n- a list\n- of two"
     assert [part.strip() for part in sentences(text)] == [
         "Mr. Smith left.", "It was 3.14 km!", "次から。", "- a list", "- of two",

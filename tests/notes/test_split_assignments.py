@@ -10,8 +10,8 @@ import pytest
 from nightschool.config.errors import NotesError
 from nightschool.notes import split_assignments as module
 from nightschool.notes.dataset import Item
-from nightschool.notes.decoding import content_id
 from nightschool.notes.duplicates import VERSION, signatures
+from nightschool.notes.identity import content_id
 from nightschool.notes.split_assignments import (
     SplitAssignments,
     read_split_assignments,

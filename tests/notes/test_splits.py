@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightschool.notes.readers import Note
+from nightschool.notes.note import Note
 from nightschool.notes.splits import (
     MIN_NOTES_TO_MEASURE,
     Assignment,

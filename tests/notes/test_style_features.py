@@ -1,10 +1,10 @@
-"""What is measured of a note's form."""
+"""The style features of a note."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.style_features import FEATURES, form
+from nightschool.notes.style_features import FEATURES, style_features
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,12 @@ from nightschool.notes.style_features import FEATURES, form
         ("ABcd", "capitals (in 100 characters)", 50),
     ],
 )
-def test_a_feature_is_what_its_name_says(text: str, name: str, value: float) -> None:
-    assert form(text)[FEATURES.index(name)] == pytest.approx(value)
+def test_a_feature_measures_what_its_name_says(text: str, name: str, value: float) -> None:
+    assert style_features(text)[FEATURES.index(name)] == pytest.approx(value)
 
 
 @given(st.text(max_size=200))
-def test_every_text_has_a_form_without_negative_numbers(text: str) -> None:
-    found = form(text)
+def test_no_feature_is_negative(text: str) -> None:
+    found = style_features(text)
     assert len(found) == len(FEATURES)
     assert all(value >= 0 for value in found)

@@ -9,15 +9,15 @@ import pytest
 
 from nightschool.notes.inventory import (
     Auc,
+    ExpectedTestSplit,
     Feature,
     Inventory,
+    StyleShift,
     Suspect,
     Suspects,
-    Texture,
-    ToMeasure,
-    take,
+    take_inventory,
 )
-from nightschool.notes.readers import LoadedNotes, Note, Skipped
+from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
 from nightschool.notes.style_features import FEATURES
 from nightschool.reports.inventory_page import _TIDY, findings, render, some, texture_details, write
 
@@ -25,15 +25,15 @@ MADE_UP = '<script>alert("x")</script>'
 
 
 def _inventory(*notes: Note, tokens: list[int] | None = None, **more: object) -> Inventory:
-    reading = LoadedNotes(notes, (Skipped("x", "empty"),), (f"{MADE_UP} warns",))
-    taken = take(
-        reading,
+    loaded = LoadedNotes(notes, (Skipped("x", SkipReason.EMPTY),), (f"{MADE_UP} warns",))
+    inventory = take_inventory(
+        loaded,
         tokens=tokens,
         limit=100,
         languages=["en"] * len(notes),
         near=more.pop("near", None),
     )
-    return replace(taken, **more)
+    return replace(inventory, **more)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def full() -> Inventory:
         tokens=[*range(10, 10 + 81), 400],
         near=[[5, 7]],
         suspects=Suspects(52, 1, (suspect,), "a remark"),
-        texture=Texture(
+        style_shift=StyleShift(
             52,
             30,
             Auc(0.93, 0.9, 0.95),
@@ -74,7 +74,7 @@ def test_what_stands_out_is_said_in_sentences(full: Inventory) -> None:
         "sources. Label some of "
         "the latter, so that the model learns from what it will sort, or set train.roughen = 0.5.",
     ]
-    assert full.texture and texture_details(full.texture) == [
+    assert full.style_shift and texture_details(full.style_shift) == [
         "lines that are headings 12 % against 1 %",
         "length of a line 740 against 9.3",
         "by their words: AUC 0.50, 95 % interval 0.40 to 0.60",
@@ -92,8 +92,8 @@ def test_what_stands_out_is_said_in_sentences(full: Inventory) -> None:
     ],
 )
 def test_a_gap_is_called_by_its_size(full: Inventory, auc: Auc, said: str) -> None:
-    assert full.texture
-    assert said in findings(replace(full, texture=replace(full.texture, form=auc)))[-1]
+    assert full.style_shift
+    assert said in findings(replace(full, style_shift=replace(full.style_shift, style=auc)))[-1]
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_a_gap_is_called_by_its_size(full: Inventory, auc: Auc, said: str) -> No
 def test_roughening_is_advised_only_where_the_labelled_notes_are_the_tidier_ones(
     full: Inventory, features: list[tuple[str, float, float]], advised: bool
 ) -> None:
-    assert full.texture
-    texture = replace(full.texture, features=tuple(Feature(*feature) for feature in features))
-    said = findings(replace(full, texture=texture))[-1]
+    assert full.style_shift
+    texture = replace(full.style_shift, features=tuple(Feature(*feature) for feature in features))
+    said = findings(replace(full, style_shift=texture))[-1]
     assert "Label some of the latter" in said and ("train.roughen" in said) == advised
 
 
@@ -138,8 +138,8 @@ def test_the_gravest_is_said_first(notes: list[Note], said: str) -> None:
 @pytest.mark.parametrize("kinds", [1, 2])
 def test_what_prep_would_warn_of_is_told_before_any_run(kinds: int) -> None:
     notes = [Note(f"{kind} {n}", kind, f"{kind}{n}") for n in range(30) for kind in "ab"[:kinds]]
-    kept = ToMeasure({"a": 6, "b": 6}, 12, ("few notes to measure with: add notes",))
-    told = "Few notes to measure with: add notes." in findings(_inventory(*notes, to_measure=kept))
+    kept = ExpectedTestSplit({"a": 6, "b": 6}, 12, ("few test notes: add notes",))
+    told = "Few test notes: add notes." in findings(_inventory(*notes, to_measure=kept))
     assert told == (kinds == 2)
 
 

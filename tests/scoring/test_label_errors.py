@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from nightschool.notes.readers import Note
+from nightschool.notes.note import Note
 from nightschool.scoring import label_errors
 from nightschool.scoring.label_errors import FOLDS, SHOWN, find_suspects
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from nightschool.scoring.style_shift import LEAST, auc_interval, compare_texture, placements
+from nightschool.scoring.style_shift import LEAST, auc_interval, compare_styles, placements
 
 WORDS = [
     "bread",
@@ -42,16 +42,16 @@ def _side(count: int, seed: int, rough: bool = False) -> list[tuple[str, int]]:
 
 
 def test_notes_of_one_source_are_not_told_apart() -> None:
-    found = compare_texture(_side(60, 1), _side(60, 2))
-    assert found.form and found.words
-    assert found.form.low < 0.5 < found.form.high
+    found = compare_styles(_side(60, 1), _side(60, 2))
+    assert found.style and found.words
+    assert found.style.low < 0.5 < found.style.high
     assert found.words.low < 0.5 < found.words.high
 
 
 def test_tidy_and_rough_notes_are_told_apart_and_what_differs_is_named() -> None:
-    found = compare_texture(_side(60, 1), _side(40, 2, rough=True))
+    found = compare_styles(_side(60, 1), _side(40, 2, rough=True))
     assert (found.labelled, found.unlabelled) == (60, 40)
-    assert found.form and found.form.value == 1 and 0.8 < found.form.low < 1
+    assert found.style and found.style.value == 1 and 0.8 < found.style.low < 1
     telling = {feature.name: (feature.labelled, feature.unlabelled) for feature in found.features}
     assert telling["lines that are list items"] == (0, 1)
     assert telling["lines that end a sentence"] == (1, 0)
@@ -59,24 +59,24 @@ def test_tidy_and_rough_notes_are_told_apart_and_what_differs_is_named() -> None
 
 def test_the_same_words_in_another_form_are_told_apart_by_form_alone() -> None:
     tidy = _side(60, 1)
-    found = compare_texture(
+    found = compare_styles(
         tidy, [(text.replace("\n", "\n\n"), n + 100) for text, n in _side(60, 2)]
     )
-    assert found.form and found.words
-    assert found.form.low > 0.5 > found.words.low
+    assert found.style and found.words
+    assert found.style.low > 0.5 > found.words.low
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(0, 0), (0, 50), (LEAST - 1, 50), (50, LEAST - 1)])
 def test_too_few_notes_are_not_compared(ours: int, theirs: int) -> None:
-    found = compare_texture(_side(ours, 1), _side(theirs, 2))
-    assert (found.labelled, found.unlabelled, found.form) == (ours, theirs, None)
+    found = compare_styles(_side(ours, 1), _side(theirs, 2))
+    assert (found.labelled, found.unlabelled, found.style) == (ours, theirs, None)
     assert (
         found.remark == "not compared: needs 20 notes of different texts and sources on either side"
     )
 
 
 def test_copies_are_no_further_notes() -> None:
-    assert compare_texture(_side(50, 1), [("the same", 7)] * 50).form is None
+    assert compare_styles(_side(50, 1), [("the same", 7)] * 50).style is None
 
 
 @given(

@@ -20,7 +20,7 @@ from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Answerer
 from nightschool.notes.dataset import Dataset, fingerprint_of, write
-from nightschool.notes.readers import LoadedNotes
+from nightschool.notes.note import LoadedNotes
 from nightschool.notes.splits import Split
 from nightschool.reports.report_file import parse
 from nightschool.reports.text.verdict import verdict

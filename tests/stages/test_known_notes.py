@@ -133,5 +133,5 @@ def test_what_a_run_read_is_asked_for_in_vain_where_its_files_are_gone(
     if gone == "left_out.json":  # an earlier version wrote none
         assert len(known_to(school, 1)) == 36
         file.write_text("[", encoding="utf-8")
-    with pytest.raises(NotesError, match="what run 1 read is not known any more"):
+    with pytest.raises(NotesError, match="the notes that run 1 read are no longer recorded"):
         known_to(school, 1)

@@ -10,12 +10,18 @@ from nightschool.config.settings_file import load
 from nightschool.notes.labels import read_labels
 from nightschool.stages import label_questions
 from nightschool.stages.context import read_and_freeze
-from nightschool.stages.label_questions import WHYS, Tour, answer, make_tour, withdraw
+from nightschool.stages.label_questions import (
+    Questionnaire,
+    QuestionType,
+    answer,
+    find_questions,
+    withdraw,
+)
 from tests.conftest import MakeSchool
 
 
-def tour(school: School, most: int = 20) -> Tour:
-    return make_tour(school, load(school.settings_file), WHYS, most)
+def questionnaire(school: School, limit: int = 20) -> Questionnaire:
+    return find_questions(school, load(school.settings_file), list(QuestionType), limit)
 
 
 def add(school: School, name: str, text: str) -> None:
@@ -35,8 +41,8 @@ def test_answers_decide_what_is_trained_on(make_school: MakeSchool) -> None:
     add(school, "lesson/twice.md", "The same.")
     add(school, "pool.md", "Rice: two cups of water.")
     assert not {"The same.", "Rice: two cups of water."} & kinds_of(school).keys()
-    copies, none = tour(school, 1).questions[:2]
-    assert (copies.why, none.why) == ("copies", "none")
+    copies, none = questionnaire(school, 1).questions[:2]
+    assert (copies.type, none.type) == ("copies", "none")
     answer(school, copies, "lesson")
     answer(school, none, "none")
     assert kinds_of(school)["The same."] == "lesson"
@@ -49,7 +55,7 @@ def test_answers_decide_what_is_trained_on(make_school: MakeSchool) -> None:
 def test_an_answer_tells_which_note_is_meant_and_when(make_school: MakeSchool) -> None:
     school = make_school()
     add(school, "メモ.md", "Rice:\n two cups of water " + "and more " * 20)
-    question = tour(school, 1).questions[0]
+    question = questionnaire(school, 1).questions[0]
     answer(school, question, "none")
     (label,) = read_labels(school.labels_file).values()
     assert label.source == "メモ.md"
@@ -59,7 +65,7 @@ def test_an_answer_tells_which_note_is_meant_and_when(make_school: MakeSchool) -
 
 def test_the_kinds_are_those_of_notes_and_settings_and_none(make_school: MakeSchool) -> None:
     school = make_school(notes={"none": "else"}, kinds={"value": "what matters"})
-    found = tour(school)
+    found = questionnaire(school)
     assert found.none == "else"
     assert found.kinds == ("decision", "else", "lesson", "none", "value")
 
@@ -68,26 +74,30 @@ def test_a_school_that_has_no_kind_none_gets_one(make_school: MakeSchool) -> Non
     school = make_school(each=0)
     for number in range(3):
         add(school, f"a/{number}.md", f"note {number}")
-    assert tour(school).kinds == ("a", "none")
+    assert questionnaire(school).kinds == ("a", "none")
 
 
 def test_without_any_kind_there_is_nothing_to_answer_with(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     add(school, "note.md", "Hello.")
     with pytest.raises(NotesError, match="no kind is known yet"):
-        tour(school)
+        questionnaire(school)
 
 
 def test_the_same_notes_are_drawn_from_too_many_each_time(
     make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(label_questions, "_MOST_NOTES", 20)
+    monkeypatch.setattr(label_questions, "_MAX_NOTES", 20)
     school = make_school()
     for number in range(30):
         add(school, f"{number}.md", f"Rice number {number}.")
-    first = [question for question in tour(school, 99).questions if question.why == "none"]
+    first = [
+        question for question in questionnaire(school, 99).questions if question.type == "none"
+    ]
     assert len(first) == 20
-    assert first == [question for question in tour(school, 99).questions if question.why == "none"]
+    assert first == [
+        question for question in questionnaire(school, 99).questions if question.type == "none"
+    ]
 
 
 def mislabelled(school: School, count: int) -> None:
@@ -102,7 +112,7 @@ def mislabelled(school: School, count: int) -> None:
 
 
 def suspects(school: School, most: int) -> set[str]:
-    return {one.id for one in tour(school, most).questions if one.why == "suspects"}
+    return {one.id for one in questionnaire(school, most).questions if one.type == "suspects"}
 
 
 def test_as_many_suspects_are_asked_about_as_are_wanted(make_school: MakeSchool) -> None:
@@ -114,7 +124,7 @@ def test_as_many_suspects_are_asked_about_as_are_wanted(make_school: MakeSchool)
 def test_a_suspect_that_is_answered_makes_room_for_the_next(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     mislabelled(school, 26)
-    first = [one for one in tour(school, 20).questions if one.why == "suspects"]
+    first = [one for one in questionnaire(school, 20).questions if one.type == "suspects"]
     for one in first:
         answer(school, one, one.given[0])
     after = suspects(school, 20)
@@ -129,7 +139,7 @@ def test_a_suspect_is_judged_without_the_rest_of_its_file(make_school: MakeSchoo
         f"## {word}\n{' '.join(words)} {word * 9} {n * 7919:x}\n" for n, word in enumerate(words)
     ]
     add(school, "bike/bakery.md", "".join(parts))
-    asked = [one.source for one in tour(school, 99).questions if one.why == "suspects"]
+    asked = [one.source for one in questionnaire(school, 99).questions if one.type == "suspects"]
     assert sorted(asked) == sorted(f"bike/bakery.md#{word}" for word in words)
 
 
@@ -142,7 +152,9 @@ def test_a_suspect_is_judged_without_the_rest_of_its_source(make_school: MakeSch
         text = f"{' '.join(words)} {word * 9} {n * 7919:x}\n"
         add(school, f"bike/{word}.md", text)
         add(school, f"bike/{word} again.md", f"---\nsource: A Baker\n---\n{text}")
-    asked = [one.text.split()[8] for one in tour(school, 99).questions if one.why == "suspects"]
+    asked = [
+        one.text.split()[8] for one in questionnaire(school, 99).questions if one.type == "suspects"
+    ]
     assert sorted(asked) == sorted(word * 9 for word in words)
 
 
@@ -150,5 +162,5 @@ def test_a_kind_of_the_settings_that_the_notes_spell_otherwise_is_no_second_one(
     make_school: MakeSchool,
 ) -> None:
     school = make_school(kinds={"Lesson": "learned the hard way"})
-    with pytest.raises(NotesError, match="differ in case or width alone"):
-        tour(school)
+    with pytest.raises(NotesError, match="differ only in case or width"):
+        questionnaire(school)

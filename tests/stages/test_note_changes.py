@@ -6,8 +6,8 @@ import pytest
 
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
-from nightschool.notes.new_notes import News
-from nightschool.notes.readers import LoadedNotes
+from nightschool.notes.new_notes import NewNotes
+from nightschool.notes.note import LoadedNotes
 from nightschool.stages import note_changes
 from nightschool.stages.note_changes import NoteChanges, changes_since
 from tests.conftest import MakeSchool
@@ -34,9 +34,9 @@ def test_what_changes_while_it_is_read_is_seen_at_the_next_look(
     with monkeypatch.context() as patch:
         patch.setattr(note_changes, "read_school", read_and_change)
         first = check(school)
-    assert first.news == News(1, 36, 36, 0, ())
+    assert first.news == NewNotes(1, 36, 36, 0, ())
     second = check(school, first.fingerprint)
-    assert second.news == News(1, 36, 36, 1, ())
+    assert second.news == NewNotes(1, 36, 36, 1, ())
     third = check(school, second.fingerprint)
     assert third == NoteChanges(fingerprint=second.fingerprint)
 
@@ -48,7 +48,7 @@ def test_another_way_of_reading_and_another_answer_are_changes(make_school: Make
     seen = check(school).fingerprint
     notes = settings.notes.model_copy(update={"kind_from": ["kind"]})
     other = changes_since(school, settings.model_copy(update={"notes": notes}), 1, seen)
-    assert other.news == News(1, 36, 0, 0, ())
+    assert other.news == NewNotes(1, 36, 0, 0, ())
     school.labels_file.write_text('{"id": "ab", "kind": null}\n', encoding="utf-8")
     assert check(school, seen).news
 

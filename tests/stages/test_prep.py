@@ -54,7 +54,7 @@ def test_a_test_split_of_few_groups_and_an_empty_validation_are_warned_of(
     found = prep(StageContext(school, 1, load(school.settings_file), cast(Any, parent)))
     assert (found["test"], found["validation"]) == (20, 0)
     told = "\n".join(found["warnings"])
-    assert "20 test notes are of 2 groups" in told and "no model can be promoted" in told
+    assert "20 test notes form 2 groups" in told and "no model can be promoted" in told
     assert "no validation notes" in told
     assert not any("show a gain" in line for line in said)
 
@@ -76,7 +76,7 @@ def test_where_nothing_can_be_read_the_folder_is_named_and_what_was_skipped(
     with pytest.raises(NotesError) as caught:
         read_and_freeze(school, settings)
     assert (
-        f"no notes in {notes} (2 skipped: `text` is no text, 1 skipped: not a note: .pdf): "
+        f"no notes in {notes} (2 skipped: no text in column `text`, 1 skipped: not a note: .pdf): "
         in str(caught.value)
     )
 

@@ -8,8 +8,8 @@ from nightschool.config.errors import NotesError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
-from nightschool.notes.inventory import ToMeasure
-from nightschool.notes.new_notes import News
+from nightschool.notes.inventory import ExpectedTestSplit
+from nightschool.notes.new_notes import NewNotes
 from nightschool.notes.splits import Split
 from nightschool.reports.inventory_page import findings
 from nightschool.stages.context import read_and_freeze
@@ -33,9 +33,9 @@ def test_everything_is_looked_at(make_school: MakeSchool) -> None:
     assert (inventory.total, inventory.unlabelled) == (61, 25)
     assert (inventory.lengths.unit, inventory.lengths.limit) == ("tokens", 320)
     assert inventory.suspects and inventory.suspects.judged == 36
-    assert inventory.texture and inventory.texture.form
+    assert inventory.style_shift and inventory.style_shift.style
     assert list(dict.fromkeys(told)) == [
-        "reading", "counting tokens", "telling languages", "looking for copies",
+        "reading", "counting tokens", "detecting languages", "comparing notes",
         "looking for wrong labels", "comparing labelled with unlabelled notes",
     ]  # fmt: skip
 
@@ -45,7 +45,7 @@ def test_without_the_base_characters_are_counted(make_school: MakeSchool, base: 
     school = make_school(base=base)
     inventory = survey(school, _settings(school))
     assert inventory.lengths.unit == "characters"
-    assert base in inventory.lengths.why
+    assert base in inventory.lengths.fallback_reason
 
 
 def test_near_copies_are_those_that_the_search_finds(
@@ -85,7 +85,7 @@ def test_notes_that_are_all_copies_of_one_another_are_no_error(make_school: Make
     assert [len(group) for group in inventory.duplicates] == [60]
     assert len(inventory.contradictions) == 1
     assert inventory.suspects and not inventory.suspects.judged
-    assert inventory.texture and inventory.texture.form is None
+    assert inventory.style_shift and inventory.style_shift.style is None
 
 
 def test_sections_of_one_file_are_judged_together(make_school: MakeSchool) -> None:
@@ -151,7 +151,7 @@ def test_notes_that_no_run_can_measure_with_are_told(make_school: MakeSchool) ->
     with pytest.raises(NotesError, match="there are no test notes") as refused:
         read_and_freeze(school, settings)
     found = survey(school, settings)
-    assert found.to_measure == ToMeasure({}, 0, (), str(refused.value))
+    assert found.to_measure == ExpectedTestSplit({}, 0, (), str(refused.value))
     assert f"No run is possible: {refused.value}." in findings(found)
 
 
@@ -175,7 +175,7 @@ def test_what_is_new_since_the_newest_run_is_told(make_school: MakeSchool) -> No
     prepare(school)
     (school.root / "notes/lesson/new.md").write_text("Water the seedlings first.", "utf-8")
     inventory = survey(school, _settings(school))
-    assert inventory.news == News(run=1, before=36, now=37, new=1, grown=())
+    assert inventory.news == NewNotes(run=1, before=36, now=37, new=1, grown=())
     assert findings(inventory)[-1] == (
         "1 new labelled note since run 1: `nightschool run --tonight` trains on them, too."
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
-from nightschool.notes.new_notes import News
+from nightschool.notes.new_notes import NewNotes
 from nightschool.stats.results import KindScores
 
 MINUS = "\N{MINUS SIGN}"
@@ -119,7 +119,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def new_notes(news: News) -> str:
+def new_notes(news: NewNotes) -> str:
     """'23 new labelled notes since run 4', and which kinds have grown."""
     said = f"{counted(news.new, 'new labelled note')} since run {news.run}"
     kinds = ", ".join(f'"{kind}"' for kind in news.grown)

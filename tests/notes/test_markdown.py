@@ -1,13 +1,36 @@
-"""Where a file of several notes is divided."""
+"""Tags, headings and sections of Markdown text."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.headings import sections
+from nightschool.notes.markdown import sections, tags
 
 
-def test_every_heading_begins_a_note_and_what_stands_before_the_first_is_one() -> None:
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("#lesson learned", ("lesson",)),
+        ("learned #lesson\n#value", ("lesson", "value")),
+        ("twice #lesson #lesson", ("lesson",)),
+        ("メモ #買い物 と #教訓/失敗", ("買い物", "教訓/失敗")),
+        ("#in-box #in_box #a1", ("in-box", "in_box", "a1")),
+        ("# Heading\n## lesson", ()),
+        ("issue #12, C#sharp, a#b, #", ()),
+        ("`#lesson` stays code", ()),
+        ("```css\n#value { }\n```\n#lesson", ("lesson",)),
+        ("~~~\n#value\n```\n~~~\n", ()),
+        ("```\n#value never closed", ()),
+        ("``` in #lesson code ``` and #value", ("value",)),
+        ("x " + "`" * 9 + " #lesson", ("lesson",)),
+        ("https://example.org/#lesson", ()),
+    ],
+)
+def test_tags_are_found_outside_of_code_and_links(text: str, found: tuple[str, ...]) -> None:
+    assert tags(text) == found
+
+
+def test_every_heading_begins_a_section_and_so_does_text_before_the_first() -> None:
     text = "before\n# One #\n\ntext\n## Two\n- a\n### Deeper\nmore\n# One\n"
     assert list(sections(text, 2)) == [
         ("", "before\n", True),
@@ -29,7 +52,7 @@ def test_every_heading_begins_a_note_and_what_stands_before_the_first_is_one() -
         "",
     ],
 )
-def test_what_looks_like_a_heading_divides_nothing(text: str) -> None:
+def test_lines_that_only_look_like_headings_divide_nothing(text: str) -> None:
     assert list(sections(text, 6)) == [("", text, True)]
 
 
@@ -43,7 +66,7 @@ def test_what_looks_like_a_heading_divides_nothing(text: str) -> None:
         ("# 見出し", "見出し"),
     ],
 )
-def test_a_heading_is_named_without_its_marks(line: str, name: str) -> None:
+def test_a_heading_is_named_without_its_markup(line: str, name: str) -> None:
     assert [heading for heading, _, _ in sections(f"{line}\ntext", 2)] == [name]
 
 

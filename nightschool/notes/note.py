@@ -1,0 +1,107 @@
+"""A note, what was skipped, and the result of reading."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One text to be sorted."""
+
+    text: str
+    kind: str | None
+    source: str
+    """The path below the notes folder; "file.csv:12" for a row, "file.md#Heading" for a section."""
+    section_of: str = ""
+    """The file that a section belongs to."""
+    origin: str = ""
+    """What the note was taken from, according to its owner: a URL or any name; "" if unknown."""
+
+
+class SkipReason(StrEnum):
+    """Why a file, row or section is not a note."""
+
+    HIDDEN = "hidden"
+    LINK_OUTSIDE = "link_outside"
+    LINK_TO_FOLDER = "link_to_folder"
+    SCHOOL_FILE = "school_file"
+    SUFFIX = "suffix"
+    NOT_REGULAR = "not_regular"
+    TOO_LARGE = "too_large"
+    EMPTY = "empty"
+    HEADING_ONLY = "heading_only"
+    NO_TEXT = "no_text"
+    BINARY = "binary"
+    WRONG_MARK = "wrong_mark"
+    UNREADABLE = "unreadable"
+    CHANGED = "changed"
+
+
+# `{}` is the detail of `Skipped`.
+_MESSAGES = {
+    SkipReason.HIDDEN: "hidden",
+    SkipReason.LINK_OUTSIDE: "a link that leaves the notes folder",
+    SkipReason.LINK_TO_FOLDER: "a link to a folder",
+    SkipReason.SCHOOL_FILE: "one of the school's own files",
+    SkipReason.SUFFIX: "not a note: {}",
+    SkipReason.NOT_REGULAR: "not a regular file",
+    SkipReason.TOO_LARGE: "larger than {}",
+    SkipReason.EMPTY: "empty",
+    SkipReason.HEADING_ONLY: "a heading without text below it",
+    SkipReason.NO_TEXT: "no text in column `{}`",
+    SkipReason.BINARY: "binary file",
+    SkipReason.WRONG_MARK: "begins with the byte order mark of {} but is not valid {}",
+    SkipReason.UNREADABLE: "cannot be read: {}",
+    SkipReason.CHANGED: "changed while it was being read",
+}
+
+
+def skip_message(reason: SkipReason, detail: str = "") -> str:
+    """The reason in words; `detail` is a suffix, a limit, a column, an encoding or a system error."""
+    return _MESSAGES[reason].replace("{}", detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file, row or section that was skipped; `detail` as for `skip_message`."""
+
+    source: str
+    reason: SkipReason
+    detail: str = ""
+
+    @property
+    def message(self) -> str:
+        return skip_message(self.reason, self.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedGroup:
+    """The sources that were skipped for one reason."""
+
+    reason: SkipReason
+    detail: str
+    sources: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return skip_message(self.reason, self.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedNotes:
+    """What was read, in the order of the sources."""
+
+    notes: tuple[Note, ...]
+    skipped: tuple[Skipped, ...]
+    warnings: tuple[str, ...]
+
+    def skipped_groups(self) -> list[SkippedGroup]:
+        """The skipped sources by reason and detail, the largest group first."""
+        groups: dict[tuple[SkipReason, str], list[str]] = defaultdict(list)
+        for skipped in self.skipped:
+            groups[skipped.reason, skipped.detail].append(skipped.source)
+        found = [SkippedGroup(*key, tuple(sources)) for key, sources in groups.items()]
+        return sorted(found, key=lambda group: (-len(group.sources), group.message))

@@ -1,0 +1,141 @@
+"""Front matter: what it names, and what is reported if it is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nightschool.notes.metadata import tag_names
+from nightschool.notes.note import Note
+from nightschool.notes.readers import read_notes
+from tests.notes.conftest import Put
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("lesson", "lesson"),
+        ("'決定 事項'", "決定 事項"),
+        ("  spaced  ", "spaced"),
+        ("no", "no"),
+        ("yes", "yes"),
+        ("7", "7"),
+        ("1.5", "1.5"),
+        ("2024-02-01", "2024-02-01"),
+        ("", "folder"),
+        ("~", "folder"),
+        ("null", "folder"),
+    ],
+)
+def test_front_matter_precedes_the_folder(folder: Path, put: Put, value: str, kind: str) -> None:
+    put("folder/a.md", f"---\ntitle: x\nkind: {value}\n---\nThe note.\n")
+    loaded = read_notes(folder)
+    assert loaded.notes == (Note("The note.\n", kind, "folder/a.md"),)
+    assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize("end", ["---", "...", "--- "])
+def test_front_matter_is_removed_from_the_text(folder: Path, put: Put, end: str) -> None:
+    put("a.md", f"\ufeff---\r\nkind: lesson\r\n{end}\r\nThe note.\r\n---\r\nmore\r\n")
+    assert read_notes(folder).notes == (Note("The note.\n---\nmore\n", "lesson", "a.md"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "warning"),
+    [
+        (
+            "---\ntitle: x\nkind: [lesson\n---\nbody",
+            "body",
+            "f/a.md, line 4: broken front matter: ",
+        ),
+        ("---\nkind: a\ntags: a: b\n---\nbody", "body", "f/a.md, line 3: broken front matter: "),
+        ("---\ntitle: \x01\n---\nbody", "body", "f/a.md, line 1: broken front matter: "),
+        (
+            "---\nkind: a\nbody",
+            "---\nkind: a\nbody",
+            "f/a.md, line 1: the front matter is not closed with ---",
+        ),
+        (
+            "---\ntitle: x\nkind: [a, b]\n---\nbody",
+            "body",
+            "f/a.md, line 3: `kind:` is not a single name and is ignored",
+        ),
+        (
+            "---\nkind:\n  a: b\n---\nbody",
+            "body",
+            "f/a.md, line 2: `kind:` is not a single name and is ignored",
+        ),
+    ],
+)
+def test_broken_front_matter_is_reported_with_its_line_and_the_note_is_kept(
+    folder: Path, put: Put, text: str, kept: str, warning: str
+) -> None:
+    put("f/a.md", text)
+    loaded = read_notes(folder)
+    assert loaded.notes == (Note(kept, "f", "f/a.md"),)
+    [said] = loaded.warnings
+    assert said.startswith(warning)
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\nprose between two rules\n---\nbody",
+        "---\n- a\n- b\n---\nbody",
+        "---\nprose below a rule",
+        "---",
+        "--- kind: a\n---\n",
+        "text\n---\nkind: a\n---\n",
+    ],
+)
+def test_horizontal_rules_are_not_front_matter(folder: Path, put: Put, text: str) -> None:
+    put("f/a.md", text)
+    loaded = read_notes(folder)
+    assert loaded.notes == (Note(text, "f", "f/a.md"),)
+    assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize("matter", ["date: 2024-02-30", "n: " + "9" * 5000, ""])
+def test_front_matter_without_a_kind_may_hold_anything(folder: Path, put: Put, matter: str) -> None:
+    put("f/a.md", f"---\n{matter}\n---\nbody")
+    loaded = read_notes(folder)
+    assert (loaded.notes, loaded.warnings) == ((Note("body", "f", "f/a.md"),), ())
+
+
+@pytest.mark.parametrize(
+    ("matter", "origin"),
+    [
+        ("kind: fact", ""),
+        ("source: A Book", "A Book"),
+        ("source: 『本』\nkind: fact", "『本』"),
+        ("url: https://example.org/a#b", "https://example.org/a#b"),
+        ("source: web\nurl: https://example.org", "https://example.org"),
+        ("source: web\nurl:", "web"),
+        ("source: null", ""),
+        ("source: [one, two]", ""),
+        ("source: 12\nkind: [one, two]", "12"),
+    ],
+)
+def test_the_front_matter_names_the_origin(tmp_path: Path, matter: str, origin: str) -> None:
+    (tmp_path / "note.md").write_text(f"---\n{matter}\n---\nWater boils.", encoding="utf-8")
+    assert [(note.text, note.origin) for note in read_notes(tmp_path).notes] == [
+        ("Water boils.", origin)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "tags"),
+    [
+        (["a", "#b", " c ", "a", ["d"], ""], ("a", "b", "c")),
+        ("a, #b c", ("a", "b", "c")),
+        ("", ()),
+        (None, ()),
+        ({"a": "b"}, ()),
+    ],
+)
+def test_tags_of_the_front_matter_are_a_list_or_a_text(
+    value: object, tags: tuple[str, ...]
+) -> None:
+    assert tag_names(value) == tags

@@ -15,5 +15,5 @@ from nightschool.config.durations import spoken
         (90000, "25 h"),
     ],
 )  # fmt: skip
-def test_times_are_spoken(time: float, text: str) -> None:
+def test_durations_as_text(time: float, text: str) -> None:
     assert spoken(time) == text

@@ -57,18 +57,18 @@ def spoken(settings: NightSettings, window: Window | None) -> tuple[str, str] | 
         ("09:00", "17:00", "20:00", 8.0),
     ],
 )
-def test_what_is_left_of_the_night(start: str, end: str, clock: str, hours: float) -> None:
+def test_time_left_of_the_night(start: str, end: str, clock: str, hours: float) -> None:
     settings = night(start=start, end=end)
     assert left_s(settings, at(f"2026-11-24 {clock}")) == pytest.approx(hours * H)
 
 
-def test_what_is_left_is_at_most_the_hours_of_a_night() -> None:
+def test_time_left_is_at_most_max_hours() -> None:
     settings = night(max_hours=3.0)
     assert left_s(settings, at("2026-11-24 23:30")) == 3 * H
     assert left_s(settings, at("2026-11-25 06:00")) == 1 * H
 
 
-def test_a_night_is_as_long_as_those_of_the_week_are_on_average() -> None:
+def test_length_is_the_mean_over_the_week() -> None:
     assert length_s(night()) == 8 * H
     assert length_s(night(start="00:00", end="00:30")) == 1800
     days = {day: "off" for day in WEEKDAYS} | {"friday": "22:00-02:00", "sunday": "22:00-00:00"}
@@ -89,7 +89,7 @@ def test_a_night_is_as_long_as_those_of_the_week_are_on_average() -> None:
         ("2026-11-30 03:00", None, ("Mon 23:00+0100", "Tue 07:00+0100")),
     ],
 )  # fmt: skip
-def test_a_window_belongs_to_the_day_on_which_it_begins(
+def test_window_belongs_to_the_day_on_which_it_begins(
     clock: str, open_: tuple[str, str] | None, coming: tuple[str, str]
 ) -> None:
     settings = night(
@@ -100,7 +100,7 @@ def test_a_window_belongs_to_the_day_on_which_it_begins(
     assert spoken(settings, next_window(settings, now)) == coming
 
 
-def test_all_windows_of_an_evening_are_one_night() -> None:
+def test_windows_of_an_evening_are_one_night() -> None:
     settings = night(days={"saturday": ["22:00-09:00", "13:00-15:00"]})
     window = window_at(settings, at("2026-11-29 08:00"))
     assert window
@@ -108,7 +108,7 @@ def test_all_windows_of_an_evening_are_one_night() -> None:
     assert [w.seconds / H for w in evening_of(settings, window)] == [2.0, 11.0]
 
 
-def test_work_is_over_at_finish_by_though_the_window_stays_open() -> None:
+def test_window_closes_at_finish_by() -> None:
     settings = night(finish_by="06:30", days={"saturday": "13:00-15:00"})
     window = window_at(settings, at("2026-11-25 06:45"))
     assert window and (window.closes, window.end) == (
@@ -136,7 +136,7 @@ def test_work_is_over_at_finish_by_though_the_window_stays_open() -> None:
         ("Australia/Lord_Howe", "02:15", "04:00", "2026-10-04", "2026-10-03T15:30Z", 1.5),
     ],
 )
-def test_a_window_comes_once_when_the_clocks_change(
+def test_window_occurs_once_when_the_clocks_change(
     zone: str, start: str, end: str, day: str, opens: str, hours: float
 ) -> None:
     settings = night(timezone=zone, start=start, end=end)
@@ -150,19 +150,19 @@ def test_a_window_comes_once_when_the_clocks_change(
     ]
 
 
-def test_a_window_within_the_hour_that_is_skipped_comes_on_the_next_day() -> None:
+def test_window_within_a_skipped_hour_occurs_the_next_day() -> None:
     settings = night(start="02:10", end="02:50")
     coming = next_window(settings, at("2026-03-28 12:00"))
     assert spoken(settings, coming) == ("Mon 02:10+0200", "Mon 02:50+0200")
 
 
-def test_a_day_that_a_country_skips_takes_its_windows_along() -> None:
+def test_skipped_day_has_no_windows() -> None:
     settings = night(timezone="Pacific/Apia", start="09:00", end="17:00")
     found = [w.evening.day for w in windows(settings, at("2011-12-28 20:00", "Pacific/Apia"))][:3]
     assert found == [29, 31, 1]
 
 
-def test_the_computers_own_time_zone_counts_where_none_is_set(
+def test_default_time_zone_is_the_computers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import tzlocal
@@ -194,9 +194,7 @@ zones = st.sampled_from([BERLIN, "Asia/Tokyo", "Australia/Lord_Howe", "America/S
 
 
 @given(weeks, zones, st.integers(0, 2 * 365 * 24 * 60))
-def test_windows_never_overlap_and_are_found_from_within_and_from_before(
-    days: dict[str, Any], zone: str, minute: int
-) -> None:
+def test_windows_never_overlap(days: dict[str, Any], zone: str, minute: int) -> None:
     try:
         settings = NightSettings(timezone=zone, start="23:00", end="00:30", days=days)
     except ValidationError:

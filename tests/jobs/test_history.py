@@ -38,11 +38,11 @@ def past(*newest_first: tuple[float, str]) -> History:
     return history_of(rows, [])
 
 
-def test_a_school_without_a_past_has_an_empty_history(ledger: Ledger) -> None:
+def test_new_school_has_an_empty_history(ledger: Ledger) -> None:
     assert read_history(ledger, 1_000_000.0) == History()
 
 
-def test_quiet_begins_with_what_was_decided_after_the_last_disturbance() -> None:
+def test_quiet_time_begins_with_the_decision_after_the_disturbance() -> None:
     history = past((30, "quiet_time"), (20, "on_battery"), (10, "in_window"))
     assert (history.disturbed, history.quiet_since, history.running) == (
         Reason.ON_BATTERY,
@@ -57,12 +57,12 @@ def test_quiet_begins_with_what_was_decided_after_the_last_disturbance() -> None
     )
 
 
-def test_what_is_the_last_decision_lasts_still() -> None:
+def test_disturbance_of_the_last_decision_still_lasts() -> None:
     history = past((20, "gpu_busy"), (10, "in_window"))
     assert (history.disturbed, history.quiet_since) == (Reason.GPU_BUSY, None)
 
 
-def test_nobody_saw_whether_it_was_quiet_while_no_worker_was_there() -> None:
+def test_time_without_a_worker_is_not_quiet_time() -> None:
     rows = (40.0, "no_worker"), (30.0, "no_worker"), (20.0, "on_battery")
     assert past(*rows).quiet_since is None
     assert past((41.0, "quiet_time"), *rows).quiet_since == 41
@@ -79,13 +79,13 @@ def test_nobody_saw_whether_it_was_quiet_while_no_worker_was_there() -> None:
         ([], False),
     ],
 )
-def test_heat_is_remembered_until_a_later_rule_was_asked(
+def test_heat_lasts_until_a_later_rule_was_evaluated(
     rows: list[tuple[float, str]], hot: bool
 ) -> None:
     assert past(*rows).hot is hot
 
 
-def test_stages_and_chunks_in_a_row_are_one_start(ledger: Ledger, clock: Clock) -> None:
+def test_consecutive_stages_and_chunks_are_one_start(ledger: Ledger, clock: Clock) -> None:
     run = ledger.add_run({}, "compare", "tonight").id
     ends = ["chunk_done", "outside_window", "finish", "lost", "chunk_done"]
     for end in ends:
@@ -105,7 +105,7 @@ def test_stages_and_chunks_in_a_row_are_one_start(ledger: Ledger, clock: Clock) 
 
 
 @pytest.mark.parametrize("retried", [False, True])
-def test_work_whose_worker_died_counts_until_it_was_last_heard_of(
+def test_work_of_a_dead_worker_counts_until_its_last_sign_of_life(
     ledger: Ledger, clock: Clock, retried: bool
 ) -> None:
     run = ledger.add_run({}, "compare", "tonight").id
@@ -121,9 +121,7 @@ def test_work_whose_worker_died_counts_until_it_was_last_heard_of(
     assert ledger.seconds(run) == 100
 
 
-def test_a_chunk_that_waited_after_the_one_before_is_a_start_of_its_own(
-    ledger: Ledger, clock: Clock
-) -> None:
+def test_chunk_after_a_pause_is_another_start(ledger: Ledger, clock: Clock) -> None:
     run = ledger.add_run({}, "compare", "tonight").id
     for wait in (59, 61):
         claim = ledger.claim(run, "worker")
@@ -137,7 +135,7 @@ def test_a_chunk_that_waited_after_the_one_before_is_a_start_of_its_own(
 
 
 @pytest.mark.parametrize("fruitless", FRUITLESS)
-def test_an_attempt_that_found_the_device_in_use_or_no_notes_is_neither_a_start_nor_work(
+def test_fruitless_attempt_is_neither_start_nor_work(
     ledger: Ledger, clock: Clock, fruitless: str
 ) -> None:
     run = ledger.add_run({}, "compare", "tonight").id
@@ -154,7 +152,7 @@ def test_an_attempt_that_found_the_device_in_use_or_no_notes_is_neither_a_start_
     assert read_history(ledger, clock.now).ended is None
 
 
-def test_work_that_goes_on_counts_until_now(ledger: Ledger, clock: Clock) -> None:
+def test_current_work_counts_until_now(ledger: Ledger, clock: Clock) -> None:
     run = ledger.add_run({}, "compare", "now").id
     assert ledger.claim(run, "worker")
     clock.now += 500
@@ -162,7 +160,7 @@ def test_work_that_goes_on_counts_until_now(ledger: Ledger, clock: Clock) -> Non
     assert history.worked_s(0, clock.now + H, clock.now) == 500
 
 
-def test_what_ended_two_days_ago_is_not_read(ledger: Ledger, clock: Clock) -> None:
+def test_attempts_older_than_two_days_are_not_read(ledger: Ledger, clock: Clock) -> None:
     run = ledger.add_run({}, "compare", "now").id
     claim = ledger.claim(run, "worker")
     assert claim

@@ -69,12 +69,12 @@ def ticks(
     return told
 
 
-def test_it_is_told_once_after_the_window_has_closed(school: School) -> None:
+def test_notification_appears_once_after_the_window_closed(school: School) -> None:
     work(school, at("23:30", 24), at("03:00"))
     assert ticks(school, at("22:00", 24), at("22:55")) == [at("07:05")]
 
 
-def test_a_worker_that_starts_anew_does_not_tell_it_again(school: School) -> None:
+def test_restarted_worker_does_not_notify_again(school: School) -> None:
     work(school, at("23:30", 24), at("03:00"))
     assert ticks(school, at("07:01"), at("07:01")) == [at("07:01")]
     assert ticks(school, at("07:02"), at("22:00")) == []
@@ -82,7 +82,7 @@ def test_a_worker_that_starts_anew_does_not_tell_it_again(school: School) -> Non
     assert ticks(school, at("22:00"), at("12:00", 26)) == [at("07:05", 26)]
 
 
-def test_a_computer_that_slept_through_the_morning_tells_it_at_noon_but_not_next_evening(
+def test_late_notification_appears_within_twelve_hours_only(
     school: School,
 ) -> None:
     work(school, at("23:30", 24), at("03:00"))
@@ -91,7 +91,7 @@ def test_a_computer_that_slept_through_the_morning_tells_it_at_noon_but_not_next
     assert ticks(school, at("20:00"), at("22:50")) == []
 
 
-def test_of_a_night_without_a_run_nothing_is_told(school: School) -> None:
+def test_night_without_a_run_is_not_notified(school: School) -> None:
     assert ticks(school, at("22:00", 24), at("22:00")) == []
     work(school, at("12:00"), at("13:00"), "failed")  # by day, while its owner watches
     assert ticks(school, at("14:00"), at("12:00", 26)) == []
@@ -106,7 +106,7 @@ def decide(school: School, *decided: tuple[float, str]) -> None:
             ledger.decide(run.id, False, reason)
 
 
-def test_of_a_night_in_which_nothing_ran_it_is_told_why(school: School) -> None:
+def test_night_without_work_is_notified_with_the_reasons(school: School) -> None:
     decide(
         school,
         (at("20:00", 24), "outside_window"),
@@ -125,13 +125,13 @@ def test_of_a_night_in_which_nothing_ran_it_is_told_why(school: School) -> None:
     assert (name, found.aside[0].reason) == ("last night", "idle_unknown")
 
 
-def test_a_night_that_its_owner_paused_is_no_news(school: School) -> None:
+def test_paused_night_is_not_notified(school: School) -> None:
     decide(school, (at("20:00", 24), "paused"))
     assert ticks(school, at("07:05"), at("07:10")) == []
     assert named(school, NIGHT, at("07:10")) == [("last night", 0.0)]
 
 
-def test_the_text_says_what_was_done_and_what_is_next(school: School) -> None:
+def test_text_has_the_work_and_what_is_next(school: School) -> None:
     work(school, at("23:30", 24), at("02:40"), "owner_active")
     work(school, at("02:46"), at("03:00"), "on_battery")
     work(school, at("03:12"), at("03:12") + 1, "outside_window")
@@ -146,7 +146,7 @@ def test_the_text_says_what_was_done_and_what_is_next(school: School) -> None:
     ]
 
 
-def test_a_run_that_failed_says_so_first(school: School) -> None:
+def test_failed_run_is_in_the_title(school: School) -> None:
     work(school, at("23:30", 24), at("01:00"), "failed")
     desktop = Desktop()
     MorningNotification(school, desktop).send_if_due(NIGHT, at("07:05"))
@@ -155,7 +155,7 @@ def test_a_run_that_failed_says_so_first(school: School) -> None:
     assert text.endswith("run 1 failed: the disk is full")
 
 
-def test_a_desktop_that_shows_nothing_is_logged_and_not_asked_again(
+def test_failed_notification_is_logged_and_not_repeated(
     school: School, caplog: pytest.LogCaptureFixture
 ) -> None:
     work(school, at("23:30", 24), at("01:00"))
@@ -166,9 +166,7 @@ def test_a_desktop_that_shows_nothing_is_logged_and_not_asked_again(
     assert caplog.messages == ["no notification: no desktop here"]
 
 
-def test_where_nothing_can_be_kept_it_is_told_later_and_once(
-    school: School, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_delays_the_notification(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(file: Path, until: float) -> None:
         raise OSError(28, "No space left on device")
 
@@ -185,7 +183,7 @@ def named(school: School, night: NightSettings, now: float) -> list[tuple[str, f
         return [(name, found.worked_s / H) for name, found in newest_nights(ledger, night, now)]
 
 
-def test_the_newest_night_is_the_one_under_way_or_the_last(school: School) -> None:
+def test_newest_night_is_the_current_or_the_last_one(school: School) -> None:
     work(school, at("23:30", 24), at("01:00"))
     assert named(school, NIGHT, at("02:00")) == [("tonight so far", 1.5)]
     assert named(school, NIGHT, at("22:59")) == [("last night", 1.5)]
@@ -199,7 +197,7 @@ ALL_DAY_LONG = NightSettings.model_validate({"days": dict.fromkeys(WEEKDAYS, "00
 
 
 @pytest.mark.parametrize(("night", "told"), [(JOINED, "07:05"), (ALL_DAY_LONG, "00:05")])
-def test_where_windows_join_a_night_is_told_when_the_evening_changes(
+def test_adjoining_windows_end_the_night_with_the_evening(
     school: School, night: NightSettings, told: str
 ) -> None:
     for day in (22, 23, 24):
@@ -209,7 +207,7 @@ def test_where_windows_join_a_night_is_told_when_the_evening_changes(
     assert found == [at(told, day) for day in days]
 
 
-def test_the_last_night_is_told_beside_the_next_while_it_is_news(school: School) -> None:
+def test_last_night_is_shown_beside_the_current_one_for_twelve_hours(school: School) -> None:
     work(school, at("02:00"), at("03:00"))
     assert named(school, JOINED, at("07:00")) == [("last night", 1.0)]
     work(school, at("08:00"), at("08:30"))
@@ -218,7 +216,7 @@ def test_the_last_night_is_told_beside_the_next_while_it_is_news(school: School)
     assert named(school, JOINED, at("19:01")) == both[1:]
 
 
-def test_all_windows_of_a_day_are_one_night(school: School) -> None:
+def test_windows_of_a_day_are_one_night(school: School) -> None:
     night = NightSettings.model_validate(
         {"days": {"friday": "22:00-09:00", "saturday": ["13:00-15:00", "22:00-09:00"]}}
     )
@@ -231,7 +229,7 @@ def test_all_windows_of_a_day_are_one_night(school: School) -> None:
     assert found == [at("09:05", 28), at("09:05", 29)]
 
 
-def test_a_night_is_found_from_within_and_from_after() -> None:
+def test_nights_begin_at_their_first_window() -> None:
     def newest(now: float) -> tuple[float, float]:
         window = nights(NIGHT, now)[-1]
         return window.opens, window.closes

@@ -20,7 +20,7 @@ def test_every_reason_has_a_meaning_and_a_remedy() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_reason_names_settings_that_there_are(reason: Reason) -> None:
+def test_reasons_name_existing_settings(reason: Reason) -> None:
     meaning = MEANINGS[reason]
     known = {*NightSettings.model_fields}
     for setting in meaning.setting.split(", ") if meaning.setting else []:
@@ -37,7 +37,7 @@ def _parsed(value: str) -> object:
     return tomllib.loads(f"value = {value}")["value"]
 
 
-def test_the_page_has_a_row_for_each_reason_in_order() -> None:
+def test_page_has_a_row_for_each_reason_in_order() -> None:
     rows = re.findall(
         r"^\| `(\w+)` \| (.+) \| (.+) \| (.*) \|$", PAGE.read_text("utf-8"), re.MULTILINE
     )
@@ -53,14 +53,14 @@ def test_the_page_has_a_row_for_each_reason_in_order() -> None:
     assert rows == expected
 
 
-def test_the_page_tells_every_setting_of_the_night() -> None:
+def test_page_mentions_every_setting_of_the_night() -> None:
     page = PAGE.read_text("utf-8")
     for name in NightSettings.model_fields:
         written = (f"`{name}`", f"\n{name} = ", f"[night.{name}]")
         assert any(text in page for text in written), name
 
 
-def test_only_what_comes_and_goes_has_to_be_over_for_a_while() -> None:
+def test_disturbances_exclude_the_clock_and_the_owners_requests() -> None:
     assert not DISTURBANCES & {
         Reason.OUTSIDE_WINDOW,
         Reason.PAUSED,

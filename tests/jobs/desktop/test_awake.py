@@ -50,9 +50,7 @@ class FakeGnome(FakeService):
         return "", ()
 
 
-def test_a_lock_of_logind_is_held_until_it_is_released(
-    system_bus: PrivateBus, awake: Awake
-) -> None:
+def test_logind_lock_is_held_until_release(system_bus: PrivateBus, awake: Awake) -> None:
     logind = FakeLogind(system_bus)
     for _ in range(3):  # as the ticker does, every two seconds
         assert awake.hold("trains run 4 until 07:00") is None
@@ -68,7 +66,7 @@ def test_a_lock_of_logind_is_held_until_it_is_released(
     until(lambda: len(logind.held()) == 1)
 
 
-def test_the_desktop_is_asked_too(
+def test_desktop_lock_is_taken_too(
     system_bus: PrivateBus, session_bus: PrivateBus, awake: Awake
 ) -> None:
     logind, gnome = FakeLogind(system_bus), FakeGnome(session_bus)
@@ -79,9 +77,7 @@ def test_the_desktop_is_asked_too(
     until(lambda: not gnome.cookies and not logind.held())
 
 
-def test_a_session_that_may_not_block_sleep_is_held_from_being_idle(
-    system_bus: PrivateBus, awake: Awake
-) -> None:
+def test_idle_is_locked_if_sleep_may_not_be(system_bus: PrivateBus, awake: Awake) -> None:
     logind = FakeLogind(system_bus, refuses=("sleep",))
     awake.hold("trains")
     until(lambda: awake.held_by == "logind (idle)")
@@ -89,9 +85,7 @@ def test_a_session_that_may_not_block_sleep_is_held_from_being_idle(
     assert awake.hold("trains") is None
 
 
-def test_what_is_refused_is_told_once_and_stops_nothing(
-    system_bus: PrivateBus, awake: Awake
-) -> None:
+def test_refused_locks_are_reported_once(system_bus: PrivateBus, awake: Awake) -> None:
     logind = FakeLogind(system_bus, refuses=("sleep", "idle"))
     told: list[str] = []
 
@@ -116,7 +110,7 @@ def test_what_is_refused_is_told_once_and_stops_nothing(
     assert len(told) == 1
 
 
-def test_without_any_bus_it_says_so(awake: Awake) -> None:
+def test_missing_buses_are_reported(awake: Awake) -> None:
     told: list[str] = []
 
     def said() -> bool:
@@ -131,7 +125,7 @@ def test_without_any_bus_it_says_so(awake: Awake) -> None:
     )
 
 
-def test_many_holds_leave_nothing_open(
+def test_repeated_holds_leak_nothing(
     system_bus: PrivateBus, session_bus: PrivateBus, awake: Awake
 ) -> None:
     logind, gnome = FakeLogind(system_bus), FakeGnome(session_bus)
@@ -152,7 +146,7 @@ def test_many_holds_leave_nothing_open(
     assert open_after(20) == before
 
 
-def test_a_process_that_is_killed_lets_go(system_bus: PrivateBus) -> None:
+def test_killed_process_releases_the_lock(system_bus: PrivateBus) -> None:
     logind = FakeLogind(system_bus)
     code = (
         "import time\nfrom nightschool.jobs.desktop.awake import Awake\n"
@@ -167,7 +161,7 @@ def test_a_process_that_is_killed_lets_go(system_bus: PrivateBus) -> None:
     until(lambda: not logind.held())
 
 
-def test_a_child_process_does_not_keep_the_lock(
+def test_child_process_does_not_keep_the_lock(
     system_bus: PrivateBus, awake: Awake, tmp_path: Path
 ) -> None:
     logind = FakeLogind(system_bus)

@@ -29,7 +29,7 @@ def only(backend: ServiceBackend, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("backend", RUNNING, ids=lambda backend: backend.title)
-def test_a_service_is_installed_found_and_removed(
+def test_service_is_installed_found_and_removed(
     backend: ServiceBackend,
     awkward: WorkerCommand,
     tools: FakeTools,
@@ -51,7 +51,9 @@ def test_a_service_is_installed_found_and_removed(
     installation.uninstall(found)  # twice is no error
 
 
-def test_systemd_is_asked_for_what_the_unit_needs(awkward: WorkerCommand, tools: FakeTools) -> None:
+def test_systemd_receives_the_commands_of_an_installation(
+    awkward: WorkerCommand, tools: FakeTools
+) -> None:
     backend, unit = SystemdUser(), f"{awkward.name}.service"
     installation.install(backend, awkward)
     asked = [" ".join(words) for words in tools.calls("systemctl")]
@@ -68,7 +70,7 @@ def test_systemd_is_asked_for_what_the_unit_needs(awkward: WorkerCommand, tools:
     assert not tools.has(f"enabled-{unit}") and not tools.has(f"active-{unit}")
 
 
-def test_a_unit_is_removed_where_systemd_does_not_answer(
+def test_unit_is_removed_if_systemd_does_not_answer(
     awkward: WorkerCommand, tools: FakeTools
 ) -> None:
     backend = SystemdUser()
@@ -83,7 +85,7 @@ def test_a_unit_is_removed_where_systemd_does_not_answer(
     assert not link.is_symlink() and not found.file.exists()
 
 
-def test_launchd_gets_a_changed_agent_anew(
+def test_launchd_reloads_a_changed_agent(
     awkward: WorkerCommand, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = LaunchAgent()
@@ -97,7 +99,7 @@ def test_launchd_gets_a_changed_agent_anew(
     assert ["kickstart", f"{domain}/{awkward.name}"] in tools.calls("launchctl")
 
 
-def test_windows_gets_the_file_and_is_asked_to_run_it(
+def test_windows_registers_and_runs_the_task(
     awkward: WorkerCommand, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = TaskScheduler()
@@ -110,13 +112,13 @@ def test_windows_gets_the_file_and_is_asked_to_run_it(
     ]
 
 
-def test_what_the_tool_says_is_passed_on(awkward: WorkerCommand, tools: FakeTools) -> None:
+def test_message_of_a_tool_is_passed_on(awkward: WorkerCommand, tools: FakeTools) -> None:
     tools.break_("systemctl", "first\nFailed to enable unit: it is masked")
     with pytest.raises(ServiceError, match="daemon-reload` failed: Failed to enable unit: it is"):
         installation.install(SystemdUser(), awkward)
 
 
-def test_a_missing_tool_is_named(
+def test_missing_tool_is_named(
     awkward: WorkerCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -124,13 +126,13 @@ def test_a_missing_tool_is_named(
         installation.install(SystemdUser(), awkward)
 
 
-def test_an_autostart_file_gives_way_to_systemd(awkward: WorkerCommand, tools: FakeTools) -> None:
+def test_systemd_replaces_an_autostart_file(awkward: WorkerCommand, tools: FakeTools) -> None:
     installation.install(Autostart(), awkward)
     installation.install(SystemdUser(), awkward)
     assert [found.backend.title for found in installation.installed()] == [SystemdUser.title]
 
 
-def test_a_school_that_moved_and_a_python_that_is_gone_are_stale(
+def test_moved_school_and_missing_python_are_stale(
     awkward: WorkerCommand, tools: FakeTools, tmp_path: Path
 ) -> None:
     installation.install(SystemdUser(), WorkerCommand(awkward.school, tmp_path / "gone" / "python"))
@@ -141,7 +143,7 @@ def test_a_school_that_moved_and_a_python_that_is_gone_are_stale(
 
 
 @pytest.mark.parametrize("damage", [b"", b"[Unit]\nX-Nightschool-Command=[", b"\xff\xff\xff"])
-def test_a_damaged_file_is_stale_and_written_anew(
+def test_damaged_file_is_stale_and_rewritten(
     awkward: WorkerCommand, tools: FakeTools, damage: bytes
 ) -> None:
     installation.install(SystemdUser(), awkward)
@@ -153,7 +155,7 @@ def test_a_damaged_file_is_stale_and_written_anew(
     assert installation.installed()[0].stale() == []
 
 
-def test_another_worker_of_the_school_comes_first(awkward: WorkerCommand, tools: FakeTools) -> None:
+def test_running_worker_prevents_an_installation(awkward: WorkerCommand, tools: FakeTools) -> None:
     backend = SystemdUser()
     installation.check_installable(backend, awkward, False)
     with filelock.FileLock(School(awkward.school).work_lock):
@@ -163,7 +165,7 @@ def test_another_worker_of_the_school_comes_first(awkward: WorkerCommand, tools:
         installation.check_installable(backend, awkward, False)
 
 
-def test_a_config_folder_that_cannot_be_written_is_named(
+def test_read_only_config_folder_is_named(
     awkward: WorkerCommand, tools: FakeTools, home: Path
 ) -> None:
     (home / ".config").write_text("a file, not a folder")
@@ -171,13 +173,13 @@ def test_a_config_folder_that_cannot_be_written_is_named(
         installation.install(SystemdUser(), awkward)
 
 
-def test_a_school_that_cannot_be_written_is_named(awkward: WorkerCommand, tools: FakeTools) -> None:
+def test_read_only_school_is_named(awkward: WorkerCommand, tools: FakeTools) -> None:
     (awkward.school / ".nightschool").write_text("a file, not a folder")
     with pytest.raises(ServiceError, match=r"is not writable \(.*\)"):
         installation.check_installable(SystemdUser(), awkward, False)
 
 
-def test_a_removable_drive_is_a_question_of_its_own(
+def test_removable_drive_needs_the_option(
     awkward: WorkerCommand, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(installation, "removable_drive", lambda folder: "sda1")
@@ -186,9 +188,7 @@ def test_a_removable_drive_is_a_question_of_its_own(
     installation.check_installable(SystemdUser(), awkward, True)
 
 
-def test_an_interpreter_without_nightschool_is_noticed(
-    awkward: WorkerCommand, tmp_path: Path
-) -> None:
+def test_interpreter_without_nightschool_is_refused(awkward: WorkerCommand, tmp_path: Path) -> None:
     check_start(WorkerCommand(awkward.school, Path(sys.executable)))
     lonely = tmp_path / "python"
     lonely.write_text("#!/bin/sh\necho No module named nightschool >&2; exit 1\n")
@@ -250,7 +250,7 @@ class TestOnLinux:
     ],
     ids=["ssd", "card", "usb", "encrypted usb", "encrypted ssd"],
 )
-def test_a_removable_drive_is_known(
+def test_removable_drive_is_detected(
     tmp_path: Path, device: str, flag: str, under: str | None, expected: str | None
 ) -> None:
     sysfs = tmp_path / "sys"
@@ -269,5 +269,5 @@ def test_a_removable_drive_is_known(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sysfs is Linux'")
-def test_a_file_system_without_a_drive_is_not_removable(tmp_path: Path) -> None:
+def test_file_system_without_a_drive_is_not_removable(tmp_path: Path) -> None:
     assert removable_drive(tmp_path, tmp_path / "no sysfs") is None

@@ -105,7 +105,7 @@ print(json.dumps({
 """
 
 
-def test_systemd_runs_restarts_and_forgets_the_worker(tmp_path: Path, home: Path) -> None:
+def test_systemd_runs_restarts_and_removes_the_worker(tmp_path: Path, home: Path) -> None:
     school = new_school(tmp_path / AWKWARD, each=0)
     name = WorkerCommand(School(school.root).root, Path()).name
     (tmp_path / "group.sh").write_text(_GROUP, encoding="utf-8")

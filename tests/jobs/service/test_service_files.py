@@ -27,9 +27,7 @@ BACKENDS: list[ServiceBackend] = [SystemdUser(), Autostart(), LaunchAgent(), Tas
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.title)
-def test_the_command_is_found_again_in_each_file(
-    backend: ServiceBackend, awkward: WorkerCommand
-) -> None:
+def test_command_is_parsed_from_each_file(backend: ServiceBackend, awkward: WorkerCommand) -> None:
     command = backend.parse_command(backend.render(awkward))
     assert command[:5] == [sys.executable, "-X", "utf8", "-m", "nightschool"]
     assert command[5:8] == ["--school", str(awkward.school), "work"]
@@ -37,12 +35,12 @@ def test_the_command_is_found_again_in_each_file(
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.title)
 @pytest.mark.parametrize("text", ["", "nothing of ours", '<?xml version="1.0"?><a/>'])
-def test_another_file_has_no_command(backend: ServiceBackend, text: str) -> None:
+def test_foreign_file_has_no_command(backend: ServiceBackend, text: str) -> None:
     with pytest.raises(ValueError):
         backend.parse_command(text)
 
 
-def test_names_are_readable_and_of_one_school_alone() -> None:
+def test_service_names_are_readable_and_unique() -> None:
     schools = [Path("/a/学校"), Path("/b/学校"), Path("/a/Mé's Notes (2)"), Path("/a/" + "x" * 200)]
     names = [WorkerCommand(school, Path()).name for school in schools]
     assert len(set(names)) == 4
@@ -52,12 +50,12 @@ def test_names_are_readable_and_of_one_school_alone() -> None:
 
 
 @pytest.mark.parametrize("path", ["/a\nExecStart=/bin/x", "/a\u2028b", "/a\x07", "/a\udcffb"])
-def test_a_path_that_no_file_can_hold_is_refused(path: str) -> None:
+def test_path_with_control_characters_is_refused(path: str) -> None:
     with pytest.raises(ServiceError, match="control character"):
         worker_command_for(Path(path), {})
 
 
-def test_the_environment_that_a_run_depends_on_is_passed_on(tmp_path: Path) -> None:
+def test_environment_of_a_run_is_written_into_the_file(tmp_path: Path) -> None:
     work = worker_command_for(tmp_path, {"HF_HOME": "/models", "SECRET": "x", "HF_HUB_CACHE": ""})
     assert work.environment == (("HF_HOME", "/models"),)
     assert 'Environment="HF_HOME=/models"' in SystemdUser().render(work)
@@ -77,9 +75,7 @@ def verified(unit: Path, runtime: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
 @pytest.mark.parametrize("folder", ["venv", "my 学校 100% %h ${HOME} `id` &<x>\u3000#", AWKWARD])
-def test_systemd_reads_the_unit_without_a_complaint(
-    awkward: WorkerCommand, tmp_path: Path, folder: str
-) -> None:
+def test_systemd_accepts_the_unit(awkward: WorkerCommand, tmp_path: Path, folder: str) -> None:
     python = tmp_path / folder / "python"
     python.parent.mkdir(exist_ok=True)
     python.symlink_to(sys.executable)
@@ -96,7 +92,7 @@ def test_systemd_reads_the_unit_without_a_complaint(
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
-def test_systemd_finds_the_school_under_its_awkward_path(awkward: WorkerCommand) -> None:
+def test_systemd_condition_has_the_awkward_path(awkward: WorkerCommand) -> None:
     condition = next(
         line for line in SystemdUser().render(awkward).splitlines() if "ConditionPathExists" in line
     )
@@ -111,7 +107,7 @@ def test_systemd_finds_the_school_under_its_awkward_path(awkward: WorkerCommand)
 
 
 @pytest.mark.skipif(not shutil.which("gio"), reason="no gio here")
-def test_a_desktop_starts_the_very_command(awkward: WorkerCommand, tmp_path: Path) -> None:
+def test_desktop_starts_the_exact_command(awkward: WorkerCommand, tmp_path: Path) -> None:
     """GLib's own launcher reads the file; the interpreter is a script that tells its arguments."""
     told = tmp_path / "told.json"
     python = awkward.school / "python"
@@ -142,7 +138,7 @@ def test_a_desktop_starts_the_very_command(awkward: WorkerCommand, tmp_path: Pat
 # --- launchd ------------------------------------------------------------------------------------
 
 
-def test_the_agent_has_the_keys_that_launchd_needs(awkward: WorkerCommand) -> None:
+def test_agent_has_the_keys_that_launchd_needs(awkward: WorkerCommand) -> None:
     agent = plistlib.loads(LaunchAgent().render(awkward).encode("utf-8"))
     assert agent["Label"] == awkward.name
     assert agent["ProgramArguments"] == awkward.command()
@@ -192,7 +188,7 @@ def check_against_schema(element: ET.Element, path: str) -> None:
         check_against_schema(child, f"{path}/{name}")
 
 
-def test_the_task_follows_the_schema(awkward: WorkerCommand, tmp_path: Path) -> None:
+def test_task_follows_the_schema(awkward: WorkerCommand, tmp_path: Path) -> None:
     backend = TaskScheduler()
     file = tmp_path / "task.xml"
     file.write_text(backend.render(awkward), encoding=backend.encoding)
@@ -210,7 +206,7 @@ def test_the_task_follows_the_schema(awkward: WorkerCommand, tmp_path: Path) -> 
     assert task.findtext(".//t:DisallowStartIfOnBatteries", None, space) == "false"
 
 
-def test_a_task_opens_no_window(tmp_path: Path) -> None:
+def test_task_opens_no_window(tmp_path: Path) -> None:
     python = tmp_path / "python.exe"
     python.touch()
     text = TaskScheduler().render(WorkerCommand(tmp_path, python))

@@ -105,11 +105,11 @@ def read(pci: Path, own: Iterable[int] = (OWN, CHILD), **answers: Any) -> dict[s
     return {name.removeprefix("gpu_"): signal.value for name, signal in found.items()}
 
 
-def test_an_idle_gpu(pci: Path) -> None:
+def test_idle_gpu(pci: Path) -> None:
     assert read(pci) == {"programs": (), "load": 0, "temperature": 48, "throttled": ()}
 
 
-def test_another_program_is_named_and_all_load_is_its(pci: Path) -> None:
+def test_program_of_others_is_named_and_the_load_is_theirs(pci: Path) -> None:
     found = read(
         pci,
         nvmlDeviceGetComputeRunningProcesses=computing(OTHER, 4_194_304 + 7),
@@ -119,7 +119,7 @@ def test_another_program_is_named_and_all_load_is_its(pci: Path) -> None:
     assert found["load"] == 80
 
 
-def test_our_own_training_is_neither_program_nor_load(pci: Path) -> None:
+def test_own_training_is_neither_program_nor_load(pci: Path) -> None:
     found = read(
         pci,
         nvmlDeviceGetComputeRunningProcesses=computing(CHILD),
@@ -129,7 +129,7 @@ def test_our_own_training_is_neither_program_nor_load(pci: Path) -> None:
     assert (found["programs"], found["load"]) == ((), 0)
 
 
-def test_a_game_beside_our_training_is_load(pci: Path) -> None:
+def test_game_beside_own_training_is_load(pci: Path) -> None:
     found = read(
         pci,
         nvmlDeviceGetComputeRunningProcesses=computing(CHILD),
@@ -139,7 +139,7 @@ def test_a_game_beside_our_training_is_load(pci: Path) -> None:
     assert found["load"] == 38
 
 
-def test_whose_load_it_is_stays_unknown_where_the_driver_does_not_tell(pci: Path) -> None:
+def test_load_is_unknown_if_the_driver_does_not_split_it(pci: Path) -> None:
     unsupported = Code(pynvml.NVML_ERROR_NOT_SUPPORTED)
     for processes in (computing(CHILD), unsupported):
         found = read(
@@ -152,13 +152,13 @@ def test_whose_load_it_is_stays_unknown_where_the_driver_does_not_tell(pci: Path
     assert found["programs"] is None
 
 
-def test_reasons_that_slow_it_are_named_and_rest_is_none(pci: Path) -> None:
+def test_throttle_causes_are_named(pci: Path) -> None:
     assert read(pci, nvmlDeviceGetCurrentClocksEventReasons=0x1 | 0x2)["throttled"] == ()
     slowed = read(pci, nvmlDeviceGetCurrentClocksEventReasons=0x4 | 0x20 | 0x40)["throttled"]
     assert slowed == ("heat (hardware)", "heat (software)", "power limit")
 
 
-def test_an_older_driver_is_asked_by_the_older_names(pci: Path) -> None:
+def test_older_driver_is_queried_by_older_names(pci: Path) -> None:
     missing = Code(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
     found = read(
         pci,
@@ -170,7 +170,7 @@ def test_an_older_driver_is_asked_by_the_older_names(pci: Path) -> None:
     assert (found["temperature"], found["throttled"]) == (71, ("hardware slowdown",))
 
 
-def test_what_one_gpu_lacks_is_unknown_and_the_rest_is_known(pci: Path) -> None:
+def test_unsupported_query_is_unknown_and_the_rest_known(pci: Path) -> None:
     unsupported = Code(pynvml.NVML_ERROR_NOT_SUPPORTED)
     nvml = Nvml(nvmlDeviceGetTemperatureV=unsupported, nvmlDeviceGetTemperature=unsupported)
     gpu = Gpu(lambda: {OWN}, nvml, pci)
@@ -182,7 +182,7 @@ def test_what_one_gpu_lacks_is_unknown_and_the_rest_is_known(pci: Path) -> None:
     assert found["gpu_load"].value == 0
 
 
-def test_of_several_gpus_the_worst_counts(pci: Path) -> None:
+def test_worst_of_several_gpus_counts(pci: Path) -> None:
     found = read(
         pci,
         nvmlDeviceGetCount=2,
@@ -199,9 +199,7 @@ def test_of_several_gpus_the_worst_counts(pci: Path) -> None:
     }
 
 
-def test_windows_lists_every_program_and_only_those_that_work_count(
-    pci: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_working_programs_count_on_windows(pci: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_module, "LISTS_WINDOWS", True)
     listed = computing(OTHER, 4_194_311)
     found = read(
@@ -228,7 +226,7 @@ def test_windows_lists_every_program_and_only_those_that_work_count(
         ("UNKNOWN", False, None),
     ],
 )
-def test_no_gpu_is_known_and_a_driver_that_fails_is_not(
+def test_absent_gpu_is_known_and_a_failing_driver_unknown(
     pci: Path, tmp_path: Path, code: str, has_card: bool, source: str | None
 ) -> None:
     nvml = Nvml(nvmlInit=Code(getattr(pynvml, f"NVML_ERROR_{code}")))
@@ -243,7 +241,7 @@ def test_no_gpu_is_known_and_a_driver_that_fails_is_not(
         assert {signal.source for signal in found.values()} == {source}
 
 
-def test_a_driver_without_a_gpu_is_no_gpu(tmp_path: Path) -> None:
+def test_driver_without_a_gpu_is_no_gpu(tmp_path: Path) -> None:
     assert read(tmp_path, nvmlDeviceGetCount=0)["programs"] == ()
 
 
@@ -251,7 +249,7 @@ def test_a_driver_without_a_gpu_is_no_gpu(tmp_path: Path) -> None:
     "call",
     ["nvmlDeviceGetCount", "nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetTemperatureV"],
 )
-def test_a_gpu_that_is_lost_is_unknown_and_comes_back(pci: Path, call: str) -> None:
+def test_lost_gpu_is_unknown_until_it_returns(pci: Path, call: str) -> None:
     nvml = Nvml()
     gpu = Gpu(lambda: {OWN}, nvml, pci)
     good = nvml.answers[call]
@@ -265,7 +263,7 @@ def test_a_gpu_that_is_lost_is_unknown_and_comes_back(pci: Path, call: str) -> N
     assert nvml.calls.count("nvmlShutdown") == 1
 
 
-def test_a_gpu_that_sleeps_is_not_woken(pci: Path) -> None:
+def test_sleeping_gpu_is_not_woken(pci: Path) -> None:
     nvml = Nvml()
     status(pci, "suspended")
     found = Gpu(lambda: {OWN}, nvml, pci).read()
@@ -274,9 +272,7 @@ def test_a_gpu_that_sleeps_is_not_woken(pci: Path) -> None:
     assert found["gpu_programs"].source == "kernel: the GPU sleeps"
 
 
-def test_a_laptops_unused_gpu_is_left_alone_so_that_it_can_sleep(
-    pci: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unused_laptop_gpu_is_left_alone(pci: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(gpu_module, "uptime_s", lambda: now[0])
     (pci / "1/power/control").write_text("auto\n", encoding="utf-8")
@@ -293,7 +289,7 @@ def test_a_laptops_unused_gpu_is_left_alone_so_that_it_can_sleep(
     assert nvml.calls.count("nvmlInit") == 3
 
 
-def test_a_desktops_gpu_is_kept_open(pci: Path) -> None:
+def test_desktop_gpu_stays_open(pci: Path) -> None:
     nvml = Nvml()
     gpu = Gpu(lambda: {OWN}, nvml, pci)
     for _ in range(3):

@@ -12,7 +12,7 @@ idle_times = st.floats(0, 1e6)
 
 
 @given(st.lists(idle_times, min_size=1))
-def test_the_smallest_wins_and_names_itself(values: list[float]) -> None:
+def test_smallest_idle_time_wins(values: list[float]) -> None:
     found = [Signal(value, str(index)) for index, value in enumerate(values)]
     told = smallest(found, up_s=1e6)
     assert told.value == min(values)
@@ -20,17 +20,17 @@ def test_the_smallest_wins_and_names_itself(values: list[float]) -> None:
 
 
 @given(st.lists(idle_times), st.integers(0))
-def test_one_that_cannot_tell_makes_it_unknown(values: list[float], place: int) -> None:
+def test_unknown_source_makes_idle_unknown(values: list[float], place: int) -> None:
     found: list[Signal[float]] = [Signal(value, "x") for value in values]
     found.insert(place % (len(found) + 1), unknown("desktop", "silent"))
     assert smallest(found, up_s=1e6) == unknown("desktop", "silent")
 
 
-def test_longer_than_the_computer_is_on_is_no_answer() -> None:
+def test_idle_time_longer_than_the_uptime_is_unknown() -> None:
     garbage = smallest([Signal(2.0**32 / 1000, "ScreenSaver")], up_s=3600)
     assert (garbage.value, garbage.source) == (None, "ScreenSaver")
     assert "more than the computer's uptime" in garbage.remark
 
 
-def test_a_terminal_may_have_been_dated_by_another_clock() -> None:
+def test_terminal_time_may_exceed_the_uptime() -> None:
     assert smallest([Signal(9e9, f"{TERMINALS} /dev/pts/1")], up_s=60).value == 9e9

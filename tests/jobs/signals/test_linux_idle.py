@@ -45,23 +45,21 @@ def mutter(new_peer: Callable[..., Peer]) -> Peer:
     return peer
 
 
-def test_gnome_tells_by_mutter(idle: Idle, mutter: Peer) -> None:
+def test_gnome_reports_through_mutter(idle: Idle, mutter: Peer) -> None:
     assert idle.read() == Signal(90.5, "Mutter")
 
 
-def test_who_types_by_ssh_is_there_too(
-    idle: Idle, mutter: Peer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_typing_over_ssh_counts(idle: Idle, mutter: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linux_idle, "read_terminals", lambda: [Signal(4.0, "terminal /dev/pts/1")])
     assert idle.read() == Signal(4.0, "terminal /dev/pts/1")
 
 
-def test_kde_tells_milliseconds(idle: Idle, new_peer: Callable[..., Peer]) -> None:
+def test_kde_reports_milliseconds(idle: Idle, new_peer: Callable[..., Peer]) -> None:
     new_peer(SCREEN_SAVER.bus_name).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (61_000,))
     assert idle.read() == Signal(61.0, "ScreenSaver")
 
 
-def test_kde_on_wayland_tells_by_the_compositor(
+def test_kde_on_wayland_reports_through_the_compositor(
     idle: Idle, new_peer: Callable[..., Peer], short_path: Path
 ) -> None:
     new_peer(SCREEN_SAVER.bus_name).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (0,))
@@ -72,7 +70,7 @@ def test_kde_on_wayland_tells_by_the_compositor(
     compositor.close()
 
 
-def test_a_compositor_that_cannot_tell_leaves_it_unknown_though_x_and_kde_would_answer(
+def test_compositor_without_idle_notify_is_unknown_despite_x11_and_kde(
     idle: Idle, new_peer: Callable[..., Peer], short_path: Path
 ) -> None:
     new_peer(SCREEN_SAVER.bus_name).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (0,))
@@ -89,7 +87,7 @@ def test_a_compositor_that_cannot_tell_leaves_it_unknown_though_x_and_kde_would_
     compositor.close()
 
 
-def test_logind_tells_where_the_desktop_does_not(idle: Idle, new_peer: Callable[..., Peer]) -> None:
+def test_logind_reports_if_the_desktop_does_not(idle: Idle, new_peer: Callable[..., Peer]) -> None:
     peer, since = new_peer(LOGIND_NAME), int((time.time() - 600) * 1e6)
     log_in(peer, {"uid": os.getuid(), "user": "ana", "IdleHint": True, "IdleSinceHint": since})
     told = idle.read()
@@ -97,14 +95,14 @@ def test_logind_tells_where_the_desktop_does_not(idle: Idle, new_peer: Callable[
     assert told.source == "logind, session of ana"
 
 
-def test_a_desktop_that_tells_nobody_is_unknown(idle: Idle, new_peer: Callable[..., Peer]) -> None:
+def test_desktop_without_any_report_is_unknown(idle: Idle, new_peer: Callable[..., Peer]) -> None:
     log_in(new_peer(LOGIND_NAME), {"uid": os.getuid(), "user": "ana"})
     told = idle.read()
     assert told.value is None
     assert "the desktop of ana does not report idleness" in told.remark
 
 
-def test_another_user_before_the_screen_is_not_our_idleness(
+def test_active_user_of_another_session_counts(
     idle: Idle, mutter: Peer, new_peer: Callable[..., Peer]
 ) -> None:
     peer = new_peer(LOGIND_NAME)
@@ -117,14 +115,14 @@ def test_another_user_before_the_screen_is_not_our_idleness(
     assert idle.read() == Signal(0.0, "logind, session of bob")
 
 
-def test_a_server_without_a_desktop_is_idle_since_it_is_on(
+def test_server_without_a_desktop_is_idle_since_boot(
     idle: Idle, new_peer: Callable[..., Peer]
 ) -> None:
     log_in(new_peer(LOGIND_NAME), {"uid": os.getuid(), "Type": "tty", "Remote": True})
     assert idle.read() == Signal(864_000.0, "no desktop")
 
 
-def test_a_desktop_that_hangs_is_there(
+def test_hanging_desktop_is_unknown(
     idle: Idle, mutter: Peer, new_peer: Callable[..., Peer]
 ) -> None:
     mutter.answers[CORE, "GetIdletime"] = None
@@ -136,13 +134,13 @@ def test_a_desktop_that_hangs_is_there(
         assert f"{MUTTER.bus_name} did not answer" in told.remark
 
 
-def test_without_any_bus_and_desktop_too(short_path: Path) -> None:
+def test_computer_without_bus_and_desktop_is_idle_since_boot(short_path: Path) -> None:
     nowhere = f"unix:path={short_path / 'none'}"
     idle = Idle(BusClient("session", nowhere), BusClient("system", nowhere))
     assert idle.read() == Signal(864_000.0, "no desktop")
 
 
-def test_without_any_bus_a_desktop_that_cannot_be_asked_is_unknown(short_path: Path) -> None:
+def test_desktop_without_any_bus_is_unknown(short_path: Path) -> None:
     nowhere = f"unix:path={short_path / 'none'}"
     idle = Idle(BusClient("session", nowhere), BusClient("system", nowhere))
     compositor = Compositor(short_path / "wayland-0", "wl_seat")
@@ -157,7 +155,7 @@ def test_without_any_bus_a_desktop_that_cannot_be_asked_is_unknown(short_path: P
     [None, ("s", ("garbage",)), ("t", (2**63,))],
     ids=["silence", "another type", "an age"],
 )
-def test_a_desktop_that_answers_nonsense_is_unknown_or_passed_over(
+def test_nonsense_from_a_desktop_is_unknown_or_skipped(
     idle: Idle,
     mutter: Peer,
     new_peer: Callable[..., Peer],
@@ -168,6 +166,6 @@ def test_a_desktop_that_answers_nonsense_is_unknown_or_passed_over(
     assert idle.read().value is None
 
 
-def test_a_hint_that_is_off_means_at_any_time_since() -> None:
+def test_cleared_hint_means_idle_time_0() -> None:
     who = LogindSession(1, "ana", False, "", True, True, idle=False, idle_since=100.0)
     assert by_hint(who, now=5000.0).value == 0

@@ -36,7 +36,7 @@ B: EV=3
 """
 
 
-def test_a_lid_is_bit_0_of_the_switches() -> None:
+def test_lid_is_bit_0_of_the_switches() -> None:
     assert has_lid(LAPTOP)
     assert not has_lid(DESKTOP)
     assert has_lid("B: SW=1 3\n")
@@ -52,7 +52,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return devices, acpi
 
 
-def test_a_desktop_has_none(files: tuple[Path, Path], short_path: Path) -> None:
+def test_desktop_computer_has_no_lid(files: tuple[Path, Path], short_path: Path) -> None:
     files[0].write_text(DESKTOP, encoding="utf-8")
     assert read_lid(BusClient("system", "unix:path=/none"), *files) == Signal(
         False, "kernel: no lid"
@@ -60,7 +60,7 @@ def test_a_desktop_has_none(files: tuple[Path, Path], short_path: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_logind_tells(
+def test_logind_reports_the_lid(
     files: tuple[Path, Path], address: str, new_peer: Callable[..., Peer], closed: bool
 ) -> None:
     new_peer(LOGIND_NAME).answers[LOGIND, "LidClosed"] = ("b", (closed,))
@@ -69,7 +69,7 @@ def test_logind_tells(
     bus.close()
 
 
-def test_acpi_tells_where_logind_does_not(files: tuple[Path, Path]) -> None:
+def test_acpi_reports_the_lid_without_logind(files: tuple[Path, Path]) -> None:
     nowhere = BusClient("system", "unix:path=/none")
     assert read_lid(nowhere, *files) == Signal(True, "ACPI")
     told = read_lid(nowhere, files[0], files[1] / "none")

@@ -72,7 +72,7 @@ def tree(folder: Path, *found: dict[str, str]) -> Path:
         ([AC_ON, {"type": "Battery", "capacity": "812"}], True, 100),
     ],
 )
-def test_fed_and_full(
+def test_power_supply_and_charge(
     tmp_path: Path,
     nowhere: BusClient,
     found: list[dict[str, str]],
@@ -86,7 +86,7 @@ def test_fed_and_full(
         assert signal.remark or signal.value is not None
 
 
-def test_what_is_not_there_is_told_as_such(tmp_path: Path, nowhere: BusClient) -> None:
+def test_absent_battery_is_known(tmp_path: Path, nowhere: BusClient) -> None:
     told = read_power(nowhere, tmp_path / "no such folder")
     assert told["on_ac"] == Signal(True, "no battery")
     assert (told["battery"].source, told["battery"].remark) == (
@@ -95,7 +95,7 @@ def test_what_is_not_there_is_told_as_such(tmp_path: Path, nowhere: BusClient) -
     )
 
 
-def test_sources_name_themselves(tmp_path: Path, nowhere: BusClient) -> None:
+def test_sources_are_named(tmp_path: Path, nowhere: BusClient) -> None:
     told = read_power(nowhere, tree(tmp_path, AC_ON, FULL, HELD))
     assert told["on_ac"].source == "kernel: Mains0 is online"
     assert told["battery"].source == "kernel: Battery2"
@@ -111,7 +111,7 @@ def test_sources_name_themselves(tmp_path: Path, nowhere: BusClient) -> None:
         ([AC_ON, FULL], True, Signal(True, "kernel: Mains0 is online")),
     ],
 )
-def test_upower_is_asked_where_the_kernel_does_not_tell(
+def test_upower_reports_if_the_kernel_does_not(
     tmp_path: Path, address: str, new_peer: Callable[..., Peer],
     found: list[dict[str, str]], on_battery: bool, expected: Signal[bool],
 ) -> None:  # fmt: skip
@@ -121,7 +121,7 @@ def test_upower_is_asked_where_the_kernel_does_not_tell(
     bus.close()
 
 
-def test_unknown_says_what_was_asked(tmp_path: Path, address: str) -> None:
+def test_remark_of_unknown_power_names_the_sources(tmp_path: Path, address: str) -> None:
     bus = BusClient("system", address)
     told = read_power(bus, tree(tmp_path, SILENT))["on_ac"]
     assert told.remark == (

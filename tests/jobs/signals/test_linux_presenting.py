@@ -53,7 +53,7 @@ def gnome(peer: Peer, *inhibitors: tuple[str, int]) -> None:
         ([("nightschool", 12), ("firefox", 8)], "firefox"),
     ],
 )
-def test_gnome_names_who_keeps_the_screen_on(
+def test_gnome_names_the_program_that_keeps_the_screen_on(
     presenting: Presenting,
     new_peer: Callable[..., Peer],
     inhibitors: list[tuple[str, int]],
@@ -71,7 +71,7 @@ def test_gnome_names_who_keeps_the_screen_on(
         (True, [("nightschool", "trains")], ""),
     ],
 )
-def test_kde_names_who_keeps_the_screen_on(
+def test_kde_names_the_program_that_keeps_the_screen_on(
     presenting: Presenting,
     new_peer: Callable[..., Peer],
     has: bool,
@@ -84,7 +84,7 @@ def test_kde_names_who_keeps_the_screen_on(
     assert presenting.read() == Signal(who, "KDE power management")
 
 
-def test_locks_at_logind_count_but_not_ours(
+def test_logind_locks_of_others_count(
     presenting: Presenting, new_peer: Callable[..., Peer]
 ) -> None:
     peer = new_peer(LOGIND_NAME)
@@ -99,7 +99,7 @@ def test_locks_at_logind_count_but_not_ours(
     assert presenting.read() == Signal("mpv", "logind")
 
 
-def test_nobody_is_known_only_from_those_that_answered(
+def test_nobody_is_reported_with_the_sources_that_answered(
     presenting: Presenting, new_peer: Callable[..., Peer]
 ) -> None:
     gnome(new_peer(GNOME.bus_name))
@@ -107,7 +107,7 @@ def test_nobody_is_known_only_from_those_that_answered(
     assert presenting.read() == Signal("", "GNOME session, logind")
 
 
-def test_one_that_is_there_and_does_not_answer_makes_it_unknown(
+def test_running_source_that_does_not_answer_makes_it_unknown(
     presenting: Presenting, new_peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dbus, "LIMIT_S", 0.1)
@@ -120,7 +120,7 @@ def test_one_that_is_there_and_does_not_answer_makes_it_unknown(
         assert remark in told.remark
 
 
-def test_one_that_does_not_know_the_question_is_passed_over(
+def test_source_without_the_method_is_skipped(
     presenting: Presenting, new_peer: Callable[..., Peer]
 ) -> None:
     new_peer(GNOME.bus_name)  # as some desktops that only borrow the name
@@ -128,13 +128,11 @@ def test_one_that_does_not_know_the_question_is_passed_over(
     assert presenting.read() == Signal("", "logind")
 
 
-def test_without_a_desktop_nobody_presents(presenting: Presenting) -> None:
+def test_nobody_presents_without_a_desktop(presenting: Presenting) -> None:
     assert presenting.read() == Signal("", "no desktop")
 
 
-def test_a_desktop_where_nobody_answers_is_unknown(
-    presenting: Presenting, short_path: Path
-) -> None:
+def test_desktop_without_any_answer_is_unknown(presenting: Presenting, short_path: Path) -> None:
     compositor = Compositor(short_path / "wayland-0")
     told = presenting.read()
     assert (told.value, told.source) == (None, "desktop")

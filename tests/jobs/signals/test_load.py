@@ -56,7 +56,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return Machine(monkeypatch)
 
 
-def test_only_the_load_of_others_counts(machine: Machine) -> None:
+def test_only_load_of_others_counts(machine: Machine) -> None:
     machine.processes[1] = 500.0
     cpu = CpuLoad(lambda: {1})
     assert cpu.read().value == 0
@@ -64,7 +64,7 @@ def test_only_the_load_of_others_counts(machine: Machine) -> None:
     assert cpu.read().value == pytest.approx(25, abs=2)
 
 
-def test_a_child_that_is_new_and_one_that_ended_are_ours(machine: Machine) -> None:
+def test_new_and_ended_children_are_our_own(machine: Machine) -> None:
     cpu = CpuLoad(lambda: {1, 2})
     cpu.read()
     machine.run(5, p2=4)
@@ -74,7 +74,7 @@ def test_a_child_that_is_new_and_one_that_ended_are_ours(machine: Machine) -> No
     assert cpu.read().value == pytest.approx(25, abs=1)
 
 
-def test_it_tells_of_the_last_ten_seconds(machine: Machine) -> None:
+def test_load_covers_the_last_ten_seconds(machine: Machine) -> None:
     cpu = CpuLoad(lambda: {1})
     cpu.read()
     for _ in range(20):
@@ -88,27 +88,25 @@ def test_it_tells_of_the_last_ten_seconds(machine: Machine) -> None:
     assert told.value == pytest.approx(0)
 
 
-def test_what_was_hours_ago_does_not_count(machine: Machine) -> None:
+def test_old_samples_do_not_count(machine: Machine) -> None:
     cpu = CpuLoad(lambda: {1})
     cpu.read()
     machine.run(2 * 3600, others=4)
     assert cpu.read().value == pytest.approx(0)
 
 
-def test_a_clock_that_stands_still_is_unknown(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stuck_counters_are_unknown(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_module.time, "sleep", lambda seconds: None)
     assert CpuLoad(lambda: set()).read().value is None
 
 
-def test_this_computers_load_is_a_share() -> None:
+def test_load_of_this_computer_is_a_share() -> None:
     told = CpuLoad(lambda: {os.getpid()}).read()
     assert told.value is not None
     assert 0 <= told.value <= 100
 
 
-def test_the_disk_of_the_school(tmp_path: Path) -> None:
+def test_free_space_of_the_school(tmp_path: Path) -> None:
     told = disk_free(tmp_path)
     assert told.value is not None
     assert told.value == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.5)
@@ -132,11 +130,11 @@ def sleeper(tmp_path: Path) -> Iterator[tuple[str, int]]:
     started.wait()
 
 
-def test_an_exclusive_program_is_seen_while_it_runs(sleeper: tuple[str, int]) -> None:
+def test_exclusive_program_is_reported_while_it_runs(sleeper: tuple[str, int]) -> None:
     names = ("NightGame.exe", "some other game")
     assert running(names, set()) == Signal(("NightGame.exe",), "psutil")
     assert running(names, {sleeper[1]}).value == ()
 
 
-def test_without_any_set_none_is_looked_for() -> None:
+def test_no_search_without_exclusive_programs() -> None:
     assert running((), set()) == Signal((), "night.exclusive is empty")

@@ -24,7 +24,7 @@ def peer(new_peer: Callable[..., Peer]) -> Peer:
     return new_peer(LOGIND_NAME)
 
 
-def test_only_people_count_and_each_gives_its_kind(bus: BusClient, peer: Peer) -> None:
+def test_only_sessions_of_people_count(bus: BusClient, peer: Peer) -> None:
     log_in(
         peer,
         {"user": "ana", "IdleHint": True, "IdleSinceHint": 5_000_000},
@@ -43,7 +43,7 @@ def test_only_people_count_and_each_gives_its_kind(bus: BusClient, peer: Peer) -
     assert (found[0].idle, found[0].idle_since) == (True, 5.0)
 
 
-def test_a_session_without_properties_is_no_person(bus: BusClient, peer: Peer) -> None:
+def test_session_without_properties_is_skipped(bus: BusClient, peer: Peer) -> None:
     peer.answers[LOGIND, "ListSessions"] = (
         "a(susso)",
         ([("1", 0, "x", "", f"{LOGIND}/session/_1")],),
@@ -51,7 +51,7 @@ def test_a_session_without_properties_is_no_person(bus: BusClient, peer: Peer) -
     assert logind.sessions(bus) == []
 
 
-def test_only_what_blocks_idleness_is_an_inhibitor(bus: BusClient, peer: Peer) -> None:
+def test_only_blocking_idle_locks_are_inhibitors(bus: BusClient, peer: Peer) -> None:
     listed = [
         ("sleep", "NetworkManager", "", "delay", 0, 1),
         ("sleep:shutdown", "apt", "", "block", 0, 2),
@@ -62,12 +62,12 @@ def test_only_what_blocks_idleness_is_an_inhibitor(bus: BusClient, peer: Peer) -
     assert logind.idle_inhibitors(bus) == [("a film", 3)]
 
 
-def test_the_lid(bus: BusClient, peer: Peer) -> None:
+def test_lid(bus: BusClient, peer: Peer) -> None:
     peer.answers[LOGIND, "LidClosed"] = ("b", (True,))
     assert logind.lid_closed(bus) is True
 
 
-def test_garbage_for_the_sessions_is_an_error_and_not_nobody(bus: BusClient, peer: Peer) -> None:
+def test_sessions_of_the_wrong_type_are_an_error(bus: BusClient, peer: Peer) -> None:
     peer.answers[LOGIND, "ListSessions"] = ("as", (["x"],))
     with pytest.raises(SourceError, match="answered ListSessions"):
         logind.sessions(bus)

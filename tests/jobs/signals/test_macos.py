@@ -64,24 +64,24 @@ def test_power(printed: str, on_ac: bool | None, percent: float | None) -> None:
     assert tuple(signal.value for signal in macos.power(printed)) == (on_ac, percent)
 
 
-def test_a_mac_without_a_battery_says_so() -> None:
+def test_mac_without_a_battery() -> None:
     assert macos.power(MAC_MINI)[0].source == "no battery"
 
 
-def test_who_keeps_the_display_on_and_is_not_ours() -> None:
+def test_program_of_others_that_keeps_the_display_on() -> None:
     assert macos.presenting(ASSERTIONS, {4242}).value == "Google Chrome"
     assert macos.presenting(ASSERTIONS, set()).value == "caffeinate"
     assert macos.presenting(ASSERTIONS, {4242, 900}).value == ""
     assert macos.presenting("", set()).value is None
 
 
-def test_the_lid() -> None:
+def test_lid() -> None:
     assert macos.lid('      "AppleClamshellState" = Yes\n').value is True
     assert macos.lid('      "AppleClamshellState" = No\n').value is False
     assert macos.lid("") == Signal(False, "no lid")
 
 
-def test_a_program_that_is_missing_or_hangs_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_or_hanging_program_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceError, match="/no/such/ioreg: FileNotFoundError"):
         macos._output("/no/such/ioreg")
 

@@ -38,7 +38,7 @@ def counting() -> tuple[list[int], Callable[[], NamedSignals]]:
     return reads, read
 
 
-def test_a_value_is_kept_for_so_long_and_gives_its_age(forward: Clock) -> None:
+def test_value_is_reused_with_its_age(forward: Clock) -> None:
     reads, read = counting()
     reading = Reading(("x",), read, every_s=5)
     reading.begin()
@@ -53,7 +53,7 @@ def test_a_value_is_kept_for_so_long_and_gives_its_age(forward: Clock) -> None:
     assert reading.signals()["x"].value == 2
 
 
-def test_the_age_that_a_source_gives_is_added(forward: Clock) -> None:
+def test_age_of_the_source_is_added(forward: Clock) -> None:
     reading = Reading(("x",), lambda: {"x": Signal(1, "test", age_s=10)}, every_s=5)
     reading.begin()
     reading.signals()
@@ -61,7 +61,7 @@ def test_the_age_that_a_source_gives_is_added(forward: Clock) -> None:
     assert 13 <= reading.signals()["x"].age_s < 14
 
 
-def test_what_a_source_raises_is_the_remark_and_it_is_asked_again(forward: Clock) -> None:
+def test_exception_is_the_remark_and_the_source_is_read_again(forward: Clock) -> None:
     failing = [True]
 
     def read() -> NamedSignals:
@@ -79,7 +79,7 @@ def test_what_a_source_raises_is_the_remark_and_it_is_asked_again(forward: Clock
     assert reading.signals()["x"].value == 1
 
 
-def test_a_hanging_source_is_unknown_costs_the_limit_once_and_is_never_started_twice(
+def test_hanging_source_costs_the_limit_once_and_is_not_started_twice(
     forward: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading_module, "LIMIT_S", 0.05)
@@ -105,7 +105,7 @@ def test_a_hanging_source_is_unknown_costs_the_limit_once_and_is_never_started_t
     released.set()
 
 
-def test_a_source_that_came_back_late_is_left_alone_for_a_while(
+def test_slow_source_is_left_alone_for_a_while(
     forward: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading_module, "LIMIT_S", 1.0)
@@ -124,7 +124,7 @@ def test_a_source_that_came_back_late_is_left_alone_for_a_while(
         assert reading.signals()["x"].value == value
 
 
-def test_idleness_is_not_left_alone_after_one_slow_answer(forward: Clock) -> None:
+def test_urgent_source_is_read_at_once_after_a_slow_answer(forward: Clock) -> None:
     reads: list[int] = []
 
     def read() -> NamedSignals:
@@ -140,7 +140,7 @@ def test_idleness_is_not_left_alone_after_one_slow_answer(forward: Clock) -> Non
     assert len(reads) == 3
 
 
-def test_a_known_value_is_not_waited_for_but_grows_old_then_is_unknown(
+def test_recent_value_ages_without_waiting_until_it_is_unknown(
     forward: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading_module, "PATIENCE_S", 0.0)

@@ -23,7 +23,7 @@ class Line:
         self.closed = True
 
 
-def test_it_is_opened_once_and_again_some_time_after_it_was_lost(
+def test_connection_is_reopened_some_time_after_it_was_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]

@@ -35,14 +35,14 @@ def test_every_signal_of_this_computer_has_a_value_or_a_remark(tmp_path: Path) -
         assert "\n" not in signal.remark
 
 
-def test_a_second_reading_gives_ages(tmp_path: Path) -> None:
+def test_second_reading_has_ages(tmp_path: Path) -> None:
     sensors = Sensors(tmp_path, [], own)
     first, second = sensors.read(), sensors.read()
     assert second.disk_free.value == first.disk_free.value
     assert second.disk_free.age_s > first.disk_free.age_s
 
 
-def test_nothing_that_fails_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_sources_never_raise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> Any:
         raise ValueError("broken")
 
@@ -55,7 +55,7 @@ def test_nothing_that_fails_is_raised(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="D-Bus is Linux's")
-def test_a_desktop_where_nobody_answers_is_asked_once(
+def test_silent_desktop_is_read_once(
     tmp_path: Path, address: str, new_peer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nightschool.jobs.desktop import dbus
@@ -78,9 +78,7 @@ def test_a_desktop_where_nobody_answers_is_asked_once(
     assert sorted(peer.asked) == ["GetIdletime", "IsInhibited", "ListSessions", "ListSessions"]
 
 
-def test_the_command_prints_every_signal(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_command_prints_every_signal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     signals = Sensors(tmp_path, [], own).read()
     from rich.console import Console
 

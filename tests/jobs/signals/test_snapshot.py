@@ -15,7 +15,7 @@ from tests.jobs.nights import signals
 NOW = 1_000_000.0
 
 
-def test_signals_come_back_as_they_were_but_older(tmp_path: Path) -> None:
+def test_snapshot_round_trips_with_its_age(tmp_path: Path) -> None:
     read = signals(gpu_programs=("blender",), idle_s=None, suspending=False)
     read = replace(read, cpu_load=Signal(7.0, "psutil", 1.5))
     write_snapshot(tmp_path / "signals.json", read, NOW)
@@ -28,7 +28,7 @@ def test_signals_come_back_as_they_were_but_older(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("later", [-1.0, FRESH_S + 1])
-def test_what_is_not_of_now_is_none(tmp_path: Path, later: float) -> None:
+def test_stale_snapshot_is_none(tmp_path: Path, later: float) -> None:
     write_snapshot(tmp_path / "signals.json", signals(), NOW)
     assert read_snapshot(tmp_path / "signals.json", NOW + later) is None
 
@@ -36,14 +36,14 @@ def test_what_is_not_of_now_is_none(tmp_path: Path, later: float) -> None:
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"at": 1000000}', '{"at": 1000000, "signals": {"idle_s": {}}}']
 )
-def test_what_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
+def test_unreadable_snapshot_is_none(tmp_path: Path, content: str) -> None:
     file = tmp_path / "signals.json"
     assert read_snapshot(file, NOW) is None
     file.write_text(content)
     assert read_snapshot(file, NOW) is None
 
 
-def test_what_another_version_left_is_none(tmp_path: Path) -> None:
+def test_snapshot_of_another_version_is_none(tmp_path: Path) -> None:
     file = tmp_path / "signals.json"
     write_snapshot(file, signals(), NOW)
     kept = json.loads(file.read_text())

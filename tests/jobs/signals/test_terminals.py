@@ -26,7 +26,7 @@ def terminal() -> Iterator[Terminal]:
     os.close(slave)
 
 
-def test_a_terminal_that_nobody_types_into_tells_since_when(terminal: Terminal) -> None:
+def test_unused_terminal_has_its_idle_time(terminal: Terminal) -> None:
     _, _, name = terminal
     assert name in terminals()
     (told,) = typing_idle([name], time.time())
@@ -34,7 +34,7 @@ def test_a_terminal_that_nobody_types_into_tells_since_when(terminal: Terminal) 
     assert told.source == f"terminal {name}"
 
 
-def test_typing_is_seen_at_once(terminal: Terminal) -> None:
+def test_typing_resets_the_idle_time(terminal: Terminal) -> None:
     master, slave, name = terminal
     os.write(master, b"ls\n")
     os.read(slave, 100)
@@ -46,7 +46,7 @@ def test_typing_is_seen_at_once(terminal: Terminal) -> None:
     assert of_all.value < 60
 
 
-def test_what_a_program_prints_is_not_typed(terminal: Terminal) -> None:
+def test_output_of_a_program_is_not_typing(terminal: Terminal) -> None:
     master, slave, name = terminal
     os.write(slave, b"50 %\n")
     os.read(master, 100)
@@ -54,7 +54,7 @@ def test_what_a_program_prints_is_not_typed(terminal: Terminal) -> None:
     assert told.value == pytest.approx(3600, abs=5)
 
 
-def test_a_terminal_that_has_closed_is_passed_over(terminal: Terminal) -> None:
+def test_closed_terminal_is_skipped(terminal: Terminal) -> None:
     _, _, name = terminal
     assert [signal.source for signal in typing_idle(["/dev/pts/999999", name], time.time())] == [
         f"terminal {name}"
@@ -62,11 +62,11 @@ def test_a_terminal_that_has_closed_is_passed_over(terminal: Terminal) -> None:
     assert typing_idle(["/dev/pts/999999"], time.time()) == []
 
 
-def test_a_clock_that_is_corrected_a_little_gives_no_time_below_zero(terminal: Terminal) -> None:
+def test_small_clock_correction_gives_no_negative_time(terminal: Terminal) -> None:
     assert typing_idle([terminal[2]], time.time() - 3630)[0].value == 0
 
 
-def test_a_clock_that_was_far_ahead_does_not_read_as_typing(terminal: Terminal) -> None:
+def test_access_time_far_in_the_future_is_not_typing(terminal: Terminal) -> None:
     master, other = pty.openpty()
     hours_ago = time.time() - 9 * 3600
     os.utime(os.ttyname(other), (hours_ago, hours_ago))

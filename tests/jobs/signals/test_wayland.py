@@ -40,9 +40,7 @@ def connect() -> IdleNotifier:
     return IdleNotifier(path)
 
 
-def test_idleness_grows_from_the_compositors_word_and_ends_with_it(
-    compositor: Compositor, forward: Forward
-) -> None:
+def test_idle_time_follows_the_compositor(compositor: Compositor, forward: Forward) -> None:
     notifier = connect()
     assert compositor.faults == []
     assert compositor.timeouts == [5000]
@@ -62,7 +60,7 @@ def test_idleness_grows_from_the_compositors_word_and_ends_with_it(
     notifier.close()
 
 
-def test_of_two_seats_the_one_in_use_counts(short_path: Path, forward: Forward) -> None:
+def test_active_seat_counts(short_path: Path, forward: Forward) -> None:
     compositor = Compositor(short_path / "wayland-0", "wl_seat", "wl_seat", "ext_idle_notifier_v1")
     notifier = connect()
     compositor.tell(0, seat=0)
@@ -74,14 +72,16 @@ def test_of_two_seats_the_one_in_use_counts(short_path: Path, forward: Forward) 
 
 
 @pytest.mark.parametrize("offered", [("wl_seat",), ("ext_idle_notifier_v1",)])
-def test_a_compositor_that_cannot_is_told(short_path: Path, offered: tuple[str, ...]) -> None:
+def test_compositor_without_idle_notify_is_an_error(
+    short_path: Path, offered: tuple[str, ...]
+) -> None:
     compositor = Compositor(short_path / "wayland-0", *offered)
     with pytest.raises(SourceError, match="has no ext-idle-notify"):
         connect()
     compositor.close()
 
 
-def test_a_compositor_that_ends_is_told(compositor: Compositor) -> None:
+def test_compositor_that_exits_is_an_error(compositor: Compositor) -> None:
     notifier = connect()
     compositor.close()
     with pytest.raises(SourceError, match=r"the Wayland compositor was lost"):
@@ -93,14 +93,14 @@ def test_a_compositor_that_ends_is_told(compositor: Compositor) -> None:
     [message(1, 0, struct.pack("=III", 1, 0, 0)), b"\0" * 8, struct.pack("=II", 6, 4 << 16)],
     ids=["an error", "no size", "too small"],
 )
-def test_garbage_ends_it(compositor: Compositor, garbage: bytes) -> None:
+def test_garbage_closes_the_connection(compositor: Compositor, garbage: bytes) -> None:
     notifier = connect()
     compositor.say(garbage)
     with pytest.raises(SourceError, match="the Wayland compositor was lost"):
         notifier.idle_s()
 
 
-def test_a_compositor_that_is_silent_costs_the_limit(
+def test_silent_compositor_costs_the_limit(
     short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wayland, "LIMIT_S", 0.05)
@@ -111,7 +111,7 @@ def test_a_compositor_that_is_silent_costs_the_limit(
             connect()
 
 
-def test_the_socket_of_a_compositor_that_crashed_is_none(short_path: Path) -> None:
+def test_socket_of_a_crashed_compositor_does_not_count(short_path: Path) -> None:
     assert not wayland.is_running()
     compositor = Compositor(short_path / "wayland-3")
     assert wayland.is_running()
@@ -122,7 +122,7 @@ def test_the_socket_of_a_compositor_that_crashed_is_none(short_path: Path) -> No
     assert not wayland.is_running()
 
 
-def test_the_environment_names_the_compositor(
+def test_environment_names_the_compositor(
     short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("wayland-0", "wayland-0.lock", "wayland-1"):

@@ -15,7 +15,7 @@ ticks = st.integers(0, 2**32 - 1)
 
 
 @given(ticks, st.integers(0, 2**31))
-def test_ticks_begin_again_at_0(last: int, passed: int) -> None:
+def test_tick_counts_wrap_around(last: int, passed: int) -> None:
     assert windows.tick_idle_s((last + passed) % 2**32, last) == passed / 1000
 
 
@@ -34,7 +34,7 @@ def wtsinfo(state: int, number: int, user: str, last_input: int, now: int) -> by
 NOW = 133_700_000_000_000_000
 
 
-def test_a_session_is_decoded() -> None:
+def test_session_is_decoded() -> None:
     info = wtsinfo(0, 3, "夜間", NOW - 90 * 10_000_000, NOW)
     assert windows.session(info) == WindowsSession(3, "夜間", active=True, idle_s=90.0)
     assert windows.session(wtsinfo(4, 1, "", 0, NOW)) == WindowsSession(
@@ -42,7 +42,7 @@ def test_a_session_is_decoded() -> None:
     )
 
 
-def test_only_others_in_use_count_beside_us() -> None:
+def test_only_active_sessions_of_others_count() -> None:
     others = [
         WindowsSession(1, "ana", True, None),  # our own
         WindowsSession(2, "bob", False, 5.0),  # disconnected
@@ -52,11 +52,11 @@ def test_only_others_in_use_count_beside_us() -> None:
     assert [signal.value for signal in windows.idle(1, 300.0, others)] == [300.0, 40.0]
 
 
-def test_another_user_without_a_time_is_unknown() -> None:
+def test_active_user_without_an_input_time_is_unknown() -> None:
     assert windows.idle(1, 300.0, [WindowsSession(2, "bob", True, None)])[1].value is None
 
 
-def test_a_service_sees_no_input() -> None:
+def test_service_session_receives_no_input() -> None:
     (told,) = windows.idle(0, 1e6, [])
     assert told.value is None
     assert "start the worker at logon" in told.remark

@@ -113,7 +113,7 @@ def display(xvfb: tuple[int, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator
     display.close()
 
 
-def test_input_ends_idleness(display: XDisplay) -> None:
+def test_input_resets_the_idle_time(display: XDisplay) -> None:
     if not shutil.which("xdotool"):
         pytest.skip("there is no xdotool")
     while display.idle_s() < 0.3:  # by the server's clock
@@ -125,7 +125,7 @@ def test_input_ends_idleness(display: XDisplay) -> None:
     assert not display.is_xwayland()
 
 
-def test_the_x_server_is_asked_where_no_service_answers(
+def test_x_server_reports_if_no_service_does(
     display: XDisplay, short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(linux_idle, "read_terminals", list)
@@ -140,7 +140,7 @@ def test_the_x_server_is_asked_where_no_service_answers(
     assert Presenting(nowhere, nowhere, set).read() == Signal("", "X11")
 
 
-def test_without_the_cookie_we_are_refused(
+def test_missing_cookie_is_access_denied(
     xvfb: tuple[int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XAUTHORITY", "/nowhere")
@@ -157,7 +157,7 @@ def put(display: XDisplay, name: str, *values: int) -> None:
     display._socket.sendall(struct.pack("<BBH", 18, 0, 1 + len(request) // 4) + request)
 
 
-def test_a_full_screen_window_that_is_active_is_seen(display: XDisplay) -> None:
+def test_active_full_screen_window_is_reported(display: XDisplay) -> None:
     assert not display.full_screen()
     put(display, "_NET_ACTIVE_WINDOW", display._root)
     put(display, "_NET_WM_STATE", display._atom("_NET_WM_STATE_ABOVE"))
@@ -167,7 +167,7 @@ def test_a_full_screen_window_that_is_active_is_seen(display: XDisplay) -> None:
     assert display.full_screen()
 
 
-def test_an_active_window_that_was_closed_does_not_fill_the_screen(display: XDisplay) -> None:
+def test_closed_window_is_not_full_screen(display: XDisplay) -> None:
     put(display, "_NET_ACTIVE_WINDOW", 12345)
     assert not display.full_screen()
     assert display.idle_s() >= 0
@@ -176,7 +176,7 @@ def test_an_active_window_that_was_closed_does_not_fill_the_screen(display: XDis
 IDLE = reply(0, 0, 4321, 0, 0, layout="IIIII")
 
 
-def test_a_server_that_ends_is_told_and_does_not_end_us(short_path: Path) -> None:
+def test_server_that_exits_is_an_error(short_path: Path) -> None:
     with pretender(short_path / "X5", greeting(), extension(), IDLE):
         display = XDisplay(5, short_path)
         assert display.idle_s() == 4.321
@@ -184,14 +184,14 @@ def test_a_server_that_ends_is_told_and_does_not_end_us(short_path: Path) -> Non
         display.idle_s()
 
 
-def test_events_between_are_passed_over(short_path: Path) -> None:
+def test_events_before_a_reply_are_skipped(short_path: Path) -> None:
     mapping_notify = bytes([34]).ljust(32, b"\0")
     long_event = struct.pack("<BxHI", 35, 0, 2).ljust(40, b"\0")
     with pretender(short_path / "X5", greeting(), extension(), mapping_notify + long_event + IDLE):
         assert XDisplay(5, short_path).idle_s() == 4.321
 
 
-def test_a_server_without_the_extension_is_told(short_path: Path) -> None:
+def test_server_without_the_extension_is_an_error(short_path: Path) -> None:
     with (
         pretender(short_path / "X5", greeting(), reply(0, 0, layout="BB")),
         pytest.raises(SourceError, match="has no MIT-SCREEN-SAVER"),
@@ -199,9 +199,7 @@ def test_a_server_without_the_extension_is_told(short_path: Path) -> None:
         XDisplay(5, short_path).idle_s()
 
 
-def test_a_server_that_hangs_costs_the_limit(
-    short_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hanging_server_costs_the_limit(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(x11, "LIMIT_S", 0.05)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(short_path / "X5"))
@@ -211,16 +209,16 @@ def test_a_server_that_hangs_costs_the_limit(
 
 
 @given(st.binary(max_size=200), st.integers(0, 99))
-def test_no_file_of_cookies_makes_it_fail(data: bytes, number: int) -> None:
+def test_damaged_cookie_file_is_ignored(data: bytes, number: int) -> None:
     assert all(isinstance(cookie, bytes) for cookie in x11.cookies(data, number))
 
 
-def test_only_the_cookies_of_the_display_are_tried() -> None:
+def test_only_cookies_of_the_display_are_tried() -> None:
     data = entry("1", b"one") + entry("2", b"two") + entry("", b"any") + entry("1", b"x", b"XDM")
     assert list(x11.cookies(data, 1)) == [b"one", b"any"]
 
 
-def test_the_environments_display_counts_if_it_is_here(
+def test_environment_display_counts_if_it_is_local(
     short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("X10", "X2", "X", "Xy"):
@@ -232,6 +230,6 @@ def test_the_environments_display_counts_if_it_is_here(
         assert x11.displays(short_path) == found
 
 
-def test_a_display_that_is_not_there_is_told(short_path: Path) -> None:
+def test_missing_display_is_an_error(short_path: Path) -> None:
     with pytest.raises(SourceError, match=r"X display :7 cannot be opened: FileNotFoundError"):
         XDisplay(7, short_path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from nightschool.cli.options import current_school
+from nightschool.config.settings_file import load
+from nightschool.jobs.requests import request_retry
 from nightschool.ledger.ledger import Ledger
 
 
@@ -27,8 +29,10 @@ def retry_command(run: int) -> None:
 
     It continues at the stage and checkpoint where it ended.
     """
-    with Ledger(current_school().ledger_file) as ledger:
-        ledger.retry(run)
+    school = current_school()
+    settings = load(school.settings_file)
+    with Ledger(school.ledger_file) as ledger:
+        request_retry(ledger, school, settings, run)
     click.echo(
         f"run {run} is queued again: a running worker continues it, or `nightschool run --now` does"
     )

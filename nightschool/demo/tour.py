@@ -1,6 +1,6 @@
-"""The demo's way: a school, a whole run, its owner coming back, a kill, and the report.
+"""The demo: a whole run on sample notes, interrupted once by its owner and once by a kill.
 
-It does what a user would do: a `nightschool work` process, and requests from outside it.
+It does what a user does: it starts a `nightschool work` process, and sends requests from another one.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import StageName, Timing
 
 NOTES = Path(__file__).parent / "notes"
-# The shares of the training steps at which the owner comes back, and the worker is killed.
+# Shares of the training steps after which the owner returns, and the worker is killed.
 PAUSE_AT, KILL_AT = 0.35, 0.7
 _POLL_S = 0.1
 Worker = subprocess.Popen[bytes]
 
 
 def make_school(folder: Path) -> School:
-    """A school with the demo's notes, settings and base."""
+    """Make a school with the demo's notes, settings and base model."""
     school = School(folder.resolve())
     shutil.copytree(NOTES, school.root / "notes")
     text = template({"preset": "cpu-demo", "split": {"test": 0.25}})
@@ -38,37 +38,42 @@ def make_school(folder: Path) -> School:
 
 
 def queue_run(school: School) -> int:
-    """Queue the whole way; returns the run."""
+    """Queue a whole run; returns its number."""
     with Ledger(school.ledger_file) as ledger:
         return request_run(ledger, school, load(school.settings_file), Timing.NOW, new=True)[0].id
 
 
 def tour(school: School, run: int, poll: Callable[[], object], say: Callable[[str], None]) -> None:
-    """Do the run, interrupted twice; `poll` is called all the while, to show how far it is."""
+    """Work on the run and interrupt it twice; calls `poll` repeatedly, to show progress.
+
+    Raises WorkerEnded if the worker ends before the run does.
+    """
     worker = _start_worker(school)
     try:
         with Ledger(school.ledger_file) as ledger:
             if _until(ledger, run, PAUSE_AT, poll, worker):
-                say("The owner comes back: `nightschool pause`.")
+                say("The owner returns: `nightschool pause`.")
                 asked = time.monotonic()
                 ledger.pause(None)
                 while ledger.run(run).state == "running":
                     _wait(poll)
                 step = ledger.stage(run, StageName.TRAIN).step
                 say(
-                    f"Out of the way {time.monotonic() - asked:.1f} s later, with a checkpoint "
+                    f"The run yields after {time.monotonic() - asked:.1f} s, with a checkpoint "
                     f"after step {step}. The owner leaves: `nightschool resume`."
                 )
                 ledger.resume()
             if _until(ledger, run, KILL_AT, poll, worker):
-                say("The worker is killed (SIGKILL), as by a crash. Its child ends by itself.")
+                say("The worker is killed (SIGKILL), as in a crash. Its child process exits, too.")
                 worker.kill()
                 worker.wait()
                 worker = _start_worker(school)
-                say("`nightschool work` is started again and goes on by itself.")
+                say("A new `nightschool work` resumes the run automatically.")
             while ledger.run(run).open:
                 if worker.poll() is not None:
-                    raise WorkerEnded(f"the demo's worker ended: see {school.root / 'worker.log'}")
+                    raise WorkerEnded(
+                        "the demo's worker ended", f"see {school.root / 'worker.log'}"
+                    )
                 _wait(poll)
     finally:
         worker.terminate()
@@ -78,7 +83,7 @@ def tour(school: School, run: int, poll: Callable[[], object], say: Callable[[st
 def _until(
     ledger: Ledger, run: int, share: float, poll: Callable[[], object], worker: Worker
 ) -> bool:
-    """Wait until a share of the training steps is done; False where that will not come."""
+    """Wait until a share of the training steps is done; False if the training ends before that."""
     while ledger.run(run).open and worker.poll() is None:
         stage = ledger.stage(run, StageName.TRAIN)
         if stage.state == "done":

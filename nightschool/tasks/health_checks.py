@@ -1,4 +1,4 @@
-"""The checks of `doctor`: each a finding, a verdict, and what to do."""
+"""The checks of `doctor`: each has a finding, a verdict and a remedy."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 import nightschool
 from nightschool.config.errors import ChildError, LedgerError, NotesError, QueueError
@@ -26,23 +26,31 @@ from nightschool.stages.context import read_and_freeze
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.child_queries import ask_to_probe
 
-_WATCHED = (
+_CHECKED_LIBRARIES = (
     "torch", "transformers", "peft", "bitsandbytes", "huey", "apscheduler", "scikit-learn",
 )  # fmt: skip
-# A 3B base is 6 GB and 2 GB quantised, and a run's checkpoints and datasets stay under 2 GB.
+# A 3B base model is 6 GB, and 2 GB quantised; a run's checkpoints and datasets stay below 2 GB.
 _NEEDED_GB = 10.0
-_ROOM = "make room there, or make the folder writable"
-# How long a server may take to name its models.
-_SERVER_S = 3.0
+_ROOM = "free some space there, or make the folder writable"
+# How long a server may take to list its models.
+_SERVER_LIMIT_S = 3.0
+
+
+class Verdict(StrEnum):
+    """What a finding means for a run."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
 
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """One check. `remedy` is empty where there is nothing to do."""
+    """One check. `remedy` is empty if there is nothing to do."""
 
     check: str
     finding: str
-    verdict: Literal["ok", "warning", "problem"]
+    verdict: Verdict
     remedy: str = ""
 
 
@@ -52,8 +60,10 @@ def examine(school: School, settings: Settings) -> Iterator[HealthCheck]:
     yield from _versions()
     yield _text_mode()
     yield _disk(school, settings)
-    if place := _forbidden(school):
-        yield HealthCheck("school", f"{place} cannot be written by this user", "problem", NOT_YOURS)
+    if place := _unwritable(school):
+        yield HealthCheck(
+            "school", f"{place} cannot be written by this user", Verdict.PROBLEM, NOT_YOURS
+        )
         yield _notes(school, settings)
         return
     yield _ledger(school)
@@ -62,21 +72,21 @@ def examine(school: School, settings: Settings) -> Iterator[HealthCheck]:
     if settings.server.url:
         yield _server(settings)
     try:
-        found = ask_to_probe(school, settings)
+        probe = ask_to_probe(school, settings)
     except ChildError as error:
         yield HealthCheck(
-            "torch", str(error), "problem", "set the environment up again: python go.py setup"
+            "torch", str(error), Verdict.PROBLEM, "set the environment up again: python go.py setup"
         )
         return
     except OSError as error:
-        yield HealthCheck("torch", f"{error.filename}: {error.strerror}", "problem", _ROOM)
+        yield HealthCheck("torch", f"{error.filename}: {error.strerror}", Verdict.PROBLEM, _ROOM)
         return
-    yield from _torch(found, settings)
-    yield _base(found, settings)
+    yield from _torch(probe, settings)
+    yield _base(probe, settings)
 
 
 def tested_versions() -> dict[str, str]:
-    """The versions in constraints.txt, name -> version; empty where it was not installed along."""
+    """The versions in constraints.txt, by name; empty if that file was not installed with the program."""
     file = Path(nightschool.__file__).parents[1] / "constraints.txt"
     lines = file.read_text("utf-8").splitlines() if file.exists() else []
     pairs = (re.match(r"([\w.-]+)==([^\s;]+)", line) for line in lines)
@@ -84,13 +94,15 @@ def tested_versions() -> dict[str, str]:
 
 
 def _python() -> HealthCheck:
-    return HealthCheck("python", platform.python_version(), "ok")  # an older one cannot run this
+    return HealthCheck(
+        "python", platform.python_version(), Verdict.OK
+    )  # an older one cannot start the program
 
 
 def _versions() -> Iterator[HealthCheck]:
     tested = tested_versions()
     different, missing = [], []
-    for name in _WATCHED:
+    for name in _CHECKED_LIBRARIES:
         try:
             installed = importlib.metadata.version(name).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
@@ -100,21 +112,26 @@ def _versions() -> Iterator[HealthCheck]:
             different.append(f"{name} {installed} (tested: {tested.get(name, 'unknown')})")
     if missing:
         yield HealthCheck(
-            "versions", f"not installed: {', '.join(missing)}", "problem", "python go.py setup"
+            "versions",
+            f"not installed: {', '.join(missing)}",
+            Verdict.PROBLEM,
+            "python go.py setup",
         )
     if different:
         yield HealthCheck(
-            "versions", ", ".join(different), "warning",
-            "python go.py setup installs the tested set; other versions may train differently",
+            "versions", ", ".join(different), Verdict.WARNING,
+            "python go.py setup installs the tested versions; others may train differently",
         )  # fmt: skip
     if not missing and not different:
-        yield HealthCheck("versions", f"{', '.join(_WATCHED)} as tested", "ok")
+        yield HealthCheck("versions", f"{', '.join(_CHECKED_LIBRARIES)} as tested", Verdict.OK)
 
 
 def _text_mode() -> HealthCheck:
     if sys.flags.utf8_mode:
-        return HealthCheck("text", "Python's UTF-8 mode is on", "ok")
-    return HealthCheck("text", f"console {sys.stdout.encoding}; children run in UTF-8 mode", "ok")
+        return HealthCheck("text", "Python's UTF-8 mode is on", Verdict.OK)
+    return HealthCheck(
+        "text", f"console {sys.stdout.encoding}; children run in UTF-8 mode", Verdict.OK
+    )
 
 
 def _disk(school: School, settings: Settings) -> HealthCheck:
@@ -124,23 +141,23 @@ def _disk(school: School, settings: Settings) -> HealthCheck:
     least = settings.night.min_disk_gb
     if free < least:
         return HealthCheck(
-            "disk", f"{finding}: a run waits below {least:g} GB", "problem",
-            f"make room, or set night.min_disk_gb to less than {least:g}",
+            "disk", f"{finding}: a run waits below {least:g} GB", Verdict.PROBLEM,
+            f"free some space, or set night.min_disk_gb to less than {least:g}",
         )  # fmt: skip
     if free < needed:
         return HealthCheck(
             "disk",
             finding,
-            "warning",
-            f"make room: a base model and checkpoints take up to {needed:.0f} GB",
+            Verdict.WARNING,
+            f"free some space: a base model and checkpoints take up to {needed:.0f} GB",
         )
-    return HealthCheck("disk", finding, "ok")
+    return HealthCheck("disk", finding, Verdict.OK)
 
 
-def _forbidden(school: School) -> Path | None:
-    """What this user would have to write and may not."""
-    kept = (school.state, school.ledger_file) if school.state.exists() else (school.root,)
-    return next((place for place in kept if forbidden(place)), None)
+def _unwritable(school: School) -> Path | None:
+    """What a run must write but this user may not."""
+    places = (school.state, school.ledger_file) if school.state.exists() else (school.root,)
+    return next((place for place in places if forbidden(place)), None)
 
 
 def _ledger(school: School) -> HealthCheck:
@@ -148,96 +165,100 @@ def _ledger(school: School) -> HealthCheck:
         with Ledger(school.ledger_file) as ledger:
             runs = len(ledger.runs())
             count = "1 run" if runs == 1 else f"{runs} runs"
-            return HealthCheck("ledger", f"{count} in {school.ledger_file}", "ok")
+            return HealthCheck("ledger", f"{count} in {school.ledger_file}", Verdict.OK)
     except LedgerError as error:
-        return HealthCheck("ledger", str(error), "problem", _ROOM)
+        return HealthCheck("ledger", str(error), Verdict.PROBLEM, _ROOM)
 
 
 def _queue(school: School, settings: Settings) -> HealthCheck:
     try:
         waiting = open_queue(school, settings.queue).count()
     except QueueError as error:
-        return HealthCheck("queue", f"{settings.queue}: {error.message}", "problem", error.hint)
-    return HealthCheck("queue", f"{settings.queue}, {waiting} messages waiting", "ok")
+        return HealthCheck(
+            "queue", f"{settings.queue}: {error.message}", Verdict.PROBLEM, error.hint
+        )
+    return HealthCheck("queue", f"{settings.queue}, {waiting} messages waiting", Verdict.OK)
 
 
 def _notes(school: School, settings: Settings) -> HealthCheck:
     try:
         reading, dataset = read_and_freeze(school, settings)
     except NotesError as error:
-        return HealthCheck("notes", str(error), "problem", "`nightschool notes` says more")
+        return HealthCheck("notes", str(error), Verdict.PROBLEM, "`nightschool notes` has details")
     kinds = f"{len(dataset.items)} of {len(reading.notes)} notes with {len(dataset.kinds)} kinds"
-    return HealthCheck("notes", f"{kinds} in {notes_path(school.root, settings)}", "ok")
+    return HealthCheck("notes", f"{kinds} in {notes_path(school.root, settings)}", Verdict.OK)
 
 
 def _server(settings: Settings) -> HealthCheck:
-    """Whether the server that notes are to be sent to answers; no note is sent."""
+    """Whether the server that answers notes is up and has the model; no note is sent."""
     wanted = settings.server
     key = os.environ.get(wanted.api_key_env, "").strip() if wanted.api_key_env else ""
     try:
-        models = Server(wanted.model_copy(update={"timeout_s": _SERVER_S}), key).models()
+        models = Server(wanted.model_copy(update={"timeout_s": _SERVER_LIMIT_S}), key).models()
     except ServerError as error:
         return HealthCheck(
-            "server", f"{wanted.url}: {error}", "warning",
-            'start it before the run compares, or set server.url = ""',
+            "server", f"{wanted.url}: {error}", Verdict.WARNING,
+            'start it before the run reaches the compare stage, or set server.url = ""',
         )  # fmt: skip
     if models and wanted.model not in models:
         known = ", ".join(models[:5])
         return HealthCheck(
-            "server", f"{wanted.url} has no model {wanted.model}, but {known}", "warning",
-            "set server.model, or fetch it there",
+            "server", f"{wanted.url} has no model {wanted.model}, only {known}", Verdict.WARNING,
+            "set server.model, or install the model there",
         )  # fmt: skip
-    return HealthCheck("server", f"{wanted.url} offers {wanted.model}", "ok")
+    return HealthCheck("server", f"{wanted.url} offers {wanted.model}", Verdict.OK)
 
 
-def _torch(found: DeviceProbe, settings: Settings) -> Iterator[HealthCheck]:
-    build = f"torch {found.torch}, " + (
-        f"CUDA {found.cuda_build}" if found.cuda_build else "no CUDA"
+def _torch(probe: DeviceProbe, settings: Settings) -> Iterator[HealthCheck]:
+    build = f"torch {probe.torch}, " + (
+        f"CUDA {probe.cuda_build}" if probe.cuda_build else "no CUDA"
     )
-    if not found.cuda_build and shutil.which("nvidia-smi"):
+    if not probe.cuda_build and shutil.which("nvidia-smi"):
         yield HealthCheck(
             "torch",
-            f"{build}, but there is an NVIDIA driver",
-            "warning",
+            f"{build}, although there is an NVIDIA driver",
+            Verdict.WARNING,
             "python go.py setup --torch cuda",
         )
     else:
-        yield HealthCheck("torch", build, "ok")
-    if found.device is None:
+        yield HealthCheck("torch", build, Verdict.OK)
+    if probe.device is None:
         yield HealthCheck(
             "device",
-            found.device_error,
-            "problem",
+            probe.device_error,
+            Verdict.PROBLEM,
             'set train.device or train.precision to "auto"',
         )
         return
-    precision = f"{found.precision}: {found.precision_reason}"
-    if gpu := found.gpu:
+    precision = f"{probe.precision}: {probe.precision_reason}"
+    if gpu := probe.gpu:
         major, minor = gpu.capability
         memory = f"{gpu.free_gb:.1f} of {gpu.total_gb:.1f} GB free"
         finding = f"{gpu.name}, compute capability {major}.{minor}, {memory}"
         full = gpu.free_gb < 5.0
         yield HealthCheck(
-            "device", finding, "warning" if full else "ok",
-            "close programs that use the GPU: a 3B base needs about 5 GB" if full else "",
+            "device", finding, Verdict.WARNING if full else Verdict.OK,
+            "close programs that use the GPU: a 3B base model needs about 5 GB" if full else "",
         )  # fmt: skip
-    elif found.device == "cpu":
+    elif probe.device == "cpu":
         yield HealthCheck(
             "device", "no GPU: training runs on the CPU",
-            "ok" if settings.base == "demo" else "warning",
-            "" if settings.base == "demo" else 'a 3B base would take days: base = "demo" takes minutes',
+            Verdict.OK if settings.base == "demo" else Verdict.WARNING,
+            "" if settings.base == "demo" else 'a 3B base model takes days; base = "demo" takes minutes',
         )  # fmt: skip
     else:
-        yield HealthCheck("device", found.device, "ok")
-    yield HealthCheck("precision", precision, "ok")
+        yield HealthCheck("device", probe.device, Verdict.OK)
+    yield HealthCheck("precision", precision, Verdict.OK)
 
 
-def _base(found: DeviceProbe, settings: Settings) -> HealthCheck:
-    if found.base_error:
-        return HealthCheck("base", found.base_error, "problem", "set base in nightschool.toml")
-    if found.base_folder is None:
+def _base(probe: DeviceProbe, settings: Settings) -> HealthCheck:
+    if probe.base_error:
         return HealthCheck(
-            "base", f"{settings.base} is not on disk", "warning",
-            "`nightschool prep` fetches it once (about 6 GB for a 3B model); after that no network is used",
+            "base", probe.base_error, Verdict.PROBLEM, "set base in nightschool.toml"
+        )
+    if probe.base_folder is None:
+        return HealthCheck(
+            "base", f"{settings.base} is not on disk", Verdict.WARNING,
+            "`nightschool prep` downloads it once (about 6 GB for a 3B model); after that no network is used",
         )  # fmt: skip
-    return HealthCheck("base", found.base_folder, "ok")
+    return HealthCheck("base", probe.base_folder, Verdict.OK)

@@ -28,7 +28,7 @@ NOON, EVENING = at("12:00"), at("23:30")
 
 
 class Desk:
-    """A school, a watch with clocks and signals of ours, and what it enqueued."""
+    """A school, a policy tick with clocks and signals of the test, and its queue."""
 
     def __init__(self, folder: Path) -> None:
         self.school = School(folder)
@@ -84,7 +84,7 @@ def test_run_that_may_work_is_enqueued_once_and_again_if_its_message_is_lost(des
     assert desk.messages() == []
 
 
-def test_signals_are_read_only_where_a_run_could_work(desk: Desk) -> None:
+def test_signals_are_read_only_if_owner_and_clock_allow_work(desk: Desk) -> None:
     assert desk.tick() == "nothing_to_do"
     run = desk.add_run()
     desk.now = NOON
@@ -98,7 +98,7 @@ def test_signals_are_read_only_where_a_run_could_work(desk: Desk) -> None:
     assert desk.readings == 1
 
 
-def test_what_another_process_asks_for_is_seen_at_the_next_tick(desk: Desk) -> None:
+def test_request_of_another_process_takes_effect_at_the_next_tick(desk: Desk) -> None:
     desk.now = NOON
     assert desk.tick() == "nothing_to_do"
     desk.add_run()
@@ -109,7 +109,7 @@ def test_what_another_process_asks_for_is_seen_at_the_next_tick(desk: Desk) -> N
     assert [desk.tick() for _ in range(3)] == ["paused", "paused", "run_now"]
 
 
-def test_a_tick_that_finds_nothing_new_asks_nothing(
+def test_policy_is_not_asked_if_nothing_changed(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.now = NOON
@@ -120,13 +120,13 @@ def test_a_tick_that_finds_nothing_new_asks_nothing(
     assert desk.tick() == "outside_window"
 
 
-def test_the_window_opens_without_anything_else_happening(desk: Desk) -> None:
+def test_window_opens_although_nothing_else_happens(desk: Desk) -> None:
     desk.now = at("22:59")
     desk.add_run()
     assert [desk.tick(30.0) for _ in range(3)] == ["outside_window", "in_window", "in_window"]
 
 
-def test_an_owner_who_returns_stops_the_work_at_the_next_tick(desk: Desk) -> None:
+def test_return_of_the_owner_stops_work_at_the_next_tick(desk: Desk) -> None:
     desk.add_run()
     desk.tick()
     desk.signals = signals(idle_s=0.0)
@@ -135,7 +135,7 @@ def test_an_owner_who_returns_stops_the_work_at_the_next_tick(desk: Desk) -> Non
     assert "idle for 0 s of 10 min" in desk.ledger.decisions(1)[0].detail
 
 
-def test_what_stopped_it_has_to_be_over_before_it_goes_on(desk: Desk) -> None:
+def test_work_resumes_after_quiet_minutes(desk: Desk) -> None:
     desk.add_run()
     desk.tick()
     desk.signals = signals(on_ac=False)
@@ -144,7 +144,7 @@ def test_what_stopped_it_has_to_be_over_before_it_goes_on(desk: Desk) -> None:
     assert [desk.tick(s) for s in (1, 59, 59, 59, 59, 59, 5)] == ["quiet_time"] * 6 + ["in_window"]
 
 
-def test_a_device_in_use_is_not_tried_again_at_once(desk: Desk) -> None:
+def test_busy_device_is_retried_after_a_while(desk: Desk) -> None:
     run = desk.add_run()
     desk.tick()
     claim = desk.ledger.claim(run, "worker")
@@ -165,9 +165,7 @@ def test_a_device_in_use_is_not_tried_again_at_once(desk: Desk) -> None:
         (1.0, -86400.0),
     ],
 )
-def test_after_a_sleep_or_a_clock_that_was_set_the_child_is_ended(
-    desk: Desk, steady: float, wall: float
-) -> None:
+def test_sleep_or_a_clock_change_stops_the_child(desk: Desk, steady: float, wall: float) -> None:
     desk.now = at("00:30", 25)
     run = desk.add_run()
     desk.tick()
@@ -181,12 +179,12 @@ def test_after_a_sleep_or_a_clock_that_was_set_the_child_is_ended(
     assert [desk.tick(50) for _ in range(7)][-1] == "in_window"
 
 
-def told_of_night(desk: Desk) -> dict[str, float]:
-    """The minutes of work (at "") and of each reason of a night, as they are told in the morning."""
-    told = night_between(desk.ledger, at("23:00"), at("07:00", 25))
-    assert all(one.times == 1 for one in told.aside)
-    return {"": round(told.worked_s / 60)} | {
-        one.reason: round(one.seconds / 60) for one in told.aside
+def summary_of_night(desk: Desk) -> dict[str, float]:
+    """The minutes of work (at "") and of each reason of a night, as the morning notification has them."""
+    summary = night_between(desk.ledger, at("23:00"), at("07:00", 25))
+    assert all(one.times == 1 for one in summary.aside)
+    return {"": round(summary.worked_s / 60)} | {
+        one.reason: round(one.seconds / 60) for one in summary.aside
     }
 
 
@@ -201,7 +199,7 @@ def work_for_ten_minutes(desk: Desk) -> Claim:
 
 
 @pytest.mark.parametrize("process_ends", ["before it is seen", "after", "not yet"])
-def test_work_ends_where_a_sleep_begins(desk: Desk, process_ends: str) -> None:
+def test_work_ends_when_a_sleep_begins(desk: Desk, process_ends: str) -> None:
     claim = work_for_ten_minutes(desk)
     desk.now += 8 * 3600.0
     if process_ends == "before it is seen":
@@ -210,10 +208,10 @@ def test_work_ends_where_a_sleep_begins(desk: Desk, process_ends: str) -> None:
     if process_ends == "after":
         desk.now += 2.0
         desk.ledger.interrupt(claim, "woke", "the computer slept")
-    assert told_of_night(desk) == {"": 10, "woke": 381}
+    assert summary_of_night(desk) == {"": 10, "woke": 381}
 
 
-def test_a_sleep_counts_not_among_the_hours_of_a_night(desk: Desk) -> None:
+def test_sleep_does_not_count_as_hours_of_work(desk: Desk) -> None:
     claim = work_for_ten_minutes(desk)
     desk.policy.night = night(max_hours=3)
     assert desk.tick(1.0, 5 * 3600.0) == "woke"
@@ -221,23 +219,23 @@ def test_a_sleep_counts_not_among_the_hours_of_a_night(desk: Desk) -> None:
     assert [desk.tick(50) for _ in range(8)][-1] == "in_window"
 
 
-def test_a_process_that_a_sleep_has_broken_worked_until_the_sleep(desk: Desk) -> None:
+def test_process_that_a_sleep_broke_worked_until_the_sleep(desk: Desk) -> None:
     claim = work_for_ten_minutes(desk)
     desk.now += 8 * 3600.0
     desk.ledger.fail(claim, "CUDA error")
     desk.tick(1.0)
-    assert told_of_night(desk) == {"": 10, "woke": 381}
+    assert summary_of_night(desk) == {"": 10, "woke": 381}
 
 
-def test_an_announced_sleep_is_one(desk: Desk) -> None:
+def test_announced_sleep_and_wake_up_are_one_sleep(desk: Desk) -> None:
     claim = work_for_ten_minutes(desk)
     desk.ledger.decide(claim.run, False, "suspending")
     desk.ledger.interrupt(claim, "suspending", "the computer is about to sleep")
     desk.tick(1.0, 8 * 3600.0)
-    assert told_of_night(desk) == {"": 10, "woke": 381}
+    assert summary_of_night(desk) == {"": 10, "woke": 381}
 
 
-def test_a_clock_that_is_set_back_leaves_what_was_done_before(desk: Desk) -> None:
+def test_clock_set_back_keeps_past_attempts(desk: Desk) -> None:
     first = work_for_ten_minutes(desk)
     desk.ledger.interrupt(first, "chunk_done", "")
     was = desk.ledger.attempts_of(first.run)
@@ -249,17 +247,17 @@ def test_a_clock_that_is_set_back_leaves_what_was_done_before(desk: Desk) -> Non
     assert second and now.ended == now.started
 
 
-def test_a_pause_that_ends_in_a_sleep_is_told_until_its_end(desk: Desk) -> None:
+def test_pause_that_ends_during_a_sleep_counts_until_its_end(desk: Desk) -> None:
     desk.add_run()
     desk.tick()
     desk.ledger.pause(at("01:30", 25))
     assert desk.tick() == "paused"
     assert desk.tick(1.0, 9 * 3600.0) == "outside_window"
-    assert told_of_night(desk) == {"": 0, "paused": 120, "woke": 330}
+    assert summary_of_night(desk) == {"": 0, "paused": 120, "woke": 330}
 
 
 @pytest.mark.parametrize("reason", ["owner_active", "suspending", "on_battery", "device_busy"])
-def test_a_night_that_was_slept_through_is_told_as_that(desk: Desk, reason: str) -> None:
+def test_night_of_sleep_has_sleep_as_its_reason(desk: Desk, reason: str) -> None:
     run = desk.add_run()
     desk.tick()
     desk.ledger.decide(run, False, reason)
@@ -270,7 +268,7 @@ def test_a_night_that_was_slept_through_is_told_as_that(desk: Desk, reason: str)
 
 
 @pytest.mark.parametrize("reason", ["paused", "hours_used", "finish_by"])
-def test_what_holds_whether_or_not_one_sleeps_stays_the_reason(desk: Desk, reason: str) -> None:
+def test_reason_that_applies_during_sleep_is_kept(desk: Desk, reason: str) -> None:
     run = desk.add_run()
     desk.tick()
     desk.ledger.decide(run, False, reason)
@@ -278,14 +276,14 @@ def test_what_holds_whether_or_not_one_sleeps_stays_the_reason(desk: Desk, reaso
     assert "woke" not in {one.reason for one in desk.ledger.decisions(9)}
 
 
-def test_a_run_that_was_asked_for_now_goes_on_at_once_after_a_sleep(desk: Desk) -> None:
+def test_run_now_resumes_right_after_a_sleep(desk: Desk) -> None:
     desk.add_run("now")
     desk.tick()
     assert desk.tick(1.0, 3600.0) == "woke"
     assert desk.tick() == "run_now"
 
 
-def test_a_sleep_is_not_forgotten_while_the_ledger_is_out_of_reach(desk: Desk) -> None:
+def test_sleep_is_recorded_once_the_ledger_is_back(desk: Desk) -> None:
     """A network drive comes back some seconds after the computer woke."""
     run = desk.add_run()
     desk.tick()
@@ -303,7 +301,7 @@ def test_a_sleep_is_not_forgotten_while_the_ledger_is_out_of_reach(desk: Desk) -
     assert desk.tick() == "woke"
 
 
-def test_a_computer_that_travels_has_its_night_at_once(
+def test_new_time_zone_takes_effect_within_a_minute(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zone = {"now": ZoneInfo("Europe/Berlin")}
@@ -316,14 +314,14 @@ def test_a_computer_that_travels_has_its_night_at_once(
     assert desk.tick(2) == "in_window"
 
 
-def test_a_clock_that_is_corrected_by_a_little_wakes_nobody(desk: Desk) -> None:
+def test_small_clock_correction_is_not_a_sleep(desk: Desk) -> None:
     desk.add_run()
     desk.tick()
     assert desk.tick(1.0, 9.0) == "in_window"
     assert desk.tick(40.0) == "in_window"
 
 
-def test_settings_that_change_are_in_force_at_the_next_tick(
+def test_changed_settings_take_effect_at_the_next_tick(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk.add_run()
@@ -338,21 +336,19 @@ def test_settings_that_change_are_in_force_at_the_next_tick(
     assert desk.tick() == "in_window"
 
 
-def test_a_ledger_out_of_reach_costs_a_tick(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_ledger_out_of_reach_costs_one_tick(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     desk.add_run()
     desk.tick()
     desk.signals = signals(on_ac=False)
     ledger = desk.policy._ledger
     assert ledger
     ledger.close()
-    assert desk.tick() == "in_window", "it could not be written"
+    assert desk.tick() == "in_window", "the ledger could not be written"
     assert "closed database" in caplog.text
     assert desk.tick() == "on_battery"
 
 
-def test_sensors_that_fail_are_no_reason_to_go_on(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failing_sensors_count_as_unknown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.add_run()
     desk.tick()
 
@@ -364,7 +360,7 @@ def test_sensors_that_fail_are_no_reason_to_go_on(
     assert "(none: RuntimeError: lost the bus)" in desk.ledger.decisions(1)[0].detail
 
 
-def test_trouble_that_lasts_is_told_once(
+def test_lasting_problem_is_logged_once(
     desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def locked(*_: object) -> None:
@@ -383,7 +379,7 @@ def test_trouble_that_lasts_is_told_once(
     assert caplog.text.count("read-only") == 2
 
 
-def test_the_decision_is_known_where_the_ledger_cannot_take_it(
+def test_decision_is_known_although_the_ledger_cannot_be_written(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.add_run()
@@ -397,7 +393,7 @@ def test_the_decision_is_known_where_the_ledger_cannot_take_it(
     assert desk.policy.decision and desk.policy.decision.reason is Reason.DISK_FULL
 
 
-def test_a_scheduler_that_hangs_lets_nothing_run(desk: Desk) -> None:
+def test_hanging_scheduler_vetoes_all_work(desk: Desk) -> None:
     assert desk.policy.veto() is None, "a new worker"
     desk.add_run()
     desk.tick()
@@ -417,7 +413,7 @@ def test_a_scheduler_that_hangs_lets_nothing_run(desk: Desk) -> None:
     )
 
 
-def test_a_ledger_that_is_held_lets_nothing_run_though_ticks_come(desk: Desk) -> None:
+def test_ledger_held_for_long_vetoes_all_work(desk: Desk) -> None:
     desk.add_run()
     desk.tick()
 
@@ -431,7 +427,7 @@ def test_a_ledger_that_is_held_lets_nothing_run_though_ticks_come(desk: Desk) ->
     assert desk.policy.veto()
 
 
-def test_a_calm_hour_is_no_silence(desk: Desk) -> None:
+def test_unchanged_decision_does_not_expire(desk: Desk) -> None:
     desk.now = NOON
     desk.add_run("now")
     for _ in range(30):

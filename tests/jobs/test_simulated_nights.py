@@ -31,7 +31,7 @@ def test_nine_days_without_a_violation(tmp_path: Path, zone: str, first: datetim
     assert figures.nights >= 9 and figures.share >= 0.97
 
 
-def test_other_settings_hold_as_well(tmp_path: Path) -> None:
+def test_five_days_with_other_settings_without_a_violation(tmp_path: Path) -> None:
     night = NightSettings.model_validate(
         {"timezone": "Europe/Berlin", "days": WEEKEND, "starts_per_hour": 2, "quiet_minutes": 1.0}
     )
@@ -48,11 +48,11 @@ def test_a_year_without_a_violation(tmp_path: Path, zone: str) -> None:
     assert figures.runs_done > 100
 
 
-# That the judge would see it
+# The judge detects each violation
 
 
 def rough(zone: str, first: datetime, days: int, seed: int) -> Script:
-    """One night with everything in it."""
+    """One night in which everything happens."""
 
     def at(hours: float) -> float:
         return (first.replace(tzinfo=ZoneInfo(zone)) + timedelta(hours=hours - 12)).timestamp()
@@ -77,7 +77,7 @@ def _without(rules: tuple[Any, ...], *names: str) -> tuple[Any, ...]:
     return tuple(rule for rule in rules if rule.__name__ not in names)
 
 
-def test_a_rough_night_has_no_violation(tmp_path: Path) -> None:
+def test_rough_night_has_no_violation(tmp_path: Path) -> None:
     assert rough_night(tmp_path) == {}
 
 
@@ -89,7 +89,7 @@ def test_a_rough_night_has_no_violation(tmp_path: Path) -> None:
         (("_heat",), "seconds too hot"),
     ],
 )
-def test_a_policy_without_a_rule_is_caught(
+def test_policy_without_a_rule_is_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: tuple[str, ...], seen: str
 ) -> None:
     for rules in ("_SIGNAL_RULES", "_SAFETY_RULES"):
@@ -97,31 +97,27 @@ def test_a_policy_without_a_rule_is_caught(
     assert seen in rough_night(tmp_path)
 
 
-def test_work_that_ends_only_with_the_window_is_caught(
+def test_work_until_the_end_of_the_window_is_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policy, "STOP_S", 0.0)
     assert list(rough_night(tmp_path)) == ["seconds outside a window"]
 
 
-def test_work_that_goes_on_too_often_is_caught(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_starts_are_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "_quiet", lambda case, signals: None)
     monkeypatch.setattr(policy, "_starts", lambda case: None)
     assert "starts above the limit an hour" in rough_night(tmp_path)
 
 
-def test_looks_at_a_gpu_in_use_that_follow_each_other_at_once_are_caught(
+def test_immediate_retries_on_a_busy_gpu_are_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policy, "_device", lambda case: None)
     assert "looks at a GPU in use above one in five minutes" in rough_night(tmp_path)
 
 
-def test_a_child_that_stops_without_a_cause_is_caught(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stop_without_a_cause_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = policy._processor
 
     def moody(case: Any, signals: Any) -> Any:
@@ -136,7 +132,7 @@ def test_a_child_that_stops_without_a_cause_is_caught(
     assert "sessions without a cause" in rough_night(tmp_path)
 
 
-def test_a_tick_that_fails_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_tick_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise OSError("no disk")
 

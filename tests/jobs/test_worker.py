@@ -1,4 +1,4 @@
-"""The worker as its owner runs it: a process of its own, asked for things from outside."""
+"""The worker as its owner runs it: a process of its own, with requests from outside."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def train_stage(school: School, run: int) -> Stage:
         return ledger.stage(run, "train")
 
 
-def test_two_workers_in_one_school_are_one_too_many(make_school: MakeSchool) -> None:
+def test_second_worker_of_a_school_is_refused(make_school: MakeSchool) -> None:
     school = make_school()
     with worker(school) as first:
         until(lambda: worker_alive(school) is not None)
@@ -51,7 +51,7 @@ def test_two_workers_in_one_school_are_one_too_many(make_school: MakeSchool) -> 
     until(lambda: worker_alive(school) is None)
 
 
-def test_a_run_is_paused_resumed_killed_and_cancelled(
+def test_run_survives_pause_and_kill_and_can_be_cancelled(
     make_school: MakeSchool, tiny_base: Path
 ) -> None:
     school = make_school(base=tiny_base.as_posix(), train=LONG)
@@ -61,7 +61,7 @@ def test_a_run_is_paused_resumed_killed_and_cancelled(
         with Ledger(school.ledger_file) as ledger:
             ledger.pause(None)
         until(lambda: state(school, run) == "queued", 10)
-        assert not children(process), "the owner's machine is not free"
+        assert not children(process), "a child still works"
         at_pause = train_stage(school, run).step
         assert list((school.run_folder(run) / "checkpoints").glob("step-*"))
         with Ledger(school.ledger_file) as ledger:
@@ -86,7 +86,7 @@ def test_a_run_is_paused_resumed_killed_and_cancelled(
 
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server here")
-def test_the_queue_can_be_redis(make_school: MakeSchool, tmp_path: Path) -> None:
+def test_queue_can_be_redis(make_school: MakeSchool, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -107,13 +107,18 @@ def test_the_queue_can_be_redis(make_school: MakeSchool, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_kills_at_random_moments_lose_nothing_repeat_nothing_and_change_no_bit(
+def test_random_kills_lose_nothing_repeat_nothing_and_change_no_bit(
     make_school: MakeSchool, tiny_base: Path
 ) -> None:
     school = make_school(base=tiny_base.as_posix(), train=TRAIN)
-    found = kill_all_over(school, 8, random.Random(7))
-    assert sum(found.kills.values()) >= 8
-    assert (found.lost_runs, found.repeated_stages, found.orphans, found.other_adapters) == (
+    figures = kill_all_over(school, 8, random.Random(7))
+    assert sum(figures.kills.values()) >= 8
+    assert (
+        figures.lost_runs,
+        figures.repeated_stages,
+        figures.orphans,
+        figures.other_adapters,
+    ) == (
         0,
         0,
         0,
@@ -121,7 +126,7 @@ def test_kills_at_random_moments_lose_nothing_repeat_nothing_and_change_no_bit(
     )
 
 
-def test_an_idle_worker_is_light(make_school: MakeSchool) -> None:
+def test_idle_worker_is_light(make_school: MakeSchool) -> None:
     school = make_school()
     with worker(school) as process:
         until(lambda: worker_alive(school) is not None)
@@ -134,7 +139,7 @@ def test_an_idle_worker_is_light(make_school: MakeSchool) -> None:
     assert loaded.strip() == "False"
 
 
-def test_it_stops_when_nothing_tells_any_more_whether_it_may_work(
+def test_work_stops_when_reading_the_signals_hangs(
     make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nightschool.jobs.policy_tick.SILENT_S", 3.0)
@@ -164,7 +169,7 @@ def test_it_stops_when_nothing_tells_any_more_whether_it_may_work(
     assert last.outcome == "stopped" and "there was no decision" in (last.reason or "")
 
 
-def test_a_disk_that_is_full_is_waited_for(
+def test_run_waits_for_a_full_disk(
     tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(tmp_path)]
@@ -205,9 +210,7 @@ def _attempts(school: School, run: int) -> list[Attempt]:
         return ledger.attempts_of(run)
 
 
-def test_it_steps_aside_when_the_owner_is_back_and_goes_on_when_they_are_gone(
-    make_school: MakeSchool, tiny_base: Path
-) -> None:
+def test_work_yields_to_the_owner_and_resumes(make_school: MakeSchool, tiny_base: Path) -> None:
     always = {**ALL_DAY, "quiet_minutes": 0.0, "max_cpu_load": 100.0}
     endless = {**LONG, "epochs": 500.0, "patience": 0}
     school = make_school(base=tiny_base.as_posix(), train=endless, night=always)
@@ -230,7 +233,7 @@ def test_it_steps_aside_when_the_owner_is_back_and_goes_on_when_they_are_gone(
             owner["idle_s"] = 0.0
             story.append(1)
         elif len(story) == 1 and (aside := step_of("waiting")):
-            assert not psutil.Process().children(recursive=True), "the owner's machine is not free"
+            assert not psutil.Process().children(recursive=True), "a child still works"
             story.append(aside)
             owner.clear()
         elif len(story) == 2 and (step_of("running") or 0) > story[1]:
@@ -250,28 +253,28 @@ def test_it_steps_aside_when_the_owner_is_back_and_goes_on_when_they_are_gone(
 
 
 @pytest.mark.parametrize("crashed", [False, True])
-def test_what_a_worker_decided_holds_until_it_was_last_there(
+def test_decisions_of_a_worker_expire_at_its_last_sign_of_life(
     make_school: MakeSchool, crashed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "_HEARTBEAT_S", 0.1)
     school, now = make_school(night=ALL_DAY), time.time()
     settings = load(school.settings_file)
-    sign = school.state / "worker.json"
+    heartbeat = school.state / "worker.json"
     if crashed:
         with Ledger(school.ledger_file, clock=lambda: now - 7200) as ledger:
             ledger.decide(1, False, "owner_active", "")
-        sign.write_text('{"pid": 1}', "utf-8")
-        os.utime(sign, (now - 7000, now - 7000))
-    signs: list[float] = []
+        heartbeat.write_text('{"pid": 1}', "utf-8")
+        os.utime(heartbeat, (now - 7000, now - 7000))
+    beats: list[float] = []
 
     def over() -> bool:
-        signs.append(sign.stat().st_mtime)
-        return len(signs) > 20
+        beats.append(heartbeat.stat().st_mtime)
+        return len(beats) > 20
 
     work(school, settings, over, 0.05, signals)
     with Ledger(school.ledger_file) as ledger:
-        told = [(round(one.at - now), one.reason) for one in reversed(ledger.decisions(9))]
+        recorded = [(round(one.at - now), one.reason) for one in reversed(ledger.decisions(9))]
     if crashed:
-        assert told[:2] == [(-7200, "owner_active"), (-7000, "no_worker")]
-    assert [why for at, why in told if at >= 0] == ["no_worker", "nothing_to_do", "no_worker"]
-    assert len(set(signs)) > 2, "it gives no sign of life"
+        assert recorded[:2] == [(-7200, "owner_active"), (-7000, "no_worker")]
+    assert [why for at, why in recorded if at >= 0] == ["no_worker", "nothing_to_do", "no_worker"]
+    assert len(set(beats)) > 2, "there is no heartbeat"

@@ -1,5 +1,4 @@
-"""What `doctor` says before a run finds it out: of the notes, the disk, and the server that notes are
-to be sent to (no note is sent for that)."""
+"""The checks of `doctor`: notes, disk, and the model's server, to which no note is sent."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ def finding(school: School, check: str = "server") -> HealthCheck:
     return next(finding for finding in found if finding.check == check)
 
 
-def test_notes_are_counted_as_a_run_would_take_them(make_school: MakeSchool) -> None:
+def test_notes_are_counted_as_a_run_reads_them(make_school: MakeSchool) -> None:
     school = make_school()
     found = finding(school, "notes")
     assert found.verdict == "ok" and "36 of 36 notes with 3 kinds" in found.finding
@@ -28,27 +27,27 @@ def test_notes_are_counted_as_a_run_would_take_them(make_school: MakeSchool) -> 
     assert found.verdict == "problem" and "there are no notes in" in found.finding
 
 
-def test_a_disk_on_which_a_run_would_wait_is_a_problem(make_school: MakeSchool) -> None:
+def test_disk_too_full_for_a_run_is_a_problem(make_school: MakeSchool) -> None:
     found = finding(make_school(night={"min_disk_gb": 1e9}), "disk")
     assert found.verdict == "problem" and "night.min_disk_gb" in found.remedy
 
 
-def test_a_server_that_offers_the_model_is_fine(make_school: MakeSchool) -> None:
+def test_server_that_offers_the_model_is_ok(make_school: MakeSchool) -> None:
     with chat_server(says("lesson")) as chat:
         school = make_school(each=0, server={"url": chat.url, "model": "tiny:1b"})
         assert (finding(school).verdict, chat.asked) == ("ok", [])
 
 
-def test_a_model_that_the_server_lacks_is_named_with_those_that_it_has(
+def test_missing_model_is_named_with_those_that_the_server_has(
     make_school: MakeSchool,
 ) -> None:
     with chat_server(says("lesson")) as chat:
         found = finding(make_school(each=0, server={"url": chat.url, "model": "huge:70b"}))
     assert found.verdict == "warning"
-    assert "no model huge:70b, but tiny:1b" in found.finding
+    assert "no model huge:70b, only tiny:1b" in found.finding
 
 
-def test_a_server_that_is_down_is_a_warning(make_school: MakeSchool) -> None:
+def test_server_that_is_down_is_a_warning(make_school: MakeSchool) -> None:
     with chat_server(says("lesson")) as chat:
         pass
     found = finding(make_school(each=0, server={"url": chat.url, "model": "tiny:1b"}))
@@ -56,7 +55,7 @@ def test_a_server_that_is_down_is_a_warning(make_school: MakeSchool) -> None:
     assert "connection refused" in found.finding and "server.url" in found.remedy
 
 
-def test_a_school_that_this_user_may_not_write_is_the_problem(
+def test_school_that_this_user_may_not_write_is_the_problem(
     make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     school = make_school()

@@ -1,4 +1,4 @@
-"""A whole run on the tiny base, with real children: what it leaves behind, and what it survives."""
+"""A whole run on the tiny base model, with real child processes: its results, and what it survives."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def queue(school: School, quick_minutes: float = 0.0) -> int:
     return run
 
 
-def work_off(school: School, run: int, stages: int | None = None) -> None:
+def perform_all(school: School, run: int, stages: int | None = None) -> None:
     """Perform messages until there are none, or for so many stages or chunks."""
     with closing(open_queue(school, "sqlite", Runner(school, "test").perform)) as queue:
         with Ledger(school.ledger_file) as ledger:
@@ -54,18 +54,18 @@ def done(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[
     with chat_server(says("Lesson")) as chat:
         server = {"url": chat.url, "model": "tiny:1b"}
         school = new_school(root, base=tiny_base.as_posix(), train=FAST, server=server)
-        work_off(school, queue(school))
+        perform_all(school, queue(school))
     yield school
 
 
-def test_a_run_goes_all_the_way(done: School) -> None:
+def test_run_completes_all_stages(done: School) -> None:
     with Ledger(done.ledger_file) as ledger:
         run = ledger.run(1)
         assert run.state == "done", [event.message for event in ledger.events(1)]
         assert [stage.state for stage in ledger.stages(1)] == ["done"] * len(STAGES)
 
 
-def test_the_report_keeps_its_contract(done: School) -> None:
+def test_report_keeps_its_contract(done: School) -> None:
     report = json.loads((done.run_folder(1) / "report/report.json").read_text("utf-8"))
     assert [arm["name"] for arm in report["arms"]] == [
         "majority", "tfidf-lr", "features-lr", "zero-shot", "few-shot", "server", "before", "after",
@@ -87,10 +87,10 @@ def test_the_report_keeps_its_contract(done: School) -> None:
     assert "<html" in page and not re.search(r"(src|href|url\()\W*https?:", page)
 
 
-def test_the_base_is_quantised_once(done: School) -> None:
+def test_base_is_quantised_once(done: School) -> None:
     with Ledger(done.ledger_file) as ledger:
-        told = [event.message for event in ledger.events(1)]
-    assert sum("quantised base is kept" in message for message in told) == 1
+        messages = [event.message for event in ledger.events(1)]
+    assert sum("quantised base is kept" in message for message in messages) == 1
     assert sum(path.is_dir() for path in done.quantised.iterdir()) == 1
 
 
@@ -101,7 +101,7 @@ def test_every_choice_is_logged_once_with_its_reason(done: School) -> None:
     assert any(choice.startswith("precision = fp32 (") for choice in choices)
 
 
-def test_before_and_after_saw_the_same_prompt_and_notes(done: School) -> None:
+def test_before_and_after_use_the_same_prompt_and_notes(done: School) -> None:
     before, after = (
         json.loads((done.run_folder(1) / f"{stage}.json").read_text("utf-8"))
         for stage in ("baseline", "evaluate")
@@ -110,7 +110,7 @@ def test_before_and_after_saw_the_same_prompt_and_notes(done: School) -> None:
     assert before["answers"].keys() == after["answers"].keys()
 
 
-# The ladder
+# The comparison arms
 
 
 def stage_result(school: School, stage: str) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def test_every_arm_answers_the_same_test_notes(done: School) -> None:
     assert "arms" not in stage_result(done, "evaluate")
 
 
-def test_the_server_was_asked_and_its_arm_says_how_that_went(done: School) -> None:
+def test_server_arm_reports_how_the_server_answered(done: School) -> None:
     report = json.loads((done.run_folder(1) / "report/report.json").read_text("utf-8"))
     assert report["arm_notes"]["server"].endswith("a kind for 6 of 6 test notes")
     (server,) = (arm for arm in report["arms"] if arm["name"] == "server")
@@ -141,7 +141,7 @@ def test_the_server_was_asked_and_its_arm_says_how_that_went(done: School) -> No
     assert "a kind for 6 of 6 test notes" in page
 
 
-def test_the_validation_notes_are_scored_before_and_after(done: School) -> None:
+def test_validation_notes_are_scored_before_and_after(done: School) -> None:
     for stage in ("baseline", "evaluate"):
         found = stage_result(done, stage)
         assert len(found["validation"]) == 3
@@ -150,7 +150,7 @@ def test_the_validation_notes_are_scored_before_and_after(done: School) -> None:
             assert sum(row) == pytest.approx(1, abs=1e-4)
 
 
-def test_the_model_sorts_notes(done: School) -> None:
+def test_model_classifies_notes(done: School) -> None:
     texts = [("-", "Buy bread and milk."), ("a.md", "次からは先に試す。")]
     answers = ask_to_classify(done, 1, texts)
     assert [answer.source for answer in answers] == ["-", "a.md"]
@@ -161,7 +161,7 @@ def test_the_model_sorts_notes(done: School) -> None:
         assert answer.unseen == 0
 
 
-def test_a_copied_school_is_a_whole_school(done: School, tmp_path: Path) -> None:
+def test_copied_school_is_complete(done: School, tmp_path: Path) -> None:
     copy = School(tmp_path / "copy")
     shutil.copytree(done.root, copy.root)
     original, copied = (
@@ -170,7 +170,7 @@ def test_a_copied_school_is_a_whole_school(done: School, tmp_path: Path) -> None
     assert original == copied
 
 
-def test_a_finished_stage_is_not_done_again(done: School, tmp_path: Path) -> None:
+def test_finished_stage_is_not_repeated(done: School, tmp_path: Path) -> None:
     """The worker died between the result file and the ledger: the file counts."""
     copy = School(tmp_path / "copy")
     shutil.copytree(done.root, copy.root)
@@ -182,7 +182,7 @@ def test_a_finished_stage_is_not_done_again(done: School, tmp_path: Path) -> Non
         ledger.decide(1, True, "run_now")
     shutil.rmtree(copy.run_folder(1) / "checkpoints")
     model = (copy.model_folder(1) / "model.json").stat().st_mtime_ns
-    work_off(copy, 1)
+    perform_all(copy, 1)
     with Ledger(copy.ledger_file) as ledger:
         assert ledger.stage(1, "train").state == "done"
         assert [e.message for e in ledger.events(1)].count("train done") == 2
@@ -190,7 +190,7 @@ def test_a_finished_stage_is_not_done_again(done: School, tmp_path: Path) -> Non
     assert not (copy.run_folder(1) / "checkpoints").exists()
 
 
-def test_a_changed_base_is_refused_when_serving(done: School, tmp_path: Path) -> None:
+def test_changed_base_is_refused_when_classifying(done: School, tmp_path: Path) -> None:
     copy = School(tmp_path / "copy")
     shutil.copytree(done.root, copy.root)
     card = copy.model_folder(1) / "model.json"
@@ -203,48 +203,50 @@ def test_a_changed_base_is_refused_when_serving(done: School, tmp_path: Path) ->
 # The time plan
 
 
-def told(school: School, run: int, kind: str) -> list[str]:
+def log_lines(school: School, run: int, kind: str) -> list[str]:
     with Ledger(school.ledger_file) as ledger:
         return [event.message for event in ledger.events(run) if event.kind == kind]
 
 
-def test_a_run_says_how_long_it_will_take_and_keeps_what_it_measured(done: School) -> None:
-    (estimate,) = (line for line in told(done, 1, "state") if "s a step" in line)
+def test_run_estimates_its_time_and_keeps_what_it_measured(done: School) -> None:
+    (estimate,) = (line for line in log_lines(done, 1, "state") if "s a step" in line)
     assert re.fullmatch(r"\S+ s a step \(\S+ to \S+\); \d+ steps: about .* \(.* to .*\)", estimate)
     ((name, measured),) = json.loads(done.pace_file.read_text("utf-8")).items()
     assert ", fp32, " in name and len(measured["timed"]) >= 3
 
 
-def test_a_quick_run_with_time_enough_ends_with_the_bits_of_a_plain_one(
+def test_quick_run_with_enough_time_has_the_bits_of_a_plain_run(
     done: School, tmp_path: Path, tiny_base: Path
 ) -> None:
-    """In chunks of a step each: what was decided before the first stays, and is timed once."""
+    """In chunks of one step: the plan made before the first one is kept, and steps are timed once."""
     chunks = {**FAST, "chunk_minutes": 0.0}
     school = new_school(tmp_path / "quick", base=tiny_base.as_posix(), train=chunks)
     run = queue(school, quick_minutes=30)
-    work_off(school, run)
+    perform_all(school, run)
     results = [
         json.loads((s.run_folder(1) / "train.json").read_text("utf-8")) for s in (done, school)
     ]
     assert results[0]["adapter_sha256"] == results[1]["adapter_sha256"]
-    (epochs,) = (line for line in told(school, run, "choice") if line.startswith("epochs"))
+    (epochs,) = (line for line in log_lines(school, run, "choice") if line.startswith("epochs"))
     assert re.match(
         r"epochs = 1 of 1 \(--quick: of 30 min, (29|30) min are left to train in", epochs
     )
-    assert len([line for line in told(school, run, "state") if "s a step" in line]) == 1
+    assert len([line for line in log_lines(school, run, "state") if "s a step" in line]) == 1
 
 
-def test_a_quick_run_without_time_learns_from_a_part_and_measures_with_the_same_notes(
+def test_quick_run_without_time_trains_on_a_part_and_keeps_the_test_notes(
     done: School, tmp_path: Path, tiny_base: Path
 ) -> None:
     school = new_school(tmp_path / "quick", base=tiny_base.as_posix(), train=FAST)
     run = queue(school, quick_minutes=0.01)
-    work_off(school, run)
+    perform_all(school, run)
     with Ledger(school.ledger_file) as ledger:
         assert ledger.run(run).state == "done"
     result = json.loads((school.run_folder(run) / "train.json").read_text("utf-8"))
     assert result["steps"] == 1
-    assert any("even one step may take longer" in line for line in told(school, run, "warning"))
+    assert any(
+        "even one step may take longer" in line for line in log_lines(school, run, "warning")
+    )
     chosen = {choice["name"]: choice["value"] for choice in result["chosen"]}
     assert chosen["training notes"] == "8 of 27"
     reports = [
@@ -254,11 +256,11 @@ def test_a_quick_run_without_time_learns_from_a_part_and_measures_with_the_same_
     assert list(stage_result(school, "baseline")["arms"]) == ["zero-shot"]  # as cheap as none
 
 
-def test_what_a_run_decided_is_not_decided_again(tmp_path: Path, tiny_base: Path) -> None:
-    """Its worker died after the decision and before the first step."""
+def test_plan_of_a_run_is_made_once(tmp_path: Path, tiny_base: Path) -> None:
+    """Its worker died between the plan and the first step."""
     school = new_school(tmp_path / "quick", base=tiny_base.as_posix(), train=FAST)
     run = queue(school, quick_minutes=30)
-    work_off(school, run, 2)  # prep, baseline
+    perform_all(school, run, 2)  # prep, baseline
     time = {
         "pace": {"pass_s": 0.1, "token_s": 0.0, "share": 0.1},
         "restart_s": 1.0,
@@ -268,14 +270,14 @@ def test_what_a_run_decided_is_not_decided_again(tmp_path: Path, tiny_base: Path
     plan = {"budget": 256, "recomputed": 0, "bytes": {}}
     file = school.run_folder(run) / "plan.json"
     file.write_text(json.dumps({"plan": plan, "chosen": [], "time": time}), encoding="utf-8")
-    work_off(school, run)
+    perform_all(school, run)
     result = json.loads((school.run_folder(run) / "train.json").read_text("utf-8"))
     assert result["steps"] == 2
-    assert not [line for line in told(school, run, "state") if "s a step" in line]
+    assert not [line for line in log_lines(school, run, "state") if "s a step" in line]
     assert json.loads(file.read_text("utf-8"))["time"] == time
 
 
-def test_after_a_run_the_plan_is_that_of_the_run_and_knows_the_time(done: School) -> None:
+def test_plan_after_a_run_equals_that_of_the_run_and_has_a_time(done: School) -> None:
     plan = ask_to_plan(done, load(done.settings_file))
     ran = json.loads((done.run_folder(1) / "plan.json").read_text("utf-8"))["plan"]
     assert plan["memory"]["budget"] == ran["budget"]
@@ -287,20 +289,20 @@ def test_after_a_run_the_plan_is_that_of_the_run_and_knows_the_time(done: School
 
 def failed_reason(school: School) -> str:
     run = queue(school)
-    work_off(school, run)
+    perform_all(school, run)
     with Ledger(school.ledger_file) as ledger:
         assert ledger.run(run).state == "failed"
         return ledger.run(run).reason
 
 
-def test_a_base_that_is_not_there_is_one_line(make_school: MakeSchool) -> None:
+def test_missing_base_is_one_line(make_school: MakeSchool) -> None:
     reason = failed_reason(make_school(base="nobody/no-such-model"))
     assert "nobody/no-such-model" in reason and "go online once" in reason
     assert "\n" not in reason
 
 
 @pytest.mark.parametrize("mount_point", [False, True])
-def test_a_run_waits_for_notes_whose_drive_is_gone(
+def test_run_waits_for_notes_whose_drive_is_gone(
     make_school: MakeSchool, tiny_base: Path, mount_point: bool
 ) -> None:
     school = make_school(base=tiny_base.as_posix())
@@ -308,7 +310,7 @@ def test_a_run_waits_for_notes_whose_drive_is_gone(
     notes.rename(drive)
     if mount_point:
         notes.mkdir()
-    work_off(school, run)
+    perform_all(school, run)
     with Ledger(school.ledger_file) as ledger:
         [attempt] = ledger.attempts_of(run)
         assert (attempt.outcome, ledger.run(run).state) == ("notes_gone", "queued")
@@ -316,18 +318,20 @@ def test_a_run_waits_for_notes_whose_drive_is_gone(
     if mount_point:
         notes.rmdir()
     drive.rename(notes)
-    work_off(school, run, 1)
+    perform_all(school, run, 1)
     with Ledger(school.ledger_file) as ledger:
         assert ledger.stage(run, "prep").state == "done"
 
 
-def test_a_folder_without_any_note_is_one_line(make_school: MakeSchool) -> None:
+def test_folder_without_notes_is_one_line(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     (school.root / "notes").mkdir()
     (school.root / "notes/photo.jpg").write_bytes(b"")
     assert "1 skipped: not a note: .jpg" in failed_reason(school)
 
 
-def test_broken_settings_of_a_stage_are_one_line(make_school: MakeSchool, tiny_base: Path) -> None:
+def test_settings_that_a_stage_rejects_are_one_line(
+    make_school: MakeSchool, tiny_base: Path
+) -> None:
     school = make_school(base=tiny_base.as_posix(), train={**FAST, "device": "cuda"})
     assert 'train.device = "cuda"' in failed_reason(school)

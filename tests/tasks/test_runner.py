@@ -20,10 +20,10 @@ from nightschool.tasks.attempt import StopRequest
 
 @pytest.mark.parametrize("retried", [False, True])
 @pytest.mark.parametrize("seen_by", ["scheduler", "runner"])
-def test_a_cancelled_run_is_told_as_cancelled_and_one_that_was_retried_goes_on(
+def test_cancelled_run_is_recorded_as_cancelled_and_a_retried_one_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retried: bool, seen_by: str
 ) -> None:
-    """To the policy there is nothing to do then: that is not what ended it."""
+    """The policy then sees nothing to do, which is not why the attempt ended."""
     school = School(tmp_path)
     veto: list[StopRequest] = []
 
@@ -53,7 +53,7 @@ def test_a_cancelled_run_is_told_as_cancelled_and_one_that_was_retried_goes_on(
     )
 
 
-def test_a_child_that_cannot_be_started_for_want_of_room_is_tried_again(
+def test_child_that_cannot_start_on_a_full_disk_is_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
@@ -68,10 +68,10 @@ def test_a_child_that_cannot_be_started_for_want_of_room_is_tried_again(
         assert (last.outcome, ledger.run(run).state) == ("disk_full", "queued")
 
 
-def test_a_child_that_is_being_stopped_is_told_of_a_sleep_that_comes(
+def test_stopping_child_learns_of_an_announced_sleep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    school, told = School(tmp_path), list[float | None]()
+    school, deadlines = School(tmp_path), list[float | None]()
 
     def supervise(
         child: object,
@@ -79,11 +79,11 @@ def test_a_child_that_is_being_stopped_is_told_of_a_sleep_that_comes(
         should_stop: Callable[[], bool],
         gone_by: Callable[[], float | None],
     ) -> int:
-        told.append(gone_by())
+        deadlines.append(gone_by())
         veto.append(StopRequest(Reason.ON_BATTERY, "it runs on battery"))
         assert should_stop()
         work.gone_by = 7.0
-        told.append(gone_by())
+        deadlines.append(gone_by())
         return -9
 
     monkeypatch.setattr(attempt, "Child", lambda *_, **__: SimpleNamespace(pid=1))
@@ -95,11 +95,11 @@ def test_a_child_that_is_being_stopped_is_told_of_a_sleep_that_comes(
         ledger.decide(run, True, "in_window")
         work.perform(run, StageName.PREP)
         [last] = ledger.attempts_of(run)
-    assert told == [None, 7.0]
+    assert deadlines == [None, 7.0]
     assert last.outcome == "on_battery"
 
 
-def test_trouble_that_lasts_is_told_once(
+def test_lasting_problem_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     left = 3

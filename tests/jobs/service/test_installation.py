@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import filelock
@@ -11,14 +10,13 @@ import pytest
 
 from nightschool.config.errors import ServiceError
 from nightschool.config.paths import School
-from nightschool.jobs.service import backends, installation
+from nightschool.jobs.service import installation
 from nightschool.jobs.service.autostart import Autostart
-from nightschool.jobs.service.backends import ServiceBackend, usable_backend
-from nightschool.jobs.service.drives import removable_drive
+from nightschool.jobs.service.backends import ServiceBackend
 from nightschool.jobs.service.launchd import LaunchAgent
 from nightschool.jobs.service.systemd import SystemdUser
 from nightschool.jobs.service.task_scheduler import TaskScheduler
-from nightschool.jobs.service.worker_command import WorkerCommand, check_start
+from nightschool.jobs.service.worker_command import WorkerCommand
 from tests.jobs.service.fake_tools import FakeTools
 
 RUNNING: list[ServiceBackend] = [SystemdUser(), LaunchAgent(), TaskScheduler()]
@@ -186,88 +184,3 @@ def test_removable_drive_needs_the_option(
     with pytest.raises(ServiceError, match=r"removable drive \(sda1\).*--removable"):
         installation.check_installable(SystemdUser(), awkward, False)
     installation.check_installable(SystemdUser(), awkward, True)
-
-
-def test_interpreter_without_nightschool_is_refused(awkward: WorkerCommand, tmp_path: Path) -> None:
-    check_start(WorkerCommand(awkward.school, Path(sys.executable)))
-    lonely = tmp_path / "python"
-    lonely.write_text("#!/bin/sh\necho No module named nightschool >&2; exit 1\n")
-    lonely.chmod(0o755)
-    with pytest.raises(ServiceError, match="does not find nightschool outside this folder"):
-        check_start(WorkerCommand(awkward.school, lonely))
-
-
-# --- which backend ---------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="systemd and autostart are Linux'")
-class TestOnLinux:
-    def test_systemd_is_used_where_its_user_manager_answers(self, tools: FakeTools) -> None:
-        assert isinstance(usable_backend(), SystemdUser)
-
-    def test_a_desktop_without_systemd_gets_an_autostart_file(
-        self, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        tools.break_("systemctl", "Failed to connect to bus: No medium found")
-        monkeypatch.setenv("XDG_CURRENT_DESKTOP", "XFCE")
-        assert isinstance(usable_backend(), Autostart)
-
-    def test_neither_is_one_line_that_says_what_to_do(
-        self, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        tools.break_("systemctl", "Failed to connect to bus: No medium found")
-        with pytest.raises(ServiceError, match=r"\(Failed to connect to bus.*tmux") as refused:
-            usable_backend()
-        assert "\n" not in str(refused.value) and "wsl.conf" not in str(refused.value)
-        monkeypatch.setattr(backends, "_in_wsl", lambda: True)
-        with pytest.raises(ServiceError, match=r"systemd=true.*wsl\.conf"):
-            usable_backend()
-
-    def test_sudo_is_refused(self, tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("SUDO_USER", "hanako")
-        monkeypatch.setenv("USER", "root")
-        with pytest.raises(ServiceError, match="without sudo"):
-            usable_backend()
-
-    def test_lingering_is_explained(self, tools: FakeTools) -> None:
-        assert "loginctl enable-linger" in SystemdUser().remark()
-        tools.put("lingering")
-        assert "lingering is on" in SystemdUser().remark()
-
-
-# --- removable drives ---------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="sysfs is Linux'")
-@pytest.mark.parametrize(
-    ("device", "flag", "under", "expected"),
-    [
-        ("pci0000:00/nvme0/nvme0n1/nvme0n1p2", "0", None, None),
-        ("pci0000:00/mmc_host/mmcblk0/mmcblk0p1", "1", None, "mmcblk0p1"),
-        ("pci0000:00/usb2/2-1/block/sda/sda1", "0", None, "sda1"),
-        ("virtual/block/dm-0", "0", "pci0000:00/usb2/2-1/block/sdb/sdb1", "sdb1"),
-        ("virtual/block/dm-1", "0", "pci0000:00/nvme0/nvme0n1/nvme0n1p3", None),
-    ],
-    ids=["ssd", "card", "usb", "encrypted usb", "encrypted ssd"],
-)
-def test_removable_drive_is_detected(
-    tmp_path: Path, device: str, flag: str, under: str | None, expected: str | None
-) -> None:
-    sysfs = tmp_path / "sys"
-    folder = sysfs / "devices" / device
-    folder.mkdir(parents=True)
-    (folder.parent / "removable").write_text(flag)
-    if under:
-        (sysfs / "devices" / under).mkdir(parents=True)
-        (folder / "slaves").mkdir()
-        (folder / "slaves" / Path(under).name).symlink_to(sysfs / "devices" / under)
-    number = os.stat(tmp_path).st_dev
-    link = sysfs / "dev" / "block" / f"{os.major(number)}:{os.minor(number)}"
-    link.parent.mkdir(parents=True)
-    link.symlink_to(folder)
-    assert removable_drive(tmp_path, sysfs) == expected
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="sysfs is Linux'")
-def test_file_system_without_a_drive_is_not_removable(tmp_path: Path) -> None:
-    assert removable_drive(tmp_path, tmp_path / "no sysfs") is None

@@ -3,7 +3,7 @@ from __future__ import annotations
 from nightschool.ledger.leases import MAX_LOSSES
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
-from nightschool.ledger.records import STAGES
+from nightschool.ledger.records import STAGES, StageName
 from tests.ledger.claims import Clock, add, claimed, finish_all, lose
 
 
@@ -22,6 +22,14 @@ def test_a_run_has_one_lease_at_a_time(ledger: Ledger) -> None:
     run = add(ledger)
     assert ledger.claim(run, "a") is not None
     assert ledger.claim(run, "b") is None
+
+
+def test_a_claim_for_a_stage_that_is_not_next_gets_nothing(ledger: Ledger) -> None:
+    run = add(ledger)
+    assert ledger.claim(run, "worker", StageName.BASELINE) is None
+    assert ledger.attempts_of(run) == []
+    claim = ledger.claim(run, "worker", StageName.PREP)
+    assert claim and claim.stage is StageName.PREP
 
 
 def test_an_interrupted_stage_is_claimed_again(ledger: Ledger) -> None:

@@ -59,7 +59,7 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     from nightschool.learning.fast.packed_engine import PackedEngine
     from nightschool.learning.memory_plan import Need, Shape, choose, load_of
     from nightschool.learning.trainer import train
-    from nightschool.learning.training_task import TrainingTask
+    from nightschool.learning.training_task import TaskIdentity, TrainingTask
 
     given = dict(WAYS[way])
     kernel = given.pop("_kernel", "")
@@ -73,7 +73,7 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
         notes=rows[:NOTES], ids=[f"{n:04}" for n in range(NOTES)],
         sources=[str(n) for n in range(NOTES)], validation=rows[NOTES : NOTES + VALIDATION],
         prefix=rows[0].prompt[:PROMPT], suffix=[], padding=2, settings=settings,
-        identity={"dataset": "d", "prompt": "p", "base": "b"},
+        identity=TaskIdentity("d", "p", "b"),
     )  # fmt: skip
     device = pick(settings)
     if kernel:

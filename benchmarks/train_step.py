@@ -91,13 +91,13 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     from nightschool.learning.fast.packed_engine import PackedEngine
     from nightschool.learning.memory_plan import MemoryPlan, Need, Shape, choose, load_of
     from nightschool.learning.trainer import take_step
-    from nightschool.learning.training_task import TrainingTask
+    from nightschool.learning.training_task import TaskIdentity, TrainingTask
 
     settings = TrainSettings.model_validate({"memory_gb": memory_gb, **OURS.get(arm, {})})
     rows = [Encoded(prompt, answer, 0, False) for prompt, answer in examples(mean)]
     task = TrainingTask(
         notes=rows, ids=[f"{n:04}" for n in range(len(rows))], sources=[], validation=[],
-        prefix=rows[0].prompt[:PROMPT], suffix=[], padding=2, settings=settings, identity={},
+        prefix=rows[0].prompt[:PROMPT], suffix=[], padding=2, settings=settings, identity=TaskIdentity(),
     )  # fmt: skip
     device = pick(settings)
     most = room(device, settings)

@@ -124,12 +124,13 @@ def small_base(
     from nightschool.learning.fast.packed_engine import PackedEngine
     from nightschool.learning.memory_plan import Need, Shape, choose, load_of
     from nightschool.learning.trainer import train
+    from nightschool.learning.training_task import TaskIdentity
     from nightschool.scoring.scorer import score
-    from nightschool.stages.train import training_task_of
+    from nightschool.stages.run_task import training_task_of
 
     device = pick(settings)
     encoder = Encoder(load_tokenizer(DEMO_BASE), dataset.kinds, {}, "", settings.max_tokens)
-    identity = {"dataset": dataset.fingerprint, "prompt": encoder.fingerprint, "base": "demo"}
+    identity = TaskIdentity(dataset.fingerprint, encoder.fingerprint, "demo")
     task = training_task_of(dataset, encoder, settings, identity)
     load = load_of(task.notes, task.prefix, task.steps())
     need = Need(Shape.read(DEMO_BASE), settings, load, device.precision.compute.itemsize)

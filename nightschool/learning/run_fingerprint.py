@@ -65,9 +65,9 @@ class RunFingerprint(BaseModel):
 def fingerprint_of(task: TrainingTask, identity: EngineIdentity) -> RunFingerprint:
     """The fingerprint of training `task` with an engine."""
     return RunFingerprint(
-        dataset=task.identity["dataset"],
-        prompt=task.identity["prompt"],
-        base=task.identity["base"],
+        dataset=task.identity.dataset,
+        prompt=task.identity.prompt,
+        base=task.identity.base,
         engine=identity.engine,
         settings=effective_settings(task.settings),
         token_budget=identity.token_budget,

@@ -98,10 +98,9 @@ def part_of(task: TrainingTask, plan: QuickPlan) -> TrainingTask:
         sources=[task.sources[index] for index in kept],
         settings=settings,
         # So that a checkpoint of another part is refused.
-        identity={
-            **task.identity,
-            "dataset": f"{task.identity['dataset']} {plan.max_tokens} {plan.steps}",
-        },
+        identity=replace(
+            task.identity, dataset=f"{task.identity.dataset} {plan.max_tokens} {plan.steps}"
+        ),
     )
 
 

@@ -14,6 +14,15 @@ from nightschool.learning.encoding import Encoded
 
 
 @dataclass(frozen=True, slots=True)
+class TaskIdentity:
+    """Fingerprints of what a task is made of."""
+
+    dataset: str = ""
+    prompt: str = ""
+    base: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingTask:
     """What to train on what: fixed for the whole run."""
 
@@ -27,8 +36,7 @@ class TrainingTask:
     """Token ids of the prompt that all notes begin with."""
     padding: int
     settings: TrainSettings
-    identity: Mapping[str, str]
-    """Fingerprints of dataset, prompt and base."""
+    identity: TaskIdentity
     suffix: Sequence[int] = ()
     """Token ids of the prompt after the note, which all notes share too."""
     offsets: Mapping[int, float] = field(default_factory=dict)

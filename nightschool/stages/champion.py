@@ -1,136 +1,152 @@
-"""The model in use before a run, and what it answers to the same test notes.
+"""The champion, the model in use before a run, and its answers to the same test notes.
 
-It answered the test notes that there were when it was measured. As notes accumulate, the test notes grow: then
-it is asked again, for those that came since, before the night's own model is measured.
+A champion answered the test notes of its own run. As notes accumulate, the test notes grow; then it also
+answers the new ones, before the run's own model is evaluated.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pydantic import Field
+
+from nightschool.config.errors import LearningError
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Answerer
 from nightschool.notes.dataset import Item, read_own
+from nightschool.stages.test_exposure import record_exposure
+from nightschool.stats.stage_results import (
+    EvaluateResult,
+    PrepResult,
+    Record,
+    RecordT,
+    TrainResult,
+    read_record,
+    write_record,
+)
 
 if TYPE_CHECKING:
     from nightschool.stages.context import StageContext
 
-_FILE = "champion.json"
+
+class ChampionAnswers(Record):
+    """`runs/N/champion.json`: what the champion, the model of `run`, answered during run N."""
+
+    run: int
+    answers: Mapping[str, str] = Field(default_factory=dict)
+    why_not: str = ""
+    """Why it did not answer all new test notes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incumbent:
-    """The run whose model is in use, and its answers to those of the test notes (ids) that it can be
-    measured with; `why_not` says why not to all of them, "" where it is all."""
+    """A champion's run and its answers to those of the test notes (ids) that it can be compared on."""
 
     run: int
     answers: Mapping[str, str]
     why_not: str
+    """Why it did not answer all test notes; "" if it did."""
 
 
 def incumbent(context: StageContext, test: Sequence[str]) -> Incumbent | None:
-    """The model that was in use before this run, with its recorded answers to the test notes (ids)."""
-    run = _in_use(context)
+    """The champion before this run, with its recorded answers to the test notes (ids); None if there
+    was none."""
+    run = _champion_run(context)
     if run is None:
         return None
-    known, again = _answers(context, run), _read(context.folder / _FILE)
-    why = ""
-    if again.get("run") == run:
-        known, why = {**known, **again["answers"]}, again["why_not"]
-    answers = {id_: str(known[id_]) for id_ in test if id_ in known}
+    recorded, reason = _answers_of(context, run), ""
+    later = _read_or_none(context.folder / "champion.json", ChampionAnswers)
+    if later and later.run == run:
+        recorded, reason = {**recorded, **later.answers}, later.why_not
+    answers = {id_: recorded[id_] for id_ in test if id_ in recorded}
     if len(answers) == len(test):
         return Incumbent(run, answers, "")
     few = f"it has answered {len(answers)} of these {len(test)} test notes"
-    return Incumbent(run, answers, f"{few}: {why}" if why else few)
+    return Incumbent(run, answers, f"{few}: {reason}" if reason else few)
 
 
-def is_again(context: StageContext, run: int) -> bool:
-    """Whether this run has trained an earlier run's model again, to the last bit."""
-    other = _read(context.school.run_folder(run) / "train.json").get("adapter_sha256")
-    return bool(other == context.result("train")["adapter_sha256"])
+def is_same_adapter(context: StageContext, run: int) -> bool:
+    """Whether this run's adapter equals that of an earlier run, bit for bit."""
+    earlier = _read_or_none(context.school.run_folder(run) / "train.json", TrainResult)
+    adapter = context.result(TrainResult).adapter_sha256
+    return earlier is not None and earlier.adapter_sha256 == adapter
 
 
-def ask_again(context: StageContext, test: Sequence[Item]) -> str:
-    """Let the model in use answer the test notes that it has not answered, and keep that with this run.
+def answer_new_test_notes(context: StageContext, test: Sequence[Item]) -> str:
+    """Let the champion answer the test notes that it has not answered, and record the answers.
 
-    That is a look at them, and recorded. Returns what was done, in a line; "" where nothing was to be
-    done, or it was done before. Notes that it learnt from are left out. Where it cannot be asked, the
-    reason is kept. Raises Stopped, DeviceBusy.
+    They count as a test exposure. Notes that the champion was trained on are left out. If it cannot
+    answer, the reason is recorded. Returns a line for the log; "" if there is nothing left to do.
+    Raises Stopped, DeviceBusy.
     """
-    from nightschool.config.errors import LearningError
-    from nightschool.stages.context import write_json
-    from nightschool.stages.test_exposure import record_exposure
-
-    run = _in_use(context)
-    if run is None or _read(context.folder / _FILE).get("run") == run:
+    file = context.folder / "champion.json"
+    run = _champion_run(context)
+    done = _read_or_none(file, ChampionAnswers)
+    if run is None or (done and done.run == run):
         return ""
-    known = _answers(context, run)
-    new = [item for item in test if item.id not in known]
+    recorded = _answers_of(context, run)
+    new = [item for item in test if item.id not in recorded]
     if not new:
         return ""
-    answers: dict[str, str] = {}
-    why = said = ""
+    answers: Mapping[str, str] = {}
     try:
-        new = _not_learnt(context, run, new)
+        new = _not_trained_on(context, run, new)
         answers = _ask(context, run, new)
         if answers:
             record_exposure(context, context.dataset(), Answerer.CHAMPION, model_run=run)
-        said = f"run {run}, the model in use, has answered {len(new)} new test notes"
-        why = "the others are among those that it learnt from"
+        message = f"the champion, run {run}, answered {len(new)} new test notes"
+        why_not = "the others are among its training or validation notes"
     except LearningError as error:
-        why = str(error)
-        said = f"run {run}, the model in use, cannot answer the new test notes: {why}"
-    write_json(context.folder / _FILE, {"run": run, "answers": answers, "why_not": why})
-    return said
+        why_not = str(error)
+        message = f"the champion, run {run}, cannot answer the new test notes: {why_not}"
+    write_record(file, ChampionAnswers(run=run, answers=answers, why_not=why_not))
+    return message
 
 
-def _in_use(context: StageContext) -> int | None:
+def _champion_run(context: StageContext) -> int | None:
     with Ledger(context.school.ledger_file) as ledger:
         earlier = [run for run in ledger.promotions() if run != context.run]
     return earlier[-1] if earlier else None
 
 
-def _answers(context: StageContext, run: int) -> dict[str, str]:
-    """What a run's model answered when it was measured; empty where that is gone."""
-    found = _read(context.school.run_folder(run) / "evaluate.json").get("answers")
-    return found if isinstance(found, dict) else {}
+def _answers_of(context: StageContext, run: int) -> Mapping[str, str]:
+    """What a run's model answered when it was evaluated; empty if the record is unusable."""
+    file = context.school.run_folder(run) / "evaluate.json"
+    result = _read_or_none(file, EvaluateResult)
+    return result.answers if result else {}
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read_or_none(file: Path, kind: type[RecordT]) -> RecordT | None:
     try:
-        found = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return read_record(file, kind)
+    except LearningError:
+        return None
 
 
-def _not_learnt(context: StageContext, run: int, items: Sequence[Item]) -> list[Item]:
-    """Those that a run did not learn from: all, unless all notes were dealt anew since."""
-    from nightschool.config.errors import LearningError
-
+def _not_trained_on(context: StageContext, run: int, items: Sequence[Item]) -> list[Item]:
+    """The items without those that the run trained or validated on. Raises LearningError if unknown."""
+    folder = context.school.run_folder(run)
     try:
-        name = _read(context.school.run_folder(run) / "prep.json")["dataset"]
-        own = read_own(context.school.datasets / name)
-    except (OSError, ValueError, TypeError, KeyError):
-        raise LearningError(f"what run {run} learnt from is not known any more") from None
-    return [item for item in items if own.get(item.id, ("", "test"))[1] == "test"]
+        dataset = read_record(folder / "prep.json", PrepResult).dataset
+        originals = read_own(context.school.datasets / dataset)
+    except (LearningError, OSError, ValueError, TypeError, KeyError):
+        raise LearningError(f"the record of what run {run} was trained on is unusable") from None
+    return [item for item in items if originals.get(item.id, ("", "test"))[1] == "test"]
 
 
 def _ask(context: StageContext, run: int, items: Sequence[Item]) -> dict[str, str]:
-    from nightschool.scoring.scorer import best, score
-    from nightschool.stages.classification import load_model
+    from nightschool.scoring.scorer import best, score  # lazy: torch
+    from nightschool.stages.classification import load_model  # lazy: torch
 
-    used = load_model(context.school, run, context.parent.say)
-    encoded = [used.encoder.encode(item.text) for item in items]
+    model = load_model(context.school, run, context.parent.say)
     rows = score(
-        used.model,
-        used.encoder,
-        encoded,
-        used.device,
+        model.model,
+        model.encoder,
+        [model.encoder.encode(item.text) for item in items],
+        model.device,
         should_stop=context.parent.should_stop,
     )
-    return {i.id: best(used.encoder.kinds, row) for i, row in zip(items, rows, strict=True)}
+    return {i.id: best(model.encoder.kinds, row) for i, row in zip(items, rows, strict=True)}

@@ -1,9 +1,8 @@
-"""Sort notes with a promoted adapter, in a child process."""
+"""Classifies notes with a published adapter, in a child process."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from nightschool.notes.none_of_the_above import none_kind
 from nightschool.scoring.scorer import best, score
 from nightschool.stages.child_jobs import ClassifiedNote, NoteText
 from nightschool.stages.parent import Parent
+from nightschool.stages.publish import ModelCard, card_file, read_card
 from nightschool.stats.calibration import scaled
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A run's model, ready to answer, and what its card says of it. It holds its device while it is kept."""
+    """A run's model, ready to answer. It holds the lock of its device as long as it exists."""
 
-    card: Mapping[str, Any]
+    card: ModelCard
     settings: Settings
     device: Device
     encoder: Encoder
@@ -42,32 +42,31 @@ class LoadedModel:
 def load_model(school: School, run: int, say: Callable[[str, str], None]) -> LoadedModel:
     """The model that a run published, on its own base and with its own prompt.
 
-    Raises LearningError where it or its base is gone, DeviceBusy where another process trains, or programs hold
-    the memory of its GPU.
+    Raises LearningError if it or its base is missing, DeviceBusy if another process trains or other
+    programs hold the memory of its GPU.
     """
     folder = school.model_folder(run)
-    try:
-        card = json.loads((folder / "model.json").read_text("utf-8"))
-    except OSError:
+    if not card_file(school, run).exists():
         raise LearningError(
-            f"the model of run {run} is gone from {folder}: train again, or roll back"
-        ) from None
-    settings = recorded(card["settings"])
+            f"the model of run {run} is missing from {folder}", "train again, or roll back"
+        )
+    card = read_card(school, run)
+    settings = recorded(card.settings)
     base = locate(settings.base, school.root)
     if base is None:
         raise LearningError(
-            f"base model {settings.base!r} is not on disk: `nightschool doctor` says more"
+            f"base model {settings.base!r} is not on disk", "`nightschool doctor` says more"
         )
-    if fingerprint(base) != card["base_fingerprint"]:
+    if fingerprint(base) != card.base_fingerprint:
         raise LearningError(
-            f"{base} is not the base that run {run} was trained on: put it back, or train again"
+            f"{base} is not the base that run {run} was trained on", "restore it, or train again"
         )
     device = pick(settings.train)
     # A second model beside one in training would not fit.
     held = lock(school, device) if device.torch.type != "cpu" else None
     encoder = Encoder(
         load_tokenizer(base),
-        card["kinds"],
+        card.kinds,
         settings.kinds,
         settings.prompt.instructions,
         settings.train.max_tokens,
@@ -89,7 +88,7 @@ def classify(
     """
     used = load_model(school, run, parent.say)
     card, encoder = used.card, used.encoder
-    if abstain and "threshold" not in card:
+    if abstain and card.threshold is None:
         raise LearningError(
             f"classify.abstain is on, and run {run} has no threshold (it was compared by an earlier "
             "version, or not at all)",
@@ -97,9 +96,9 @@ def classify(
         )
     encoded = [encoder.encode(note.text) for note in notes]
     rows = score(used.model, encoder, encoded, used.device)
-    if temperature := card.get("temperature"):
-        rows = scaled(np.array(rows), temperature).tolist()
-    threshold = card["threshold"] if abstain else 0.0
+    if card.temperature:
+        rows = scaled(np.array(rows), card.temperature).tolist()
+    threshold = card.threshold if abstain and card.threshold is not None else 0.0
     unsorted = none_kind(encoder.kinds, used.settings.notes.none) or "none"
     for note, tokens, row in zip(notes, encoded, rows, strict=True):
         likeliest = best(encoder.kinds, row)

@@ -1,10 +1,10 @@
-"""The report of a run, put together from what its stages recorded."""
+"""The compare stage: decides about the run's model and writes the report, from what the stages recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -23,10 +23,11 @@ from nightschool.scoring.decision import (
     decide,
     judge,
 )
-from nightschool.stages.champion import Incumbent, incumbent, is_again
-from nightschool.stages.comparison_arms import ladder
-from nightschool.stages.confidence import Certainty, certainty, keep_with_model
+from nightschool.stages.champion import Incumbent, incumbent, is_same_adapter
+from nightschool.stages.comparison_arms import answer_with_arms
+from nightschool.stages.confidence import Certainty, certainty
 from nightschool.stages.provenance import provenance
+from nightschool.stages.publish import add_to_card
 from nightschool.stages.seeds import validation_loss
 from nightschool.stages.test_exposure import exposures_of_test, record_exposure
 from nightschool.stats.calibration import scaled
@@ -34,6 +35,14 @@ from nightschool.stats.intervals import design_effect
 from nightschool.stats.metrics import scores
 from nightschool.stats.paired import paired
 from nightschool.stats.results import FORMAT, Answer, Arm, Champion, Change, Paired, Report, Seed
+from nightschool.stats.stage_results import (
+    BaselineResult,
+    CompareResult,
+    EvaluateResult,
+    ScoringResult,
+    SeedTraining,
+    TrainResult,
+)
 from nightschool.stats.terms import CHEAP_ARMS, ArmName, Decision, Reference
 
 if TYPE_CHECKING:
@@ -42,24 +51,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """The test notes, and what the base (before) and the adapter (after) answered."""
+    """The test notes, and the answers of the base (before) and of the adapter (after)."""
 
     dataset: Dataset
     test: Sequence[Item]
     asked: Questions
-    stages: Mapping[ArmName, Mapping[str, Any]]
-    """The results of baseline and evaluate, as `before` and `after`."""
+    results: Mapping[ArmName, ScoringResult]
     answers: Mapping[ArmName, list[str]]
 
 
-def make_report(context: StageContext) -> Report:
-    """Compare before and after on the test notes, beside the other arms and the model in use.
+def compare(context: StageContext) -> CompareResult:
+    """Compare the answers, decide, and write the report."""
+    from nightschool.reports.writer import write  # lazy: matplotlib
 
-    Puts what the validation notes gave (temperature, threshold) beside the adapter, for `classify`.
+    report = make_report(context)
+    page = write(report, context.folder / "report")
+    return CompareResult(
+        decision=report.decision,
+        reason=f"{report.decision}: {report.reason}",
+        page=str(page.relative_to(context.school.root)),
+    )
+
+
+def make_report(context: StageContext) -> Report:
+    """Compare before and after on the test notes, with the other arms and with the champion.
+
+    Also adds temperature and threshold, found on the validation notes, to the model card for `classify`.
     """
     measured = _gather(context)
     dataset, asked = measured.dataset, measured.asked
-    others = ladder(context, dataset)
+    others = answer_with_arms(context, dataset)
     record_exposure(context, dataset, Answerer.ARMS)
     arms, pairs = _arms(measured, others.answers)
     right = np.array(
@@ -83,9 +104,9 @@ def make_report(context: StageContext) -> Report:
         more_notes=verdict.more_notes,
         rivals=tuple(rival.name for rival in rivals),
         champion=champion,
-        calibration={name: one.calibration for name, one in certainties.items()},
-        risk_coverage={name: one.risk_coverage for name, one in certainties.items()},
-        out_of_scope={n: one.out_of_scope for n, one in certainties.items() if one.out_of_scope},
+        calibration={name: c.calibration for name, c in certainties.items()},
+        risk_coverage={name: c.risk_coverage for name, c in certainties.items()},
+        out_of_scope={name: c.out_of_scope for name, c in certainties.items() if c.out_of_scope},
         abstention=certainties[ArmName.AFTER].abstention if ArmName.AFTER in certainties else None,
         looks=exposures_of_test(context, dataset, float(right.mean()), worth),
         seeds=_seeds(context, measured),
@@ -106,12 +127,12 @@ def make_report(context: StageContext) -> Report:
 
 def _gather(context: StageContext) -> _Measured:
     dataset = context.dataset()
-    stages = {
-        ArmName.BEFORE: context.result("baseline"),
-        ArmName.AFTER: context.result("evaluate"),
-    }
-    if stages[ArmName.BEFORE]["prompt"] != stages[ArmName.AFTER]["prompt"]:
-        raise LearningError("before and after saw different prompts: queue a new run")
+    before, after = context.result(BaselineResult), context.result(EvaluateResult)
+    if before.prompt != after.prompt:
+        raise LearningError(
+            "baseline and evaluate used different prompts",
+            "queue a new run with `nightschool run --new`",
+        )
     test = dataset.of(Split.TEST)
     asked = Questions(
         dataset.kinds,
@@ -119,14 +140,15 @@ def _gather(context: StageContext) -> _Measured:
         [item.group for item in test],
         none_kind(dataset.kinds, context.settings.notes.none),
     )
-    answers = {name: [stage["answers"][item.id] for item in test] for name, stage in stages.items()}
-    return _Measured(dataset, test, asked, stages, answers)
+    results = {ArmName.BEFORE: before, ArmName.AFTER: after}
+    answers = {name: [result.answers[i.id] for i in test] for name, result in results.items()}
+    return _Measured(dataset, test, asked, results, answers)
 
 
 def _arms(
     measured: _Measured, others: Mapping[ArmName, list[str]]
 ) -> tuple[dict[ArmName, Arm], dict[ArmName, Paired]]:
-    """Every arm's scores, and the night's model against each of the others."""
+    """Every arm's scores, and the challenger against each of the others."""
     asked, after = measured.asked, measured.answers[ArmName.AFTER]
     answers: dict[ArmName, list[str]] = {
         **others, ArmName.BEFORE: measured.answers[ArmName.BEFORE], ArmName.AFTER: after,
@@ -160,9 +182,11 @@ def _decision(
     accuracy = {name: arms[name].accuracy for name in cheap}
     check, rivals = against_cheap(asked, cheap, accuracy, rules)
     verdict = decide(judged, check)
-    if champion and shown and shown.paired and is_again(context, champion.run):
-        again = f"it is run {champion.run}'s model again, bit for bit: it has learnt from the same"
-        reason = f"{again}; {verdict.reason}"
+    if champion and shown and shown.paired and is_same_adapter(context, champion.run):
+        same = (
+            f"it equals run {champion.run}'s model bit for bit: nothing it learns from has changed"
+        )
+        reason = f"{same}; {verdict.reason}"
         verdict = replace(verdict, decision=Decision.KEEP, reason=reason, more_notes=None)
     return verdict, rivals, shown
 
@@ -170,9 +194,9 @@ def _decision(
 def _against(
     champion: Incumbent, measured: _Measured, rules: Rules
 ) -> tuple[Judgement | None, Champion]:
-    """The night's model against the one in use, on the test notes that this has answered.
+    """The challenger against the champion, on the test notes that the champion has answered.
 
-    On fewer than half of them they are not compared.
+    They are not compared if it has answered fewer than half.
     """
     shown = Champion(run=champion.run, accuracy=None, paired=None, why_not=champion.why_not)
     both = [n for n, item in enumerate(measured.test) if item.id in champion.answers]
@@ -191,46 +215,47 @@ def _against(
 
 def _certainties(context: StageContext, measured: _Measured) -> dict[ArmName, Certainty]:
     """What each model's probabilities show, for the models whose probabilities were recorded."""
-    found = {
-        name: certainty(stage, measured.dataset, measured.asked.codes, context.settings)
-        for name, stage in measured.stages.items()
-        if "probabilities" in stage
+    certainties = {
+        name: certainty(result, measured.dataset, measured.asked.codes, context.settings)
+        for name, result in measured.results.items()
+        if result.probabilities
     }
-    if ArmName.AFTER in found:
-        keep_with_model(context, found[ArmName.AFTER])
-    return found
+    if after := certainties.get(ArmName.AFTER):
+        add_to_card(context, after.calibration.temperature, after.abstention.threshold)
+    return certainties
 
 
 def _seeds(context: StageContext, measured: _Measured) -> tuple[Seed, ...]:
-    """What each seed's model answered, in the order in which they were trained."""
-    trained, evaluated = context.result("train"), measured.stages[ArmName.AFTER]
+    """The scores of each seed's model, in the order of their training."""
+    trained, evaluated = context.result(TrainResult), context.result(EvaluateResult)
     settings, asked = context.settings.train, measured.asked
-    one = {
-        "seed": settings.seed,
-        "validation_loss": validation_loss(trained, settings),
-        "adapter_sha256": trained["adapter_sha256"],
-    }
-    of_seed = {found["seed"]: found["answers"] for found in evaluated.get("seeds", [])}
+    published = settings.seed if trained.seed is None else trained.seed
+    only = SeedTraining(
+        seed=published,
+        validation_loss=validation_loss(trained.validation, settings),
+        adapter_sha256=trained.adapter_sha256,
+    )
+    answers_by_seed = {seed.seed: seed.answers for seed in evaluated.seeds}
     rows = []
-    for training in trained.get("seeds", [one]):
-        answers = of_seed.get(training["seed"], evaluated["answers"])
+    for training in trained.seeds or (only,):
+        answers = answers_by_seed.get(training.seed, evaluated.answers)
         given = [answers[item.id] for item in measured.test]
         arm = scores(ArmName.AFTER, asked.kinds, asked.true, given, asked.groups)
         rows.append(
             Seed(
-                seed=training["seed"],
-                used=training["seed"] == trained.get("seed", settings.seed),
+                seed=training.seed,
+                used=training.seed == published,
                 accuracy=arm.accuracy,
                 macro_f1=arm.macro_f1,
-                validation_loss=training["validation_loss"],
-                adapter_sha256=training["adapter_sha256"],
+                validation_loss=training.validation_loss,
+                adapter_sha256=training.adapter_sha256,
             )
         )
     return tuple(rows)
 
 
 def _answers(measured: _Measured, certainties: Mapping[ArmName, Certainty]) -> tuple[Answer, ...]:
-    rows = {name: _sure(measured, name, certainties.get(name)) for name in measured.stages}
+    rows = {n: _probabilities(measured, n, certainties.get(n)) for n in measured.results}
     return tuple(
         Answer(
             source=item.source,
@@ -252,13 +277,14 @@ def _changes(answers: Sequence[Answer], test: Sequence[Item]) -> tuple[Change, .
     )
 
 
-def _sure(
+def _probabilities(
     measured: _Measured, name: ArmName, certainty: Certainty | None
 ) -> Sequence[float | None]:
-    """How probable each test note's answer is, with the temperature that `classify` uses, too."""
+    """The probability of each test note's answer, with the temperature that `classify` uses."""
     if certainty is None:
         return [None] * len(measured.test)
-    recorded = measured.stages[name]["probabilities"]
+    recorded = measured.results[name].probabilities
     rows = np.array([recorded[item.id] for item in measured.test])
-    heat = certainty.calibration.temperature
-    return cast(list[float], (rows if heat is None else scaled(rows, heat)).max(axis=1).tolist())
+    temperature = certainty.calibration.temperature
+    corrected = rows if temperature is None else scaled(rows, temperature)
+    return cast(list[float], corrected.max(axis=1).tolist())

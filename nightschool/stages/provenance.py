@@ -1,4 +1,4 @@
-"""What a report's numbers come from: the data, the training, the night, all that reproduces it."""
+"""The origin of a report's numbers: data, training, night, settings and versions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nightschool.config.settings_template import template
 from nightschool.ledger.ledger import Ledger
@@ -19,6 +19,12 @@ from nightschool.stats.results import (
     RecordedSpan,
     TimelineEntry,
     Training,
+)
+from nightschool.stats.stage_results import (
+    BaselineResult,
+    EvaluateResult,
+    PrepResult,
+    TrainResult,
 )
 
 if TYPE_CHECKING:
@@ -50,42 +56,38 @@ class Provenance:
 
 
 def provenance(context: StageContext, dataset: Dataset, groups: Sequence[str]) -> Provenance:
-    """What the stages, the ledger and the installed packages record of a run; `groups` are those of
-    the test notes."""
-    prepared, trained = context.result("prep"), context.result("train")
-    before, after = context.result("baseline"), context.result("evaluate")
+    """The records of the stages, the ledger and the installed packages; `groups` are those of the
+    test notes."""
+    prepared, trained = context.result(PrepResult), context.result(TrainResult)
+    before, after = context.result(BaselineResult), context.result(EvaluateResult)
     now = time.time()
-    chosen = {choice["name"]: choice for stage in (before, trained) for choice in stage["chosen"]}
+    chosen = {choice.name: choice for choice in (*before.chosen, *trained.chosen)}
     night, timeline = _night(context, now)
     return Provenance(
         created=_iso(now),
         dataset=DatasetSummary(
             fingerprint=dataset.fingerprint,
-            train=prepared["train"],
-            made=prepared.get("made", 0),
-            validation=prepared["validation"],
-            test=prepared["test"],
+            train=prepared.train,
+            made=prepared.made,
+            validation=prepared.validation,
+            test=prepared.test,
             groups=len(set(groups)),
-            cut=trained["cut"] + after["cut"],
-            warnings=_warnings(prepared, trained, after),
+            cut=trained.cut + after.cut,
+            warnings=(*prepared.warnings, *trained.warnings, *after.warnings),
         ),
         training=Training(
-            steps=trained["steps"],
-            seconds=trained["seconds"],
-            losses=tuple((step, loss) for step, loss in trained["losses"]),
-            validation=tuple((step, loss) for step, loss in trained["validation"]),
-            adapter_sha256=trained["adapter_sha256"],
+            steps=trained.steps,
+            seconds=trained.seconds,
+            losses=trained.losses,
+            validation=trained.validation,
+            adapter_sha256=trained.adapter_sha256,
         ),
-        chosen=tuple(RecordedChoice(**choice) for choice in chosen.values()),
+        chosen=tuple(RecordedChoice(c.name, c.value, c.reason) for c in chosen.values()),
         night=night,
         timeline=timeline,
         settings=template(context.settings.model_dump()),
         versions={name: importlib.metadata.version(name) for name in _PACKAGES},
     )
-
-
-def _warnings(*stages: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(warning for stage in stages for warning in stage.get("warnings", []))
 
 
 def _night(

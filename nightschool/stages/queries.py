@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nightschool.learning import libraries
-from nightschool.ledger.outcomes import Outcome, parse_outcome
+from nightschool.ledger.outcomes import Outcome
 from nightschool.ledger.records import StageName
 from nightschool.stages.child_jobs import (
     ChildJob,
@@ -30,9 +28,9 @@ def perform(job: ChildJob, parent: Parent) -> Ending:
         libraries.load()
     match job:
         case StageJob():
-            from nightschool.stages.prep import run_stage  # lazy: torch
+            from nightschool.stages.run_stage import run_stage  # lazy: torch
 
-            return _ending(run_stage(job.school, job.run, job.stage, parent))
+            return run_stage(job.school, job.run, job.stage, parent)
         case ClassifyJob():
             from nightschool.stages.classification import classify  # lazy: torch
 
@@ -51,7 +49,3 @@ def perform(job: ChildJob, parent: Parent) -> Ending:
             from nightschool.learning.probe import probe  # lazy: torch
 
             return Ending(Outcome.FINISHED, result=probe(job.school, job.settings))
-
-
-def _ending(ending: dict[str, Any]) -> Ending:
-    return Ending(parse_outcome(ending["outcome"]), ending.get("reason", ""), ending.get("result"))

@@ -12,10 +12,12 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.memory_plan import MemoryPlan, Need, Room, Shape, choose, load_of
 from nightschool.learning.time_model import fit, pace_key, several, summary
+from nightschool.learning.training_task import TaskIdentity
 from nightschool.notes.note import LoadedNotes
-from nightschool.stages.context import make_encoder, read_and_freeze
+from nightschool.stages.context import make_encoder
+from nightschool.stages.freeze_notes import read_and_freeze
+from nightschool.stages.run_task import training_task_of
 from nightschool.stages.time_plan import advice, base_size_of, recall, ways
-from nightschool.stages.train import training_task_of
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device
@@ -41,7 +43,7 @@ def plan(school: School, settings: Settings) -> dict[str, Any]:
     reading, dataset = read_and_freeze(school, settings)
     device = pick(settings.train)
     encoder = make_encoder(settings, base, dataset.kinds)
-    identity = {"dataset": "", "prompt": encoder.fingerprint, "base": fingerprint(base)}
+    identity = TaskIdentity(prompt=encoder.fingerprint, base=fingerprint(base))
     task = training_task_of(dataset, encoder, settings.train, identity)
     need = Need(
         Shape.read(base),
@@ -130,7 +132,7 @@ def _time(
     """
     from nightschool.learning.timing import packs_of, shorter_texts, workload_of
 
-    name = pace_key(device.label, task.identity["base"], chosen.budget, chosen.recomputed)
+    name = pace_key(device.label, task.identity.base, chosen.budget, chosen.recomputed)
     earlier = recall(school, name)
     if not earlier:
         return None

@@ -28,7 +28,7 @@ from nightschool.notes.note import Note
 from nightschool.notes.readers import read_school
 from nightschool.notes.splits import Split, number_groups
 from nightschool.notes.test_set_size import size_warnings
-from nightschool.stages.context import assign_splits
+from nightschool.stages.freeze_notes import assign_splits
 from nightschool.stages.known_notes import known_to
 
 OnProgress = Callable[[str, int, int], None]

@@ -11,6 +11,7 @@ from nightschool.ledger.records import Answerer, TestExposure
 from nightschool.notes.dataset import Dataset, load
 from nightschool.notes.splits import Split
 from nightschool.stats.results import TestExposures
+from nightschool.stats.stage_results import PrepResult
 
 if TYPE_CHECKING:
     from nightschool.stages.context import StageContext
@@ -29,7 +30,7 @@ def record_exposure(
         ledger.record_exposure(
             context.run,
             answerer,
-            context.result("prep")["dataset"],
+            context.result(PrepResult).dataset,
             _fingerprint(dataset),
             seed=seed,
             model_run=model_run,

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,9 @@ from nightschool.learning.time_model import (
 )
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import StageName
-from nightschool.stages.context import StageContext, kept_as, write_json
+from nightschool.stages.context import StageContext, write_json
+from nightschool.stages.kept_plan import KeptTimePlan
+from nightschool.stats.stage_results import Choice
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device
@@ -57,7 +59,7 @@ class TimePlan:
     """The one that was given, or the part of it that `--quick` has just chosen."""
     pace: Pace
     restart_s: float
-    chosen: list[dict[str, str]]
+    chosen: tuple[Choice, ...]
     timed: list[TimedStep]
     """The steps that were timed just now; empty in later chunks."""
 
@@ -66,8 +68,8 @@ def kept_part(context: StageContext, task: TrainingTask) -> TrainingTask:
     """What a run trains: all of it, or the part that it chose at its first chunk."""
     from nightschool.learning.timing import part_of
 
-    kept = context.kept_plan().get("time", {}).get("lap")
-    return part_of(task, kept_as(QuickPlan, kept)) if kept else task
+    times = context.kept_plan().time
+    return part_of(task, times.lap) if times and times.lap else task
 
 
 def time_plan(
@@ -81,14 +83,13 @@ def time_plan(
 
     `task` is the `kept_part`. None where the device's memory does not suffice for the largest step.
     """
-    timed: list[TimedStep] = []
-    if "time" not in context.kept_plan():
-        just_now = _decide(context, engine, task, plan, device)
-        if just_now is None:
-            return None
-        timed, task = just_now, kept_part(context, task)
-    kept = context.kept_plan()["time"]
-    return TimePlan(task, kept_as(Pace, kept["pace"]), kept["restart_s"], kept["chosen"], timed)
+    if kept := context.kept_plan().time:
+        return TimePlan(task, kept.pace, kept.restart_s, kept.chosen, [])
+    timed = _decide(context, engine, task, plan, device)
+    kept = context.kept_plan().time
+    if timed is None or kept is None:
+        return None
+    return TimePlan(kept_part(context, task), kept.pace, kept.restart_s, kept.chosen, timed)
 
 
 def _decide(
@@ -108,7 +109,7 @@ def _decide(
     workload = workload_of(task, engine.batching, plan.budget, restart_s)
     shorter_text = shorter_texts(task, engine.batching, plan.budget, restart_s)
     part: QuickPlan | None = None
-    chosen: list[dict[str, str]] = []
+    chosen: tuple[Choice, ...] = ()
     if limit_s := task.settings.quick_minutes * 60:
         part, chosen = _quick(context, task, pace, workload, shorter_text, limit_s)
     if part:
@@ -118,14 +119,8 @@ def _decide(
     context.parent.say("state", summary(workload, pace, task.settings.seeds))
     base_size = base_size_of(Shape.read(context.base_folder()))
     _warn(context, pace, workload, shorter_text, base_size)
-    context.keep_plan(
-        time={
-            "pace": asdict(pace),
-            "restart_s": restart_s,
-            "lap": asdict(part) if part else None,
-            "chosen": chosen,
-        }
-    )
+    times = KeptTimePlan(pace, restart_s, part, chosen)
+    context.keep_plan(replace(context.kept_plan(), time=times))
     return timed
 
 
@@ -136,7 +131,7 @@ def _quick(
     workload: Workload,
     shorter_text: Sequence[ShorterText],
     limit_s: float,
-) -> tuple[QuickPlan | None, list[dict[str, str]]]:
+) -> tuple[QuickPlan | None, tuple[Choice, ...]]:
     """What of a training fits into what is left of `run --quick`, and the choices in words.
 
     None where all of it does.
@@ -167,7 +162,7 @@ def _quick(
         context.parent.say(
             "warning", f"even one step may take longer than the {spoken(left)} that are left"
         )
-    return None if whole else found, context.chose(*choices)
+    return None if whole else found, context.report_choices(*choices)
 
 
 def _warn(
@@ -261,7 +256,7 @@ def remember(school: School, name: str, timed: Sequence[TimedStep]) -> None:
 
 
 def _key(task: TrainingTask, plan: MemoryPlan, device: Device) -> str:
-    base = task.identity["base"]
+    base = task.identity.base
     return pace_key(device.label, base, plan.budget, plan.recomputed)
 
 

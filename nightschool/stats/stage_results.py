@@ -18,22 +18,21 @@ from nightschool.ledger.records import Stage, StageName
 from nightschool.stats.terms import Decision
 
 VERSION = 1
-"""Written into every result; a file without a version is from before there were versions."""
+"""Written into every file; a file without a version is from before there were versions."""
 
 StepLoss = tuple[int, float]
 """An optimizer step and its loss in nats."""
 
 
-class Record(BaseModel):
+class Part(BaseModel):
     """A frozen part of a stored file; keys of other versions are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class StageResult(Record):
-    """What every stage's result has in common."""
+class Record(Part):
+    """The content of a stored file."""
 
-    stage: ClassVar[StageName]
     version: int = VERSION
 
     @model_validator(mode="before")
@@ -45,7 +44,13 @@ class StageResult(Record):
         return content
 
 
-class Choice(Record):
+class StageResult(Record):
+    """What every stage's result has in common."""
+
+    stage: ClassVar[StageName]
+
+
+class Choice(Part):
     """A value that the program chose automatically, and why."""
 
     name: str
@@ -71,7 +76,7 @@ class PrepResult(StageResult):
     base_fingerprint: str
 
 
-class ArmAnswers(Record):
+class ArmAnswers(Part):
     """A comparison arm's answers to the test notes; `note` says how the arm was made."""
 
     answers: Mapping[str, str]
@@ -106,7 +111,7 @@ class BaselineResult(ScoringResult):
     """Why an arm is absent, by the arm's name."""
 
 
-class SeedTraining(Record):
+class SeedTraining(Part):
     """One training of a run of several seeds."""
 
     seed: int
@@ -137,7 +142,7 @@ class TrainResult(StageResult):
     seeds: tuple[SeedTraining, ...] = ()
 
 
-class SeedAnswers(Record):
+class SeedAnswers(Part):
     """The answers of one seed's adapter."""
 
     seed: int
@@ -161,18 +166,18 @@ class CompareResult(StageResult):
     """Path of the page, relative to the school's folder."""
 
 
-class ResultSummary(Record):
+class ResultSummary(Part):
     """The part of the ledger's copy of a result that a night's summary needs; None if not measured."""
 
     accuracy: float | None = None
     decision: Decision | None = None
 
 
-Result = TypeVar("Result", bound=StageResult)
+RecordT = TypeVar("RecordT", bound=Record)
 
 
-def read_result(file: Path, kind: type[Result]) -> Result:
-    """The result in a file. Raises LearningError if it is missing, damaged or from a newer version."""
+def read_record(file: Path, kind: type[RecordT]) -> RecordT:
+    """The record in a file. Raises LearningError if it is missing, damaged or from a newer version."""
     try:
         return kind.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:
@@ -182,9 +187,9 @@ def read_result(file: Path, kind: type[Result]) -> Result:
         ) from None
 
 
-def write_result(file: Path, result: StageResult) -> None:
-    """Write a result so that the file is whole or absent, also after a crash."""
-    files.write(file, result.model_dump_json(indent=1))
+def write_record(file: Path, record: Record) -> None:
+    """Write a record so that the file is whole or absent, also after a crash."""
+    files.write(file, record.model_dump_json(indent=1))
 
 
 def summary_of(stage: Stage) -> ResultSummary:

@@ -22,7 +22,7 @@ from nightschool.learning.probe import DeviceProbe
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.readers import notes_path
 from nightschool.scoring.server_client import Server, ServerError
-from nightschool.stages.context import read_and_freeze
+from nightschool.stages.freeze_notes import read_and_freeze
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.child_queries import ask_to_probe
 

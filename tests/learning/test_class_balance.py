@@ -23,7 +23,7 @@ from nightschool.learning.fast.packed_engine import PackedEngine
 from nightschool.learning.fast.packing import Layout
 from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.trainer import adapter_sha256, train
-from nightschool.learning.training_task import TrainingTask
+from nightschool.learning.training_task import TaskIdentity, TrainingTask
 from tests.conftest import KINDS, THINGS
 from tests.learning.conftest import OFFSETS, PREFIX, RecordingReporter, build, notes
 
@@ -126,7 +126,7 @@ def adapter_of(base: Path, folder: Path, how: str, counts: list[int]) -> str:
             device="cpu", epochs=2.0, learning_rate=1e-2, lora_r=4, optimizer="adamw",
             effective_batch=len(rows),
         ),
-        identity={"dataset": "d", "prompt": "p", "base": "b"},
+        identity=TaskIdentity("d", "p", "b"),
         offsets=balance.offsets,
     )  # fmt: skip
     engine = PackedEngine.prepare(

@@ -25,7 +25,7 @@ from nightschool.learning.timing import (
     time_steps,
     workload_of,
 )
-from nightschool.learning.training_task import TrainingTask, epoch_order
+from nightschool.learning.training_task import TaskIdentity, TrainingTask, epoch_order
 from tests.conftest import KINDS, OPENINGS, THINGS
 
 PLAN = MemoryPlan(budget=150, recomputed=1, bytes={})
@@ -57,7 +57,7 @@ def task(tiny_base: Path) -> TrainingTask:
         settings=TrainSettings(
             device="cpu", epochs=2.0, lora_dropout=0.1, lora_r=4, optimizer="adamw"
         ),
-        identity={"dataset": "d", "prompt": "p", "base": "b"},
+        identity=TaskIdentity("d", "p", "b"),
     )
 
 
@@ -177,6 +177,6 @@ def test_a_part_keeps_the_first_notes_of_the_order_and_the_beginning_of_each(
 
 def test_another_part_is_another_dataset_to_a_checkpoint(task: TrainingTask) -> None:
     laps = [QuickPlan(1.0, 64, 2, True), QuickPlan(1.0, 64, 1, True), QuickPlan(1.0, None, 2, True)]
-    assert len({part_of(task, lap).identity["dataset"] for lap in laps}) == 3
+    assert len({part_of(task, lap).identity.dataset for lap in laps}) == 3
     whole = part_of(task, QuickPlan(task.settings.epochs, None, None, True))
     assert (whole.notes, whole.ids) == (task.notes, task.ids)

@@ -26,7 +26,7 @@ from nightschool.learning.fast.packed_engine import PackedEngine
 from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.precision import choose
 from nightschool.learning.trainer import ChunkResult, adapter_sha256, train
-from nightschool.learning.training_task import TrainingTask, epoch_order, rate
+from nightschool.learning.training_task import TaskIdentity, TrainingTask, epoch_order, rate
 from tests.conftest import KINDS, OPENINGS, THINGS
 from tests.learning.conftest import RecordingReporter
 
@@ -56,7 +56,7 @@ def task(tiny_base: Path) -> TrainingTask:
             device="cpu", epochs=2.0, learning_rate=1e-2, lora_dropout=0.1,
             lora_r=4, optimizer="adamw", checkpoint_minutes=0.0, chunk_minutes=60.0,
         ),
-        identity={"dataset": "d", "prompt": "p", "base": "b"},
+        identity=TaskIdentity("d", "p", "b"),
         offsets=balance.offsets,
     )  # fmt: skip
 
@@ -237,7 +237,7 @@ def test_a_checkpoint_of_something_else_is_refused(
 ) -> None:
     chunk(task, tmp_path, 1)
     with pytest.raises(LearningError, match=f"made with another {key}"):
-        chunk(replace(task, identity={**task.identity, key: "other"}), tmp_path)
+        chunk(replace(task, identity=replace(task.identity, **{key: "other"})), tmp_path)
 
 
 def test_other_versions_are_said_and_the_run_goes_on(

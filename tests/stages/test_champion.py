@@ -12,14 +12,17 @@ import pytest
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Answerer
+from nightschool.ledger.outcomes import Outcome
+from nightschool.ledger.records import Answerer, StageName
 from nightschool.notes.dataset import Item
 from nightschool.notes.splits import Split
-from nightschool.stages.champion import ask_again, incumbent
+from nightschool.stages.champion import answer_new_test_notes, incumbent
+from nightschool.stages.child_jobs import NoteText
 from nightschool.stages.classification import classify
 from nightschool.stages.context import StageContext
-from nightschool.stages.prep import run_stage
+from nightschool.stages.run_stage import run_stage
 from nightschool.stages.test_exposure import exposures_of_test
+from nightschool.stats.stage_results import EvaluateResult, PrepResult
 from tests.conftest import KINDS, THINGS, new_school
 from tests.stages.test_classification import TRAIN, Silent
 
@@ -35,13 +38,13 @@ def grown(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> School:
             ledger.add_run(settings, "compare", "now")
         ledger.promote(1)
     silent = cast(Any, Silent())
-    for stage in ("prep", "train", "evaluate"):
-        assert run_stage(school, 1, stage, silent)["outcome"] == "finished"
+    for stage in (StageName.PREP, StageName.TRAIN, StageName.EVALUATE):
+        assert run_stage(school, 1, stage, silent).outcome is Outcome.FINISHED
     for kind in KINDS:
         for number, thing in enumerate(THINGS):
             text = f"{kind.upper()} of {thing}: {number * 7919} {kind[::-1]} {thing[::-1]}"
             (root / f"notes/{kind}/later-{number}.md").write_text(text, encoding="utf-8")
-    assert run_stage(school, 2, "prep", silent)["outcome"] == "finished"
+    assert run_stage(school, 2, StageName.PREP, silent).outcome is Outcome.FINISHED
     return school
 
 
@@ -58,40 +61,38 @@ def measured_with(context: StageContext) -> list[Item]:
 
 def test_it_answers_what_came_since_as_classify_would(context: StageContext) -> None:
     test = measured_with(context)
-    known = StageContext(context.school, 1, context.settings, context.parent).result("evaluate")[
-        "answers"
-    ]
+    known = replace(context, run=1).result(EvaluateResult).answers
     new = [item for item in test if item.id not in known]
     assert len(known) == 6 and new
     assert (
-        ask_again(context, test)
-        == f"run 1, the model in use, has answered {len(new)} new test notes"
+        answer_new_test_notes(context, test)
+        == f"the champion, run 1, answered {len(new)} new test notes"
     )
     found = incumbent(context, [item.id for item in test])
     assert found and (found.run, found.why_not) == (1, "")
     assert {id_: found.answers[id_] for id_ in known} == known
     parent = Silent()
-    texts = [{"source": item.id, "text": item.text} for item in new]
+    texts = [NoteText(source=item.id, text=item.text) for item in new]
     classify(context.school, 1, texts, False, cast(Any, parent))
-    assert {s["source"]: s["kind"] for s in parent.sent} == {i.id: found.answers[i.id] for i in new}
-    assert ask_again(context, test) == "", "it is asked once"
+    assert {note.source: note.kind for note in parent.answers} == {
+        i.id: found.answers[i.id] for i in new
+    }
+    assert answer_new_test_notes(context, test) == "", "it is asked once"
 
 
 def test_its_new_answers_are_a_look_and_it_is_one_model(context: StageContext) -> None:
     def looks() -> tuple[int, int]:
         found = exposures_of_test(context, context.dataset(), 0.5, 20)
-        return found["looks"], found["models"]
+        return found.looks, found.models
 
     test = measured_with(context)
-    known = StageContext(context.school, 1, context.settings, context.parent).result("evaluate")[
-        "answers"
-    ]
+    known = replace(context, run=1).result(EvaluateResult).answers
     assert 2 * len(known) < len(test)
     assert looks() == (0, 0), "run 1 has looked at too few of these"
-    assert ask_again(context, test)
+    assert answer_new_test_notes(context, test)
     assert looks() == (1, 1)
     with Ledger(context.school.ledger_file) as ledger:
-        dataset = context.result("prep")["dataset"]
+        dataset = context.result(PrepResult).dataset
         test_notes = ledger.exposures()[-1].test
         ledger.record_exposure(1, Answerer.ADAPTER, dataset, test_notes, seed=7)
         assert looks() == (2, 1), "a model that looked before is no second one"
@@ -100,18 +101,18 @@ def test_its_new_answers_are_a_look_and_it_is_one_model(context: StageContext) -
 
 
 def test_the_evaluate_stage_asks_it_first_in_a_process_of_its_own(context: StageContext) -> None:
-    ending = run_stage(context.school, 2, "evaluate", context.parent)
-    assert ending["outcome"] == "chunk_done" and "has answered" in ending["reason"]
+    ending = run_stage(context.school, 2, StageName.EVALUATE, context.parent)
+    assert ending.outcome is Outcome.CHUNK_DONE and "the champion, run 1, answered" in ending.reason
     assert not (context.folder / "evaluate.json").exists()
 
 
 def test_without_new_test_notes_or_a_model_in_use_nothing_is_asked(context: StageContext) -> None:
     first = StageContext(context.school, 1, context.settings, context.parent)
-    assert ask_again(context, measured_with(first)) == ""
-    assert ask_again(first, measured_with(context)) == ""
+    assert answer_new_test_notes(context, measured_with(first)) == ""
+    assert answer_new_test_notes(first, measured_with(context)) == ""
     with Ledger(context.school.ledger_file) as ledger:
         ledger.rollback()
-    assert ask_again(context, measured_with(context)) == ""
+    assert answer_new_test_notes(context, measured_with(context)) == ""
     assert incumbent(context, []) is None
 
 
@@ -120,10 +121,10 @@ def test_a_note_that_it_learnt_from_is_no_question(context: StageContext) -> Non
     first = StageContext(context.school, 1, context.settings, context.parent)
     learnt = next(item for item in first.dataset().items if item.split == Split.TRAIN)
     test = [*measured_with(context), replace(learnt, split=Split.TEST)]
-    assert ask_again(context, test)
+    assert answer_new_test_notes(context, test)
     found = incumbent(context, [item.id for item in test])
     assert found and learnt.id not in found.answers and len(found.answers) == len(test) - 1
-    assert found.why_not.endswith("the others are among those that it learnt from")
+    assert found.why_not.endswith("the others are among its training or validation notes")
 
 
 @pytest.mark.parametrize("gone", ["models/run-1", "runs/1/prep.json"])
@@ -133,7 +134,7 @@ def test_where_it_cannot_be_asked_its_earlier_answers_are_left_and_the_reason(
     path = context.school.state / gone
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     test = measured_with(context)
-    assert "cannot answer the new test notes" in ask_again(context, test)
+    assert "cannot answer the new test notes" in answer_new_test_notes(context, test)
     found = incumbent(context, [item.id for item in test])
     assert found and len(found.answers) == 6
-    assert ("is gone from" if path.suffix == "" else "is not known any more") in found.why_not
+    assert ("is missing from" if path.suffix == "" else "trained on is unusable") in found.why_not

@@ -12,9 +12,11 @@ from nightschool.config.errors import LearningError
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Outcome
+from nightschool.ledger.records import StageName
 from nightschool.stages.child_jobs import ClassifiedNote, NoteText
 from nightschool.stages.classification import classify
-from nightschool.stages.prep import run_stage
+from nightschool.stages.run_stage import run_stage
 from tests.conftest import KINDS, new_school
 
 TRAIN = {"epochs": 0.25, "lora_r": 4, "max_tokens": 64, "patience": 0}
@@ -47,8 +49,8 @@ def school(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> School:
     )
     with Ledger(school.ledger_file) as ledger:
         ledger.add_run(load(school.settings_file).model_dump(), "train", "now")
-    for stage in ("prep", "train"):
-        assert run_stage(school, 1, stage, cast(Any, Silent()))["outcome"] == "finished"
+    for stage in (StageName.PREP, StageName.TRAIN):
+        assert run_stage(school, 1, stage, cast(Any, Silent())).outcome is Outcome.FINISHED
     return school
 
 

@@ -25,10 +25,13 @@ from nightschool.notes.splits import Split
 from nightschool.reports.report_file import parse
 from nightschool.reports.text.verdict import verdict
 from nightschool.stages.compare import make_report
-from nightschool.stages.context import StageContext, read_and_freeze, write_json
+from nightschool.stages.context import StageContext, write_json
+from nightschool.stages.freeze_notes import read_and_freeze
+from nightschool.stages.publish import ModelCard, card_file, read_card
 from nightschool.stages.test_exposure import record_exposure
 from nightschool.stats.calibration import scaled
 from nightschool.stats.results import Champion, Report
+from nightschool.stats.stage_results import TrainResult, write_record
 from nightschool.stats.terms import ArmName
 from tests.conftest import KINDS, new_school
 
@@ -60,7 +63,7 @@ def stage(dataset: Dataset, answers: Answers, sure: float, **more: object) -> di
     rest = (1 - sure) / (len(KINDS) - 1)
     rows = {id_: [sure if k == answer else rest for k in KINDS] for id_, answer in given.items()}
     return {
-        "prompt": "p", "cut": 0, "warnings": [], "chosen": [], "answers": given,
+        "accuracy": 0.0, "prompt": "p", "cut": 0, "warnings": [], "chosen": [], "answers": given,
         "probabilities": rows, **more,
     }  # fmt: skip
 
@@ -77,7 +80,10 @@ def record(
     write(dataset, school.datasets / dataset.fingerprint[:16])
     counts = {split: sum(item.split == split for item in dataset.items) for split in Split}
     recorded = {
-        "prep": {"dataset": dataset.fingerprint[:16], "warnings": [], **counts},
+        "prep": {
+            "dataset": dataset.fingerprint[:16], "fingerprint": dataset.fingerprint, "warnings": [],
+            "base_folder": "base", "base_fingerprint": "b", **counts,
+        },
         "baseline": stage(dataset, before, 0.5),
         "train": {
             "steps": 3, "seconds": 9.0, "losses": [[1, 1.0]], "validation": [[3, 0.5]], "cut": 0,
@@ -87,7 +93,10 @@ def record(
     }  # fmt: skip
     for name, result in recorded.items():
         write_json(school.run_folder(run) / f"{name}.json", {**result, **results.get(name, {})})
-    write_json(school.model_folder(run) / "model.json", {"run": run})
+    card = ModelCard(
+        run=run, base="demo", base_fingerprint="b", kinds=KINDS, prompt="p", settings={}
+    )
+    write_record(card_file(school, run), card)
     parent = SimpleNamespace(say=lambda kind, message: None)
     return StageContext(school, run, settings, cast(Any, parent))
 
@@ -154,12 +163,8 @@ def test_temperature_and_threshold_come_from_validation_and_go_to_the_model(
     (sure,) = scaled(np.array([[0.8, 0.1, 0.1]]), after.temperature).max(axis=1)
     assert [a.after_probability for a in report.answers] == pytest.approx([sure] * 72)
     assert sure < 0.75 and {a.before_probability for a in report.answers} == {0.5}
-    model = json.loads((school.model_folder(context.run) / "model.json").read_text("utf-8"))
-    assert model == {
-        "run": context.run,
-        "temperature": after.temperature,
-        "threshold": report.abstention.threshold,
-    }
+    card = read_card(school, context.run)
+    assert (card.temperature, card.threshold) == (after.temperature, report.abstention.threshold)
 
 
 def test_the_threshold_lies_on_the_curve_of_risk_and_coverage(school: School) -> None:
@@ -236,10 +241,10 @@ def test_the_model_in_use_that_was_trained_again_is_no_challenger(school: School
     champion = record(school)
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(champion.run)
-    same = champion.result("train")["adapter_sha256"]
+    same = champion.result(TrainResult).adapter_sha256
     report = report_of(record(school, train={"adapter_sha256": same}))
     assert (report.decision, report.more_notes) == ("keep", None)
-    assert report.reason.startswith("it is run 1's model again, bit for bit")
+    assert report.reason.startswith("it equals run 1's model bit for bit")
     assert "no better than the one in use" in verdict(report)
 
 
@@ -248,9 +253,10 @@ def champion_with(school: School, change: Callable[[dict[str, str]], object]) ->
     champion = record(school, after=half)
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(champion.run)
-    result = champion.result("evaluate")
+    file = champion.folder / "evaluate.json"
+    result = json.loads(file.read_text("utf-8"))
     change(result["answers"])
-    write_json(champion.folder / "evaluate.json", result)
+    write_json(file, result)
 
 
 def test_a_model_in_use_that_answered_most_of_these_notes_is_compared_on_those(
@@ -304,18 +310,18 @@ def test_a_run_that_is_in_use_itself_is_not_its_own_champion(school: School) -> 
 # Looks
 
 
-def looked(context: StageContext, *answerers: Answerer) -> None:
+def expose(context: StageContext, *answerers: Answerer) -> None:
     for answerer in answerers:
         record_exposure(context, context.dataset(), answerer)
 
 
 def test_every_look_at_the_same_test_notes_counts(school: School) -> None:
     first = record(school)
-    looked(first, Answerer.BASE, Answerer.ADAPTER)
+    expose(first, Answerer.BASE, Answerer.ADAPTER)
     one = report_of(first).looks
     assert (one.looks, one.models, one.optimism) == (3, 1, 0.0)
     second = record(school, after=half)
-    looked(second, Answerer.BASE, Answerer.ADAPTER)
+    expose(second, Answerer.BASE, Answerer.ADAPTER)
     two = report_of(second).looks
     assert (two.looks, two.models) == (6, 2)
     assert two.by[-1] == "run 2: comparison arms"
@@ -324,21 +330,21 @@ def test_every_look_at_the_same_test_notes_counts(school: School) -> None:
 
 
 def test_a_look_counts_though_other_notes_came(school: School) -> None:
-    looked(record(school), Answerer.ADAPTER)
+    expose(record(school), Answerer.ADAPTER)
     for kind in KINDS:
         (school.root / f"notes/{kind}/new.md").write_text(f"A new {kind}.", encoding="utf-8")
     second = record(school)
-    looked(second, Answerer.ADAPTER)
+    expose(second, Answerer.ADAPTER)
     assert report_of(second).looks.models == 2
 
 
 def test_a_look_at_other_notes_does_not_count(school: School) -> None:
-    looked(record(school), Answerer.ADAPTER)
+    expose(record(school), Answerer.ADAPTER)
     for file in (school.root / "notes").rglob("*.md"):
         other = hashlib.sha256(file.name.encode()).hexdigest()
         file.write_text(f"Quite another note. {other}", encoding="utf-8")
     second = record(school)
-    looked(second, Answerer.ADAPTER)
+    expose(second, Answerer.ADAPTER)
     assert report_of(second).looks.models == 1
 
 

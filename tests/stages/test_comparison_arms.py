@@ -8,7 +8,10 @@ from typing import Any, cast
 from nightschool.config.settings import Settings
 from nightschool.notes.dataset import Dataset, Item
 from nightschool.notes.splits import Split
-from nightschool.stages.comparison_arms import ladder
+from nightschool.stages.comparison_arms import answer_with_arms
+from nightschool.stats.stage_results import BaselineResult
+
+EMPTY = BaselineResult(accuracy=0.0, prompt="p", answers={})
 
 
 def test_the_most_frequent_kind_is_that_of_the_owners_notes() -> None:
@@ -17,6 +20,6 @@ def test_the_most_frequent_kind_is_that_of_the_owners_notes() -> None:
     items += [Item("b", "b", "b", Split.TRAIN, "b.md"), Item("t", "t", "a", Split.TEST, "t.md")]
     items += [Item(f"m{n}", f"m {n}", "b", Split.TRAIN, "a.md", origin="cut") for n in range(9)]
     settings = Settings.model_validate({"base": "demo", "ladder": {"arms": ["majority"]}})
-    context = cast(Any, SimpleNamespace(settings=settings, result=lambda _: {}))
-    found = ladder(context, Dataset(tuple(items), ("a", "b"), "", ()))
+    context = cast(Any, SimpleNamespace(settings=settings, result=lambda kind: EMPTY))
+    found = answer_with_arms(context, Dataset(tuple(items), ("a", "b"), "", ()))
     assert found.answers == {"majority": ["a"]}

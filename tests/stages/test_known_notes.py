@@ -16,6 +16,7 @@ from nightschool.notes.dataset import Dataset, read_own
 from nightschool.notes.duplicates import near_duplicates
 from nightschool.stages.context import StageContext
 from nightschool.stages.known_notes import known_to
+from nightschool.stats.stage_results import PrepResult
 from tests.conftest import KINDS, MakeSchool
 from tests.prepared import prepare
 
@@ -108,11 +109,8 @@ def test_a_run_knows_all_that_it_read_and_not_only_what_it_uses(make_school: Mak
 
 
 def _name(school: School, run: int) -> str:
-    return str(
-        StageContext(school, run, load(school.settings_file), cast(Any, None)).result("prep")[
-            "dataset"
-        ]
-    )
+    context = StageContext(school, run, load(school.settings_file), cast(Any, None))
+    return context.result(PrepResult).dataset
 
 
 def test_made_notes_are_nothing_that_a_run_read(make_school: MakeSchool) -> None:

@@ -9,7 +9,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.notes.labels import read_labels
 from nightschool.stages import label_questions
-from nightschool.stages.context import read_and_freeze
+from nightschool.stages.freeze_notes import read_and_freeze
 from nightschool.stages.label_questions import (
     Questionnaire,
     QuestionType,

@@ -12,11 +12,13 @@ from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.jobs.requests import request_run
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import StageName
 from nightschool.notes.splits import Split
 from nightschool.scoring import scorer
 from nightschool.stages import model_arms
 from nightschool.stages.context import StageContext
-from nightschool.stages.prep import run_stage
+from nightschool.stages.run_stage import run_stage
+from nightschool.stats.stage_results import BaselineResult
 from tests.conftest import MakeSchool
 from tests.listener import Listener
 
@@ -25,14 +27,15 @@ TRAIN = {"max_tokens": 64, "threads": 1}
 
 def baseline(
     school: School, listener: Listener | None = None
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """The stage's result, and what was said meanwhile."""
+) -> tuple[BaselineResult, list[tuple[str, str]]]:
+    """The stage's result, and the messages."""
     listener = listener or Listener()
     with Ledger(school.ledger_file) as ledger:
         run = request_run(ledger, school, load(school.settings_file), "now", new=True)[0].id
-    run_stage(school, run, "prep", Listener())  # type: ignore[arg-type]
-    ended = run_stage(school, run, "baseline", listener)  # type: ignore[arg-type]
-    return ended["result"], listener.said
+    run_stage(school, run, StageName.PREP, Listener())  # type: ignore[arg-type]
+    ending = run_stage(school, run, StageName.BASELINE, listener)  # type: ignore[arg-type]
+    assert isinstance(ending.result, BaselineResult)
+    return ending.result, listener.said
 
 
 def test_only_the_arms_that_their_owner_wants_are_measured(
@@ -42,7 +45,7 @@ def test_only_the_arms_that_their_owner_wants_are_measured(
     school = make_school(base=tiny_base.as_posix(), train=TRAIN, ladder=ladder)
     listener = Listener()
     found, _ = baseline(school, listener)
-    assert (list(found["arms"]), found["absent"]) == (["few-shot"], {})
+    assert (list(found.arms), found.absent) == (["few-shot"], {})
     # Test and validation notes, then the test notes again with the examples before them.
     assert listener.done[-1] == (15, 15)
 
@@ -54,9 +57,9 @@ def test_an_arm_that_cannot_be_measured_is_absent_and_the_rest_goes_on(
     ladder = {"embeddings": "no such モデル"}
     school = make_school(base=tiny_base.as_posix(), train=wide, ladder=ladder)
     found, said = baseline(school)
-    assert list(found["arms"]) == ["features-lr", "zero-shot"]
-    assert "no such モデル: set ladder.embeddings" in found["absent"]["embeddings-lr"]
-    assert "does not fit into the" in found["absent"]["few-shot"]
+    assert list(found.arms) == ["features-lr", "zero-shot"]
+    assert "no such モデル: set ladder.embeddings" in found.absent["embeddings-lr"]
+    assert "does not fit into the" in found.absent["few-shot"]
     assert {m.split(" is left out")[0] for kind, m in said if kind == "warning"} == {
         "embeddings-lr", "few-shot",
     }  # fmt: skip
@@ -91,8 +94,8 @@ def test_too_little_memory_for_an_arm_does_not_end_the_stage(
 
     monkeypatch.setattr(model_arms, "with_examples", full)
     found, _ = baseline(make_school(base=tiny_base.as_posix(), train=TRAIN))
-    assert found["absent"]["few-shot"] == "out of memory"
-    assert "zero-shot" in found["arms"]
+    assert found.absent["few-shot"] == "out of memory"
+    assert "zero-shot" in found.arms
 
 
 def test_the_test_notes_go_through_the_base_once_for_the_answers_and_the_features(

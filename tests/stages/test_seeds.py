@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 from hypothesis import given
@@ -18,11 +18,22 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.stages import train
 from nightschool.stages.compare import make_report
 from nightschool.stages.context import StageContext
-from nightschool.stages.prep import run_stage
-from nightschool.stages.seeds import said, seeds_of, typical, validation_loss
+from nightschool.stages.endings import Ending
+from nightschool.stages.run_stage import run_stage
+from nightschool.stages.seeds import median_seed, seed_name, seeds_of, validation_loss
+from nightschool.stats.stage_results import (
+    BaselineResult,
+    EvaluateResult,
+    PrepResult,
+    StageResult,
+    TrainResult,
+)
 from tests.conftest import new_school
 
 FAST = {"epochs": 1.0, "lora_r": 4, "max_tokens": 64, "checkpoint_minutes": 0.0}
+
+
+ResultT = TypeVar("ResultT", bound=StageResult)
 
 
 class Listener:
@@ -45,23 +56,23 @@ class Listener:
         return bool(self._stop_after) and len(self.steps) >= self._stop_after
 
 
-def do(school: School, stage: str, stop_after: int = 0) -> tuple[dict[str, Any], Listener]:
-    """Do a stage, chunk after chunk; with `stop_after` each chunk is stopped after so many steps."""
+def complete(school: School, kind: type[ResultT], stop_after: int = 0) -> tuple[ResultT, Listener]:
+    """Run a stage, chunk by chunk; with `stop_after` each chunk is stopped after so many steps."""
     heard = Listener()
     while True:
         parent = Listener(stop_after)
-        ending = run_stage(school, 1, stage, cast(Any, parent))
+        ending = run_stage(school, 1, kind.stage, cast(Any, parent))
         heard.said += parent.said
         heard.steps += parent.steps
-        if ending["outcome"] == "finished":
-            return ending["result"], heard
+        if isinstance(ending.result, kind):
+            return ending.result, heard
 
 
 def prepared(root: Path, base: Path, **train: object) -> School:
     school = new_school(root, base=base.as_posix(), train={**FAST, **train})
     with Ledger(school.ledger_file) as ledger:
         ledger.add_run(load(school.settings_file).model_dump(), "compare", "now")
-    do(school, "prep")
+    complete(school, PrepResult)
     return school
 
 
@@ -69,11 +80,11 @@ def prepared(root: Path, base: Path, **train: object) -> School:
 def seeded(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> tuple[School, Listener]:
     """Two seeds, trained with a stop after every third step."""
     school = prepared(tmp_path_factory.mktemp("seeds") / "my 学校", tiny_base, seeds=2)
-    return school, do(school, "train", stop_after=3)[1]
+    return school, complete(school, TrainResult, stop_after=3)[1]
 
 
-def trained(school: School) -> dict[str, Any]:
-    return do(school, "train")[0]
+def trained(school: School) -> TrainResult:
+    return complete(school, TrainResult)[0]
 
 
 def test_each_seed_ends_with_the_bits_of_a_run_of_its_own(
@@ -81,11 +92,11 @@ def test_each_seed_ends_with_the_bits_of_a_run_of_its_own(
 ) -> None:
     """However it was interrupted, and whatever was trained before it."""
     alone = [
-        trained(prepared(tmp_path / str(seed), tiny_base, seed=seed))["adapter_sha256"]
+        trained(prepared(tmp_path / str(seed), tiny_base, seed=seed)).adapter_sha256
         for seed in (0, 1)
     ]
-    found = trained(seeded[0])["seeds"]
-    assert [one["adapter_sha256"] for one in found] == alone
+    found = trained(seeded[0]).seeds
+    assert [training.adapter_sha256 for training in found] == alone
     assert alone[0] != alone[1]
 
 
@@ -109,23 +120,24 @@ def test_the_typical_model_is_published_and_all_are_measured(
 ) -> None:
     school = seeded[0]
     result = trained(school)
-    losses = {one["seed"]: one["validation_loss"] for one in result["seeds"]}
-    assert result["seed"] == min(losses, key=lambda seed: losses[seed])  # the better of two
-    used = school.run_folder(1) / f"seed-{result['seed']}/adapter/adapter_model.safetensors"
+    losses = {one.seed: one.validation_loss for one in result.seeds}
+    assert result.seed == min(losses, key=lambda seed: losses[seed] or 0)  # the better of two
+    used = school.run_folder(1) / f"seed-{result.seed}/adapter/adapter_model.safetensors"
     published = school.model_folder(1) / "adapter/adapter_model.safetensors"
     assert published.read_bytes() == used.read_bytes()
-    do(school, "baseline")
-    measured, heard = do(school, "evaluate")
-    assert [one["seed"] for one in measured["seeds"]] == [0, 1]
-    assert measured["answers"] == measured["seeds"][result["seed"]]["answers"]
+    complete(school, BaselineResult)
+    measured, heard = complete(school, EvaluateResult)
+    assert [one.seed for one in measured.seeds] == [0, 1]
+    assert result.seed is not None
+    assert measured.answers == measured.seeds[result.seed].answers
     assert sum("test notes right" in line for line in heard.said) == 2
     context = StageContext(school, 1, load(school.settings_file), cast(Any, Listener()))
     report = make_report(context)
-    assert [(s["seed"], s["used"]) for s in report["seeds"]] == [
-        (seed, seed == result["seed"]) for seed in (0, 1)
+    assert [(s.seed, s.used) for s in report.seeds] == [
+        (seed, seed == result.seed) for seed in (0, 1)
     ]
-    assert report["looks"]["models"] == 2
-    assert any("adapter of seed 1" in by for by in report["looks"]["by"])
+    assert report.looks.models == 2
+    assert any("adapter of seed 1" in by for by in report.looks.by)
 
 
 def test_a_seed_that_is_trained_is_not_trained_again(seeded: tuple[School, Listener]) -> None:
@@ -133,7 +145,7 @@ def test_a_seed_that_is_trained_is_not_trained_again(seeded: tuple[School, Liste
     school = seeded[0]
     was = trained(school)
     (school.run_folder(1) / "train.json").unlink()
-    again, heard = do(school, "train")
+    again, heard = complete(school, TrainResult)
     assert again == was and heard.steps == []
 
 
@@ -141,19 +153,19 @@ def test_a_seed_that_fails_is_named_and_costs_no_other(
     tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     school = prepared(tmp_path, tiny_base, seeds=2)
-    train_seed = train._train_seed
+    train_chunk = train.train_chunk
 
-    def diverges(context: StageContext, folder: Path, number: int) -> dict[str, Any]:
+    def diverges(context: StageContext, folder: Path, number: int) -> TrainResult | Ending:
         if number == 1:
             raise LearningError("the loss is not finite")
-        return train_seed(context, folder, number)
+        return train_chunk(context, folder, number)
 
-    monkeypatch.setattr(train, "_train_seed", diverges)
+    monkeypatch.setattr(train, "train_chunk", diverges)
     with pytest.raises(LearningError, match=r"^seed 1 \(2 of 2\): the loss is not finite$"):
         trained(school)
     monkeypatch.undo()
-    result, heard = do(school, "train")
-    assert len(result["seeds"]) == 2
+    result, heard = complete(school, TrainResult)
+    assert len(result.seeds) == 2
     assert [step for step, _ in heard.steps] == [5, 6, 7, 8]
 
 
@@ -162,20 +174,20 @@ def test_a_seed_that_fails_is_named_and_costs_no_other(
 
 @given(st.dictionaries(st.integers(0, 9), st.floats(0, 9), min_size=1))
 def test_the_typical_seed_is_the_median(losses: dict[int, float]) -> None:
-    loss = losses[typical(losses)]
+    loss = losses[median_seed(losses)]
     assert sum(other < loss for other in losses.values()) <= (len(losses) - 1) // 2
     assert sum(other > loss for other in losses.values()) <= len(losses) // 2
 
 
 def test_without_validation_the_first_seed_is_used() -> None:
-    assert typical({4: None, 5: None}) == 4
+    assert median_seed({4: None, 5: None}) == 4
 
 
 @pytest.mark.parametrize(("patience", "loss"), [(0, 0.7), (2, 0.5)])
 def test_the_loss_is_that_of_the_adapter_which_is_kept(patience: int, loss: float) -> None:
     settings = TrainSettings(patience=patience)
-    assert validation_loss({"validation": [[1, 0.9], [2, 0.5], [3, 0.7]]}, settings) == loss
-    assert validation_loss({"validation": []}, settings) is None
+    assert validation_loss([(1, 0.9), (2, 0.5), (3, 0.7)], settings) == loss
+    assert validation_loss([], settings) is None
 
 
 @pytest.mark.parametrize(
@@ -190,6 +202,6 @@ def test_seeds_follow_each_other(settings: dict[str, int], seeds: list[int]) -> 
     assert seeds_of(TrainSettings(**settings)) == seeds  # type: ignore[arg-type]
 
 
-def test_a_seed_is_named_with_its_place_where_there_are_several() -> None:
-    assert said(7, 1, 3) == "seed 7 (2 of 3)"
-    assert said(7, 0, 1) == ""
+def test_a_seed_is_named_with_its_place_if_there_are_several() -> None:
+    assert seed_name(7, 1, 3) == "seed 7 (2 of 3)"
+    assert seed_name(7, 0, 1) == ""

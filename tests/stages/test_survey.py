@@ -12,7 +12,7 @@ from nightschool.notes.inventory import ExpectedTestSplit
 from nightschool.notes.new_notes import NewNotes
 from nightschool.notes.splits import Split
 from nightschool.reports.inventory_page import findings
-from nightschool.stages.context import read_and_freeze
+from nightschool.stages.freeze_notes import read_and_freeze
 from nightschool.stages.survey import survey
 from tests.conftest import MakeSchool, write_notes
 from tests.prepared import prepare

@@ -16,7 +16,7 @@ from nightschool.learning.encoding import Encoded
 from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.time_model import BaseSize, Pace, TimedStep
 from nightschool.learning.timing import packs_of, shorter_texts, workload_of
-from nightschool.learning.training_task import TrainingTask
+from nightschool.learning.training_task import TaskIdentity, TrainingTask
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Timing
 from nightschool.stages import time_plan
@@ -38,7 +38,7 @@ def task(notes: int = 16, tokens: int = 100, **settings: Any) -> TrainingTask:
         prefix=[1],
         padding=0,
         settings=TrainSettings(chunk_minutes=1e6, **settings),
-        identity={"dataset": "d", "prompt": "p", "base": "b"},
+        identity=TaskIdentity("d", "p", "b"),
     )
 
 
@@ -67,7 +67,7 @@ def clock(context: StageContext, task: TrainingTask, timed: list[TimedStep]) -> 
     identity = SimpleNamespace(token_budget=PLAN.budget)
     engine: Any = SimpleNamespace(batching=packs_of(task), identity=identity)
     device: Any = SimpleNamespace(label="a device")
-    return Clock(context, engine, PLAN, TimePlan(task, PACE, 0.0, [], timed), device)
+    return Clock(context, engine, PLAN, TimePlan(task, PACE, 0.0, (), timed), device)
 
 
 def test_the_time_left_follows_the_pace_and_then_the_steps(
@@ -192,6 +192,6 @@ def test_several_seeds_share_the_time_of_a_quick_run(context: StageContext) -> N
         training = task(40, epochs=4.0, seeds=seeds)
         workload = workload_of(training, packs_of(training), 1000)
         lap, chosen = time_plan._quick(context, training, PACE, workload, [], 200.0)
-        assert chosen[0]["value"] == epochs
-        assert ("with each of 2 seeds" in chosen[0]["reason"]) == (seeds == 2)
+        assert chosen[0].value == epochs
+        assert ("with each of 2 seeds" in chosen[0].reason) == (seeds == 2)
         assert (lap is None) == (seeds == 1)

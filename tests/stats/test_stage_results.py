@@ -14,9 +14,9 @@ from nightschool.stats.stage_results import (
     PrepResult,
     SeedTraining,
     TrainResult,
-    read_result,
+    read_record,
     summary_of,
-    write_result,
+    write_record,
 )
 
 # As early builds of version 0.1.0 wrote them: without versions, arms, seeds or augmentations.
@@ -53,18 +53,18 @@ OLD_TRAIN = {
 def test_results_without_a_version_are_read_with_defaults(tmp_path: Path) -> None:
     file = tmp_path / "result.json"
     file.write_text(json.dumps(OLD_PREP), "utf-8")
-    prep = read_result(file, PrepResult)
+    prep = read_record(file, PrepResult)
     assert (prep.version, prep.made, prep.train) == (1, 0, 80)
     file.write_text(json.dumps(OLD_SCORING, ensure_ascii=False), "utf-8")
-    baseline, evaluated = read_result(file, BaselineResult), read_result(file, EvaluateResult)
+    baseline, evaluated = read_record(file, BaselineResult), read_record(file, EvaluateResult)
     assert baseline.answers == {"a": "日記", "b": "memo"}
     assert (baseline.probabilities, baseline.arms, baseline.absent) == ({}, {}, {})
     assert (evaluated.validation, evaluated.seeds) == ({}, ())
     file.write_text(json.dumps(OLD_TRAIN), "utf-8")
-    trained = read_result(file, TrainResult)
+    trained = read_record(file, TrainResult)
     assert (trained.seed, trained.seeds, trained.losses) == (None, (), ((1, 1.25), (2, 1.0)))
     file.write_text('{"decision": "keep", "reason": "keep: no better", "page": "r"}', "utf-8")
-    assert read_result(file, CompareResult).decision == "keep"
+    assert read_record(file, CompareResult).decision == "keep"
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
             "seeds": (SeedTraining(seed=1, validation_loss=0.1 + 0.2, adapter_sha256="f"),),
         }
     )
-    write_result(tmp_path / "学 校" / "train.json", trained)
-    assert read_result(tmp_path / "学 校" / "train.json", TrainResult) == trained
+    write_record(tmp_path / "学 校" / "train.json", trained)
+    assert read_record(tmp_path / "学 校" / "train.json", TrainResult) == trained
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_an_unusable_file_is_named_in_one_line(
     if content is not None:
         file.write_text(content, "utf-8")
     with pytest.raises(LearningError) as raised:
-        read_result(file, CompareResult)
+        read_record(file, CompareResult)
     message = str(raised.value)
     assert message.startswith(f"{file} cannot be used (") and problem in message
     assert "\n" not in message and message.endswith("queue a new run with `nightschool run --new`")

@@ -49,7 +49,7 @@ def test_child_that_cannot_do_its_job_gives_the_reason(tmp_path: Path) -> None:
     messages, _ = perform(Child(ClassifyJob(root=tmp_path, run=9, notes=()), tmp_path / "log"))
     ending = messages[-1]
     assert isinstance(ending, Ended) and ending.outcome is Outcome.FAILED
-    assert "run 9 is gone" in ending.reason
+    assert "run 9 is missing" in ending.reason
 
 
 def test_child_of_another_version_does_not_fail_the_run(tmp_path: Path) -> None:

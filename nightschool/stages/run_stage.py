@@ -1,0 +1,76 @@
+"""Runs a stage, or one chunk of it, in a child process.
+
+A stage reads files and writes files. It ends by writing its result to `runs/N/STAGE.json`: a stage
+whose result is there is done, whichever process dies afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from nightschool.config.paths import School
+from nightschool.config.settings import recorded
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Outcome
+from nightschool.ledger.records import StageName
+from nightschool.stages.context import StageContext
+from nightschool.stages.endings import Ending
+from nightschool.stages.parent import Parent
+from nightschool.stats.stage_results import (
+    BaselineResult,
+    CompareResult,
+    EvaluateResult,
+    PrepResult,
+    StageResult,
+    TrainResult,
+    read_record,
+    write_record,
+)
+
+StageFunction = Callable[[StageContext], StageResult | Ending]
+"""Returns the stage's result, or the ending of a chunk after which the stage continues."""
+
+RESULTS: Mapping[StageName, type[StageResult]] = {
+    kind.stage: kind
+    for kind in (PrepResult, BaselineResult, TrainResult, EvaluateResult, CompareResult)
+}
+
+
+def stage_function(stage: StageName) -> StageFunction:
+    """The function that does a stage; each loads only the libraries it needs."""
+    match stage:
+        case StageName.PREP:
+            from nightschool.stages.prep import prep
+
+            return prep
+        case StageName.BASELINE:
+            from nightschool.stages.baseline import baseline
+
+            return baseline
+        case StageName.TRAIN:
+            from nightschool.stages.train import train
+
+            return train
+        case StageName.EVALUATE:
+            from nightschool.stages.evaluate import evaluate
+
+            return evaluate
+        case StageName.COMPARE:
+            from nightschool.stages.compare import compare  # lazy: scipy
+
+            return compare
+
+
+def run_stage(school: School, run: int, stage: StageName, parent: Parent) -> Ending:
+    """Run a stage or one chunk of it; a stage that is already done returns its recorded result."""
+    with Ledger(school.ledger_file) as ledger:
+        settings = recorded(ledger.run(run).settings)
+    context = StageContext(school, run, settings, parent)
+    file = context.folder / f"{stage}.json"
+    if file.exists():
+        return Ending(Outcome.FINISHED, result=read_record(file, RESULTS[stage]))
+    result = stage_function(stage)(context)
+    if isinstance(result, Ending):
+        return result
+    write_record(file, result)
+    return Ending(Outcome.FINISHED, result=result)

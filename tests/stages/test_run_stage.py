@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from nightschool.config.errors import LearningError
+from nightschool.config.settings_file import load
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Outcome
+from nightschool.ledger.records import StageName
+from nightschool.stages.run_stage import RESULTS, run_stage, stage_function
+from nightschool.stats.stage_results import CompareResult
+from nightschool.stats.terms import Decision
+from tests.conftest import MakeSchool
+
+
+@pytest.mark.parametrize("stage", StageName)
+def test_every_stage_has_a_function_and_a_result(stage: StageName) -> None:
+    assert stage_function(stage).__name__ == stage  # type: ignore[attr-defined]
+    assert RESULTS[stage].stage is stage
+
+
+def test_a_stage_that_is_done_is_not_repeated(make_school: MakeSchool) -> None:
+    school = make_school()
+    with Ledger(school.ledger_file) as ledger:
+        run = ledger.add_run(load(school.settings_file).model_dump(), "compare", "now").id
+    file = school.run_folder(run) / "compare.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"decision": "keep", "reason": "keep: no better", "page": "p"}', "utf-8")
+    ending = run_stage(school, run, StageName.COMPARE, cast(Any, None))
+    assert ending.outcome is Outcome.FINISHED
+    assert ending.result == CompareResult(
+        decision=Decision.KEEP, reason="keep: no better", page="p"
+    )
+    file.write_text("{", "utf-8")
+    with pytest.raises(LearningError, match=r"compare\.json cannot be used"):
+        run_stage(school, run, StageName.COMPARE, cast(Any, None))

@@ -155,3 +155,18 @@ def test_children_run_offline_and_in_utf8(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     online.kill()
     assert os.path.getsize(tmp_path / "log") >= 0
+
+
+def test_invalid_message_is_dropped_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    printing = "print('no message'); import sys; sys.stdin.readline()"
+    real = subprocess.Popen
+
+    def start(command: list[str], **options: object) -> object:
+        return real([command[0], "-c", printing], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(process.subprocess, "Popen", start)
+    messages, code = perform(Child(probe(tmp_path), tmp_path / "log"))
+    assert (messages, code) == ([], 0)
+    assert "is invalid" in caplog.text

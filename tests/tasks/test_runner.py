@@ -9,12 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from nightschool.config.errors import LedgerError
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import StageName
-from nightschool.tasks import attempt, persistent_writes, runner
+from nightschool.tasks import attempt, runner
 from nightschool.tasks.attempt import StopRequest
 
 
@@ -97,19 +96,3 @@ def test_stopping_child_learns_of_an_announced_sleep(
         [last] = ledger.attempts_of(run)
     assert deadlines == [None, 7.0]
     assert last.outcome == "on_battery"
-
-
-def test_lasting_problem_is_logged_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    left = 3
-
-    def record() -> None:
-        nonlocal left
-        left -= 1
-        if left:
-            raise LedgerError("the disk is full")
-
-    monkeypatch.setattr(persistent_writes.time, "sleep", lambda seconds: None)
-    persistent_writes.write_persistently(record)
-    assert caplog.text.count("the disk is full; retrying") == 1

@@ -44,7 +44,7 @@ class Store:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
                 self._db.execute("PRAGMA foreign_keys = ON")
-                migrate(self._db)
+                self._migrate()
             except BaseException:
                 self._db.close()  # Windows lets nobody move an open file away
                 raise
@@ -62,6 +62,19 @@ class Store:
         """A number that changes whenever another connection changes the ledger."""
         ((number,),) = self._rows("PRAGMA data_version")
         return int(number)
+
+    def _migrate(self) -> None:
+        try:
+            migrate(self._db)
+        except sqlite3.OperationalError as error:
+            if (
+                error.sqlite_errorcode == sqlite3.SQLITE_ERROR
+            ):  # its tables are not the expected ones
+                raise LedgerError(
+                    f"{self._file} is not a ledger that this version can migrate ({error})",
+                    "move it away; the next command makes a new one",
+                ) from error
+            raise
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -67,6 +67,15 @@ def test_a_damaged_ledger_is_left_as_it_is(tmp_path: Path) -> None:
     assert damaged.read_bytes() == b"no database" * 100
 
 
+def test_another_program_s_database_is_left_as_it_is(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "other.db") as db:
+        db.execute("CREATE TABLE runs (name TEXT)")
+    with pytest.raises(LedgerError, match=r"is not a ledger .* move it away"):
+        Ledger(tmp_path / "other.db")
+    with sqlite3.connect(tmp_path / "other.db") as db:
+        assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("runs",)]
+
+
 def test_a_constraint_is_not_reported_as_damage(ledger: Ledger) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         ledger.record_exposure(99, Answerer.BASE, "d", "t")

@@ -8,9 +8,13 @@ import click
 
 from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.settings_file import load
-from nightschool.tasks.health_checks import Verdict, examine
+from nightschool.tasks.health_checks import HealthVerdict, examine
 
-_MARKS = {Verdict.OK: "ok", Verdict.WARNING: "warning", Verdict.PROBLEM: "PROBLEM"}
+_MARKS = {
+    HealthVerdict.OK: "ok",
+    HealthVerdict.WARNING: "warning",
+    HealthVerdict.PROBLEM: "PROBLEM",
+}
 
 
 @click.command("doctor")
@@ -30,4 +34,4 @@ def doctor_command(json_: bool) -> int:
                 click.echo(f"{'':21}-> {finding.remedy}")
     if json_:
         print_json([asdict(finding) for finding in findings])
-    return int(any(finding.verdict is Verdict.PROBLEM for finding in findings))
+    return int(any(finding.verdict is HealthVerdict.PROBLEM for finding in findings))

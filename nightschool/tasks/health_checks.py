@@ -36,7 +36,7 @@ _ROOM = "free some space there, or make the folder writable"
 _SERVER_LIMIT_S = 3.0
 
 
-class Verdict(StrEnum):
+class HealthVerdict(StrEnum):
     """What a finding means for a run."""
 
     OK = "ok"
@@ -50,7 +50,7 @@ class HealthCheck:
 
     check: str
     finding: str
-    verdict: Verdict
+    verdict: HealthVerdict
     remedy: str = ""
 
 
@@ -62,7 +62,7 @@ def examine(school: School, settings: Settings) -> Iterator[HealthCheck]:
     yield _disk(school, settings)
     if place := _unwritable(school):
         yield HealthCheck(
-            "school", f"{place} cannot be written by this user", Verdict.PROBLEM, NOT_YOURS
+            "school", f"{place} cannot be written by this user", HealthVerdict.PROBLEM, NOT_YOURS
         )
         yield _notes(school, settings)
         return
@@ -75,11 +75,16 @@ def examine(school: School, settings: Settings) -> Iterator[HealthCheck]:
         probe = ask_to_probe(school, settings)
     except ChildError as error:
         yield HealthCheck(
-            "torch", str(error), Verdict.PROBLEM, "set the environment up again: python go.py setup"
+            "torch",
+            str(error),
+            HealthVerdict.PROBLEM,
+            "set the environment up again: python go.py setup",
         )
         return
     except OSError as error:
-        yield HealthCheck("torch", f"{error.filename}: {error.strerror}", Verdict.PROBLEM, _ROOM)
+        yield HealthCheck(
+            "torch", f"{error.filename}: {error.strerror}", HealthVerdict.PROBLEM, _ROOM
+        )
         return
     yield from _torch(probe, settings)
     yield _base(probe, settings)
@@ -95,7 +100,7 @@ def tested_versions() -> dict[str, str]:
 
 def _python() -> HealthCheck:
     return HealthCheck(
-        "python", platform.python_version(), Verdict.OK
+        "python", platform.python_version(), HealthVerdict.OK
     )  # an older one cannot start the program
 
 
@@ -114,23 +119,25 @@ def _versions() -> Iterator[HealthCheck]:
         yield HealthCheck(
             "versions",
             f"not installed: {', '.join(missing)}",
-            Verdict.PROBLEM,
+            HealthVerdict.PROBLEM,
             "python go.py setup",
         )
     if different:
         yield HealthCheck(
-            "versions", ", ".join(different), Verdict.WARNING,
+            "versions", ", ".join(different), HealthVerdict.WARNING,
             "python go.py setup installs the tested versions; others may train differently",
         )  # fmt: skip
     if not missing and not different:
-        yield HealthCheck("versions", f"{', '.join(_CHECKED_LIBRARIES)} as tested", Verdict.OK)
+        yield HealthCheck(
+            "versions", f"{', '.join(_CHECKED_LIBRARIES)} as tested", HealthVerdict.OK
+        )
 
 
 def _text_mode() -> HealthCheck:
     if sys.flags.utf8_mode:
-        return HealthCheck("text", "Python's UTF-8 mode is on", Verdict.OK)
+        return HealthCheck("text", "Python's UTF-8 mode is on", HealthVerdict.OK)
     return HealthCheck(
-        "text", f"console {sys.stdout.encoding}; children run in UTF-8 mode", Verdict.OK
+        "text", f"console {sys.stdout.encoding}; children run in UTF-8 mode", HealthVerdict.OK
     )
 
 
@@ -141,17 +148,17 @@ def _disk(school: School, settings: Settings) -> HealthCheck:
     least = settings.night.min_disk_gb
     if free < least:
         return HealthCheck(
-            "disk", f"{finding}: a run waits below {least:g} GB", Verdict.PROBLEM,
+            "disk", f"{finding}: a run waits below {least:g} GB", HealthVerdict.PROBLEM,
             f"free some space, or set night.min_disk_gb to less than {least:g}",
         )  # fmt: skip
     if free < needed:
         return HealthCheck(
             "disk",
             finding,
-            Verdict.WARNING,
+            HealthVerdict.WARNING,
             f"free some space: a base model and checkpoints take up to {needed:.0f} GB",
         )
-    return HealthCheck("disk", finding, Verdict.OK)
+    return HealthCheck("disk", finding, HealthVerdict.OK)
 
 
 def _unwritable(school: School) -> Path | None:
@@ -165,9 +172,9 @@ def _ledger(school: School) -> HealthCheck:
         with Ledger(school.ledger_file) as ledger:
             runs = len(ledger.runs())
             count = "1 run" if runs == 1 else f"{runs} runs"
-            return HealthCheck("ledger", f"{count} in {school.ledger_file}", Verdict.OK)
+            return HealthCheck("ledger", f"{count} in {school.ledger_file}", HealthVerdict.OK)
     except LedgerError as error:
-        return HealthCheck("ledger", str(error), Verdict.PROBLEM, _ROOM)
+        return HealthCheck("ledger", str(error), HealthVerdict.PROBLEM, _ROOM)
 
 
 def _queue(school: School, settings: Settings) -> HealthCheck:
@@ -175,18 +182,20 @@ def _queue(school: School, settings: Settings) -> HealthCheck:
         waiting = open_queue(school, settings.queue).count()
     except QueueError as error:
         return HealthCheck(
-            "queue", f"{settings.queue}: {error.message}", Verdict.PROBLEM, error.hint
+            "queue", f"{settings.queue}: {error.message}", HealthVerdict.PROBLEM, error.hint
         )
-    return HealthCheck("queue", f"{settings.queue}, {waiting} messages waiting", Verdict.OK)
+    return HealthCheck("queue", f"{settings.queue}, {waiting} messages waiting", HealthVerdict.OK)
 
 
 def _notes(school: School, settings: Settings) -> HealthCheck:
     try:
         reading, dataset = read_and_freeze(school, settings)
     except NotesError as error:
-        return HealthCheck("notes", str(error), Verdict.PROBLEM, "`nightschool notes` has details")
+        return HealthCheck(
+            "notes", str(error), HealthVerdict.PROBLEM, "`nightschool notes` has details"
+        )
     kinds = f"{len(dataset.items)} of {len(reading.notes)} notes with {len(dataset.kinds)} kinds"
-    return HealthCheck("notes", f"{kinds} in {notes_path(school.root, settings)}", Verdict.OK)
+    return HealthCheck("notes", f"{kinds} in {notes_path(school.root, settings)}", HealthVerdict.OK)
 
 
 def _server(settings: Settings) -> HealthCheck:
@@ -197,16 +206,16 @@ def _server(settings: Settings) -> HealthCheck:
         models = Server(wanted.model_copy(update={"timeout_s": _SERVER_LIMIT_S}), key).models()
     except ServerError as error:
         return HealthCheck(
-            "server", f"{wanted.url}: {error}", Verdict.WARNING,
+            "server", f"{wanted.url}: {error}", HealthVerdict.WARNING,
             'start it before the run reaches the compare stage, or set server.url = ""',
         )  # fmt: skip
     if models and wanted.model not in models:
         known = ", ".join(models[:5])
         return HealthCheck(
-            "server", f"{wanted.url} has no model {wanted.model}, only {known}", Verdict.WARNING,
+            "server", f"{wanted.url} has no model {wanted.model}, only {known}", HealthVerdict.WARNING,
             "set server.model, or install the model there",
         )  # fmt: skip
-    return HealthCheck("server", f"{wanted.url} offers {wanted.model}", Verdict.OK)
+    return HealthCheck("server", f"{wanted.url} offers {wanted.model}", HealthVerdict.OK)
 
 
 def _torch(probe: DeviceProbe, settings: Settings) -> Iterator[HealthCheck]:
@@ -217,16 +226,16 @@ def _torch(probe: DeviceProbe, settings: Settings) -> Iterator[HealthCheck]:
         yield HealthCheck(
             "torch",
             f"{build}, although there is an NVIDIA driver",
-            Verdict.WARNING,
+            HealthVerdict.WARNING,
             "python go.py setup --torch cuda",
         )
     else:
-        yield HealthCheck("torch", build, Verdict.OK)
+        yield HealthCheck("torch", build, HealthVerdict.OK)
     if probe.device is None:
         yield HealthCheck(
             "device",
             probe.device_error,
-            Verdict.PROBLEM,
+            HealthVerdict.PROBLEM,
             'set train.device or train.precision to "auto"',
         )
         return
@@ -237,28 +246,28 @@ def _torch(probe: DeviceProbe, settings: Settings) -> Iterator[HealthCheck]:
         finding = f"{gpu.name}, compute capability {major}.{minor}, {memory}"
         full = gpu.free_gb < 5.0
         yield HealthCheck(
-            "device", finding, Verdict.WARNING if full else Verdict.OK,
+            "device", finding, HealthVerdict.WARNING if full else HealthVerdict.OK,
             "close programs that use the GPU: a 3B base model needs about 5 GB" if full else "",
         )  # fmt: skip
     elif probe.device == "cpu":
         yield HealthCheck(
             "device", "no GPU: training runs on the CPU",
-            Verdict.OK if settings.base == "demo" else Verdict.WARNING,
+            HealthVerdict.OK if settings.base == "demo" else HealthVerdict.WARNING,
             "" if settings.base == "demo" else 'a 3B base model takes days; base = "demo" takes minutes',
         )  # fmt: skip
     else:
-        yield HealthCheck("device", probe.device, Verdict.OK)
-    yield HealthCheck("precision", precision, Verdict.OK)
+        yield HealthCheck("device", probe.device, HealthVerdict.OK)
+    yield HealthCheck("precision", precision, HealthVerdict.OK)
 
 
 def _base(probe: DeviceProbe, settings: Settings) -> HealthCheck:
     if probe.base_error:
         return HealthCheck(
-            "base", probe.base_error, Verdict.PROBLEM, "set base in nightschool.toml"
+            "base", probe.base_error, HealthVerdict.PROBLEM, "set base in nightschool.toml"
         )
     if probe.base_folder is None:
         return HealthCheck(
-            "base", f"{settings.base} is not on disk", Verdict.WARNING,
+            "base", f"{settings.base} is not on disk", HealthVerdict.WARNING,
             "`nightschool prep` downloads it once (about 6 GB for a 3B model); after that no network is used",
         )  # fmt: skip
-    return HealthCheck("base", probe.base_folder, Verdict.OK)
+    return HealthCheck("base", probe.base_folder, HealthVerdict.OK)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -169,18 +170,25 @@ def test_work_stops_when_reading_the_signals_hangs(
     assert last.outcome == "stopped" and "there was no decision" in (last.reason or "")
 
 
-def test_run_waits_for_a_full_disk(
-    tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 8 MB."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(tmp_path)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("a small disk can only be mounted by root on Linux")
-    monkeypatch.setattr("nightschool.jobs.policy.AGAIN_S", 3.0)
+    yield tmp_path
+    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def test_run_waits_for_a_full_disk(
+    small_disk: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightschool.jobs.policy.RETRY_S", 3.0)
     endless = {**TRAIN, "epochs": 500.0, "patience": 0}
     school = new_school(
-        tmp_path / "s", base=tiny_base.as_posix(), train=endless, night={"min_disk_gb": 0.0}
+        small_disk / "s", base=tiny_base.as_posix(), train=endless, night={"min_disk_gb": 0.0}
     )
-    run, full, at = queue(school), tmp_path / "full", 0.0
+    run, full, at = queue(school), small_disk / "full", 0.0
     deadline = time.monotonic() + 120
 
     def over() -> bool:
@@ -198,11 +206,8 @@ def test_run_waits_for_a_full_disk(
             return "disk_full" in ends and ends[-1] is None and step > 3
         return False
 
-    try:
-        work(school, load(school.settings_file), over, 0.05, signals)
-        assert {"failed", "lost"}.isdisjoint(a.outcome for a in _attempts(school, run))
-    finally:
-        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+    work(school, load(school.settings_file), over, 0.05, signals)
+    assert {"failed", "lost"}.isdisjoint(a.outcome for a in _attempts(school, run))
 
 
 def _attempts(school: School, run: int) -> list[Attempt]:
@@ -227,7 +232,7 @@ def test_work_yields_to_the_owner_and_resumes(make_school: MakeSchool, tiny_base
         return stage.step if stage.state == state_wanted else None
 
     def over() -> bool:
-        """The owner comes back at the third step, and goes once it is quiet."""
+        """The owner returns at the third step, and leaves once work has yielded."""
         assert time.monotonic() < deadline, story
         if not story and (step_of("running") or 0) >= 3:
             owner["idle_s"] = 0.0

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
-from nightschool.config.durations import spoken
+from nightschool.config.durations import format_duration
 from nightschool.config.local_time import clock_text, iso_text
 from nightschool.config.night import local
 from nightschool.config.night_settings import NightSettings
@@ -148,7 +148,7 @@ def signal_text(name: str, signal: Signal[Any]) -> str:
     if isinstance(value, tuple):
         return ", ".join(value) or "none"
     if name == "idle":
-        return spoken(value)
+        return format_duration(value)
     if name == "disk_free":
         return f"{value / 1e9:.1f} GB"
     if isinstance(value, float):

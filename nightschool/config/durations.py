@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds as "45 s", "3 min 20 s", "45 min" or "2 h 10 min", to the minute from 10 minutes on."""
     whole = round(seconds)
     if whole >= 600:

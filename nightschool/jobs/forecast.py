@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass
 from datetime import date
 
-from nightschool.config.durations import spoken
+from nightschool.config.durations import format_duration
 from nightschool.config.night import Window, local, next_window, windows
 from nightschool.config.night_settings import NightSettings
 from nightschool.config.paths import School
 from nightschool.jobs.history import History, read_history
-from nightschool.jobs.policy import PolicyDecision, decide, hours_left_s, stops
+from nightschool.jobs.policy import PolicyDecision, decide, hours_left_s, work_end
 from nightschool.jobs.presence import own_pids, worker_alive
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.signals.snapshot import read_snapshot
@@ -130,7 +130,7 @@ def schedule_work(
         if window.evening not in hours_left:
             hours_left[window.evening] = hours_left_s(night, window, now, history)
         begin = max(now, paused_until, window.opens)
-        free_s = min(stops(night, window) - begin, hours_left[window.evening])
+        free_s = min(work_end(night, window) - begin, hours_left[window.evening])
         if free_s <= 0:
             continue
         used.append(window)
@@ -157,7 +157,7 @@ def _schedule_text(
         begin = f"starts {_start_text(night, starts, now)} if idle"
     if work_s is None:
         return f"{begin}; the time left is known once three steps are timed"
-    work = f"{begin}, {spoken(work_s)} of work"
+    work = f"{begin}, {format_duration(work_s)} of work"
     if done is None:
         return f"{work}: more than two weeks"
     rounded = math.ceil(done / _ROUND_S) * _ROUND_S

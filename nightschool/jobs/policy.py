@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nightschool.config.durations import spoken
+from nightschool.config.durations import format_duration
 from nightschool.config.night import (
     Window,
     evening_of,
@@ -26,7 +26,7 @@ from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import Control, Run
 
 STOP_S = 10.0
-"""Seconds before a window closes at which work stops, so that the computer is free in time."""
+"""Seconds before a window closes at which work work_end, so that the computer is free in time."""
 BUSY_GPU_PERCENT = 20.0
 """More than drawing a desktop takes, and far less than a game."""
 RETRY_S = 300.0
@@ -95,7 +95,7 @@ def decide(
     the caller reads the signals and decides again.
     """
     window = window_at(night, now)
-    stop = stops(night, window) if window else None
+    stop = work_end(night, window) if window else None
     case = _Case(run.settings if run else {}, control, night, now, history, window, stop)
     if run is None:
         no_run = PolicyFinding(Reason.NOTHING_TO_DO, MEANINGS[Reason.NOTHING_TO_DO].what)
@@ -122,7 +122,7 @@ def decide(
     return PolicyDecision(True, Reason.IN_WINDOW, detail, until)
 
 
-def stops(night: NightSettings, window: Window) -> float:
+def work_end(night: NightSettings, window: Window) -> float:
     """When work in a window stops: shortly before it closes, unless the next one follows at once."""
     following = next_window(night, window.opens)
     adjoins = window.closes == window.end and following and following.opens == window.end
@@ -266,7 +266,7 @@ def _idle(case: _Case, signals: Signals) -> PolicyFinding | None:
         return _unknown(Reason.IDLE_UNKNOWN, what, idle, case.night.if_idle_unknown)
     if idle.value >= needed:
         return None
-    detail = f"you are active: idle for {spoken(idle.value)} of {spoken(needed)}"
+    detail = f"you are active: idle for {format_duration(idle.value)} of {format_duration(needed)}"
     return PolicyFinding(Reason.OWNER_ACTIVE, detail, case.now + needed - idle.value)
 
 
@@ -342,7 +342,9 @@ def _quiet(case: _Case, signals: Signals) -> PolicyFinding | None:
         if signals.idle_s.value <= grown:
             return None
     cause = MEANINGS[history.disturbed].what
-    detail = f"all clear for {spoken(over)} of {spoken(needed)} after a stop: {cause}"
+    detail = (
+        f"all clear for {format_duration(over)} of {format_duration(needed)} after a stop: {cause}"
+    )
     return PolicyFinding(Reason.QUIET_TIME, detail, since + needed)
 
 

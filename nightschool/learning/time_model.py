@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from nightschool.config.durations import spoken
+from nightschool.config.durations import format_duration
 
 # The smallest relative half-width of an interval: a computer that warms up or is in use changes its speed
 # by about this much, and three steps in a row cannot show it.
@@ -51,7 +51,8 @@ class Estimate:
     high: float
 
     def __str__(self) -> str:
-        return f"about {spoken(self.seconds)} ({spoken(self.low)} to {spoken(self.high)})"
+        low, high = format_duration(self.low), format_duration(self.high)
+        return f"about {format_duration(self.seconds)} ({low} to {high})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +255,7 @@ class Remedy:
     cost: str
 
     def __str__(self) -> str:
-        return f"{self.setting}: about {spoken(self.seconds)}, {self.cost}"
+        return f"{self.setting}: about {format_duration(self.seconds)}, {self.cost}"
 
     def as_dict(self) -> dict[str, str | float]:
         return {"setting": self.setting, "seconds": round(self.seconds, 1), "cost": self.cost}

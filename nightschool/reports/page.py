@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nightschool.config.durations import spoken
+from nightschool.config.durations import format_duration
 from nightschool.reports.charts.confusion import NAMED_KINDS
 from nightschool.reports.charts.drawing import DPI
 from nightschool.reports.template import fill
@@ -75,7 +75,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "interval": wording.interval,
     "change": explanations.change,
     "changes": explanations.change_interval,
-    "duration": spoken,
+    "duration": format_duration,
     "moment": wording.local_moment,
     "zone": wording.local_zone,
     "arm_title": wording.arm_title,

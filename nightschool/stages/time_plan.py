@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nightschool.config.durations import spoken
+from nightschool.config.durations import format_duration
 from nightschool.config.night import left_s, length_s
 from nightschool.config.paths import School
 from nightschool.learning.auto_choice import AutoChoice
@@ -147,7 +147,7 @@ def _quick(
         found = quick_plan(max(0.0, left - workload.restart_s), pace, workload, shorter_text)
     each = f" with each of {seeds} seeds" if seeds > 1 else ""
     reason = (
-        f"--quick: of {spoken(limit_s)}, {spoken(left)} are left to train in{each}; "
+        f"--quick: of {format_duration(limit_s)}, {format_duration(left)} are left to train in{each}; "
         f"the whole training would take {workload.estimate(pace)}"
     )
     choices = [AutoChoice("epochs", f"{found.epochs:g} of {workload.epochs:g}", reason)]
@@ -160,7 +160,8 @@ def _quick(
         choices.append(AutoChoice("training notes", share, "the first in the order of a hash"))
     if not found.fits:
         context.parent.say(
-            "warning", f"even one step may take longer than the {spoken(left)} that are left"
+            "warning",
+            f"even one step may take longer than the {format_duration(left)} that are left",
         )
     return None if whole else found, context.report_choices(*choices)
 
@@ -209,7 +210,7 @@ def advice(
     """Lines for an owner whose training takes longer than the `window_s` that a night has (left)."""
     nights = 1 + math.ceil((workload.seconds(pace) - window_s) / night_s)
     lines = [
-        f"training takes {workload.estimate(pace)}, and the night's window has {spoken(window_s)}: "
+        f"training takes {workload.estimate(pace)}, and the night's window has {format_duration(window_s)}: "
         f"left as it is, it goes on the next night, {nights} nights in all"
     ]
     if not found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nightschool.config.durations import spoken
+from nightschool.config.durations import format_duration
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from nightschool.config.durations import spoken
     ],
 )  # fmt: skip
 def test_durations_as_text(time: float, text: str) -> None:
-    assert spoken(time) == text
+    assert format_duration(time) == text

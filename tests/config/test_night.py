@@ -37,7 +37,7 @@ def at(text: str, zone: str = BERLIN, fold: int = 0) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold).timestamp()
 
 
-def spoken(settings: NightSettings, window: Window | None) -> tuple[str, str] | None:
+def window_text(settings: NightSettings, window: Window | None) -> tuple[str, str] | None:
     if window is None:
         return None
     opens, closes = (local(settings, t) for t in (window.opens, window.closes))
@@ -96,8 +96,8 @@ def test_window_belongs_to_the_day_on_which_it_begins(
         days={"friday": "22:00-09:00", "saturday": ["22:00-09:00", "13:00-15:00"], "sunday": "off"}
     )
     now = at(clock)
-    assert spoken(settings, window_at(settings, now)) == open_
-    assert spoken(settings, next_window(settings, now)) == coming
+    assert window_text(settings, window_at(settings, now)) == open_
+    assert window_text(settings, next_window(settings, now)) == coming
 
 
 def test_windows_of_an_evening_are_one_night() -> None:
@@ -153,7 +153,7 @@ def test_window_occurs_once_when_the_clocks_change(
 def test_window_within_a_skipped_hour_occurs_the_next_day() -> None:
     settings = night(start="02:10", end="02:50")
     coming = next_window(settings, at("2026-03-28 12:00"))
-    assert spoken(settings, coming) == ("Mon 02:10+0200", "Mon 02:50+0200")
+    assert window_text(settings, coming) == ("Mon 02:10+0200", "Mon 02:50+0200")
 
 
 def test_skipped_day_has_no_windows() -> None:

@@ -71,7 +71,7 @@ def _desktop_notifier(title: str, text: str) -> str | None:
     try:
         from desktop_notifier.sync import DesktopNotifierSync
     except ImportError:
-        return 'notifications need one more package here: pip install "nightschool[notify]"'
+        return 'notifications on Windows need another package: pip install "nightschool[notify]"'
     try:
         DesktopNotifierSync(app_name="nightschool").send(title=title, message=text)
     except Exception as error:  # the library documents no exceptions

@@ -1,1 +1,1 @@
-"""What the computer and its owner are doing, as far as that can be known."""
+"""Signals of the computer and its owner, for the policy."""

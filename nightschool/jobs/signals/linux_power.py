@@ -33,14 +33,14 @@ class PowerSupply:
 
 def supplies(folder: Path = SUPPLIES) -> list[PowerSupply]:
     """Power supplies and batteries of the computer, without those of mice and keyboards."""
-    found = []
+    listed = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         kind = _text(path / "type")
         if not kind or _text(path / "scope") == "Device" or _text(path / "present") == "0":
             continue
         online = _number(path / "online")
         percent = _percent(path) if kind == "Battery" else None
-        found.append(
+        listed.append(
             PowerSupply(
                 path.name,
                 kind,
@@ -49,15 +49,15 @@ def supplies(folder: Path = SUPPLIES) -> list[PowerSupply]:
                 percent,
             )
         )
-    return found
+    return listed
 
 
-def power(found: list[PowerSupply]) -> tuple[Signal[bool], Signal[float]]:
+def power(listed: list[PowerSupply]) -> tuple[Signal[bool], Signal[float]]:
     """`on_ac` and `battery` from the kernel's values."""
-    batteries = [supply for supply in found if supply.kind == "Battery"]
+    batteries = [supply for supply in listed if supply.kind == "Battery"]
     if not batteries:
         return Signal(True, _NO_BATTERY), unknown(_NO_BATTERY, "this computer has none")
-    return _on_ac([supply for supply in found if supply.kind != "Battery"], batteries), _charge(
+    return _on_ac([supply for supply in listed if supply.kind != "Battery"], batteries), _charge(
         batteries
     )
 

@@ -49,7 +49,7 @@ class Presenting:
             "logind": self._by_logind,
             "X11": self._by_window,
         }
-        asked, problems, silent = [], [], False
+        answered, problems, silent = [], [], False
         for source, method in methods.items():
             try:
                 program = method()
@@ -59,9 +59,9 @@ class Presenting:
                 continue
             if program:
                 return Signal(program, source)
-            asked.append(source)
-        if asked and not silent:
-            return Signal("", ", ".join(asked))
+            answered.append(source)
+        if answered and not silent:
+            return Signal("", ", ".join(answered))
         if not silent and not x11.displays() and not wayland.is_running():
             return Signal("", "no desktop")
         return unknown("desktop", "; ".join(problems))

@@ -29,10 +29,10 @@ _ASSERTION = re.compile(
 
 def hid_idle(ioreg: str) -> Signal[float]:
     """HIDIdleTime (nanoseconds) in the output of `ioreg -c IOHIDSystem`."""
-    found = re.findall(r'"HIDIdleTime" = (\d+)', ioreg)
-    if not found:
+    values = re.findall(r'"HIDIdleTime" = (\d+)', ioreg)
+    if not values:
         return unknown("IOHIDSystem", "ioreg gives no HIDIdleTime")
-    return Signal(min(int(value) for value in found) / 1e9, "IOHIDSystem")
+    return Signal(min(int(value) for value in values) / 1e9, "IOHIDSystem")
 
 
 def power(pmset: str) -> tuple[Signal[bool], Signal[float]]:
@@ -64,8 +64,8 @@ def presenting(pmset: str, own_pids: Collection[int]) -> Signal[str]:
 
 def lid(ioreg: str) -> Signal[bool]:
     """From `ioreg -k AppleClamshellState`; a desktop computer has no such key."""
-    found = re.search(r'"AppleClamshellState" = (Yes|No)', ioreg)
-    return Signal(found[1] == "Yes", "ioreg") if found else Signal(False, "no lid")
+    match = re.search(r'"AppleClamshellState" = (Yes|No)', ioreg)
+    return Signal(match[1] == "Yes", "ioreg") if match else Signal(False, "no lid")
 
 
 def readings(own_pids: Pids) -> list[Reading]:

@@ -26,8 +26,8 @@ def socket_path() -> Path | None:
     named = os.environ.get("WAYLAND_DISPLAY")
     if named and (folder / named).exists():
         return folder / named
-    found = sorted(path for path in folder.glob("wayland-*") if path.suffix != ".lock")
-    return found[0] if found else None
+    sockets = sorted(path for path in folder.glob("wayland-*") if path.suffix != ".lock")
+    return sockets[0] if sockets else None
 
 
 def is_running() -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nightschool.config.durations import spoken
+from nightschool.config.durations import format_duration
 from nightschool.reports.charts.drawing import SMALL, WIDTH, bare_axes, columns, new_figure, write
 from nightschool.reports.charts.palette import Palette
 from nightschool.reports.timeline import STAGES, Span, in_words, spans
@@ -47,7 +47,7 @@ def night(report: Report, palette: Palette) -> Figure | None:
             axes.get_yaxis_transform()
         )
         worked = sum(s.seconds for s in found if (s.stage, s.state) == (stage, "worked"))
-        write(axes, 1.04, y, spoken(worked), palette.muted, SMALL).set_transform(
+        write(axes, 1.04, y, format_duration(worked), palette.muted, SMALL).set_transform(
             axes.get_yaxis_transform()
         )
     for span in found:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from nightschool.config.durations import spoken
+from nightschool.config.durations import format_duration
 from nightschool.reports.text import explanations
 from nightschool.reports.text.wording import arm_title, counted, finite_losses, interval, percent
 from nightschool.reports.timeline import in_words, spans
@@ -179,11 +179,11 @@ def stretches(report: Report) -> list[tuple[str, str]]:
             worked[span.stage] = worked.get(span.stage, 0) + span.seconds
         else:
             rested.setdefault((in_words(span.reason), span.state), []).append(span.seconds)
-    lines = [(stage, f"worked {spoken(seconds)}") for stage, seconds in worked.items()]
+    lines = [(stage, f"worked {format_duration(seconds)}") for stage, seconds in worked.items()]
     for (reason, state), each in rested.items():
         times = f", {len(each)} times" if len(each) > 1 else ""
         did = "stepped aside" if state == SpanState.YIELDED else "waited"
-        lines.append((reason, f"{did} {spoken(sum(each))}{times}"))
+        lines.append((reason, f"{did} {format_duration(sum(each))}{times}"))
     return lines
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from nightschool.config.durations import spoken
+from nightschool.config.durations import format_duration
 from nightschool.reports.text.wording import counted, percent
 from nightschool.reports.timeline import in_words
 from nightschool.stats.terms import Decision
@@ -70,15 +70,17 @@ def lines(night: Night, name: str = "last night") -> list[str]:
 
 def summary(night: Night) -> str:
     """'trained 3 h 10 min (412 of 648 steps), stepped aside 2 times (owner there 6 min, ...)'."""
-    each = ", ".join(f"{in_words(one.reason)} {spoken(one.seconds)}" for one in night.aside)
+    each = ", ".join(
+        f"{in_words(one.reason)} {format_duration(one.seconds)}" for one in night.aside
+    )
     if not night.worked_s:
         return f"nothing was done: {each}" if each else "nothing was done"
     steps = sum(run.steps for run in night.runs)
     if steps:
         total = sum(run.total_steps for run in night.runs if run.steps)
-        said = f"trained {spoken(night.trained_s)} ({steps:,} of {counted(total, 'step')})"
+        said = f"trained {format_duration(night.trained_s)} ({steps:,} of {counted(total, 'step')})"
     else:
-        said = f"worked {spoken(night.worked_s)}"
+        said = f"worked {format_duration(night.worked_s)}"
     if each:
         times = sum(one.times for one in night.aside)
         said += f", stepped aside {counted(times, 'time')} ({each})"
@@ -110,7 +112,7 @@ def notification(night: Night) -> tuple[str, str]:
     elif not night.worked_s:
         title = "nightschool did nothing last night"
     else:
-        title = f"nightschool trained {spoken(night.trained_s or night.worked_s)}"
+        title = f"nightschool trained {format_duration(night.trained_s or night.worked_s)}"
     return title, "\n".join(lines(night))
 
 

@@ -1,4 +1,4 @@
-"""logind, spoken to for real on a private bus."""
+"""logind's D-Bus interface, on a private bus."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ from nightschool.config.night import nights
 from nightschool.config.paths import School
 from nightschool.config.settings import NightSettings
 from nightschool.ledger.ledger import Ledger
-from nightschool.reports.night_summary import night_between
-from nightschool.reports.text.night_text import Night, notification
+from nightschool.ledger.outcomes import Reason
+from nightschool.reports.night_summary import NightSummary, night_between
+from nightschool.reports.text.night_text import notification
 
 # Time for the last child to write its checkpoint.
 _SETTLED_S = 60.0
@@ -57,11 +58,13 @@ class MorningNotification:
             _log.info("no notification: %s", problem)
 
 
-def _is_news(night: Night) -> bool:
-    return night.worked_s > 0 or any(aside.reason != "paused" for aside in night.aside)
+def _is_news(night: NightSummary) -> bool:
+    return night.worked_s > 0 or any(one.reason != Reason.PAUSED for one in night.interruptions)
 
 
-def newest_nights(ledger: Ledger, night: NightSettings, now: float) -> list[tuple[str, Night]]:
+def newest_nights(
+    ledger: Ledger, night: NightSettings, now: float
+) -> list[tuple[str, NightSummary]]:
     """The last night and the current one, each with its name, oldest first.
 
     Leaves out nights without a run, and the last night if another is under way and the last one ended
@@ -78,7 +81,7 @@ def newest_nights(ledger: Ledger, night: NightSettings, now: float) -> list[tupl
         (name, night_between(ledger, window.opens, min(now, window.closes)))
         for name, window in named
     ]
-    return [(name, summary) for name, summary in summaries if summary.runs or summary.aside]
+    return [(name, summary) for name, summary in summaries if summary.runs or summary.interruptions]
 
 
 def _read_notified(file: Path) -> float:

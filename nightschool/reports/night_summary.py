@@ -1,169 +1,223 @@
-"""What a night did, from the ledger's rows: stretches of work and of waiting, and what came of each run."""
+"""What a night did, from the ledger: spans of work and of waiting, and the outcome of each run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.outcomes import FRUITLESS, Outcome
-from nightschool.ledger.records import Attempt, PastDecision, Run, StageName
-from nightschool.reports.text.night_text import Aside, Night, RunOfNight
+from nightschool.ledger.outcomes import FRUITLESS, Outcome, Reason
+from nightschool.ledger.records import Attempt, PastDecision, Run, RunState, StageName
 from nightschool.reports.timeline import Span
 from nightschool.stats.stage_results import summary_of
-from nightschool.stats.terms import SpanState
+from nightschool.stats.terms import Decision, SpanReason, SpanState, Waiting
 
-# From one stage or chunk to the next it takes a second or two.
-_AT_ONCE_S = 30.0
-_WENT_ON = (Outcome.FINISHED, Outcome.CHUNK_DONE)
-# Nobody is stepped aside for: it was not its time, or it came to an end.
-_NOT_ITS_TIME = frozenset({
-    "queued", "outside_window", "window_closed", "finish_by", "hours_used", "no_worker", "stopped",
-    "nothing_to_do", "lost", "killed", "failed", "cancelled",
+# The next stage or chunk starts within a second or two.
+_GAP_S = 30.0
+_CONTINUES = (Outcome.FINISHED, Outcome.CHUNK_DONE)
+# With these the run waits; with all others it yields.
+_WAITING: frozenset[SpanReason] = frozenset({
+    Waiting.QUEUED, Reason.OUTSIDE_WINDOW, Reason.FINISH_BY, Reason.HOURS_USED, Reason.NO_WORKER,
+    Reason.NOTHING_TO_DO, Outcome.STOPPED, Outcome.LOST, Outcome.KILLED, Outcome.FAILED, Outcome.CANCELLED,
 })  # fmt: skip
-# A worker that is awake decides anew when the window opens.
-_BY_THE_CLOCK = frozenset({"outside_window", "finish_by", "hours_used"})
-# These prolong what was before them.
-_AFTERWARDS = frozenset({"quiet_time", "too_many_starts"})
-# A sleep that was announced, and what the clocks told of it.
-_SAME = {"suspending": "woke"}
+# A worker that is awake replaces these when the window opens.
+_ENDED_BY_CLOCK = frozenset({Reason.OUTSIDE_WINDOW, Reason.FINISH_BY, Reason.HOURS_USED})
+# These prolong the reason before them.
+_CONSEQUENCES = frozenset({Reason.QUIET_TIME, Reason.TOO_MANY_STARTS})
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run that was worked on in a night.
+
+    `steps` of `total_steps` were trained in this night; `reached` is the last step of all nights.
+    `stopped` is how its last attempt ended, unless that continues with the next. `before` and `after`
+    are shares of test notes sorted right; None if not measured yet.
+    """
+
+    run: int
+    state: RunState
+    reason: str
+    steps: int
+    reached: int
+    total_steps: int
+    stopped: Outcome | Reason | None = None
+    before: float | None = None
+    after: float | None = None
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """How often and for how many seconds one reason kept a night's runs from working."""
+
+    reason: SpanReason
+    times: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NightSummary:
+    """A night, or the part of it that has passed: times in seconds since the epoch, work in seconds.
+
+    `interruptions` are what the runs yielded to; in a night without work, what held them up.
+    """
+
+    start: float
+    end: float
+    worked_s: float
+    trained_s: float
+    interruptions: tuple[Interruption, ...]
+    runs: tuple[RunSummary, ...]
 
 
 def spans(
     attempts: Sequence[Attempt], start: float, end: float, decisions: Sequence[PastDecision] = ()
 ) -> list[Span]:
-    """The stretches of one run between two moments, without gaps but for those between two chunks.
+    """The spans of one run between two times, without gaps other than those between two chunks.
 
-    `attempts` are the run's, oldest first; `decisions`, oldest first, tell how the reason changed while
-    it waited. What it waits for at first is said by them alone. Work that is under way ends at `end`.
+    `attempts` are the run's, `decisions` the policy's, both oldest first. The decisions show how the
+    reason changed while the run waited; before its first attempt they alone give the reason. An
+    attempt under way lasts until `end`.
     """
-    found: list[Span] = []
-    at, reason = start, "queued"
+    result: list[Span] = []
+    at: float = start
+    reason: SpanReason | None = Waiting.QUEUED
     for attempt in attempts:
         began, ended = attempt.started, end if attempt.ended is None else attempt.ended
-        if reason not in _WENT_ON or began - at > _AT_ONCE_S:
-            found += _waits(attempt.stage, at, began, reason, decisions)
-        if attempt.outcome in FRUITLESS:
-            found.append(Span(attempt.stage, began, ended, SpanState.YIELDED, attempt.outcome))
+        if reason and (reason not in _CONTINUES or began - at > _GAP_S):
+            result += _waits(attempt.stage, at, began, reason, decisions)
+        if attempt.outcome is not None and attempt.outcome in FRUITLESS:
+            result.append(Span(attempt.stage, began, ended, SpanState.YIELDED, attempt.outcome))
         else:
-            found.append(Span(attempt.stage, began, ended, SpanState.WORKED))
-        asleep = "woke" if attempt.ended is not None else ""  # its process is there still
+            result.append(Span(attempt.stage, began, ended, SpanState.WORKED))
+        # An attempt that ended without an outcome slept: its process still exists.
+        asleep = Reason.WOKE if attempt.ended is not None else None
         at, reason = ended, attempt.outcome or asleep
-    if attempts and attempts[-1].ended is not None and reason not in _WENT_ON:
-        found += _waits(attempts[-1].stage, at, end, reason, decisions)
-    clipped = (replace(s, start=max(s.start, start), end=min(s.end, end)) for s in found)
+    if attempts and attempts[-1].ended is not None and reason and reason not in _CONTINUES:
+        result += _waits(attempts[-1].stage, at, end, reason, decisions)
+    clipped = (replace(s, start=max(s.start, start), end=min(s.end, end)) for s in result)
     return _joined([span for span in clipped if span.seconds > 0])
 
 
 def _waits(
-    stage: str, start: float, end: float, reason: str, decisions: Sequence[PastDecision]
+    stage: str, start: float, end: float, first: SpanReason, decisions: Sequence[PastDecision]
 ) -> Iterator[Span]:
-    reason = "queued" if reason in _WENT_ON else _SAME.get(reason, reason)
+    """Spans without work: `first` is the reason until a decision gives another."""
+    reason: SpanReason = Waiting.QUEUED if first in _CONTINUES else _canonical(first)
     at = start
-    for one in decisions:
-        said = _SAME.get(one.reason, one.reason)
-        if one.at >= end:
+    for decision in decisions:
+        decided = _canonical(decision.reason)
+        if decision.at >= end:
             break
-        if one.allowed or said in _AFTERWARDS or said == reason:
+        if decision.allowed or decided in _CONSEQUENCES or decided == reason:
             continue
-        if one.at > at:
-            yield Span(stage, at, one.at, _state(reason), reason)
-            at = one.at
-        elif one.at < start and reason != "queued":
-            continue  # why the attempt ended is known better
-        reason = said
+        if decision.at > at:
+            yield Span(stage, at, decision.at, _state(reason), reason)
+            at = decision.at
+        elif decision.at < start and reason != Waiting.QUEUED:
+            continue  # the attempt's own outcome is more precise
+        reason = decided
     yield Span(stage, at, end, _state(reason), reason)
 
 
-def _state(reason: str) -> SpanState:
-    return SpanState.WAITED if reason in _NOT_ITS_TIME else SpanState.YIELDED
+def _canonical(reason: SpanReason) -> SpanReason:
+    """The announcement of a sleep and the clocks' evidence of one are one reason."""
+    return Reason.WOKE if reason == Reason.SUSPENDING else reason
 
 
-def _joined(found: Sequence[Span]) -> list[Span]:
-    """Chunks of one stage that follow each other without a wait are one span."""
+def _state(reason: SpanReason) -> SpanState:
+    return SpanState.WAITED if reason in _WAITING else SpanState.YIELDED
+
+
+def _joined(spans: Sequence[Span]) -> list[Span]:
+    """Consecutive chunks of one stage without a wait between them as one span."""
     joined: list[Span] = []
-    for span in found:
+    for span in spans:
         last = joined[-1] if joined else None
-        same = last and (last.stage, last.state, last.reason) == (
-            span.stage,
-            span.state,
-            span.reason,
-        )
-        if last and same and span.start - last.end <= _AT_ONCE_S:
+        if last and _same_kind(last, span) and span.start - last.end <= _GAP_S:
             joined[-1] = replace(last, end=span.end)
         else:
             joined.append(span)
     return joined
 
 
-def night_between(ledger: Ledger, start: float, end: float) -> Night:
-    """All that was done between two moments; where a run was queued and nothing was, what held it up."""
+def _same_kind(one: Span, other: Span) -> bool:
+    return (one.stage, one.state, one.reason) == (other.stage, other.state, other.reason)
+
+
+def night_between(ledger: Ledger, start: float, end: float) -> NightSummary:
+    """What was done between two times; if nothing was and a run was queued, what held it up."""
     attempts = ledger.attempts_between(start, end)
     decisions = ledger.decisions_between(start, end)
-    told = []
+    runs: list[RunSummary] = []
+    all_spans: list[Span] = []
     for number in sorted({attempt.run for attempt in attempts}):
-        mine = [a for a in attempts if a.run == number]
-        # What lies before the first work of a night is no stepping aside.
-        told.append(
-            (ledger.run(number), mine, spans(mine, max(start, mine[0].started), end, decisions))
-        )
-    stretches = [span for _, _, found in told for span in found]
-    work = [span for span in stretches if span.state == SpanState.WORKED]
-    aside = [span for span in stretches if span.state == SpanState.YIELDED]
-    return Night(
+        own = [attempt for attempt in attempts if attempt.run == number]
+        # Whatever precedes the night's first attempt interrupts nothing.
+        all_spans += spans(own, max(start, own[0].started), end, decisions)
+        runs.append(_run_summary(ledger, ledger.run(number), own))
+    work = [span for span in all_spans if span.state == SpanState.WORKED]
+    yielded = [span for span in all_spans if span.state == SpanState.YIELDED]
+    return NightSummary(
         start,
         end,
         sum(span.seconds for span in work),
-        sum(span.seconds for span in work if span.stage == "train"),
-        _by_reason(aside if work else _held_up(ledger, start, end, decisions)),
-        tuple(_run_of_night(ledger, run, mine) for run, mine, _ in told),
+        sum(span.seconds for span in work if span.stage == StageName.TRAIN),
+        _by_reason(yielded if work else _held_up(ledger, start, end, decisions)),
+        tuple(runs),
     )
 
 
 def _held_up(
     ledger: Ledger, start: float, end: float, decisions: Sequence[PastDecision]
 ) -> list[Span]:
-    """Why nothing was done while a run was queued. Without a worker, that is one which is open still."""
-    first = decisions[0] if decisions and decisions[0].at <= start else None
-    if first is None:
-        reason = "no_worker"
-    elif first.reason in _BY_THE_CLOCK:
-        reason = "woke"
+    """Spans in which a queued run could not work. Without a worker only runs that are still open count."""
+    last = decisions[0] if decisions and decisions[0].at <= start else None
+    reason: SpanReason
+    if last is None:
+        reason = Reason.NO_WORKER
+    elif last.reason in _ENDED_BY_CLOCK:
+        reason = Reason.WOKE
     else:
-        reason = "queued" if first.allowed else first.reason
+        reason = Waiting.QUEUED if last.allowed else last.reason
     queued = min((run.created for run in ledger.runs() if run.open), default=end)
-    found = []
+    held_up = []
     for span in _waits("", start, end, reason, decisions):
-        if span.reason == "no_worker":
-            found.append(replace(span, start=max(span.start, queued)))
+        if span.reason == Reason.NO_WORKER:
+            held_up.append(replace(span, start=max(span.start, queued)))
         elif span.state == SpanState.YIELDED:
-            found.append(span)
-    return [span for span in found if span.seconds > _AT_ONCE_S]
+            held_up.append(span)
+    return [span for span in held_up if span.seconds > _GAP_S]
 
 
-def _by_reason(found: Sequence[Span]) -> tuple[Aside, ...]:
-    """The longest first."""
-    asides: dict[str, Aside] = {}
-    for span in found:
-        so_far = asides.get(span.reason, Aside(span.reason, 0, 0.0))
-        asides[span.reason] = Aside(span.reason, so_far.times + 1, so_far.seconds + span.seconds)
-    return tuple(sorted(asides.values(), key=lambda one: -one.seconds))
+def _by_reason(spans: Sequence[Span]) -> tuple[Interruption, ...]:
+    """One interruption for each reason, the longest first."""
+    totals: dict[SpanReason, Interruption] = {}
+    for span in spans:
+        if span.reason is None:
+            continue
+        total = totals.get(span.reason, Interruption(span.reason, 0, 0.0))
+        totals[span.reason] = Interruption(
+            span.reason, total.times + 1, total.seconds + span.seconds
+        )
+    return tuple(sorted(totals.values(), key=lambda one: -one.seconds))
 
 
-def _run_of_night(ledger: Ledger, run: Run, attempts: Sequence[Attempt]) -> RunOfNight:
+def _run_summary(ledger: Ledger, run: Run, attempts: Sequence[Attempt]) -> RunSummary:
     stages = {stage.name: stage for stage in ledger.stages(run.id)}
-    trained = [a for a in attempts if a.stage == "train" and a.last_step is not None]
+    trained = [a for a in attempts if a.stage == StageName.TRAIN and a.last_step is not None]
     reached = max((a.last_step or 0 for a in trained), default=0)
     last = attempts[-1].outcome
-    return RunOfNight(
+    return RunSummary(
         run=run.id,
         state=run.state,
         reason=run.reason,
         steps=reached - trained[0].first_step if trained else 0,
         reached=stages[StageName.TRAIN].step,
         total_steps=stages[StageName.TRAIN].total_steps,
-        stopped="" if last in (None, *_WENT_ON) else last,
+        stopped=None if last in _CONTINUES else last,
         before=summary_of(stages[StageName.BASELINE]).accuracy,
         after=summary_of(stages[StageName.EVALUATE]).accuracy,
-        decision=summary_of(stages[StageName.COMPARE]).decision or "",
+        decision=summary_of(stages[StageName.COMPARE]).decision,
     )

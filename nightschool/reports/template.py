@@ -1,4 +1,6 @@
-"""The pages' templates, and what all of them are filled with."""
+"""Fills the templates of the pages."""
+
+from __future__ import annotations
 
 import re
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from nightschool.reports.text import wording
 
 
 def fill(template: str, filters: dict[str, Callable[..., str]], **values: Any) -> str:
-    """A template's HTML: every text in it is escaped, and a value that is missing is an error."""
+    """A template's HTML. Every text is escaped; a missing value is an error."""
     environment = Environment(
         loader=PackageLoader("nightschool.reports", ""),
         autoescape=True,
@@ -23,9 +25,9 @@ def fill(template: str, filters: dict[str, Callable[..., str]], **values: Any) -
     environment.filters.update(
         percent=wording.percent,
         score_interval=wording.score_interval,
-        # Jinja's own "capitalize" puts all other letters, those of names too, in lower case.
+        # Jinja's own "capitalize" turns all other letters to lower case, also in names.
         sentence=lambda text: text[:1].upper() + text[1:],
-        # A line never breaks between a number and its sign.
+        # Keeps a number and its sign on one line.
         unbroken=lambda text: re.sub(" (?=%)|(?<=[<=]) | (?=[<=])", "\N{NO-BREAK SPACE}", text),
         **filters,
     )

@@ -1,74 +1,41 @@
-"""The night as stretches of time: when each stage worked, and when and why nothing did."""
+"""A run's time as spans: when each stage worked, and when and why nothing did."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime
 
 from nightschool.stats.results import Report
-from nightschool.stats.terms import SpanState
-
-STAGES = ("prep", "baseline", "train", "evaluate", "compare")
-
-# How an attempt ended, or what the policy said (jobs.reasons), short enough for a chart.
-_REASONS: Mapping[str, str] = {
-    "cancelled": "cancelled",
-    "cpu_busy": "processor in use",
-    "device_busy": "the device in use",
-    "exclusive_program": "a program that goes first",
-    "failed": "failed",
-    "finish_by": "night over",
-    "gpu_busy": "GPU in use",
-    "hours_used": "the night's hours used up",
-    "killed": "its process was killed",
-    "lost": "its process ended",
-    "no_worker": "no worker",
-    "notes_gone": "notes out of reach",
-    "outside_window": "outside the window",
-    "owner_active": "owner there",
-    "presenting": "screen in use",
-    "stopped": "worker stopped",
-    "suspending": "asleep",
-    "too_hot": "GPU too hot",
-    "window_closed": "outside the window",
-    "woke": "asleep",
-}
+from nightschool.stats.terms import SpanReason, SpanState
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a run, in seconds since the epoch; `reason` (a key, see `in_words`) is why it did not work.
-
-    `state`: see `SpanState`.
-    """
+    """A span of a run, in seconds since the epoch. `reason` is why it did not work; None if it did."""
 
     stage: str
     start: float
     end: float
     state: SpanState
-    reason: str = ""
+    reason: SpanReason | None = None
 
     @property
     def seconds(self) -> float:
         return self.end - self.start
 
 
-def in_words(reason: str) -> str:
-    """'owner_active' -> 'owner there'."""
-    return _REASONS.get(reason, reason.replace("_", " "))
-
-
-def spans(report: Report) -> list[Span]:
-    """The report's stretches in order; empty where it has none, or their times are none."""
+def spans_of(report: Report) -> list[Span]:
+    """The report's spans in order; empty if it has none, or if their times cannot be read."""
     try:
         return [
             Span(
-                one.stage,
-                datetime.fromisoformat(one.start).timestamp(),
-                datetime.fromisoformat(one.end).timestamp(),
-                one.state,
-                one.reason,
+                span.stage,
+                datetime.fromisoformat(span.start).timestamp(),
+                datetime.fromisoformat(span.end).timestamp(),
+                span.state,
+                span.reason or None,
             )
-            for one in report.night
+            for span in report.night
         ]
     except (ValueError, OverflowError, OSError):
         return []

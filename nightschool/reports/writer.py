@@ -1,4 +1,6 @@
-"""Writes a run's report: report.json, the charts' PNGs and report.html."""
+"""Writes a run's report: report.json, the charts as PNGs, and report.html."""
+
+from __future__ import annotations
 
 import json
 from dataclasses import asdict
@@ -11,12 +13,12 @@ from nightschool.stats.results import Report
 
 
 def write(report: Report, folder: Path) -> Path:
-    """Write all files into `folder` and return the HTML's path.
+    """Write all files into `folder` and return the path of the HTML.
 
-    Each file appears whole or not at all, the HTML last. ValueError if a number is not finite.
+    Each file is written atomically, the HTML last. Raises ValueError if a number is not finite.
     """
     data = json.dumps(asdict(report), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    # A lone surrogate (an undecodable file name) becomes \udcXX, which is JSON for itself.
+    # A lone surrogate (from an undecodable file name) becomes \udcXX, its JSON escape.
     files.write(folder / "report.json", data.encode("utf-8", "backslashreplace"))
     html = render(report, draw(report, folder))
     page = folder / "report.html"

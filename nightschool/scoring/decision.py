@@ -1,16 +1,16 @@
-"""Promote, keep, or inconclusive: one pure function over two models' answers, with its reasons.
+"""Promote, keep, or inconclusive: one pure function of two models' answers, with its reasons.
 
-A model is promoted only where it is better beyond chance, and nothing that matters got worse:
+A challenger is promoted only if it is better beyond chance and nothing important got worse:
 
-- better: it answers more test notes right, with a probability of at least `confidence`;
-- macro-F1: the lower end of the 95 % interval of its change lies above -`margin`;
-- kinds: no kind with SMALLEST_N test notes or more loses recall beyond chance, and F1 with it (a base
-  that answers one kind to everything finds all of it: to find fewer and name it rightly is no loss);
-- none: notes of the kind none are not found less often beyond chance.
+- better: it answers more test notes correctly, with a probability of at least `confidence`;
+- macro-F1: the lower bound of the 95 % interval of its change is above -`margin`;
+- kinds: no kind with SMALLEST_N test notes or more loses both recall, beyond chance, and F1 (a base model
+  that answers one kind to everything has full recall on it: a challenger may recognize fewer of it);
+- none: notes of the kind none are not recognized less often beyond chance.
 
-"Beyond chance" is `paired.sign_flip`, exact and by group, one-sided, to the same confidence. The kinds
-are not corrected for how many they are: these checks protect, so they rather object once too often.
-Where a check shows harm the earlier model is kept; where it can show neither, nothing is concluded.
+"Beyond chance" is `paired.sign_flip`: exact, by group, one-sided, at the same confidence. There is no
+correction for the number of kinds: these checks protect, so a false alarm is the lesser harm. If a check
+shows harm, the earlier model is kept; if the test notes can show neither, the decision is inconclusive.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from nightschool.stats.terms import ArmName, CheckName, Decision, Reference
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How sure a promotion has to be; see `[decide]` in the settings."""
+    """The required certainty of a promotion; see `[decide]` in the settings."""
 
     confidence: float = 0.95
     margin: float = 0.05
@@ -42,7 +42,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Questions:
-    """What every model is asked: the test notes' kinds, and the group of near-copies each is of."""
+    """What every model answers: the test notes' kinds, and the group of near-duplicates of each."""
 
     kinds: Sequence[str]
     true: Sequence[str]
@@ -60,28 +60,28 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """New answers against a reference's: the comparison, each check, and what follows from them."""
+    """New answers compared with a reference's: the comparison, its checks and their decision."""
 
     paired: Paired
     checks: tuple[Check, ...]
     decision: Decision
     more_notes: int | None
-    """About how many more test notes would settle what is not settled; None: none within reach."""
+    """Roughly how many more test notes would settle it; None if no feasible number would."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A cheap arm that the model does not beat beyond chance."""
+    """A cheap arm that the challenger does not beat beyond chance."""
 
     name: ArmName
     accuracy: float
     better: bool
-    """Whether it is better than the model beyond chance."""
+    """Whether it is better than the challenger beyond chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of the night's model, and why."""
+    """The decision about the challenger, and its reason."""
 
     decision: Decision
     reason: str
@@ -97,7 +97,7 @@ def judge(
     rules: Rules,
     draws: int = DRAWS,
 ) -> Judgement:
-    """Judge new answers against those of a reference on the same notes."""
+    """Compare new answers with those of a reference on the same notes. Raises ValueError without notes."""
     pair = paired(test.kinds, test.true, old, new, test.groups, draws)
     checks = [
         _better(reference, test, pair, rules),
@@ -106,25 +106,25 @@ def judge(
     ]
     if test.none is not None and test.of_kind(test.none).any():
         checks.append(_none(reference, test, test.none, old, new, rules))
-    decision = _follows(checks)
+    decision = _decision_from(checks)
     more = _more_notes(test, pair, checks, rules) if decision == Decision.INCONCLUSIVE else None
     return Judgement(pair, tuple(checks), decision, more)
 
 
 def decide(judged: Sequence[Judgement], cheap: Check | None) -> Verdict:
-    """Put what was judged together: a promotion needs all of it.
+    """Combine the judgements: a promotion has to pass all of them.
 
-    A cheap arm that is as good does not stand in the way: `classify` gets the better of the two models
-    there are, and the reason names what would have done as well.
+    A cheap arm that does as well does not prevent a promotion: `classify` gets the better of the two
+    models, and the reason names the arm.
     """
     checks = [check for judgement in judged for check in judgement.checks]
-    decision = _follows(checks)
-    said = [check for check in checks if check.name == CheckName.BETTER]
+    decision = _decision_from(checks)
+    reasons = [check for check in checks if check.name == CheckName.BETTER]
     if decision != Decision.PROMOTE:
-        stood = [c for c in checks if not c.passed and c.settled == (decision == Decision.KEEP)]
-        said = [c for c in said if c.reference == stood[0].reference]
-        said += [c for c in stood if c not in said]
-    reason = "; ".join(check.detail for check in said)
+        failed = [c for c in checks if not c.passed and c.settled == (decision == Decision.KEEP)]
+        reasons = [c for c in reasons if c.reference == failed[0].reference]
+        reasons += [c for c in failed if c not in reasons]
+    reason = "; ".join(check.detail for check in reasons)
     if decision == Decision.PROMOTE and cheap is not None and not cheap.passed:
         reason += f"; but {cheap.detail}"
     more = [j.more_notes for j in judged if j.decision == Decision.INCONCLUSIVE]
@@ -139,28 +139,26 @@ def against_cheap(
     accuracy: Mapping[ArmName, float],
     rules: Rules,
 ) -> tuple[Check, list[Rival]]:
-    """Whether the model beats every cheap arm, given its comparison with each; and those it does not."""
+    """A check whether the challenger beats every cheap arm, and the arms that it does not beat."""
     rivals = [
         Rival(name, accuracy[name], pair.p_worse >= rules.confidence)
         for name, pair in cheap.items()
         if pair.p_better < rules.confidence
     ]
     rivals.sort(key=lambda rival: (rival.better, rival.accuracy), reverse=True)
-    names = " and ".join(rival.name for rival in rivals)
-    if any(rival.better for rival in rivals):
-        names = " and ".join(rival.name for rival in rivals if rival.better)
-        verb = "is" if sum(rival.better for rival in rivals) == 1 else "are"
-        detail = f"{names} {verb} better"
+    better = [rival.name for rival in rivals if rival.better]
+    if better:
+        detail = f"{' and '.join(better)} {'is' if len(better) == 1 else 'are'} better"
     elif rivals:
-        verb = "is" if len(rivals) == 1 else "are"
-        detail = f"{names} {verb} as good, as far as {counted(len(test.true), 'note')} can tell"
+        names = " and ".join(rival.name for rival in rivals)
+        detail = f"{names} may be as good: {counted(len(test.true), 'note')} cannot tell"
     else:
         detail = f"better beyond chance than {', '.join(cheap)}"
-    settled = not rivals or any(rival.better for rival in rivals)
+    settled = not rivals or bool(better)
     return Check(Reference.BEFORE, CheckName.CHEAP_ARMS, not rivals, settled, detail), rivals
 
 
-def _follows(checks: Sequence[Check]) -> Decision:
+def _decision_from(checks: Sequence[Check]) -> Decision:
     failed = [check for check in checks if not check.passed]
     if not failed:
         return Decision.PROMOTE
@@ -172,31 +170,31 @@ def _better(reference: Reference, test: Questions, pair: Paired, rules: Rules) -
     of = f"of {counted(len(test.true), 'test note')}"
     against = "against the model in use, " if reference == Reference.CHAMPION else ""
     change = f"{against}{pair.wins} {of} fixed, {pair.losses} broken"
-    asked = fine_percent(rules.confidence)
+    required = fine_percent(rules.confidence)
     passed = pair.p_better >= rules.confidence
     worse = pair.p_worse >= rules.confidence
     if worse:
-        found = f"worse with a probability of at least {fine_percent(pair.p_worse)}"
+        result = f"worse with a probability of at least {fine_percent(pair.p_worse)}"
     elif passed:
-        found = f"better with a probability of at least {fine_percent(pair.p_better)}"
+        result = f"better with a probability of at least {fine_percent(pair.p_better)}"
     elif not pair.wins + pair.losses:
-        found = "no difference"
+        result = "no difference"
     elif pair.delta_accuracy > 0:
-        found = (
-            f"better with a probability of {fine_percent(pair.p_better)}, where {asked} is asked"
+        result = (
+            f"better with a probability of {fine_percent(pair.p_better)}; {required} is required"
         )
     else:
-        found = "not better, and that can be chance"
-    return Check(reference, CheckName.BETTER, passed, passed or worse, f"{change}: {found}")
+        result = "not better, which may be chance"
+    return Check(reference, CheckName.BETTER, passed, passed or worse, f"{change}: {result}")
 
 
 def _macro_f1(reference: Reference, pair: Paired, rules: Rules) -> Check:
     low, high = pair.delta_macro_f1_ci or (-1.0, 1.0)
-    passed, fallen = low > -rules.margin, high <= -rules.margin
-    lies = "above" if passed else "not above"
+    passed, harmed = low > -rules.margin, high <= -rules.margin
+    position = "above" if passed else "not above"
     spread = f"{hundredths(pair.delta_macro_f1)} ({hundredths(low)} to {hundredths(high)})"
-    detail = f"macro-F1 {spread}: its lower end is {lies} {hundredths(-rules.margin)}"
-    return Check(reference, CheckName.MACRO_F1, passed, passed or fallen, detail)
+    detail = f"macro-F1 {spread}: the lower bound is {position} {hundredths(-rules.margin)}"
+    return Check(reference, CheckName.MACRO_F1, passed, passed or harmed, detail)
 
 
 def _kinds(
@@ -204,19 +202,19 @@ def _kinds(
 ) -> Check:
     large = [kind for kind in test.kinds if test.of_kind(kind).sum() >= SMALLEST_N]
     dropped = [
-        found
+        drop
         for kind in large
         if _f1(test, kind, new) < _f1(test, kind, old)
-        and (found := _drop(test, kind, old, new, rules))
+        and (drop := _drop(test, kind, old, new, rules))
     ]
     if dropped:
         return Check(reference, CheckName.KINDS, False, True, "; ".join(dropped))
     if not large:
-        detail = f"no kind has {SMALLEST_N} test notes, so a loss would not be seen"
+        detail = f"no kind has {SMALLEST_N} test notes, so a loss would go unnoticed"
         return Check(reference, CheckName.KINDS, True, True, detail)
     few = len(test.kinds) - len(large)
-    unseen = f" ({counted(few, 'kind')} with fewer than {SMALLEST_N} not looked at)" if few else ""
-    detail = f"none of {counted(len(large), 'kind')} is lost beyond chance{unseen}"
+    unseen = f" ({counted(few, 'kind')} with fewer than {SMALLEST_N} not checked)" if few else ""
+    detail = f"none of {counted(len(large), 'kind')} is recognized less often beyond chance{unseen}"
     return Check(reference, CheckName.KINDS, True, True, detail)
 
 
@@ -232,21 +230,25 @@ def _none(
     if dropped:
         return Check(reference, CheckName.NONE, False, True, dropped)
     unseen = can_never_promote(len(set(test.codes[test.of_kind(none)].tolist())), rules.confidence)
-    few = ", too few to see a drop" if unseen else ", no drop beyond chance"
+    change = "too few notes to see a drop" if unseen else "no drop beyond chance"
     return Check(
-        reference, CheckName.NONE, True, not unseen, f"{_found(test, none, old, new)}{few}"
+        reference,
+        CheckName.NONE,
+        True,
+        not unseen,
+        f"{_recognized(test, none, old, new)}: {change}",
     )
 
 
 def _drop(
     test: Questions, kind: str, old: Sequence[str], new: Sequence[str], rules: Rules
 ) -> str | None:
-    """What a kind lost in recall, where that is beyond chance."""
+    """How far the recall of a kind dropped, or None if not beyond chance."""
     its = test.of_kind(kind)
     difference = differences(test.true, old, new)
     if sign_flip(-difference[its], test.codes[its]) > 1 - rules.confidence:
         return None
-    return f"{_found(test, kind, old, new)}, a drop beyond chance"
+    return f"{_recognized(test, kind, old, new)}: a drop beyond chance"
 
 
 def _f1(test: Questions, kind: str, answers: Sequence[str]) -> float:
@@ -254,15 +256,15 @@ def _f1(test: Questions, kind: str, answers: Sequence[str]) -> float:
     return 2 * hits / (sum(a == kind for a in answers) + sum(t == kind for t in test.true))
 
 
-def _found(test: Questions, kind: str, old: Sequence[str], new: Sequence[str]) -> str:
-    """How many of the notes of a kind both found, in words."""
+def _recognized(test: Questions, kind: str, old: Sequence[str], new: Sequence[str]) -> str:
+    """How many notes of a kind each model recognizes."""
     its = [i for i, true in enumerate(test.true) if true == kind]
     before, after = (sum(answers[i] == kind for i in its) for answers in (old, new))
-    return f'of {counted(len(its), "note")} "{kind}" {before} found before and {after} after'
+    return f'of {counted(len(its), "note")} "{kind}", {before} recognized before, {after} after'
 
 
 def _more_notes(test: Questions, pair: Paired, checks: Sequence[Check], rules: Rules) -> int | None:
-    """The most that an unsettled check asks for, at the differences that were observed."""
+    """The largest number that a failed check needs, at the observed differences."""
     n, needed = len(test.true), []
     open_ = {check.name for check in checks if not check.passed}
     if CheckName.BETTER in open_:

@@ -97,7 +97,7 @@ def _night(
         run, attempts = ledger.run(context.run), ledger.attempts_of(context.run)
         events, decisions = ledger.events(context.run), ledger.decisions_between(run.created, now)
     night = (
-        RecordedSpan(span.stage, _iso(span.start), _iso(span.end), span.state, span.reason)
+        RecordedSpan(span.stage, _iso(span.start), _iso(span.end), span.state, span.reason or "")
         for span in spans(attempts, run.created, now, decisions)
     )
     timeline = (

@@ -12,8 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from nightschool.stats.terms import ArmName, CheckName, Decision, Reference, SpanState
+from nightschool.stats.terms import (
+    ArmName,
+    CheckName,
+    Decision,
+    Reference,
+    SpanReason,
+    SpanState,
+)
 
 FORMAT = 2
 """The version of these types; `Report.format` stores it."""
@@ -293,13 +301,13 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class RecordedSpan:
-    """A span of the run's time. `reason` is why it did not work, as the ledger records it."""
+    """A span of the run's time. `reason` is why it did not work; empty if it worked."""
 
     stage: str
     start: str
     end: str
     state: SpanState
-    reason: str
+    reason: SpanReason | Literal[""]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
-"""The closed vocabularies of a report: arms, decisions, checks, references, states of a span."""
+"""The closed vocabularies of a report: arms, decisions, checks, references, and what a run did when."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+
+from nightschool.ledger.outcomes import Outcome, Reason
 
 
 class ArmName(StrEnum):
@@ -56,3 +58,13 @@ class SpanState(StrEnum):
     """It stopped because you or the computer needed the resources."""
     WAITED = "waited"
     """It was not its turn: no window was open, or no worker ran."""
+
+
+class Waiting(StrEnum):
+    """Why a run waits before the policy or an attempt gives a reason."""
+
+    QUEUED = "queued"
+
+
+SpanReason = Outcome | Reason | Waiting
+"""Why a run did not work: how its last attempt ended, or what the policy decided since."""

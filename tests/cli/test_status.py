@@ -112,7 +112,7 @@ def test_new_notes_are_reported_until_a_run_has_read_them(make_school: MakeSchoo
     assert "new labelled notes" not in status(school)
     check_notes(school, time.time())
     line = (
-        '12 new labelled notes since run 1, and enough now of "none": `nightschool run --tonight`, or set '
+        '12 new labelled notes since run 1; "none" now has enough notes: `nightschool run --tonight`, or set '
         "retrain.min_new"
     )
     assert status(school).splitlines()[-1] == line
@@ -144,7 +144,7 @@ def test_the_night_and_each_of_its_runs_get_a_line(
     with Ledger(school.ledger_file, clock=lambda: clock) as ledger:
         run = ledger.add_run(load(school.settings_file).model_dump(), "compare", "tonight").id
     output = status(school).splitlines()[-1]
-    assert output == "tonight so far: nothing was done: no worker 20 min"
+    assert output == "tonight so far: no work was done: no worker 20 min"
     night = json.loads(status(school, "--json"))["night"]
     assert [one["reason"] for one in night["aside"]] == ["no_worker"]
     with Ledger(school.ledger_file, clock=lambda: clock) as ledger:
@@ -153,9 +153,7 @@ def test_the_night_and_each_of_its_runs_get_a_line(
         clock += 600
         ledger.interrupt(claim, "paused", "paused by its owner")
     output = status(school).splitlines()[-2:]
-    assert output[0].startswith(
-        "tonight so far: worked 10 min, stepped aside 1 time (paused 10 min)"
-    )
-    assert output[1] == "run 1 goes on; it stopped last: paused"
+    assert output[0].startswith("tonight so far: worked 10 min, interrupted 1 time (paused 10 min)")
+    assert output[1] == "run 1 continues; last stop: paused"
     night = json.loads(status(school, "--json"))["night"]
     assert round(night["worked_s"]) == 600 and night["aside"][0]["reason"] == "paused"

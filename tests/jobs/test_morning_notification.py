@@ -118,11 +118,11 @@ def test_night_without_work_is_notified_with_the_reasons(school: School) -> None
     morning = MorningNotification(school, desktop)
     for clock in ("07:05", "07:10"):
         morning.send_if_due(NIGHT, at(clock))
-    line = "last night: nothing was done: idle unknown 6 h, owner there 2 h"
-    assert desktop.shown == [("nightschool did nothing last night", line)]
+    line = "last night: no work was done: activity unknown 6 h, computer in use 2 h"
+    assert desktop.shown == [("nightschool did no work last night", line)]
     with Ledger(school.ledger_file) as ledger:
         ((name, found),) = newest_nights(ledger, NIGHT, at("12:00"))
-    assert (name, found.aside[0].reason) == ("last night", "idle_unknown")
+    assert (name, found.interruptions[0].reason) == ("last night", "idle_unknown")
 
 
 def test_paused_night_is_not_notified(school: School) -> None:
@@ -140,9 +140,9 @@ def test_text_has_the_work_and_what_is_next(school: School) -> None:
     ((title, text),) = desktop.shown
     assert title == "nightschool trained 3 h 24 min"
     assert text.split("\n") == [
-        "last night: trained 3 h 24 min (412 of 648 steps), stepped aside 2 times "
-        "(on battery 12 min, owner there 6 min)",
-        "run 1 goes on at step 412 of 648; it stopped last: outside the window",
+        "last night: trained 3 h 24 min (412 of 648 steps), interrupted 2 times "
+        "(on battery 12 min, computer in use 6 min)",
+        "run 1 continues at step 412 of 648; last stop: outside the window",
     ]
 
 

@@ -182,9 +182,9 @@ def test_sleep_or_a_clock_change_stops_the_child(desk: Desk, steady: float, wall
 def summary_of_night(desk: Desk) -> dict[str, float]:
     """The minutes of work (at "") and of each reason of a night, as the morning notification has them."""
     summary = night_between(desk.ledger, at("23:00"), at("07:00", 25))
-    assert all(one.times == 1 for one in summary.aside)
+    assert all(one.times == 1 for one in summary.interruptions)
     return {"": round(summary.worked_s / 60)} | {
-        one.reason: round(one.seconds / 60) for one in summary.aside
+        one.reason: round(one.seconds / 60) for one in summary.interruptions
     }
 
 
@@ -262,7 +262,7 @@ def test_night_of_sleep_has_sleep_as_its_reason(desk: Desk, reason: str) -> None
     desk.tick()
     desk.ledger.decide(run, False, reason)
     assert desk.tick(1.0, 9 * 3600.0) == "outside_window"
-    held_up = night_between(desk.ledger, at("23:00"), at("07:00", 25)).aside
+    held_up = night_between(desk.ledger, at("23:00"), at("07:00", 25)).interruptions
     assert [one.reason for one in held_up] == ["woke"]
     assert [one.reason for one in desk.ledger.decisions(2)] == ["outside_window", "woke"]
 

@@ -128,14 +128,14 @@ def _full() -> Data:
     champion = [
         {"reference": "champion", "name": "better", "passed": False, "settled": False,
          "detail": "against the model in use, 9 of 56 test notes fixed, 5 broken: better with a "
-                   "probability of 84.2 %, where 95 % is asked"},
+                   "probability of 84.2 %; 95 % is required"},
         {"reference": "champion", "name": "kinds", "passed": False, "settled": True,
-         "detail": 'of 16 notes "journal" 16 found before and 11 after, a drop beyond chance'},
+         "detail": 'of 16 notes "journal", 16 recognized before, 11 after: a drop beyond chance'},
         {"reference": "before", "name": "none", "passed": True, "settled": False,
-         "detail": 'of 4 notes "none" 1 found before and 2 after, too few to see a drop'},
+         "detail": 'of 4 notes "none", 1 recognized before, 2 after: too few notes to see a drop'},
     ]  # fmt: skip
     rival = {"reference": "before", "name": "cheap arms", "passed": False, "settled": False,
-                    "detail": "embeddings-lr is as good, as far as 56 notes can tell"}  # fmt: skip
+                    "detail": "embeddings-lr may be as good: 56 notes cannot tell"}  # fmt: skip
     data["checks"] = [*data["checks"][:3], *champion, rival]
     data["reason"] = champion[0]["detail"]
     data["champion"] = {

@@ -1,4 +1,4 @@
-"""A night's story from rows of the ledger."""
+"""A night's summary from the rows of the ledger."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Reason, parse_outcome
 from nightschool.ledger.records import Attempt, PastDecision
 from nightschool.reports.night_summary import night_between, spans
 from nightschool.reports.text.night_text import lines
@@ -19,19 +20,21 @@ from nightschool.reports.timeline import Span
 M = 60.0
 
 
-def said(at: float, allowed: bool, reason: str) -> PastDecision:
-    return PastDecision(at, None, allowed, reason, "")
+def decided(at: float, allowed: bool, reason: str) -> PastDecision:
+    return PastDecision(at, None, allowed, Reason(reason), "")
 
 
 def attempt(stage: str, start: float, end: float | None, outcome: str | None) -> Attempt:
-    return Attempt(1, stage, M * start, None if end is None else M * end, outcome, "")  # type: ignore[arg-type]
+    how = None if outcome is None else parse_outcome(outcome)
+    return Attempt(1, stage, M * start, None if end is None else M * end, how, "")
 
 
-def told(found: list[Span]) -> list[tuple[str, float, float, str, str]]:
-    return [(s.stage, s.start / M, s.end / M, s.state, s.reason) for s in found]
+def rows(found: list[Span]) -> list[tuple[str, float, float, str, str]]:
+    """Times in minutes; the reason of work is ""."""
+    return [(s.stage, s.start / M, s.end / M, s.state, s.reason or "") for s in found]
 
 
-def test_work_waits_and_stepping_aside_follow_each_other() -> None:
+def test_spans_of_work_waiting_and_interruptions() -> None:
     attempts = [
         attempt("prep", 10, 11, "finished"),
         attempt("train", 11, 41, "chunk_done"),
@@ -39,7 +42,7 @@ def test_work_waits_and_stepping_aside_follow_each_other() -> None:
         attempt("train", 56, 80, "outside_window"),
         attempt("train", 900, None, None),
     ]
-    assert told(spans(attempts, 0, M * 930)) == [
+    assert rows(spans(attempts, 0, M * 930)) == [
         ("prep", 0, 10, "waited", "queued"),
         ("prep", 10, 11, "worked", ""),
         ("train", 11, 50, "worked", ""),
@@ -50,32 +53,32 @@ def test_work_waits_and_stepping_aside_follow_each_other() -> None:
     ]
 
 
-def test_an_attempt_that_found_the_device_in_use_did_no_work() -> None:
+def test_attempt_without_a_device_counts_as_an_interruption() -> None:
     attempts = [
         attempt("train", 10, 20, "chunk_done"),
         attempt("train", 20, 21, "device_busy"),
         attempt("train", 26, 27, "device_busy"),
         attempt("train", 32, 40, "finished"),
     ]
-    assert told(spans(attempts, M * 10, M * 40)) == [
+    assert rows(spans(attempts, M * 10, M * 40)) == [
         ("train", 10, 20, "worked", ""),
         ("train", 20, 32, "aside", "device_busy"),
         ("train", 32, 40, "worked", ""),
     ]
 
 
-def test_decisions_tell_how_the_reason_changed_while_it_waited() -> None:
+def test_decisions_change_the_reason_of_a_wait() -> None:
     attempts = [attempt("train", 10, 20, "owner_active"), attempt("train", 90, 95, "finished")]
     decisions = [
-        said(M * 2, False, "outside_window"),
-        said(M * 10, True, "in_window"),
-        said(M * 20, False, "owner_active"),
-        said(M * 30, False, "quiet_time"),  # a consequence: the owner's
-        said(M * 35, False, "on_battery"),
-        said(M * 60, False, "outside_window"),
-        said(M * 90, True, "in_window"),
+        decided(M * 2, False, "outside_window"),
+        decided(M * 10, True, "in_window"),
+        decided(M * 20, False, "owner_active"),
+        decided(M * 30, False, "quiet_time"),  # a consequence: the reason stays owner_active
+        decided(M * 35, False, "on_battery"),
+        decided(M * 60, False, "outside_window"),
+        decided(M * 90, True, "in_window"),
     ]
-    assert told(spans(attempts, 0, M * 95, decisions)) == [
+    assert rows(spans(attempts, 0, M * 95, decisions)) == [
         ("train", 0, 2, "waited", "queued"),
         ("train", 2, 10, "waited", "outside_window"),
         ("train", 10, 20, "worked", ""),
@@ -86,18 +89,18 @@ def test_decisions_tell_how_the_reason_changed_while_it_waited() -> None:
     ]
 
 
-def test_between_two_chunks_hours_apart_no_worker_was_there() -> None:
+def test_gap_between_chunks_is_a_wait_for_a_worker() -> None:
     attempts = [attempt("train", 0, 10, "chunk_done"), attempt("train", 100, 110, "finished")]
-    gone = [said(M * 11, False, "no_worker")]
-    assert told(spans(attempts, 0, M * 110, gone))[1:3] == [
+    gone = [decided(M * 11, False, "no_worker")]
+    assert rows(spans(attempts, 0, M * 110, gone))[1:3] == [
         ("train", 10, 11, "waited", "queued"),
         ("train", 11, 100, "waited", "no_worker"),
     ]
 
 
-def test_only_what_lies_between_two_moments_is_told() -> None:
+def test_spans_are_clipped_to_the_requested_time() -> None:
     attempts = [attempt("train", 0, 50, "paused"), attempt("train", 70, 200, "finished")]
-    assert told(spans(attempts, M * 40, M * 100)) == [
+    assert rows(spans(attempts, M * 40, M * 100)) == [
         ("train", 40, 50, "worked", ""),
         ("train", 50, 70, "aside", "paused"),
         ("train", 70, 100, "worked", ""),
@@ -106,23 +109,24 @@ def test_only_what_lies_between_two_moments_is_told() -> None:
     assert spans([], 0, 100) == []
 
 
-OUTCOMES = st.sampled_from(["finished", "chunk_done", "owner_active", "outside_window", "paused"])
+REASONS = ["owner_active", "outside_window", "paused"]
+OUTCOMES = st.sampled_from(["finished", "chunk_done", *REASONS])
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9), OUTCOMES), min_size=1, max_size=8),
-    st.lists(st.tuples(st.integers(0, 99), st.booleans(), OUTCOMES), max_size=8),
+    st.lists(st.tuples(st.integers(0, 99), st.booleans(), st.sampled_from(REASONS)), max_size=8),
     st.integers(0, 40),
     st.integers(41, 200),
 )
-def test_stretches_never_overlap_and_hold_all_work(
-    shape: list[tuple[int, int, str]], decided: list[tuple[int, bool, str]], start: int, end: int
+def test_spans_never_overlap_and_contain_all_work(
+    shape: list[tuple[int, int, str]], reasons: list[tuple[int, bool, str]], start: int, end: int
 ) -> None:
     at, attempts = 0, []
     for pause, length, outcome in shape:
         attempts.append(attempt("train", at + pause, at + pause + length, outcome))
         at += pause + length
-    decisions = [said(M * when, allowed, reason) for when, allowed, reason in sorted(decided)]
+    decisions = [decided(M * when, allowed, reason) for when, allowed, reason in sorted(reasons)]
     found = spans(attempts, M * start, M * end, decisions)
     assert all(M * start <= s.start < s.end <= M * end for s in found)
     assert all(one.end <= other.start for one, other in pairwise(found))
@@ -130,7 +134,7 @@ def test_stretches_never_overlap_and_hold_all_work(
     assert sum(s.seconds for s in found if s.state == "worked") == pytest.approx(sum(work))
 
 
-def test_an_owner_who_comes_and_stays_is_stepped_aside_for_till_the_morning(tmp_path: Path) -> None:
+def test_interruption_lasts_until_the_end_of_the_night(tmp_path: Path) -> None:
     now = 0.0
     with Ledger(tmp_path / "ledger.db", clock=lambda: now) as ledger:
         ledger.add_run({}, "compare", "tonight")
@@ -138,18 +142,22 @@ def test_an_owner_who_comes_and_stays_is_stepped_aside_for_till_the_morning(tmp_
         assert claim
         now = 60 * M
         ledger.interrupt(claim, "owner_active", "")  # type: ignore[arg-type]
-        (aside,) = night_between(ledger, 0, 480 * M).aside
-    assert (aside.reason, aside.times, aside.seconds) == ("owner_active", 1, 420 * M)
+        (interruption,) = night_between(ledger, 0, 480 * M).interruptions
+    assert (interruption.reason, interruption.times, interruption.seconds) == (
+        "owner_active",
+        1,
+        420 * M,
+    )
 
 
-Decided = list[tuple[float, bool, str]]
+PolicyRows = list[tuple[float, bool, str]]
 
 
 @pytest.mark.parametrize(
-    ("decided", "told"),
+    ("policy", "expected"),
     [
         ([(0, False, "outside_window"), (60, False, "idle_unknown")], [("idle_unknown", 480)]),
-        ([(0, False, "outside_window")], [("woke", 480)]),  # or it had decided at 60
+        ([(0, False, "outside_window")], [("woke", 480)]),  # else there were a decision at 60
         ([(0, False, "outside_window"), (240, False, "woke")], [("woke", 480)]),
         ([(0, False, "no_worker")], [("no_worker", 480)]),
         ([], [("no_worker", 480)]),
@@ -165,31 +173,31 @@ Decided = list[tuple[float, bool, str]]
         ),
     ],
 )
-def test_a_night_without_work_tells_what_held_it_up(
-    tmp_path: Path, decided: Decided, told: list[tuple[str, float]]
+def test_night_without_work_lists_what_held_it_up(
+    tmp_path: Path, policy: PolicyRows, expected: list[tuple[str, float]]
 ) -> None:
     now = 0.0
     with Ledger(tmp_path / "ledger.db", clock=lambda: now) as ledger:
         ledger.add_run({}, "compare", "tonight")
-        for minute, allowed, reason in decided:
+        for minute, allowed, reason in policy:
             now = M * minute
             ledger.decide(None if reason in ("no_worker", "nothing_to_do") else 1, allowed, reason)
         night = night_between(ledger, 60 * M, 540 * M)
-        assert [(one.reason, one.seconds / M) for one in night.aside] == told
+        assert [(one.reason, one.seconds / M) for one in night.interruptions] == expected
         assert (night.runs, night.worked_s) == ((), 0)
 
 
-def test_a_night_without_a_run_was_held_up_by_nothing(tmp_path: Path) -> None:
+def test_night_without_a_run_has_no_interruptions(tmp_path: Path) -> None:
     now = 0.0
     with Ledger(tmp_path / "ledger.db", clock=lambda: now) as ledger:
         for now, reason in ((0.0, "nothing_to_do"), (90 * M, "no_worker")):  # noqa: B007
             ledger.decide(None, False, reason)
         now = 600 * M
         ledger.add_run({}, "compare", "tonight")
-        assert night_between(ledger, 60 * M, 540 * M).aside == ()
+        assert night_between(ledger, 60 * M, 540 * M).interruptions == ()
 
 
-def test_a_night_in_the_ledger_is_told_in_lines(tmp_path: Path) -> None:
+def test_summary_lines_of_a_night(tmp_path: Path) -> None:
     now = 0.0
 
     def clock() -> float:
@@ -222,9 +230,9 @@ def test_a_night_in_the_ledger_is_told_in_lines(tmp_path: Path) -> None:
         morning = now
         found = night_between(ledger, evening, morning)
         assert lines(found) == [
-            "last night: trained 3 h 10 min (588 of 648 steps), stepped aside 2 times "
-            "(on battery 12 min, owner there 6 min)",
-            "run 1 goes on at step 588 of 648; it stopped last: outside the window",
+            "last night: trained 3 h 10 min (588 of 648 steps), interrupted 2 times "
+            "(on battery 12 min, computer in use 6 min)",
+            "run 1 continues at step 588 of 648; last stop: outside the window",
         ]
         now += 16 * 60 * M
         evening = now
@@ -234,10 +242,10 @@ def test_a_night_in_the_ledger_is_told_in_lines(tmp_path: Path) -> None:
         found = night_between(ledger, evening, now + 60 * M)
         assert lines(found, "tonight so far") == [
             "tonight so far: trained 20 min (60 of 648 steps)",
-            "run 1: 48 % of the test notes right before, 70 % after; its model is in use now",
+            "run 1: 48 % of the test notes right before, 70 % after; the new model is in use",
         ]
         assert night_between(ledger, now + M, now + 2 * M).runs == ()
-        # Any part of the night holds no more than the whole.
+        # A part of a night contains no more work than time.
         rng = Random(1)
         for _ in range(30):
             begin, over = sorted(rng.uniform(0, now) for _ in range(2))

@@ -1,4 +1,4 @@
-"""The page is whole in itself, trusts no text, and claims nothing that n does not carry."""
+"""The page is self-contained, escapes every text, and claims nothing that n does not support."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ def page(html: str) -> Page:
     return Page(html)
 
 
-def test_nothing_is_loaded_from_elsewhere(html: str, page: Page) -> None:
+def test_page_loads_nothing(html: str, page: Page) -> None:
     loading = [
         value or ""
         for _, name, value in page.attributes
@@ -82,7 +82,7 @@ def test_hostile_text_is_shown_as_text(html: str, page: Page, hostile_kind: str)
     assert hostile_kind in page.words
 
 
-def test_japanese_text_is_shown_as_it_is(html: str) -> None:
+def test_japanese_text_is_shown_unchanged(html: str) -> None:
     assert "今日は雨。" in html and "買い物" in html
     assert '<meta charset="utf-8">' in html and '<html lang="en">' in html
 
@@ -94,7 +94,7 @@ def test_the_verdict_is_the_headline_and_the_decision_follows(page: Page, report
     assert (headline, badge, reason) == (verdict(report), "Promote", report.reason)
 
 
-def test_both_colour_schemes_are_there(html: str) -> None:
+def test_page_has_both_colour_schemes(html: str) -> None:
     dark_screen = "screen and (prefers-color-scheme: dark)"  # paper stays light
     light, dark = html.index(LIGHT.paper), html.index(DARK.paper)
     assert light < html.index(f"@media {dark_screen}") < dark
@@ -107,11 +107,11 @@ def test_sections_come_in_order(page: Page) -> None:
         "Before and after",
         "The decision",
         "Per kind",
-        "What is taken for what",
+        "Confusions",
         "What changed",
         "Training",
-        "How sure it is",
-        "Looks at the test notes",
+        "Confidence",
+        "Test exposures",
         "The night",
         "How to reproduce",
     ]
@@ -142,7 +142,7 @@ def test_changes_past_the_eighth_are_folded(page: Page, report: Report) -> None:
     fixed = [change for change in report.changes if change.after == change.kind]
     assert page.after("Fixed")[0] == str(len(fixed))
     assert f"{len(fixed) - 8} more" in page.words
-    assert page.after("Broke")[0] == "1"
+    assert page.after("Broken")[0] == "1"
     before_fold = page.tags[: page.tags.index("details")]
     assert before_fold.count("blockquote") == 8
 
@@ -166,7 +166,7 @@ def test_what_it_takes_to_reproduce_is_there(page: Page, report: Report) -> None
 def test_a_run_without_losses_and_changes_still_has_a_page(unlogged: Data, tmp_path: Path) -> None:
     html = render(parse(unlogged), draw(parse(unlogged), tmp_path))
     page = Page(html)
-    assert "No answer became right." in page.words and "No answer became wrong." in page.words
+    assert "No answer was fixed." in page.words and "No answer was broken." in page.words
     assert "No loss was recorded." in html
     assert "loss" not in [alt.split()[0] for alt in _alts(page)]
 
@@ -184,19 +184,23 @@ def full(full_report: Report, tmp_path_factory: pytest.TempPathFactory) -> Page:
     return _page(full_report, tmp_path_factory.mktemp("full"))
 
 
-def test_every_check_is_shown_with_what_was_asked_and_found(full: Page) -> None:
+def test_every_check_is_shown_with_its_question_and_detail(full: Page) -> None:
     words = full.after("The decision")
-    assert [words.count(mark) for mark in ("✓ passed", "✗ not passed", "? unsettled")] == [4, 1, 2]
-    place = words.index("✗ not passed")
+    assert [words.count(mark) for mark in ("✓ passed", "✗ failed", "? unsettled")] == [4, 1, 2]
+    place = words.index("✗ failed")
     assert words[place + 1 : place + 3] == [
-        "Is every kind still found as often?",
-        'of 16 notes "journal" 16 found before and 11 after, a drop beyond chance',
+        "Is every kind still recognized as often?",
+        'of 16 notes "journal", 16 recognized before, 11 after: a drop beyond chance',
     ]
-    assert words.index("Against before") < words.index("Against the model in use (run 2)") < place
+    assert (
+        words.index("Compared with before")
+        < words.index("Compared with the model in use (run 2)")
+        < place
+    )
 
 
-def test_every_arm_has_both_intervals_and_how_probably_it_is_beaten(full: Page) -> None:
-    words = full.after("Sorted by")
+def test_every_arm_has_intervals_and_the_probability_that_after_is_better(full: Page) -> None:
+    words = full.after("Arm")
     place = words.index("Word counts (tfidf-lr)")
     assert words[place + 1 : place + 7] == [
         "cheap", "61 %", "48 to 72 %", "0.51", "0.38 to 0.62", "97.3 %",
@@ -205,46 +209,49 @@ def test_every_arm_has_both_intervals_and_how_probably_it_is_beaten(full: Page) 
     assert words[place + 1 : place + 5] == ["80 %", "68 to 89 %", "0.76", "0.60 to 0.86"]
 
 
-def test_a_change_says_how_sure_each_answer_was(full: Page, hostile_kind: str) -> None:
-    words = full.after("Broke")
+def test_change_shows_the_confidence_of_each_answer(full: Page, hostile_kind: str) -> None:
+    words = full.after("Broken")
     place = words.index("before")
     assert words[place : place + 6] == ["before", "journal", "31 %", "after", hostile_kind, "55 %"]
 
 
-def test_every_picture_tells_its_figures_in_words(full: Page) -> None:
+def test_every_chart_has_its_figures_as_alternative_text(full: Page) -> None:
     accuracy, before, after, loss, sure, risk, night = _alts(full)
     assert "Sentence embeddings 70 % (58 to 81 %)" in accuracy
     assert before.startswith("Before: 25 of 56 notes on the diagonal")
     assert after.startswith("After: 45 of 56 notes on the diagonal")
     assert "validation loss 0.92 at step 40, 0.66 at step 120" in loss
-    assert "calibration error 14 %: 58 % sure 35 % right of 12" in sure
+    assert "calibration error 14 %: 58 % confidence 35 % correct of 12" in sure
     assert "After: 25 % answered 1 % wrong" in risk
     assert (
-        "owner there stepped aside 41 min" in night and "on battery stepped aside 12 min" in night
+        "computer in use interrupted 41 min" in night and "on battery interrupted 12 min" in night
     )
 
 
-def test_the_champion_seeds_none_and_looks_are_told(full: Page) -> None:
-    assert {"The model in use", "Seeds", "None of the kinds"} <= set(full.words)
-    told = " ".join(full.words)
-    assert "Run 2 sorts 73 % of the same test notes right" in told
-    assert "77 % to 82 % right, 5 points apart" in told
-    assert "looked at 7 times, for 3 trained models. The best of 3 equally good models" in told
-    assert "makes the model less sure of itself" in told
+def test_champion_seeds_none_and_exposures_are_explained(full: Page) -> None:
+    assert {"The model in use", "Seeds", "None of the above"} <= set(full.words)
+    text = " ".join(full.words)
+    assert "Run 2 sorts 73 % of the same test notes correctly" in text
+    assert "77 % to 82 % correct, 5 points apart" in text
+    assert (
+        "evaluated 7 times, for 3 trained models. By chance alone, the best of 3 equally good models"
+        in text
+    )
+    assert "lowers the model's confidence" in text
 
 
-def test_a_champion_that_was_not_compared_says_why(data: Data, tmp_path: Path) -> None:
+def test_page_says_why_the_champion_was_not_compared(data: Data, tmp_path: Path) -> None:
     why = "its base model is another one"
     data["champion"] = {"run": 2, "accuracy": None, "paired": None, "why_not": why}
-    told = " ".join(_page(parse(data), tmp_path).after("The model in use"))
-    assert told.startswith(f"This night was not compared with run 2: {why}.")
+    text = " ".join(_page(parse(data), tmp_path).after("The model in use"))
+    assert text.startswith(f"This run was not compared with run 2: {why}.")
 
 
-def test_what_was_not_measured_is_left_out(minimal_report: Report, tmp_path: Path) -> None:
+def test_sections_without_data_are_left_out(minimal_report: Report, tmp_path: Path) -> None:
     page = _page(minimal_report, tmp_path)
     headings = [words for tag, words in page.text if tag == "h2"]
     assert headings == [
-        "Before and after", "Per kind", "What is taken for what", "What changed", "Training",
+        "Before and after", "Per kind", "Confusions", "What changed", "Training",
         "How to reproduce",
     ]  # fmt: skip
     assert len(_alts(page)) == 3
@@ -257,12 +264,12 @@ def test_each_decision_has_its_badge(data: Data, decision: Decision) -> None:
     assert f'class="badge {decision}">{decision.capitalize()}<' in render(parse(data), {})
 
 
-def test_many_kinds_are_folded_and_their_worst_mix_ups_listed(
+def test_many_kinds_are_folded_and_their_worst_confusions_listed(
     report_with_kinds: Callable[[Sequence[str]], Report], tmp_path: Path
 ) -> None:
     page = _page(report_with_kinds([f"intent {place:03d}" for place in range(150)]), tmp_path)
     assert "126 more kinds" in page.words
-    words = page.after("Taken for")
+    words = page.after("Answer")
     assert words[1:4] == ["intent 000", "intent 001", "2"]
     widths = [
         int(value or 0) for tag, name, value in page.attributes if (tag, name) == ("img", "width")

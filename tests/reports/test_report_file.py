@@ -1,4 +1,4 @@
-"""A report on disk is read back, whichever version wrote it."""
+"""A stored report is read back, whichever version wrote it."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ from nightschool.stats.results import Report
 
 Data = dict[str, Any]
 
-# The keys of the first contract.
+# The keys of format 1.
 FIRST = (
     "run", "items", "arms", "paired", "decision", "reason", "kinds", "base", "created", "dataset",
     "changes", "training", "chosen", "timeline", "settings", "versions",
@@ -52,9 +52,7 @@ def test_a_written_report_reads_back_equal(written: Path, report: Report) -> Non
     assert read(written / "report.json") == report
 
 
-def test_an_earlier_report_has_every_key_of_this_contract(
-    old: Path, data: Data, report: Report
-) -> None:
+def test_report_of_format_1_gets_every_field(old: Path, data: Data, report: Report) -> None:
     found = read(old)
     assert asdict(found).keys() == data.keys()
     for mine, theirs in zip(report.arms, found.arms, strict=True):
@@ -65,15 +63,17 @@ def test_an_earlier_report_has_every_key_of_this_contract(
     assert found.paired.p_better == pytest.approx(1 - exact)
 
 
-def test_an_earlier_report_is_shown(old: Path, tmp_path: Path) -> None:
+def test_report_of_format_1_is_shown(old: Path, tmp_path: Path) -> None:
     found = read(old)
-    assert verdict(found).startswith("After the night the model sorts 80 % of 56 test notes right")
+    assert verdict(found).startswith(
+        "After training, the model sorts 80 % of 56 test notes correctly"
+    )
     assert before_after(found).row_count == 4 and per_kind(found).row_count == 5
     assert (checks(found), seeds(found), list(remarks(found))) == (None, None, [])
     assert "Per kind" in render(found, draw(found, tmp_path / "charts"))
 
 
-def test_an_earlier_report_with_as_good_a_word_count_model_names_it(
+def test_verdict_on_format_1_names_a_word_count_model_that_does_as_well(
     data: Data, tmp_path: Path
 ) -> None:
     data["arms"][1]["accuracy"] = 0.9
@@ -82,7 +82,7 @@ def test_an_earlier_report_with_as_good_a_word_count_model_names_it(
     assert "(tfidf-lr) does at least as well: 90 %" in verdict(read(file))
 
 
-def test_what_a_report_of_this_contract_did_not_tell_at_first_is_filled_in(
+def test_fields_that_early_reports_of_format_2_lack_are_filled_in(
     data: Data, tmp_path: Path
 ) -> None:
     earlier = data
@@ -107,9 +107,18 @@ def test_what_a_report_of_this_contract_did_not_tell_at_first_is_filled_in(
         ('{"format": 2, "run": 1}', "lacks abstention, answers, .*: another version made it"),
     ],
 )
-def test_what_cannot_be_read_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+def test_error_of_an_unreadable_report_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "report.json"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ReportError, match=message) as error:
+        read(file)
+    assert "\n" not in str(error.value)
+
+
+def test_report_with_an_unknown_value_names_its_place(data: Data, tmp_path: Path) -> None:
+    data["decision"] = "perhaps"
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ReportError, match=r"\(decision: .*promote.*\)") as error:
         read(file)
     assert "\n" not in str(error.value)

@@ -65,7 +65,7 @@ def test_what_may_be_chance_is_inconclusive_and_says_how_many_notes_would_tell()
     assert found.more_notes is not None and 250 < found.more_notes < 600
     verdict = decide([found], None)
     assert verdict.more_notes == found.more_notes
-    assert "better with a probability of 78.8 %, where 95 % is asked" in verdict.reason
+    assert "better with a probability of 78.8 %; 95 % is required" in verdict.reason
 
 
 @pytest.mark.parametrize("fixed", [0, 4])
@@ -90,7 +90,7 @@ def test_a_kind_that_drops_keeps_the_model_that_is_there() -> None:
     assert check(found, CheckName.BETTER).passed
     assert found.decision == "keep"
     reason = decide([found], None).reason
-    assert 'of 12 notes "b" 12 found before and 4 after, a drop beyond chance' in reason
+    assert 'of 12 notes "b", 12 recognized before, 4 after: a drop beyond chance' in reason
     assert reason.startswith("20 of 52 test notes fixed, 8 broken")
 
 
@@ -107,30 +107,30 @@ def test_a_kind_with_under_ten_notes_is_not_judged_and_the_reader_is_told() -> N
     found = check(
         judged(("a", 5, 20, 0, 5), ("b", 3, 0, 6, 0), ("none", 10, 0, 0, 0)), CheckName.KINDS
     )
-    assert found.passed and "1 kind with fewer than 10 not looked at" in found.detail
+    assert found.passed and "1 kind with fewer than 10 not checked" in found.detail
 
 
 def test_where_no_kind_has_ten_notes_it_is_said_that_no_loss_would_be_seen() -> None:
     found = check(judged(("a", 1, 8, 0, 0), ("b", 1, 0, 6, 0)), CheckName.KINDS)
     assert found.passed
-    assert found.detail == "no kind has 10 test notes, so a loss would not be seen"
+    assert found.detail == "no kind has 10 test notes, so a loss would go unnoticed"
 
 
 def test_none_is_judged_however_few_its_notes_are() -> None:
     found = judged(("a", 5, 20, 0, 5), ("b", 14, 0, 0, 0), ("none", 1, 0, 6, 0))
     assert found.decision == "keep"
-    assert 'of 7 notes "none" 7 found before and 1 after' in check(found, CheckName.NONE).detail
+    assert 'of 7 notes "none", 7 recognized before, 1 after' in check(found, CheckName.NONE).detail
     few = check(
         judged(("a", 5, 20, 0, 5), ("b", 14, 0, 0, 0), ("none", 0, 0, 4, 0)), CheckName.NONE
     )
     assert (few.passed, few.settled) == (True, False)
-    assert "too few to see a drop" in few.detail
+    assert "too few notes to see a drop" in few.detail
 
 
 def test_copies_of_one_note_of_none_are_too_few_to_see_a_drop() -> None:
     few = check(judged(("a", 6, 21, 0, 3), ("none", 0, 0, 6, 0), together=6), CheckName.NONE)
     assert (few.passed, few.settled) == (True, False)
-    assert "too few to see a drop" in few.detail
+    assert "too few notes to see a drop" in few.detail
 
 
 def test_without_notes_of_none_there_is_no_such_check() -> None:
@@ -145,7 +145,7 @@ def test_a_small_kind_that_is_lost_holds_a_gain_in_a_large_one_up() -> None:
     macro = check(found, CheckName.MACRO_F1)
     assert (macro.passed, macro.settled) == (False, False)
     assert found.decision == "inconclusive"
-    assert "its lower end is not above −0.05" in decide([found], None).reason
+    assert "the lower bound is not above −0.05" in decide([found], None).reason
     wide = judged(("a", 40, 12, 0, 8), ("b", 3, 0, 4, 1), rules=Rules(margin=0.9))
     assert wide.decision == "promote"
 
@@ -207,12 +207,12 @@ TEST = Questions(KINDS, ["a"] * 20, [str(i) for i in range(20)])
         (
             {"majority": (0.999, 0.0), "tfidf-lr": (0.8, 0.1)},
             False,
-            "tfidf-lr is as good, as far as 20 notes can tell",
+            "tfidf-lr may be as good: 20 notes cannot tell",
         ),
         (
             {"features-lr": (0.3, 0.5), "tfidf-lr": (0.8, 0.1)},
             False,
-            "features-lr and tfidf-lr are as good, as far as 20 notes can tell",
+            "features-lr and tfidf-lr may be as good: 20 notes cannot tell",
         ),
         ({"features-lr": (0.01, 0.97), "tfidf-lr": (0.8, 0.1)}, False, "features-lr is better"),
         ({"tfidf-lr": (0.01, 0.97), "features-lr": (0.8, 0.1)}, False, "tfidf-lr is better"),

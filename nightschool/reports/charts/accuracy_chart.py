@@ -1,4 +1,4 @@
-"""Every arm's accuracy as a dot with its interval, the cheap ones as squares."""
+"""Every arm's accuracy as a dot with its interval; cheap arms as squares."""
 
 from collections.abc import Sequence
 
@@ -21,11 +21,11 @@ from nightschool.stats.terms import CHEAP_ARMS, ArmName
 
 _ROW = 0.56
 _BELOW = 0.2
-"""Where a row's dot lies below its middle, in rows; its words stand above."""
+"""Distance of a row's dot below the row's middle, in rows; its text is above."""
 
 
-def ladder(report: Report, palette: Palette) -> Figure | None:
-    """One row an arm; a dotted line at the best cheap arm, small strokes for the other seeds."""
+def accuracy(report: Report, palette: Palette) -> Figure | None:
+    """A row for each arm, a dotted line at the best cheap arm, small strokes for the other seeds."""
     arms = report.arms
     if not arms:
         return None
@@ -46,7 +46,7 @@ def ladder(report: Report, palette: Palette) -> Figure | None:
         if arm.name == ArmName.AFTER:
             others = [seed.accuracy for seed in report.seeds if not seed.used]
             _strokes(axes, y, others, palette)
-    text = f"share of {report.items:,} test notes sorted right, with its 95 % interval"
+    text = f"share of {report.items:,} test notes sorted correctly, with 95 % interval"
     caption(figure, WIDTH / 2, 0.15, text, palette.muted, ha="center")
     return figure
 
@@ -59,7 +59,7 @@ def _row(axes: Axes, y: int, arm: Arm, palette: Palette) -> None:
     width = 2.8 if ours else 1.8
     ends = arm.accuracy_ci
     axes.plot(ends, [bar, bar], color=color, linewidth=width, alpha=0.55, clip_on=False)
-    # Before is a ring, after a disc, a cheap arm a square: told apart without colour, too.
+    # A ring for before, a disc for after, a square for a cheap arm: distinguishable without colour.
     axes.plot(
         [arm.accuracy],
         [bar],
@@ -74,7 +74,7 @@ def _row(axes: Axes, y: int, arm: Arm, palette: Palette) -> None:
     figures = f"{percent(arm.accuracy)}   {interval(arm.accuracy_ci)}"
     for x, text, ha in ((0, arm_title(name), "left"), (1, figures, "right")):
         label = write(axes, x, y - 0.18, text, color, 11 if ours else 9.5, ha=ha, weight=weight)
-        # No line of the grid runs through letters.
+        # Keeps grid lines out of the text.
         label.set_bbox({"facecolor": palette.paper, "edgecolor": "none", "pad": 1.5})
 
 

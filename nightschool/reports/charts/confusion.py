@@ -1,4 +1,4 @@
-"""What is taken for what: one arm's confusion matrix as a picture."""
+"""One arm's confusion matrix as a chart."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,10 +24,11 @@ from nightschool.reports.text.wording import arm_title
 from nightschool.stats.results import Arm, Report
 from nightschool.stats.terms import ArmName
 
+CONFUSION_CHARTS = ("confusion-before", "confusion-after")
 NAMED_KINDS = 24
-"""Up to so many kinds the matrix has names and counts; beyond, it shows its pattern only."""
+"""With more kinds the matrix shows only its pattern, without names and counts."""
 SLANTED_KINDS = 8
-"""Up to so many kinds the columns have names; beyond, they have the rows' numbers."""
+"""With more kinds the columns have the rows' numbers instead of names."""
 
 
 def confusion(name: ArmName, report: Report, palette: Palette) -> Figure | None:
@@ -40,7 +41,7 @@ def confusion(name: ArmName, report: Report, palette: Palette) -> Figure | None:
 
 
 def all_kinds(report: Report) -> list[str]:
-    """The kinds in the report's order, then whatever else was answered."""
+    """The kinds in the report's order, then any other answers."""
     arms = [
         arm
         for name in (ArmName.BEFORE, ArmName.AFTER)
@@ -58,12 +59,12 @@ def _named(arm: Arm, kinds: list[str], palette: Palette) -> Figure:
     if not slanted:
         heads = [str(place) for place in range(1, len(kinds) + 1)]
         names = [f"{name}  {head}" for name, head in zip(names, heads, strict=True)]
-    # Inches for the longest name: lying at the left, and slanted by 45 degrees at the top.
+    # Inches for the longest name: horizontal on the left, slanted by 45 degrees at the top.
     lying = 0.09 * max(map(columns, names)) + 0.15
     cell = min(0.54, max(0.27, (WIDTH - lying) / len(kinds)))
     side, bottom = cell * len(kinds), 0.08
     slants = [0.068 * columns(head) + 0.1 for head in heads] if slanted else [0.12]
-    # How far a slanted name reaches past the last column.
+    # How far each slanted name extends past the last column.
     past = [slant - cell * (len(slants) - 0.5 - place) for place, slant in enumerate(slants)]
     height = side + max(slants) + bottom + 0.45
     figure = new_figure(lying + side + max(bottom, *past), height, palette)
@@ -81,7 +82,7 @@ def _named(arm: Arm, kinds: list[str], palette: Palette) -> Figure:
 
 
 def _pattern(arm: Arm, kinds: list[str], palette: Palette) -> Figure:
-    """Too many kinds for names and counts: the diagonal, and where answers leave it."""
+    """The matrix of many kinds, without names and counts."""
     side, left, bottom = WIDTH - 0.5, 0.4, 0.42
     height = side + bottom + 0.5
     figure = new_figure(WIDTH, height, palette)
@@ -89,8 +90,8 @@ def _pattern(arm: Arm, kinds: list[str], palette: Palette) -> Figure:
     _matrix(axes, arm, kinds, palette)
     for spine in axes.spines.values():
         spine.set(visible=True, color=palette.line)
-    words = f"answer (the {len(kinds)} kinds in the table's order)"
-    caption(figure, left + side / 2, 0.2, words, palette.muted, ha="center")
+    label_text = f"answer (the {len(kinds)} kinds in the table's order)"
+    caption(figure, left + side / 2, 0.2, label_text, palette.muted, ha="center")
     label = write(axes, -0.04 * len(kinds), len(kinds) / 2, "true kind", palette.muted, SMALL)
     label.set(rotation=90, ha="center", va="center")
     _title(figure, left, height, arm, palette)
@@ -105,7 +106,7 @@ def _title(figure: Figure, left: float, height: float, arm: Arm, palette: Palett
 def _matrix(
     axes: Axes, arm: Arm, kinds: list[str], palette: Palette, size: float | None = None
 ) -> None:
-    """The coloured cells; with their counts where `size`, that of the numbers, is given."""
+    """The coloured cells; with counts if their font size is given."""
     colors = [palette.panel, arm_color(arm.name, palette)]
     counts: NDArray[np.int64] = np.array(
         [[arm.confusion.get(true, {}).get(kind, 0) for kind in kinds] for true in kinds]

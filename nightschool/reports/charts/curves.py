@@ -1,4 +1,4 @@
-"""The report's curves: loss over steps, confidence against truth, risk over coverage."""
+"""The report's curves: loss over steps, accuracy over confidence, risk over coverage."""
 
 import math
 from collections.abc import Sequence
@@ -69,26 +69,26 @@ def loss(report: Report, palette: Palette) -> Figure | None:
 
 
 def reliability(report: Report, palette: Palette) -> Figure | None:
-    """The night's model: what it says against what is right, plain and with the temperature."""
+    """The trained model's accuracy over its confidence, without and with the temperature."""
     found = report.calibration.get(ArmName.AFTER)
     if not found or not found.plain.bins:
         return None
-    figure, axes = _square(palette, "how sure it is", "of these, how many are right")
+    figure, axes = _square(palette, "confidence", "share correct")
     show_shares(axes, palette)
     axes.plot([0, 1], [0, 1], color=palette.muted, linewidth=1.2, linestyle=(0, (4, 3)))
-    label = write(axes, 0.05, 0.07, "as sure as right", palette.muted, SMALL)
+    label = write(axes, 0.05, 0.07, "perfect", palette.muted, SMALL)
     label.set(rotation=45, rotation_mode="anchor", va="bottom")
-    series = [("as it says", found.plain, palette.ink, palette.paper)]
+    series = [("uncorrected", found.plain, palette.ink, palette.paper)]
     if found.scaled is not None:
         series.append(("corrected", found.scaled, palette.after, palette.after))
     for place, (name, measured, color, face) in enumerate(series):
         _bins(axes, measured.bins, color, face)
-        _key(axes, 0.96 - 0.2 * place, name, f"{percent(measured.ece)} off", color, face)
+        _key(axes, 0.96 - 0.2 * place, name, f"{percent(measured.ece)} error", color, face)
     return figure
 
 
 def _key(axes: Axes, y: float, name: str, figure: str, color: str, face: str) -> None:
-    """What a dot stands for, right of the plot."""
+    """The legend of one series, right of the plot."""
     axes.plot(1.07, y, "o", markersize=8, markeredgewidth=1.8, markeredgecolor=color,
               markerfacecolor=face, clip_on=False)  # fmt: skip
     write(axes, 1.13, y, name, color, 10, weight="bold")
@@ -96,7 +96,7 @@ def _key(axes: Axes, y: float, name: str, figure: str, color: str, face: str) ->
 
 
 def _bins(axes: Axes, bins: Sequence[Bin], color: str, face: str) -> None:
-    """A dot for each bin, its area by how many notes, with the interval of the share right."""
+    """A dot for each bin, its area proportional to its notes, with the interval of its accuracy."""
     most = max(bin_.n for bin_ in bins)
     for bin_ in bins:
         x = bin_.confidence
@@ -115,15 +115,15 @@ def _bins(axes: Axes, bins: Sequence[Bin], color: str, face: str) -> None:
 
 
 def risk_coverage(report: Report, palette: Palette) -> Figure | None:
-    """What is wrong among the surest notes, and where the threshold puts the owner."""
+    """The share of wrong answers among the most confident ones, and the chosen threshold."""
     curves = {name: found.points for name, found in report.risk_coverage.items()}
     curves = {name: points for name, points in curves.items() if points}
     if not curves:
         return None
     figure, axes = _square(
-        palette, "share answered, the surest first", "of these, how many are wrong"
+        palette, "share answered, most confident first", "share of these that is wrong"
     )
-    # The surest few notes alone are either right or wrong: a risk that says nothing sets no scale.
+    # The risk of the first few notes is mostly noise: it must not set the scale.
     worst = max(risk for points in curves.values() for share, risk in points if share >= 0.1)
     show_shares(axes, palette, min(1.0, max(0.1, math.ceil(worst * 10.5) / 10)))
     ends = []
@@ -140,7 +140,7 @@ def risk_coverage(report: Report, palette: Palette) -> Figure | None:
 
 
 def _chosen(axes: Axes, report: Report, palette: Palette) -> None:
-    """The threshold as a diamond on the curve of the night's model."""
+    """The threshold as a diamond on the curve of the trained model."""
     abstention = report.abstention
     if abstention is None or abstention.threshold <= 0:
         return
@@ -150,7 +150,7 @@ def _chosen(axes: Axes, report: Report, palette: Palette) -> None:
 
 
 def _square(palette: Palette, below: str, above: str) -> tuple[Figure, Axes]:
-    """A figure for two shares, with the words of its axes and room for labels at the right."""
+    """A figure for two shares, with axis labels and room for text on the right."""
     side, left, right, bottom, top = 2.8, 0.58, 1.22, 0.6, 0.34
     figure = new_figure(left + side + right, side + bottom + top, palette)
     axes = bare_axes(figure, left, bottom, side, side)
@@ -160,7 +160,7 @@ def _square(palette: Palette, below: str, above: str) -> tuple[Figure, Axes]:
 
 
 def _label_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
-    # Labels stand right of the plot at their line's end, at least 9 % of its height apart.
+    # Labels are right of the plot, at the ends of their lines, at least 9 % of its height apart.
     top = axes.get_ylim()[1]
     lowest = 0.0
     for value, text, color in sorted(ends):

@@ -1,4 +1,4 @@
-"""The report's charts as PNGs, each for a light and a dark page."""
+"""The report's charts as PNGs, for a light and a dark page."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from nightschool.reports.charts.accuracy_chart import ladder
+from nightschool.reports.charts.accuracy_chart import accuracy
 from nightschool.reports.charts.confusion import confusion
 from nightschool.reports.charts.curves import loss, reliability, risk_coverage
 from nightschool.reports.charts.drawing import save
@@ -16,7 +16,7 @@ from nightschool.stats.results import Report
 from nightschool.stats.terms import ArmName
 
 DRAWERS: dict[str, Callable[[Report, Palette], Figure | None]] = {
-    "accuracy": ladder,
+    "accuracy": accuracy,
     "confusion-before": partial(confusion, ArmName.BEFORE),
     "confusion-after": partial(confusion, ArmName.AFTER),
     "loss": loss,
@@ -29,7 +29,7 @@ DRAWERS: dict[str, Callable[[Report, Palette], Figure | None]] = {
 def draw(report: Report, folder: Path) -> dict[str, dict[str, Path]]:
     """Write the PNGs into `folder`; returns {chart: {"light": path, "dark": path}}.
 
-    A chart without data is left out, and its file from an earlier report is removed.
+    A chart without data is left out, and its files from an earlier report are removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     charts: dict[str, dict[str, Path]] = {}

@@ -1,6 +1,6 @@
-"""What all charts are drawn with: a canvas in inches, text in any script, files that appear whole.
+"""Drawing shared by all charts: axes placed in inches, text in any script, files written atomically.
 
-Figures are drawn on their own canvas, without pyplot's global state.
+Every figure has its own canvas, without pyplot's global state.
 """
 
 import unicodedata
@@ -25,10 +25,10 @@ from nightschool.config import files
 from nightschool.reports.charts.palette import Palette
 
 DPI = 192
-"""Two pixels for one of CSS."""
+"""Two device pixels per CSS pixel."""
 COLORS = 128
 WIDTH = 4.6
-"""Inches. On a phone's 320 CSS pixels the smallest letters are then still some 9 pixels high."""
+"""Inches. On a phone 320 CSS pixels wide, the smallest letters are still about 9 pixels high."""
 FONT_SIZE = 11.0
 SMALL = 9.5
 FAMILIES = (
@@ -42,7 +42,7 @@ FAMILIES = (
 
 
 def new_figure(width: float, height: float, palette: Palette) -> Figure:
-    """A blank figure of that many inches."""
+    """A blank figure; sizes in inches."""
     return Figure(figsize=(width, height), dpi=DPI, facecolor=palette.paper)
 
 
@@ -88,9 +88,9 @@ def write(
     weight: str = "normal",
     slanted: bool = False,
 ) -> Text:
-    """Text in the axes' units, centred on its line; slanted text rises from its start."""
+    """Text in the axes' units, vertically centred; slanted text rises from its start."""
     label = axes.text(x, y, text, color=color, fontsize=size, ha=ha, va="center_baseline")
-    # Names are the owner's: a `$` in them is no mathematics.
+    # Names come from the user: a `$` in them is not mathematics.
     label.set(fontfamily=families(), fontweight=weight, parse_math=False)
     if slanted:
         label.set(rotation=45, rotation_mode="anchor", va="bottom")
@@ -107,7 +107,7 @@ def caption(
     weight: str = "normal",
     ha: str = "left",
 ) -> None:
-    """Text in inches from the figure's lower left corner."""
+    """Text at a position in inches from the figure's lower left corner."""
     across, up = figure.get_size_inches()
     label = figure.text(x / across, y / up, text, color=color, fontsize=size, ha=ha, va="center")
     label.set(fontfamily=families(), fontweight=weight, parse_math=False)
@@ -119,7 +119,7 @@ def arm_color(name: str, palette: Palette) -> str:
 
 
 def readable_on(color: Sequence[float], palette: Palette) -> str:
-    """Ink or paper, whichever contrasts more (WCAG relative luminance) with the colour."""
+    """Ink or paper, whichever has more contrast with the colour (WCAG relative luminance)."""
 
     def contrast(text: str) -> float:
         high, low = sorted((luminance(color), luminance(to_rgb(text))), reverse=True)
@@ -135,12 +135,12 @@ def luminance(rgb: Sequence[float]) -> float:
 
 
 def columns(text: str) -> int:
-    """The text's width in Latin letters: a Japanese character takes two."""
+    """The text's width in Latin letters; a Japanese character counts as two."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def short(name: str, longest: int) -> str:
-    """One printable line of at most that many Latin letters."""
+    """One printable line of at most `longest` Latin letters, with an ellipsis if shortened."""
     name = "".join(letter if letter.isprintable() else " " for letter in name)
     if columns(name) <= longest:
         return name
@@ -151,30 +151,30 @@ def short(name: str, longest: int) -> str:
 
 @cache
 def families() -> list[str]:
-    """The wanted fonts that are installed: matplotlib warns once for every other."""
-    if found := _known(FAMILIES[:-1]):
+    """The preferred fonts that are installed; matplotlib warns about every other."""
+    if found := _installed(FAMILIES[:-1]):
         return [*found, FAMILIES[-1]]
-    # matplotlib's list is kept from its first import: a font may have been installed since.
+    # matplotlib caches its list of fonts: one may have been installed since.
     for file in set(findSystemFonts()) - {font.fname for font in fontManager.ttflist}:
-        with suppress(Exception):  # of many kinds, for fonts that it cannot read
+        with suppress(Exception):  # various errors, for fonts that it cannot read
             fontManager.addfont(file)
-    return _known(FAMILIES)
+    return _installed(FAMILIES)
 
 
-def _known(families: Sequence[str]) -> list[str]:
+def _installed(names: Sequence[str]) -> list[str]:
     installed = {font.name for font in fontManager.ttflist}
-    return [family for family in families if family in installed]
+    return [name for name in names if name in installed]
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure as a PNG that appears whole or not at all."""
+    """Write the figure atomically as a PNG."""
     canvas: Any = FigureCanvasAgg(figure)
     with warnings.catch_warnings():
-        # No installed font has the letter: a box in the chart says it better than the terminal.
+        # No installed font has the letter: the chart shows a box, and a warning would add nothing.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    # Flat colours and grey edges: with a palette the file has two fifths of the size and looks alike.
+    # With a palette the file is two fifths the size and looks the same.
     png = BytesIO()
     image.quantize(COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(png, "png")
     files.write(path, png.getvalue())

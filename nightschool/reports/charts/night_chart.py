@@ -1,5 +1,7 @@
-"""The night as a picture: a row for each stage, solid where it worked, hatched where it stepped aside,
-thin where it waited."""
+"""The run's time: a row for each stage, with solid bars for work, hatched ones for interruptions, and
+dashed lines for waiting."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,9 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nightschool.config.durations import format_duration
+from nightschool.ledger.records import STAGES
 from nightschool.reports.charts.drawing import SMALL, WIDTH, bare_axes, columns, new_figure, write
 from nightschool.reports.charts.palette import Palette
-from nightschool.reports.timeline import STAGES, Span, in_words, spans
+from nightschool.reports.text.reason_names import reason_name
+from nightschool.reports.timeline import Span, spans_of
 from nightschool.stats.results import Report
 from nightschool.stats.terms import SpanState
 
@@ -29,11 +33,11 @@ _STEPS = (
 
 
 def night(report: Report, palette: Palette) -> Figure | None:
-    """The run's spans over local time; None where it has none."""
-    found = spans(report)
+    """The run's spans over local time; None without spans."""
+    found = spans_of(report)
     if not found:
         return None
-    rows = [stage for stage in STAGES if any(span.stage == stage for span in found)]
+    rows: list[str] = [stage for stage in STAGES if any(span.stage == stage for span in found)]
     left, right, top, bottom = 0.92, 0.86, 0.14, 0.42
     figure = new_figure(WIDTH, _ROW * len(rows) + top + bottom, palette)
     axes = bare_axes(figure, left, bottom, WIDTH - left - right, _ROW * len(rows))
@@ -53,14 +57,14 @@ def night(report: Report, palette: Palette) -> Figure | None:
     for span in found:
         _draw(axes, rows.index(span.stage), span, palette)
     for y, stage in enumerate(rows):
-        _name_reasons(axes, y, [s for s in found if s.stage == stage and s.reason], palette)
+        _label_reasons(axes, y, [span for span in found if span.stage == stage], palette)
     return figure
 
 
 def _draw(axes: Axes, y: int, span: Span, palette: Palette) -> None:
     start, end = axes.get_xlim()
     if span.state == SpanState.WORKED:
-        # At least a hair wide: a stage of a second in a night of eight hours is still seen.
+        # A minimum width, so that a stage of a second is visible in a night of eight hours.
         least = (end - start) / 150
         left = min(span.start, end - least)
         axes.barh(y, max(span.seconds, least), left=left, height=0.56, color=palette.after)
@@ -76,14 +80,16 @@ def _draw(axes: Axes, y: int, span: Span, palette: Palette) -> None:
         axes.plot(ends, [y, y], color=color, linewidth=1.8, linestyle=(0, (2, 1.5)))
 
 
-def _name_reasons(axes: Axes, y: int, found: Sequence[Span], palette: Palette) -> None:
-    """Why it did not work, above each stretch of a row; of two that would overlap that of the longer,
-    and first what it stepped aside for."""
+def _label_reasons(axes: Axes, y: int, spans: Sequence[Span], palette: Palette) -> None:
+    """The reasons above a row's spans. Of two that would overlap, an interruption precedes a wait, and a
+    longer span a shorter one."""
     start, end = axes.get_xlim()
     inch = (end - start) / (axes.get_position().width * WIDTH)
     taken: list[tuple[float, float]] = []
-    for span in sorted(found, key=lambda span: (span.state != SpanState.YIELDED, -span.seconds)):
-        reason = in_words(span.reason)
+    for span in sorted(spans, key=lambda span: (span.state != SpanState.YIELDED, -span.seconds)):
+        if span.reason is None:
+            continue
+        reason = reason_name(span.reason)
         half = _LETTER * inch * columns(reason) / 2
         middle = min(max((span.start + span.end) / 2, start + half), end - half)
         left, right = middle - half, middle + half
@@ -95,7 +101,7 @@ def _name_reasons(axes: Axes, y: int, found: Sequence[Span], palette: Palette) -
 
 
 def ticks(start: float, end: float) -> list[tuple[float, str]]:
-    """At most _MOST_TICKS moments of local time between two, with their words."""
+    """At most _MOST_TICKS times between two, in seconds since the epoch, with their labels in local time."""
     step = next((s for s in _STEPS if (end - start) / s < _MOST_TICKS), _STEPS[-1])
     zone = datetime.fromtimestamp(start).astimezone().utcoffset()
     shift = zone.total_seconds() if zone else 0

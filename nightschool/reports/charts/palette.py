@@ -1,7 +1,7 @@
-"""The colours of page and charts, light and dark.
+"""The colours of the pages and charts, light and dark.
 
-Orange (before) and teal (after) stay apart in every common colour blindness; every text colour has
-at least 4.5:1 against the paper (WCAG 2.2, 1.4.3).
+Orange (before) and teal (after) differ under every common colour blindness; every text colour has a
+contrast of at least 4.5:1 with the paper (WCAG 2.2, 1.4.3).
 """
 
 from dataclasses import dataclass

@@ -1,35 +1,53 @@
-"""What each chart answers, and the same figures in words for whoever does not see it."""
+"""What each chart shows and how to read it, and its figures in words for screen readers."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
 from nightschool.config.durations import format_duration
 from nightschool.reports.text import explanations
+from nightschool.reports.text.reason_names import reason_name
 from nightschool.reports.text.wording import arm_title, counted, finite_losses, interval, percent
-from nightschool.reports.timeline import in_words, spans
+from nightschool.reports.timeline import spans_of
 from nightschool.stats.results import Report
 from nightschool.stats.terms import CHEAP_ARMS, ArmName, SpanState
 
-_Words = Callable[[Report], str]
+_Text = Callable[[Report], str]
 
 
 def alt_text(chart: str, report: Report) -> str:
     """The chart's figures in words."""
-    return _ALT[chart](report)
+    return _ALT_TEXTS[chart](report)
 
 
 def how_to_read(chart: str, report: Report) -> str:
-    """One or two plain sentences: what the chart answers, and how to read it."""
-    return _READ[chart](report)
+    """The question that the chart answers, and how to read it."""
+    return _HOW_TO_READ[chart](report)
 
 
-def mix_ups(report: Report, name: ArmName) -> list[tuple[str, str, int]]:
+def confusions(report: Report, name: ArmName) -> list[tuple[str, str, int]]:
     """(true kind, answer, notes) of one arm's wrong answers, the most frequent first."""
     arm = report.find_arm(name)
     rows = arm.confusion.items() if arm else ()
-    found = [
-        (true, other, n) for true, row in rows for other, n in row.items() if other != true and n
-    ]
-    return sorted(found, key=lambda one: -one[2])
+    wrong = [(true, answer, n) for true, row in rows for answer, n in row.items() if answer != true]
+    return sorted((one for one in wrong if one[2]), key=lambda one: -one[2])
+
+
+def time_spent(report: Report) -> list[tuple[str, str]]:
+    """How long each stage worked, and how long the run was interrupted or waited for each reason."""
+    worked: dict[str, float] = {}
+    idle: dict[tuple[str, SpanState], list[float]] = {}
+    for span in spans_of(report):
+        if span.reason is None:
+            worked[span.stage] = worked.get(span.stage, 0) + span.seconds
+        else:
+            idle.setdefault((reason_name(span.reason), span.state), []).append(span.seconds)
+    lines = [(stage, f"worked {format_duration(seconds)}") for stage, seconds in worked.items()]
+    for (reason, state), seconds in idle.items():
+        times = f", {len(seconds)} times" if len(seconds) > 1 else ""
+        verb = "interrupted" if state == SpanState.YIELDED else "waited"
+        lines.append((reason, f"{verb} {format_duration(sum(seconds))}{times}"))
+    return lines
 
 
 def _accuracy(report: Report) -> str:
@@ -37,50 +55,46 @@ def _accuracy(report: Report) -> str:
         f"{arm_title(arm.name)} {percent(arm.accuracy)} ({interval(arm.accuracy_ci)})"
         for arm in report.arms
     ]
-    return f"Accuracy with its 95 % interval: {'; '.join(arms)}."
+    return f"Accuracy with 95 % interval: {'; '.join(arms)}."
 
 
 def _read_accuracy(report: Report) -> str:
-    cheap = [arm for arm in report.arms if arm.name in CHEAP_ARMS]
-    squares = (
-        " Squares are cheap: seconds to train. What lies left of the dotted line does worse than the "
-        "best of them."
-        if cheap
-        else ""
-    )
-    seeds = " Small strokes are the same training with another seed." if _more_seeds(report) else ""
-    few = explanations.few_groups(report)
-    return (
-        "How many notes does each sort right, and how sure is that? The dot is what was measured; the "
-        "true share lies within the line in 95 of 100 such measurements."
-        f"{f' {few}' if few else ''}{squares}{seeds}"
-    )
+    sentences = [
+        "How many notes does each arm sort correctly, and how certain is that? The dot is the measured "
+        "share; in 95 of 100 such measurements the true share lies within the line."
+    ]
+    if few := explanations.few_groups(report):
+        sentences.append(few)
+    if any(arm.name in CHEAP_ARMS for arm in report.arms):
+        sentences.append(
+            "Squares are cheap arms, which train in seconds. Whatever lies left of the dotted line is worse "
+            "than the best of them."
+        )
+    if len(report.seeds) > 1:
+        sentences.append("Small strokes are the other seeds of the same training.")
+    return " ".join(sentences)
 
 
-def _more_seeds(report: Report) -> bool:
-    return len(report.seeds) > 1
-
-
-def _confusion(name: ArmName) -> _Words:
-    def words(report: Report) -> str:
+def _confusion(name: ArmName) -> _Text:
+    def text(report: Report) -> str:
         arm = report.arm(name)
         right = sum(row.get(kind, 0) for kind, row in arm.confusion.items())
-        text = (
-            f"{arm_title(name)}: {right} of {counted(report.items, 'note')} on the diagonal, right."
-        )
-        worst = [
-            f"{true} taken for {other} {counted(n, 'time')}"
-            for true, other, n in mix_ups(report, name)[:3]
+        correct = f"{arm_title(name)}: {right} of {counted(report.items, 'note')} on the diagonal (correct)."
+        frequent = [
+            f"{true} answered as {answer} {counted(n, 'time')}"
+            for true, answer, n in confusions(report, name)[:3]
         ]
-        return f"{text} Most often mixed up: {'; '.join(worst)}." if worst else text
+        return (
+            f"{correct} Most frequent confusions: {'; '.join(frequent)}." if frequent else correct
+        )
 
-    return words
+    return text
 
 
 def _read_confusion(report: Report) -> str:
     return (
-        "Which kinds are mixed up? Each row is a true kind, each column an answer: what is right lies "
-        "on the diagonal. A cell counts notes and is coloured by its share of the row."
+        "Which kinds are confused? Each row is a true kind, each column an answer; correct answers are on "
+        "the diagonal. A cell shows the number of notes, its colour their share of the row."
     )
 
 
@@ -96,49 +110,48 @@ def _loss(report: Report) -> str:
 
 def _read_loss(report: Report) -> str:
     return (
-        "Did it learn, or learn by heart? The line is the loss on notes it trains on, the diamonds that "
-        "on notes it never trains on: lower is better, and diamonds that rise while the line falls "
-        "mean learning by heart."
+        "Does the model learn, or memorize? The line is the loss on training notes, the diamonds the loss on "
+        "validation notes, which are never trained on. Lower is better; diamonds that rise while the line "
+        "falls mean memorizing."
     )
 
 
 def _reliability(report: Report) -> str:
-    found = report.calibration[ArmName.AFTER]
+    calibration = report.calibration[ArmName.AFTER]
     parts = []
-    for name, measured in (("as it says", found.plain), ("corrected", found.scaled)):
+    for name, measured in (("uncorrected", calibration.plain), ("corrected", calibration.scaled)):
         if measured:
             bins = ", ".join(
-                f"{percent(b.confidence)} sure {percent(b.accuracy)} right of {b.n}"
+                f"{percent(b.confidence)} confidence {percent(b.accuracy)} correct of {b.n}"
                 for b in measured.bins
             )
             parts.append(f"{name}, calibration error {percent(measured.ece)}: {bins}")
-    return f"Confidence against the share that is right. {'; '.join(parts)}."
+    return f"Confidence and the share of correct answers. {'; '.join(parts)}."
 
 
 def _read_reliability(report: Report) -> str:
-    scaled = report.calibration[ArmName.AFTER].scaled
-    rings = (
-        "Rings are what the model says, discs the same corrected"
-        if scaled
-        else "Rings are the model"
+    markers = (
+        "Rings are the model's own probabilities, discs the corrected ones"
+        if report.calibration[ArmName.AFTER].scaled
+        else "Rings are the model's probabilities"
     )
     return (
-        "Can its probabilities be believed? Notes are put together by how sure the model is; on the "
-        f"dashed line it is right just as often as it says, below it it claims too much. {rings}; "
-        "a bigger one stands for more notes."
+        "Can its probabilities be trusted? Notes are grouped by the model's confidence in its answer. On the "
+        "dashed line the model is right exactly as often as its confidence says; below the line it is "
+        f"overconfident. {markers}; larger markers stand for more notes."
     )
 
 
 def _risk(report: Report) -> str:
     parts = []
-    for name, found in report.risk_coverage.items():
-        at = [
+    for name, curve in report.risk_coverage.items():
+        quarters = [
             f"{percent(share)} answered {percent(risk)} wrong"
-            for share, risk in _quarters(found.points)
+            for share, risk in _quarters(curve.points)
         ]
-        parts.append(f"{arm_title(name)}: {', '.join(at)}")
+        parts.append(f"{arm_title(name)}: {', '.join(quarters)}")
     chosen = explanations.at_threshold(report)
-    return f"The surest notes first. {'; '.join(parts)}.{f' {chosen}' if chosen else ''}"
+    return f"The most confident answers first. {'; '.join(parts)}.{f' {chosen}' if chosen else ''}"
 
 
 def _quarters(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -149,45 +162,27 @@ def _quarters(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]
 def _read_risk(report: Report) -> str:
     abstention = report.abstention
     diamond = (
-        " The diamond is the chosen threshold: the notes whose answer stands, and what of that is wrong."
-        if abstention and abstention.threshold > 0
-        else ""
+        " The diamond is the chosen threshold." if abstention and abstention.threshold > 0 else ""
     )
     return (
-        "What is gained by leaving the unsure notes to the owner? Going left, fewer notes are answered, "
-        f"the surest ones; the lower the line, the fewer of these are wrong.{diamond}"
+        "What do you gain by sorting the uncertain notes yourself? Towards the left fewer notes are answered, "
+        "the most confident ones; the lower the line, the fewer of these answers are wrong."
+        f"{diamond}"
     )
 
 
 def _night(report: Report) -> str:
-    return f"{'; '.join(f'{name} {words}' for name, words in stretches(report))}."
+    return f"{'; '.join(f'{name} {text}' for name, text in time_spent(report))}."
 
 
 def _read_night(report: Report) -> str:
     return (
-        "When did it work, and when not? Bars are work, hatched is where it stepped aside and for what, "
-        "dashes are waiting for its time; at the right, how long each stage worked."
+        "When did it work, and when not? Bars are work, hatched spans interruptions with their reason, dashed "
+        "lines waiting. On the right: how long each stage worked."
     )
 
 
-def stretches(report: Report) -> list[tuple[str, str]]:
-    """How long each stage worked, and how long the run did not and why, in words."""
-    worked: dict[str, float] = {}
-    rested: dict[tuple[str, str], list[float]] = {}
-    for span in spans(report):
-        if span.state == SpanState.WORKED:
-            worked[span.stage] = worked.get(span.stage, 0) + span.seconds
-        else:
-            rested.setdefault((in_words(span.reason), span.state), []).append(span.seconds)
-    lines = [(stage, f"worked {format_duration(seconds)}") for stage, seconds in worked.items()]
-    for (reason, state), each in rested.items():
-        times = f", {len(each)} times" if len(each) > 1 else ""
-        did = "stepped aside" if state == SpanState.YIELDED else "waited"
-        lines.append((reason, f"{did} {format_duration(sum(each))}{times}"))
-    return lines
-
-
-_ALT: Mapping[str, _Words] = {
+_ALT_TEXTS: Mapping[str, _Text] = {
     "accuracy": _accuracy,
     "confusion-before": _confusion(ArmName.BEFORE),
     "confusion-after": _confusion(ArmName.AFTER),
@@ -196,7 +191,7 @@ _ALT: Mapping[str, _Words] = {
     "risk-coverage": _risk,
     "night": _night,
 }
-_READ: Mapping[str, _Words] = {
+_HOW_TO_READ: Mapping[str, _Text] = {
     "accuracy": _read_accuracy,
     "confusion-before": _read_confusion,
     "confusion-after": _read_confusion,

@@ -1,22 +1,57 @@
-"""The page's figures in sentences, for someone who has never heard of their names."""
+"""The report's figures in sentences, for readers who do not know the figures' names."""
 
-from collections.abc import Sequence
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 from nightschool.reports.text.wording import counted, fine_percent, p_value, percent, points, signed
 from nightschool.stats.results import Arm, Check, Paired, Report, Seed, TestExposures
-from nightschool.stats.terms import ArmName, CheckName
+from nightschool.stats.terms import ArmName, CheckName, Reference
 
-_QUESTIONS = {
-    "better": "Does it sort more notes right, beyond luck?",
-    "macro-F1": "Does that hold where every kind counts alike (macro-F1)?",
-    "kinds": "Is every kind still found as often?",
-    "none": "Are notes of no kind still found as often?",
-    "cheap arms": "Is it better than what costs seconds to train?",
+_QUESTIONS: Mapping[CheckName, str] = {
+    CheckName.BETTER: "Does it sort more notes correctly, beyond chance?",
+    CheckName.MACRO_F1: "Does that hold if every kind counts equally (macro-F1)?",
+    CheckName.KINDS: "Is every kind still recognized as often?",
+    CheckName.NONE: "Are notes of no kind still recognized as often?",
+    CheckName.CHEAP_ARMS: "Is it better than the arms that train in seconds?",
 }
-# With fewer, 95 % intervals hold the truth less often where nearly all is right (docs/numbers.md).
+# Below this, 95 % intervals of high accuracies hold the truth less often (docs/numbers.md).
 _ENOUGH_GROUPS = 20
-_MARKS = {"passed": "✓ passed", "failed": "✗ not passed", "unsettled": "? unsettled"}
+
+
+class CheckState(StrEnum):
+    """The result of a check; also a CSS class of the page."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNSETTLED = "unsettled"
+
+
+MARKS: Mapping[CheckState, str] = {
+    CheckState.PASSED: "✓ passed",
+    CheckState.FAILED: "✗ failed",
+    CheckState.UNSETTLED: "? unsettled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """A check as the page shows it."""
+
+    state: CheckState
+    mark: str
+    question: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckGroup:
+    """The checks against one reference."""
+
+    title: str
+    rows: tuple[CheckRow, ...]
 
 
 def change(difference: float) -> str:
@@ -31,9 +66,10 @@ def change_interval(bounds: Sequence[float]) -> str:
 
 
 def after_better(report: Report, arm: Arm) -> str:
-    """How probable it is that the night's model is better than an arm; '' where that was not asked.
+    """The probability that the challenger is better than an arm; '' if it was not measured.
 
-    The probability is one of at least that, so what was not better at all would read as surely worse.
+    The probability is a lower bound: 0 % would read as surely worse, so a challenger that is not more
+    accurate is 'no better'.
     """
     if arm.after_better is None:
         return ""
@@ -42,147 +78,157 @@ def after_better(report: Report, arm: Arm) -> str:
 
 
 def better_than_champion(paired: Paired) -> str:
-    """The same against the model in use, within a sentence."""
+    """The same for the model in use, as part of a sentence."""
     if paired.wins <= paired.losses:
         return "no better"
     return f"better with a probability of at least {fine_percent(paired.p_better)}"
 
 
 def by_chance(report: Report) -> str:
-    """What the split into fixed and broken says, in words first and the test's name last.
+    """How often chance alone would fix and break answers as unevenly.
 
-    The test is that of the decision, two-sided: by group. Where every note is a group of its own, it is
-    McNemar's.
+    The p-value is that of the decision's test, two-sided and by group. If every note is its own group,
+    this is McNemar's test.
     """
     pair, items, groups = report.paired, report.items, report.dataset.groups
     if not pair.wins + pair.losses:
-        return "Both answered every note alike, right or wrong."
-    # Equal models gain and lose as much equally often, so both sides are twice the rarer one.
+        return "Both models are right about exactly the same notes."
+    # The null distribution is symmetric: a two-sided p-value is twice the smaller one-sided one.
     p = min(1.0, 2 * (1 - max(pair.p_better, pair.p_worse)))
-    nothing = "Had the night changed nothing, fixed and broken would be about as many"
+    null = "If training had changed nothing, about as many answers would be fixed as broken"
     if groups == items:
         return (
-            f"{nothing}: luck alone gives a split as uneven as this {_nights(p)} (exact McNemar test, "
+            f"{null}: chance alone gives a split this uneven {_frequency(p)} (exact McNemar test, "
             f"{p_value(p)})."
         )
     worth = max(1, round(items / pair.design_effect))
     return (
-        f"{nothing}. But the {items} test notes are of {counted(groups, 'group')} (nearly the same text, or "
-        "of one file or source), whose notes are fixed or broken together: luck alone gives a split as "
-        f"uneven as this {_nights(p)} (exact sign-flip test by group, {p_value(p)}). For this change "
-        f"they are worth {counted(worth, 'single note')} (design effect {pair.design_effect:.1f})."
+        f"{null}. The {items} test notes come from {counted(groups, 'group')} (nearly the same text, one file "
+        "or one source), and the notes of a group tend to be fixed or broken together: chance alone gives "
+        f"a split this uneven {_frequency(p)} (exact sign-flip test by group, {p_value(p)}). For this change "
+        f"they are worth {counted(worth, 'independent note')} (design effect {pair.design_effect:.1f})."
     )
 
 
-def _nights(p: float) -> str:
-    """How often something of probability `p` happens by luck."""
+def _frequency(p: float) -> str:
+    """How often an event of probability `p` happens."""
     if p < 0.001:
-        return "less than once in 1,000 nights"
+        return "less than once in 1,000 runs"
     if p < 0.0095:
-        return f"in {round(1000 * p)} of 1,000 nights"
-    return f"in {percent(p)} of such nights"
+        return f"in {round(1000 * p)} of 1,000 runs"
+    return f"in {percent(p)} of such runs"
 
 
 def few_groups(report: Report) -> str:
-    """How far intervals can be believed where the test notes are of a few groups; '' where of enough."""
+    """A warning if the test notes come from too few groups for good intervals, else ''."""
     groups, items = report.dataset.groups, report.items
     if groups == items or groups >= _ENOUGH_GROUPS:
         return ""
     return (
-        f"The test notes are of {counted(groups, 'group')} only, which shows little of how alike the notes "
-        "of a group fare: the intervals are rough."
+        f"The test notes come from only {counted(groups, 'group')}, too few to estimate how similar the "
+        "answers within a group are: the intervals are rough."
     )
 
 
-def checks_by_reference(report: Report) -> list[dict[str, Any]]:
-    """The decision's checks in groups: against before, the model in use, and the cheap arms."""
-    used = f" (run {report.champion.run})" if report.champion else ""
-    titles = {
-        "before": "Against before",
-        "champion": f"Against the model in use{used}",
-        "cheap arms": "Against the cheap arms",
-    }
-    groups: dict[str, list[dict[str, str]]] = {}
-    for check in report.checks:
-        of = check.name if check.name == CheckName.CHEAP_ARMS else check.reference
-        state = _state(check)
-        row = {"state": state, "mark": _MARKS[state], "detail": check.detail}
-        groups.setdefault(of, []).append({**row, "question": _QUESTIONS[check.name]})
-    return [{"title": titles[of], "rows": groups[of]} for of in titles if of in groups]
+def checks_by_reference(report: Report) -> list[CheckGroup]:
+    """The decision's checks, grouped: against before, the model in use, and the cheap arms."""
+    champion = f" (run {report.champion.run})" if report.champion else ""
+    cheap = [check for check in report.checks if check.name == CheckName.CHEAP_ARMS]
+    groups = [
+        ("Compared with before", _against(report, Reference.BEFORE)),
+        (f"Compared with the model in use{champion}", _against(report, Reference.CHAMPION)),
+        ("Compared with the cheap arms", cheap),
+    ]
+    return [CheckGroup(title, tuple(map(_row, checks))) for title, checks in groups if checks]
 
 
-def _state(check: Check) -> str:
+def _against(report: Report, reference: Reference) -> list[Check]:
+    return [
+        check
+        for check in report.checks
+        if check.reference == reference and check.name != CheckName.CHEAP_ARMS
+    ]
+
+
+def _row(check: Check) -> CheckRow:
+    state = check_state(check)
+    return CheckRow(state, MARKS[state], _QUESTIONS[check.name], check.detail)
+
+
+def check_state(check: Check) -> CheckState:
+    """A check that failed for lack of test notes is unsettled."""
     if check.passed:
-        return "passed"
-    return "failed" if check.settled else "unsettled"
+        return CheckState.PASSED
+    return CheckState.FAILED if check.settled else CheckState.UNSETTLED
 
 
-def seeds_apart(seeds: Sequence[Seed]) -> str:
-    """How far the seeds' models lie apart; '' without any."""
+def seed_range(seeds: Sequence[Seed]) -> str:
+    """'77 % to 82 % correct, 5 points apart'; '' without seeds."""
     if not seeds:
         return ""
     accuracies = [seed.accuracy for seed in seeds]
     low, high = min(accuracies), max(accuracies)
     apart = counted(points(high) - points(low), "point")
-    return f"{percent(low)} to {percent(high)} right, {apart} apart"
+    return f"{percent(low)} to {percent(high)} correct, {apart} apart"
 
 
 def temperature(report: Report) -> str:
-    """Where the correction comes from; '' where there is none."""
-    found = report.calibration.get(ArmName.AFTER)
-    if not found or found.temperature is None:
+    """What the corrected column is; '' without one."""
+    calibration = report.calibration.get(ArmName.AFTER)
+    if not calibration or calibration.temperature is None:
         return ""
-    towards = "less" if found.temperature > 1 else "more"
+    effect = "lowers" if calibration.temperature > 1 else "raises"
     return (
-        f"Corrected is with a temperature of {found.temperature:.2f}, which "
-        f"{counted(found.validation, 'validation note')} gave: it makes the model {towards} sure of "
-        "itself and changes no answer."
+        f"The corrected column uses temperature {calibration.temperature:.2f}, fitted on "
+        f"{counted(calibration.validation, 'validation note')}: it {effect} the model's confidence and changes "
+        "no answer."
     )
 
 
 def abstention(report: Report) -> str:
-    """What the threshold does and where it comes from; '' where it was not measured."""
+    """What the threshold does and how it was chosen; '' if it was not measured."""
     found = report.abstention
     if found is None:
         return ""
-    cost = f"a wrong kind costs 1 and a note left unsorted {found.unsorted_cost:g}"
+    cost = f"a wrong kind costs 1 and an unsorted note {found.unsorted_cost:g}"
     origin = f"on {counted(found.validation, 'validation note')}, where {cost}"
     if not found.validation:
-        return "There were no validation notes to choose a threshold on: all notes are sorted."
+        return "There were no validation notes to choose a threshold on, so all notes are sorted."
     if found.threshold <= 0:
         return f"Leaving notes unsorted does not pay {origin}: all notes are sorted."
     use = (
         "nightschool classify uses it."
         if found.in_use
-        else "nightschool classify uses it with classify.abstain = true."
+        else "To use it in nightschool classify, set classify.abstain = true."
     )
-    return f"{at_threshold(report)} This threshold has the least cost {origin}. {use}"
+    return f"{at_threshold(report)} This threshold has the lowest cost {origin}. {use}"
 
 
 def at_threshold(report: Report) -> str:
-    """Coverage and risk at the threshold; '' where there is none."""
+    """Coverage and risk at the threshold; '' without one."""
     found = report.abstention
     if found is None or found.threshold <= 0:
         return ""
-    share = percent(found.coverage)
+    threshold = percent(found.threshold)
     if found.risk is None:
-        return f"Above a probability of {percent(found.threshold)} no answer stands."
+        return f"No answer has a probability of {threshold} or more."
     return (
-        f"Above a probability of {percent(found.threshold)} the answers to {share} of the notes stand, and "
+        f"{percent(found.coverage)} of the answers have a probability of {threshold} or more; "
         f"{percent(found.risk)} of these are wrong."
     )
 
 
-def looks(found: TestExposures) -> str:
-    """How worn the test notes are, and what that does to the figures."""
+def exposures(found: TestExposures) -> str:
+    """How often the test notes were evaluated, and how much that flatters the best model."""
     times = "once" if found.looks == 1 else f"{found.looks} times"
-    text = f"These test notes have been looked at {times}, for {counted(found.models, 'trained model')}."
+    models = counted(found.models, "trained model")
+    text = f"These test notes have been evaluated {times}, for {models}."
     if found.models < 2:
         return text
     gain = points(found.optimism)
     by = counted(gain, "point") if gain else "less than a point"
     return (
-        f"{text} The best of {found.models} equally good models looks up to {by} better than it is, by "
-        "luck alone: the more often you choose by these notes, the less they can say. New test notes "
-        "make that good."
+        f"{text} By chance alone, the best of {found.models} equally good models looks up to {by} better than "
+        "it is: the more often you choose by these notes, the less they can tell you. New test notes remedy "
+        "that."
     )

@@ -1,11 +1,19 @@
-"""The report's tables for the terminal."""
+"""The report's tables and remarks for the terminal."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 
 from rich.table import Table
 from rich.text import Text
 
-from nightschool.reports.text.explanations import after_better, few_groups
+from nightschool.reports.text.explanations import (
+    after_better,
+    check_state,
+    exposures,
+    few_groups,
+    seed_range,
+)
 from nightschool.reports.text.wording import (
     SMALLEST_N,
     arm_title,
@@ -13,11 +21,10 @@ from nightschool.reports.text.wording import (
     f1,
     interval,
     percent,
-    points,
     recall,
     score_interval,
 )
-from nightschool.stats.results import Arm, Report, Sorting
+from nightschool.stats.results import Abstention, Arm, Report, Sorting
 from nightschool.stats.terms import ArmName, CheckName
 
 BEFORE_STYLE = "yellow"
@@ -25,23 +32,23 @@ AFTER_STYLE = "bold cyan"
 
 
 def before_after(report: Report) -> Table:
-    """All arms on the test notes: accuracy and macro-F1 with their 95 % intervals, and how probable it
-    is that the night's model is better."""
+    """All arms on the test notes: accuracy and macro-F1 with their 95 % intervals, and the probability
+    that the challenger is better."""
     table = Table(title=f"Run {report.run} on {report.items} test notes", title_style="bold")
     table.add_column("")
-    # In 80 columns there is room for these, and for an arm's name in two lines.
+    # In 80 columns these fit beside an arm's title of two lines.
     for heading in ("accuracy (95 %)", "macro-F1 (95 %)", "after better"):
         table.add_column(heading, justify="right", no_wrap=True)
     for arm in report.arms:
-        table.add_row(
-            *_arm_cells(report, arm), style=AFTER_STYLE if arm.name == ArmName.AFTER else None
-        )
+        style = AFTER_STYLE if arm.name == ArmName.AFTER else None
+        table.add_row(*_arm_cells(report, arm), style=style)
     return table
 
 
 def per_kind(report: Report) -> Table:
-    """Each kind's recall and F1, before and after; no F1 where n < SMALLEST_N."""
-    before, after = (report.arm(name).per_kind for name in (ArmName.BEFORE, ArmName.AFTER))
+    """Each kind's recall and F1, before and after; no F1 if n < SMALLEST_N."""
+    before = report.arm(ArmName.BEFORE).per_kind
+    after = report.arm(ArmName.AFTER).per_kind
     table = Table(title="Per kind", title_style="bold")
     table.add_column("kind")
     for heading, style in (
@@ -62,24 +69,24 @@ def per_kind(report: Report) -> Table:
 
 
 def checks(report: Report) -> Table | None:
-    """What the decision asked, and what was found; None where an earlier version made the report."""
+    """The conditions of a promotion and their results; None if an earlier version made the report."""
     if not report.checks:
         return None
-    table = Table(title="What a promotion asks", title_style="bold")
-    table.add_column("against")
-    table.add_column("asked")
+    table = Table(title="Conditions of a promotion", title_style="bold")
+    table.add_column("compared with")
+    table.add_column("condition")
     table.add_column("")
-    table.add_column("found", overflow="fold")
+    table.add_column("result", overflow="fold")
     for check in report.checks:
-        mark = "yes" if check.passed else "no" if check.settled else "open"
-        against = "the cheap arms" if check.name == CheckName.CHEAP_ARMS else check.reference
-        name = "better" if check.name == CheckName.CHEAP_ARMS else check.name
-        table.add_row(against, name, mark, Text(check.detail))
+        cheap = check.name == CheckName.CHEAP_ARMS
+        reference = "the cheap arms" if cheap else check.reference
+        name = CheckName.BETTER if cheap else check.name
+        table.add_row(reference, name, check_state(check), Text(check.detail))
     return table
 
 
 def seeds(report: Report) -> Table | None:
-    """Each seed's model on the test notes; None where there was one only."""
+    """Each seed's model on the test notes; None if there was only one."""
     if len(report.seeds) < 2:
         return None
     table = Table(title="Seeds", title_style="bold")
@@ -94,63 +101,59 @@ def seeds(report: Report) -> Table | None:
             "none" if loss is None else f"{loss:.3f}",
             "used" if row.used else "",
         )
-    accuracies = [row.accuracy for row in report.seeds]
-    apart = counted(points(max(accuracies)) - points(min(accuracies)), "point")
-    table.caption = f"they lie {apart} apart"
+    table.caption = seed_range(report.seeds)
     return table
 
 
 def remarks(report: Report) -> Iterator[str]:
-    """Lines on how far intervals and probabilities can be believed, on none, and on looks at the test
-    notes."""
+    """Sentences on the reliability of intervals and probabilities, on none of the above, and on test
+    exposures."""
     if few := few_groups(report):
-        yield f"{few[0].lower()}{few[1:].removesuffix('.')}"
-    after = report.calibration.get(ArmName.AFTER)
-    if after:
-        heat, scaled = after.temperature, after.scaled
-        line = f"calibration error {percent(after.plain.ece)}"
-        if heat is not None and scaled is not None:
-            notes = counted(after.validation, "validation note")
-            line += f", {percent(scaled.ece)} with temperature {heat:.2f} (from {notes})"
-        yield f"{line}; chance alone gives {percent((scaled or after.plain).ece_by_chance)}"
-    yield from _none_lines(report)
-    looks = report.looks
-    if looks.looks:
-        times = "once" if looks.looks == 1 else f"{looks.looks} times"
-        yield (
-            f"these test notes have been looked at {times}, for {counted(looks.models, 'trained model')}"
-        )
-    if looks.models > 1:
-        yield (
-            f"the best of {looks.models} equally good models looks up to "
-            f"{counted(points(looks.optimism), 'point')} better than it is, by luck alone: "
-            "new test notes make that good"
-        )
-
-
-def _none_lines(report: Report) -> Iterator[str]:
-    found, abstention = report.out_of_scope.get(ArmName.AFTER), report.abstention
-    if found:
-        none = f'"{found.kind}" told from the rest'
-        area = "" if found.auroc is None else f", AUROC {found.auroc:.2f}"
-        yield (
-            f"{none}: {percent(found.recall)} of {found.n} found, "
-            f"{percent(found.false_alarms)} of the others taken for it{area}"
-        )
+        yield few
+    yield from _calibration(report)
+    yield from _out_of_scope(report)
+    abstention = report.abstention
     if abstention and abstention.threshold > 0:
-        with_, plain = abstention.thresholded, abstention.plain
-        use = "in use" if abstention.in_use else "classify.abstain = true puts it to use"
-        if with_.cost > plain.cost:
-            use += f", but on these notes it costs more, {with_.cost:.2f} a note and not {plain.cost:.2f}"
+        yield _abstention(abstention)
+    if report.looks.looks:
+        yield exposures(report.looks)
+
+
+def _calibration(report: Report) -> Iterator[str]:
+    after = report.calibration.get(ArmName.AFTER)
+    if not after:
+        return
+    line = f"Calibration error {percent(after.plain.ece)}"
+    if after.temperature is not None and after.scaled is not None:
+        notes = counted(after.validation, "validation note")
+        line += f", {percent(after.scaled.ece)} with temperature {after.temperature:.2f} (fitted on {notes})"
+    yield f"{line}; chance alone gives {percent((after.scaled or after.plain).ece_by_chance)}."
+
+
+def _out_of_scope(report: Report) -> Iterator[str]:
+    scores = report.out_of_scope.get(ArmName.AFTER)
+    if scores:
+        area = "" if scores.auroc is None else f"; AUROC {scores.auroc:.2f}"
         yield (
-            f"put into a kind other than none: {_sorted(plain)}; where answers below a probability of "
-            f"{percent(abstention.threshold)} count as none: {_sorted(with_)} ({use})"
+            f'Notes of kind "{scores.kind}": {percent(scores.recall)} of {scores.n} recognized, '
+            f"{percent(scores.false_alarms)} of the others mistaken for it{area}."
         )
 
 
-def _sorted(found: Sorting) -> str:
-    right = "" if found.right is None else f", {percent(found.right)} of these right"
-    return f"{percent(found.answered)} of the notes{right}"
+def _abstention(abstention: Abstention) -> str:
+    plain, thresholded = abstention.plain, abstention.thresholded
+    use = "in use" if abstention.in_use else "to use it, set classify.abstain = true"
+    if thresholded.cost > plain.cost:
+        use += f"; on these notes it costs more, {thresholded.cost:.2f} instead of {plain.cost:.2f} per note"
+    return (
+        f"Sorted into a kind other than none: {_sorted(plain)}; if answers below a probability of "
+        f"{percent(abstention.threshold)} count as none: {_sorted(thresholded)} ({use})."
+    )
+
+
+def _sorted(sorting: Sorting) -> str:
+    right = "" if sorting.right is None else f", {percent(sorting.right)} of these correct"
+    return f"{percent(sorting.answered)} of the notes{right}"
 
 
 def _arm_cells(report: Report, arm: Arm) -> tuple[str, ...]:

@@ -1,46 +1,48 @@
 """How numbers, times and names read in every form of the report."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 from nightschool.notes.new_notes import NewNotes
 from nightschool.stats.results import KindScores
+from nightschool.stats.terms import ArmName
 
 MINUS = "\N{MINUS SIGN}"
 SMALLEST_N = 10
-"""Below so many test notes of a kind no F1 is shown: one note would move it by 0.1 or more."""
+"""With fewer test notes of a kind no F1 is shown: a single note would move it by 0.1 or more."""
 
-ARM_TITLES = {
-    "majority": "Majority kind",
-    "tfidf-lr": "Word counts (tfidf-lr)",
-    "features-lr": "Base's features",
-    "embeddings-lr": "Sentence embeddings",
-    "zero-shot": "Base, zero-shot",
-    "few-shot": "Base, few-shot",
-    "server": "Large model (server)",
-    "before": "Before",
-    "after": "After",
+ARM_TITLES: Mapping[ArmName, str] = {
+    ArmName.MAJORITY: "Majority kind",
+    ArmName.TFIDF_LR: "Word counts (tfidf-lr)",
+    ArmName.FEATURES_LR: "Base model's features",
+    ArmName.EMBEDDINGS_LR: "Sentence embeddings",
+    ArmName.ZERO_SHOT: "Base model, zero-shot",
+    ArmName.FEW_SHOT: "Base model, few-shot",
+    ArmName.SERVER: "Large model (server)",
+    ArmName.BEFORE: "Before",
+    ArmName.AFTER: "After",
+}
+
+_IN_WORDS: Mapping[ArmName, str] = {
+    ArmName.MAJORITY: "always answering with the largest kind",
+    ArmName.TFIDF_LR: "a simple word-count model (tfidf-lr)",
+    ArmName.FEATURES_LR: "a logistic regression on the untrained base model's features (features-lr)",
+    ArmName.EMBEDDINGS_LR: "a logistic regression on sentence embeddings (embeddings-lr)",
 }
 
 
-_IN_WORDS = {
-    "majority": "always answering the largest kind",
-    "tfidf-lr": "a simple word-count model (tfidf-lr)",
-    "features-lr": "a logistic regression on the untrained base's features (features-lr)",
-    "embeddings-lr": "a logistic regression on sentence embeddings (embeddings-lr)",
-}
-
-
-def arm_in_words(name: str) -> str:
-    """A cheap arm within a sentence."""
+def arm_in_words(name: ArmName) -> str:
+    """A cheap arm as part of a sentence."""
     return _IN_WORDS.get(name, name)
 
 
-def arm_title(name: str) -> str:
+def arm_title(name: ArmName) -> str:
     """The arm's name for a reader."""
-    return ARM_TITLES.get(name, name)
+    return ARM_TITLES[name]
 
 
 def _hundredths(fraction: float) -> int:
@@ -49,7 +51,7 @@ def _hundredths(fraction: float) -> int:
 
 
 def whole_percent(fraction: float) -> int:
-    """A fraction as whole percent; 0 and 100 are kept for exactly none and exactly all."""
+    """A fraction as whole percent; 0 and 100 stand for exactly none and exactly all."""
     rounded = _hundredths(fraction)
     return min(99, max(1, rounded)) if 0 < fraction < 1 else rounded
 
@@ -66,9 +68,9 @@ def score_interval(bounds: Sequence[float]) -> str:
 
 
 def fine_percent(probability: float) -> str:
-    """A probability with one decimal, rounded down, so that no claim gets bigger: 0.9499 -> '94.9 %'.
+    """A probability with one decimal, rounded down so as not to claim more: 0.9499 -> '94.9 %'.
 
-    Never more than 99.9 %: notes do not make certain.
+    At most 99.9 %: a finite number of notes proves nothing for certain.
     """
     tenths = (Decimal(repr(float(probability))) * 1000).quantize(Decimal(1), ROUND_DOWN)
     return f"{min(Decimal(999), tenths) / 10:.1f} %".replace(".0 %", " %")
@@ -81,7 +83,7 @@ def interval(bounds: Sequence[float]) -> str:
 
 
 def recall(scores: KindScores | None) -> str:
-    """Percent; of fewer than SMALLEST_N notes the plain count, which claims less."""
+    """Percent; for fewer than SMALLEST_N notes the count, which claims less."""
     if scores is None or scores.n == 0:
         return "none"
     if scores.n < SMALLEST_N:
@@ -90,7 +92,7 @@ def recall(scores: KindScores | None) -> str:
 
 
 def f1(scores: KindScores | None) -> str:
-    """Two decimals; below SMALLEST_N notes only that there are too few."""
+    """Two decimals, or 'n too small' for fewer than SMALLEST_N notes."""
     if scores is None or scores.n < SMALLEST_N:
         return "n too small"
     return f"{scores.f1:.2f}"
@@ -120,10 +122,11 @@ def counted(number: int, noun: str) -> str:
 
 
 def new_notes(news: NewNotes) -> str:
-    """'23 new labelled notes since run 4', and which kinds have grown."""
-    said = f"{counted(news.new, 'new labelled note')} since run {news.run}"
+    """'23 new labelled notes since run 4', and the kinds that now have enough notes."""
+    text = f"{counted(news.new, 'new labelled note')} since run {news.run}"
     kinds = ", ".join(f'"{kind}"' for kind in news.grown)
-    return f"{said}, and enough now of {kinds}" if kinds else said
+    have = "has" if len(news.grown) == 1 else "have"
+    return f"{text}; {kinds} now {have} enough notes" if kinds else text
 
 
 def finite_losses(pairs: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -137,7 +140,7 @@ def p_value(p: float) -> str:
 
 
 def local_moment(iso: str) -> str:
-    """An ISO 8601 time as '2026-11-24 03:00' in this computer's time zone; other text unchanged."""
+    """An ISO 8601 time as '2026-11-24 03:00' in the local time zone; other text unchanged."""
     try:
         return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError, OSError):
@@ -145,7 +148,7 @@ def local_moment(iso: str) -> str:
 
 
 def local_zone(iso: str) -> str:
-    """This computer's offset at that time, as 'UTC+09:00'; '' where the time is not ISO 8601."""
+    """The local UTC offset at that time, as 'UTC+09:00'; '' if the time is not ISO 8601."""
     try:
         return f"UTC{datetime.fromisoformat(iso).astimezone().isoformat()[-6:]}"
     except (ValueError, OverflowError, OSError):

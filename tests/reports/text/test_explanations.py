@@ -1,4 +1,4 @@
-"""Sentences for someone who has never heard of the figures' names, and true at the edges."""
+"""Sentences for readers who do not know the figures' names; correct at the extremes too."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -21,13 +21,13 @@ Data = dict[str, Any]
 @pytest.mark.parametrize(
     ("p", "said"),
     [
-        (0.0004, "this less than once in 1,000 nights"),
-        (0.002, "this in 2 of 1,000 nights"),
-        (0.0096, "this in 1 % of such nights"),
-        (0.21, "this in 21 % of such nights"),
+        (0.0004, "this uneven less than once in 1,000 runs"),
+        (0.002, "this uneven in 2 of 1,000 runs"),
+        (0.0096, "this uneven in 1 % of such runs"),
+        (0.21, "this uneven in 21 % of such runs"),
     ],
 )
-def test_mcnemar_is_said_in_words_first_of_single_notes(data: Data, p: float, said: str) -> None:
+def test_mcnemar_test_follows_its_explanation(data: Data, p: float, said: str) -> None:
     data["dataset"]["groups"] = data["items"]
     data["paired"] |= {"p_better": 1 - p / 2, "p_worse": 0.0}
     text = explanations.by_chance(parse(data))
@@ -39,7 +39,7 @@ def test_mcnemar_is_said_in_words_first_of_single_notes(data: Data, p: float, sa
 
 
 @given(st.lists(st.integers(-1, 1), min_size=1, max_size=40))
-def test_the_p_of_single_notes_is_that_of_mcnemar(report: Report, changed: list[int]) -> None:
+def test_p_value_of_single_notes_is_mcnemars(report: Report, changed: list[int]) -> None:
     true, before, after = (
         ["a"] * len(changed),
         ["ab"[d > 0] for d in changed],
@@ -53,27 +53,27 @@ def test_the_p_of_single_notes_is_that_of_mcnemar(report: Report, changed: list[
         assert f"McNemar test, {p_value(found.mcnemar_p)}" in explanations.by_chance(report)
 
 
-def test_notes_that_were_fixed_together_are_one_piece_of_luck(data: Data) -> None:
-    """Ten fixed, all of one group: McNemar, of single notes, would find p = 0.002."""
+def test_notes_of_one_group_that_are_fixed_together_count_once(data: Data) -> None:
+    """Ten fixed notes of one group: McNemar's test of single notes would give p = 0.002."""
     true, before = ["a"] * 40, ["b"] * 10 + ["a"] * 30
     groups = ["one"] * 10 + [str(n) for n in range(30)]
     data["paired"] = asdict(paired(["a", "b"], true, before, true, groups, draws=2))
     data["items"], data["dataset"]["groups"] = 40, 31
     assert data["paired"]["mcnemar_p"] == pytest.approx(0.002, abs=1e-4)
     text = explanations.by_chance(parse(data))
-    assert "this in 100 % of such nights" in text and "by group, p = 1.000" in text
-    assert "40 test notes are of 31 groups" in text and "design effect 7." in text
+    assert "this uneven in 100 % of such runs" in text and "by group, p = 1.000" in text
+    assert "40 test notes come from 31 groups" in text and "design effect 7." in text
     assert "McNemar" not in text
 
 
-def test_against_the_model_in_use_no_gain_is_no_probability(report: Report) -> None:
+def test_no_gain_over_the_model_in_use_has_no_probability(report: Report) -> None:
     better = replace(report.paired, wins=3, losses=2, p_better=0.5)
     assert explanations.better_than_champion(better) == "better with a probability of at least 50 %"
     worse = replace(better, losses=3, p_better=0.0)
     assert explanations.better_than_champion(worse) == "no better"
 
 
-def test_no_change_has_no_p(data: Data) -> None:
+def test_no_change_has_no_p_value(data: Data) -> None:
     data["paired"] |= {"wins": 0, "losses": 0}
     assert "McNemar" not in explanations.by_chance(parse(data))
 
@@ -82,7 +82,7 @@ def test_no_change_has_no_p(data: Data) -> None:
     ("items", "groups", "rough"),
     [(80, 2, True), (80, 19, True), (80, 20, False), (8, 8, False), (8, 7, True)],
 )
-def test_intervals_from_a_few_groups_are_called_rough(
+def test_intervals_of_few_groups_are_called_rough(
     data: Data, items: int, groups: int, rough: bool
 ) -> None:
     data["items"], data["dataset"]["groups"] = items, groups
@@ -94,13 +94,18 @@ def test_intervals_from_a_few_groups_are_called_rough(
     ("threshold", "validation", "in_use", "said"),
     [
         (0.4, 55, True, "nightschool classify uses it."),
-        (0.4, 55, True, "answers to 86 % of the notes stand, and 10 % of these are wrong."),
+        (
+            0.4,
+            55,
+            True,
+            "86 % of the answers have a probability of 40 % or more; 10 % of these are wrong.",
+        ),
         (0.4, 55, False, "abstain = true"),
         (0.0, 55, True, "does not pay"),
         (0.0, 0, True, "no validation notes"),
     ],
 )
-def test_a_threshold_says_where_it_comes_from(
+def test_threshold_is_explained(
     data: Data, threshold: float, validation: int, in_use: bool, said: str
 ) -> None:
     found = data["abstention"]
@@ -109,19 +114,19 @@ def test_a_threshold_says_where_it_comes_from(
     assert said in explanations.abstention(parse(data))
 
 
-@pytest.mark.parametrize(("heat", "said"), [(1.6, "less sure"), (0.7, "more sure")])
-def test_a_temperature_says_what_it_does(data: Data, heat: float, said: str) -> None:
+@pytest.mark.parametrize(("heat", "said"), [(1.6, "lowers"), (0.7, "raises")])
+def test_temperature_is_explained(data: Data, heat: float, said: str) -> None:
     data["calibration"]["after"]["temperature"] = heat
     assert said in explanations.temperature(parse(data))
 
 
-def test_one_model_needs_no_word_on_choosing_among_models(data: Data) -> None:
+def test_exposures_of_one_model_carry_no_warning(data: Data) -> None:
     data["looks"] |= {"looks": 1, "models": 1}
-    text = explanations.looks(parse(data).looks)
-    assert text == "These test notes have been looked at once, for 1 trained model."
+    text = explanations.exposures(parse(data).looks)
+    assert text == "These test notes have been evaluated once, for 1 trained model."
 
 
-def test_a_check_that_cannot_tell_is_neither_passed_nor_failed(data: Data) -> None:
+def test_check_that_cannot_tell_is_unsettled(data: Data) -> None:
     check = data["checks"][0]
     check["passed"], check["settled"] = False, False
-    assert explanations.checks_by_reference(parse(data))[0]["rows"][0]["state"] == "unsettled"
+    assert explanations.checks_by_reference(parse(data))[0].rows[0].state == "unsettled"

@@ -1,4 +1,4 @@
-"""The first line says what the decision says, with proper signs and nothing more."""
+"""The verdict states the decision with proper signs, and claims nothing more."""
 
 from typing import Any
 
@@ -15,32 +15,32 @@ Data = dict[str, Any]
     ("decision", "after", "delta", "bounds", "items", "expected"),
     [
         ("promote", 0.78, 0.34, [0.2, 0.48], 50,
-         "After the night the model sorts 78 % of 50 test notes right, "
+         "After training, the model sorts 78 % of 50 test notes correctly, "
          "34 points more than before (95 % interval +20 to +48)."),
         ("promote", 0.62, 0.01, [0.002, 0.018], 1200,
-         "After the night the model sorts 62 % of 1,200 test notes right, "
+         "After training, the model sorts 62 % of 1,200 test notes correctly, "
          "1 point more than before (95 % interval 0 to +2)."),
         ("inconclusive", 0.5, 0.06, [-0.04, 0.16], 50,
-         "After the night the model may be better: +6 points (95 % interval −4 to +16); "
+         "After training, the model may be better: +6 points (95 % interval −4 to +16). "
          "50 test notes cannot settle it."),
         ("inconclusive", 0.5, -0.01, [-0.125, 0.105], 1,
-         "After the night the model may be worse: −1 point (95 % interval −13 to +11); "
+         "After training, the model may be worse: −1 point (95 % interval −13 to +11). "
          "1 test note cannot settle it."),
         ("inconclusive", 0.5, 0.0, [-0.1, 0.1], 50,
-         "After the night the model may be better or worse: 0 points "
-         "(95 % interval −10 to +10); 50 test notes cannot settle it."),
+         "After training, the model may be better or worse: 0 points "
+         "(95 % interval −10 to +10). 50 test notes cannot settle it."),
         ("keep", 0.44, -0.02, [-0.1, 0.06], 50,
-         "After the night the model is no better: 44 % of 50 test notes right, "
+         "After training, the model is no better: 44 % of 50 test notes correct, "
          "2 points fewer than before (95 % interval −10 to +6)."),
         ("keep", 0.46, 0.0, [0.0, 0.0], 50,
-         "After the night the model is no better: 46 % of 50 test notes right, "
+         "After training, the model is no better: 46 % of 50 test notes correct, "
          "as many as before (95 % interval 0 to 0)."),
         ("keep", 0.48, 0.02, [0.004, 0.06], 50,
-         "After the night the model counts as no better: 48 % of 50 test notes right, "
+         "After training, the model counts as no better: 48 % of 50 test notes correct, "
          "2 points more than before (95 % interval 0 to +6)."),
     ],
 )  # fmt: skip
-def test_the_verdict_says_what_the_decision_says(
+def test_verdict_states_the_decision(
     data: Data,
     decision: Decision,
     after: float,
@@ -59,12 +59,12 @@ def test_the_verdict_says_what_the_decision_says(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (0.79, "may do as well, as far as 56 notes can tell: 79 %."),
+        (0.79, "may do as well: 79 %, and 56 notes cannot tell the two apart."),
         (0.8, "does at least as well: 80 %."),
         (0.85, "does at least as well: 85 %."),
     ],
 )
-def test_a_cheap_arm_that_is_not_beaten_is_named_in_the_same_line(
+def test_verdict_names_a_cheap_arm_that_is_not_beaten(
     data: Data, decision: Decision, words: float, said: str
 ) -> None:
     data["decision"], data["rivals"] = decision, ["tfidf-lr"]
@@ -75,14 +75,14 @@ def test_a_cheap_arm_that_is_not_beaten_is_named_in_the_same_line(
     assert "\n" not in line
 
 
-def test_a_cheap_arm_that_is_better_beyond_chance_is_said_to_be(data: Data) -> None:
+def test_verdict_says_if_a_cheap_arm_is_better_beyond_chance(data: Data) -> None:
     data["rivals"] = ["tfidf-lr"]
     data["checks"][-1] |= {"name": "cheap arms", "passed": False, "settled": True}
     arm_in(data, "tfidf-lr")["accuracy"] = 0.92
     assert verdict(parse(data)).endswith(" A simple word-count model (tfidf-lr) does better: 92 %.")
 
 
-def test_what_every_cheap_arm_is_beaten_by_names_none(data: Data) -> None:
+def test_verdict_names_no_cheap_arm_if_all_are_beaten(data: Data) -> None:
     assert "tfidf" not in verdict(parse(data))
 
 
@@ -90,22 +90,25 @@ def test_what_every_cheap_arm_is_beaten_by_names_none(data: Data) -> None:
     ("more", "said"),
     [
         (None, "56 test notes cannot settle it."),
-        (87, "56 test notes cannot settle it, about 87 more would (some 780 more labelled notes)."),
-        (1234, "about 1,200 more would (some 11,000 more labelled notes)."),
+        (
+            87,
+            "56 test notes cannot settle it; about 87 more would (roughly 780 more labelled notes).",
+        ),
+        (1234, "about 1,200 more would (roughly 11,000 more labelled notes)."),
     ],
 )
-def test_what_is_not_settled_says_how_many_notes_would_settle_it(
+def test_inconclusive_verdict_estimates_how_many_notes_would_settle_it(
     data: Data, more: int | None, said: str
 ) -> None:
     data["decision"], data["more_notes"] = "inconclusive", more
     assert verdict(parse(data)).endswith(said)
 
 
-def test_notes_that_were_made_are_not_labelled_ones(data: Data) -> None:
+def test_augmentations_do_not_count_as_labelled_notes(data: Data) -> None:
     data["decision"], data["more_notes"] = "inconclusive", 87
     data["dataset"]["train"] += 300
     data["dataset"]["made"] += 300
-    assert "(some 780 more labelled notes)" in verdict(parse(data))
+    assert "(roughly 780 more labelled notes)" in verdict(parse(data))
 
 
 def champion(data: Data, accuracy: float | None, delta: float, why_not: str = "") -> Data:
@@ -118,14 +121,15 @@ def arm_in(data: Data, name: str) -> Data:
     return next(arm for arm in data["arms"] if arm["name"] == name)
 
 
-def test_the_model_in_use_is_named_with_the_difference(data: Data) -> None:
+def test_verdict_compares_with_the_model_in_use(data: Data) -> None:
     data["champion"] = champion(data, 0.75, 0.05)
     assert verdict(parse(data)).endswith(
-        " Against the model in use (run 2, 75 % right) that is +5 points (95 % interval −5 to +15)."
+        " Compared with the model in use (run 2, 75 % correct), the change is +5 points "
+        "(95 % interval −5 to +15)."
     )
 
 
-def test_a_model_in_use_that_could_not_be_compared_is_said_so(data: Data) -> None:
+def test_verdict_says_why_the_model_in_use_was_not_compared(data: Data) -> None:
     data["champion"] = champion(data, None, 0, "it has answered 40 of these 56 test notes")
     assert verdict(parse(data)).endswith(
         " It was not compared with the model in use (run 2): it has answered 40 of these 56 test notes."
@@ -135,11 +139,14 @@ def test_a_model_in_use_that_could_not_be_compared_is_said_so(data: Data) -> Non
 @pytest.mark.parametrize(
     ("decision", "said"),
     [
-        ("inconclusive", "is better than before, but not surely than the one in use: +36 points"),
-        ("keep", "is no better than the one in use: 80 % of 56 test notes right"),
+        (
+            "inconclusive",
+            "is better than before, but not clearly better than the one in use: +36 points",
+        ),
+        ("keep", "is no better than the one in use: 80 % of 56 test notes correct"),
     ],
 )
-def test_where_only_the_model_in_use_stands_in_the_way_that_is_said(
+def test_verdict_says_if_only_the_model_in_use_prevents_a_promotion(
     data: Data, decision: Decision, said: str
 ) -> None:
     data["decision"] = decision
@@ -148,17 +155,17 @@ def test_where_only_the_model_in_use_stands_in_the_way_that_is_said(
     assert said in verdict(parse(data))
 
 
-def test_a_gain_that_may_cost_some_kinds_is_said_so(data: Data) -> None:
+def test_verdict_says_if_a_gain_may_cost_some_kinds(data: Data) -> None:
     data["decision"] = "inconclusive"
     data["checks"][1] |= {"passed": False, "settled": False}
-    assert "sorts more notes right, but perhaps some kinds worse: +36 points" in verdict(
+    assert "sorts more notes correctly, but may be worse at some kinds: +36 points" in verdict(
         parse(data)
     )
 
 
 @pytest.mark.parametrize("decision", ["promote", "keep", "inconclusive"])
 @pytest.mark.parametrize("settled", [True, False])
-def test_a_promotion_that_could_not_see_a_loss_of_none_says_so(
+def test_promotion_says_if_a_loss_of_none_would_go_unnoticed(
     data: Data, decision: Decision, settled: bool
 ) -> None:
     data["decision"] = decision
@@ -172,16 +179,16 @@ def test_a_promotion_that_could_not_see_a_loss_of_none_says_so(
                 "detail": "",
             }
         )
-    unseen = "The test notes of no kind are too few to tell whether it still finds those."
+    unseen = "Too few test notes are of no kind to tell whether the model still recognizes those."
     assert verdict(parse(data)).count(unseen) == (decision == "promote" and not settled)
 
 
-def test_a_missing_baseline_is_not_needed_for_the_verdict(data: Data) -> None:
+def test_verdict_needs_no_other_arms(data: Data) -> None:
     data["arms"] = [arm for arm in data["arms"] if arm["name"] in ("before", "after")]
-    assert verdict(parse(data)).startswith("After the night the model sorts 80 %")
+    assert verdict(parse(data)).startswith("After training, the model sorts 80 %")
 
 
-def test_a_report_without_an_after_says_so(data: Data) -> None:
+def test_verdict_without_the_arm_after_is_an_error(data: Data) -> None:
     data["arms"] = [arm for arm in data["arms"] if arm["name"] != "after"]
     with pytest.raises(ValueError, match="the report of run 3 has no arm 'after'"):
         verdict(parse(data))

@@ -1,20 +1,19 @@
-"""Seconds and memory to find near-duplicates among many notes, and how many of them are found.
+"""Time, memory and recall of the search for near-duplicates among many notes.
 
     python benchmarks/near_duplicates.py                    # 100,000 notes
     python benchmarks/near_duplicates.py --notes 20000 --recall
     pip install datasketch && python benchmarks/near_duplicates.py --datasketch
 
-The notes are random words of an invented vocabulary, 20 to 1,600 characters, a fifth of them in
-Japanese script. One JSON line an arm:
+The notes are random words of an artificial vocabulary, 20 to 1,600 characters, a fifth of them in
+Japanese script. Each arm prints one JSON line:
 
-- `tenth`: a tenth of the notes are copies of others with one word in ten, in a row, anew;
-- `template`: all share two thirds of their text, so that every pair is proposed and few are proved;
-- `one`: all differ in a few letters only and are one group.
+- `tenth`: a tenth of the notes are copies of others with a tenth of consecutive words replaced;
+- `template`: all notes share two thirds of their text, so that every pair is proposed and few are confirmed;
+- `one`: all notes differ only in a few letters and form one group.
 
-`cpu_s` is the processor's time for both steps, on one core, where others use the machine at the same time.
-`peak_gb` is the most memory of the process so far, `texts_gb` the same before an arm's search begins.
-`--recall` counts the near-duplicates of `tenth`, all pairs compared, that are not in one group (up to
-about 20,000 notes); `--datasketch` signs a tenth of the notes with that library, and looks them up.
+`cpu_s` is the CPU time of both steps. `peak_gb` is the peak memory of the process so far, `texts_gb` the same
+before the search begins. `--recall` compares all pairs of `tenth` and counts the near-duplicates that are
+not in one group (up to about 20,000 notes); `--datasketch` indexes a tenth of the notes with that library.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def one(n: int, chance: random.Random) -> list[str]:
 
 
 def peak_gb() -> float | None:
-    """The most memory that this process has held; None on Windows."""
+    """Peak memory of this process in GB; None on Windows."""
     try:
         import resource
     except ImportError:
@@ -100,7 +99,7 @@ def measure(make: Callable[[int, random.Random], list[str]], n: int) -> list[str
 
 
 def recall(texts: Sequence[str]) -> None:
-    """How many of all pairs at the threshold, by an inverted index, are not in one group."""
+    """Count, with an inverted index, the pairs above the threshold that are not in one group."""
     import numpy as np
     from scipy.sparse import csr_array
 

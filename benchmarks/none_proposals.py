@@ -1,13 +1,12 @@
-"""How many of the first 20 proposals for "none of the above" are truly of no kind.
+"""Precision of the first 20 proposals for "none of the above".
 
     python benchmarks/none_proposals.py --notes ../shared/data/notes
 
-`--notes` is a folder with a sub-folder a kind. Each kind in turn is taken for "none": its notes and half
-of the others, drawn at random, stand in the pool without a kind; the other half keeps its kinds. In
-the second table only one note in ten of the pool is of no kind; in the third, five of them are known
-besides. Five draws each; one JSON line a kind with the mean share among the first 20, the smallest and
-the largest, of the proposals and of what they are made of: the cheap model's doubt alone, the distance
-alone, and a random draw.
+`--notes` is a folder with a sub-folder per kind. Each kind in turn plays "none": its notes and a random half
+of the others form the unlabelled pool; the other half keeps its kinds. In the second table only one note in
+ten of the pool is of no kind; in the third, five such notes are labelled, too. Five draws each; one JSON line
+per kind with the mean, smallest and largest share among the first 20: of the proposals, of the simple model's
+doubt alone, of the distance alone, and at random.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ FIRST, DRAWS = 20, 5
 
 
 def orders(texts: Sequence[str], kinds: Sequence[str], pool: Sequence[str]) -> dict[str, list[int]]:
-    """The pool by each criterion, what is likeliest of no kind first."""
+    """The pool in the order of each criterion, most likely of no kind first."""
     from nightschool.scoring.none_proposals import doubt_and_distance, order
 
     doubt, distance, _ = doubt_and_distance(texts, kinds, pool, "none")
@@ -37,10 +36,10 @@ def orders(texts: Sequence[str], kinds: Sequence[str], pool: Sequence[str]) -> d
 
 
 def shares(
-    of: dict[str, list[str]], none: str, draw: int, known_none: int, rare: bool
+    of: dict[str, list[str]], none: str, seed: int, known_none: int, rare: bool
 ) -> dict[str, float]:
-    """Of one draw, with the kind `none` in the part of no kind."""
-    numbers = random.Random(f"{none} {draw}")
+    """The shares of one draw in which the kind `none` plays "none"."""
+    numbers = random.Random(f"{none} {seed}")
     apart = numbers.sample(of[none], len(of[none]))
     others = [
         (text, f"kind {kind}") for kind, texts in of.items() if kind != none for text in texts
@@ -73,10 +72,10 @@ def main() -> None:
             of.setdefault(note.kind, []).append(note.text[:2000])
     for rare, known_none in ((False, 0), (True, 0), (True, 5)):
         for none in sorted(of, key=lambda kind: (kind != "none", kind)):
-            drawn = [shares(of, none, draw, known_none, rare) for draw in range(DRAWS)]
+            draws = [shares(of, none, seed, known_none, rare) for seed in range(DRAWS)]
             line: dict[str, object] = {"none": none, "rare": rare, "known": known_none}
-            for name in drawn[0]:
-                values = [one[name] for one in drawn]
+            for name in draws[0]:
+                values = [draw[name] for draw in draws]
                 line[name] = [round(mean(values), 2), round(min(values), 2), round(max(values), 2)]
             print(json.dumps(line), flush=True)
 

@@ -1,15 +1,15 @@
-"""Ten intents and what is none of them: CLINC150 through a whole run, and its figures.
+"""None of the above on CLINC150: a whole run on ten intents and out-of-scope texts.
 
     python benchmarks/out_of_scope.py --clinc ../shared/data/clinc150 --work /tmp/out-of-scope
 
 `--clinc` holds CLINC150's data_small.json (github.com/clinc/oos-eval): the first ten intents by name,
 100 texts each, and its 1200 out-of-scope texts as the kind "none". A school with the shipped base and
 the cpu-demo preset, `nightschool run --now`, split as prep does (20 % test); four minutes on two cores.
-`--work` stays, so that its report can be looked at. One JSON line an arm that gives probabilities:
-accuracy on in-scope texts, recall and false alarms of "none", AUROC; then what the trained model
-sorts with and without the abstain threshold that the validation texts gave, on probabilities with their
-temperature, as `classify` does. Intervals are 95 %: in-scope accuracy, recall and false alarms of before
-and after by Wilson for independent texts, all others the report's own, by group.
+`--work` is kept, so that its report can be read. Each arm with probabilities prints one JSON line: accuracy
+on in-scope texts, recall and false alarms of "none", AUROC. Then follow the trained model's results with and
+without the abstention threshold from the validation texts, on corrected probabilities, as in `classify`.
+Intervals are 95 %: in-scope accuracy, recall and false alarms of before and after by Wilson for independent
+texts, all others as in the report, by group.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ INTENTS = 10
 def notes(found: dict[str, list[tuple[str, str]]]) -> list[dict[str, str]]:
     """The rows of a JSONL file of notes."""
     kinds = sorted({kind for _, kind in found["train"]})[:INTENTS]
-    inside = [row for side in ("train", "val", "test") for row in found[side] if row[1] in kinds]
+    inside = [row for split in ("train", "val", "test") for row in found[split] if row[1] in kinds]
     outside = [
-        (text, "none") for side in ("train", "val", "test") for text, _ in found[f"oos_{side}"]
+        (text, "none") for split in ("train", "val", "test") for text, _ in found[f"oos_{split}"]
     ]
     return [{"text": text, "label": kind.replace("_", " ")} for text, kind in [*inside, *outside]]
 
 
 def nightschool(work: Path, *words: str) -> str:
-    """What a command of a school prints."""
+    """The output of a nightschool command."""
     command = [sys.executable, "-m", "nightschool", "--school", str(work), *words]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
 

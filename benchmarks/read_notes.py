@@ -1,17 +1,17 @@
-"""Seconds and memory to read 100,000 notes, and to take the whole inventory of them.
+"""Time and memory to read 100,000 notes, and to take their inventory.
 
     python benchmarks/read_notes.py                        # all arms; writes 300 MB below --work once
     python benchmarks/read_notes.py --notes 20000 --arm folder --arm csv
-    python benchmarks/read_notes.py --arm folder --profile # what the time goes into
+    python benchmarks/read_notes.py --arm folder --profile # where the time goes
 
-The notes are sentences of the demo's notes, shuffled: 60 to 4,000 characters, a third of them Japanese
-(every tenth of these in cp932), a third with front matter, a tenth with tags, 3 in 100 copies, half without
-a kind. The arms: `folder` (a file each), `headings` (files of 50 notes each, split), `jsonl`, `csv`, and
-`inventory`, which is all that `nightschool notes` does on the folder, with the demo's tokenizer. Each
-runs in a process of its own; one JSON line an arm. `seconds` is without imports, `cpu_s` what all cores
-spent on it; `peak_mb` is the most memory the process had, `texts_mb` what the notes' texts alone take
-of it, `extra` their ratio once the bare process is taken off. The folder's files are in the file system's
-memory unless --cold drops them first (Linux).
+The notes are shuffled sentences of the demo's notes: 60 to 4,000 characters, a third of them Japanese
+(every tenth of these in cp932), a third with front matter, a tenth with tags, 3 in 100 copies, half of them
+unlabelled. The arms: `folder` (a file each), `headings` (files of 50 notes each, split), `jsonl`, `csv`,
+and `inventory`, which is everything that `nightschool notes` does on the folder, with the demo's tokenizer.
+Each arm runs in its own process and prints one JSON line. `seconds` excludes imports; `cpu_s` is the CPU time
+of all cores; `peak_mb` is the peak memory of the process, `texts_mb` the size of the texts, `extra` the
+ratio of the two without the memory of the bare process. The files are in the file system's cache unless
+--cold drops them first (Linux).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KINDS = ("knowledge", "lesson", "decision", "value", "none")
 
 
 def sentences() -> dict[bool, list[str]]:
-    """The demo's sentences and lines, Japanese ones under True."""
+    """The lines of the demo's notes by whether they are Japanese."""
     import nightschool
 
     found: dict[bool, list[str]] = {False: [], True: []}
@@ -48,7 +48,7 @@ def sentences() -> dict[bool, list[str]]:
 
 
 def made_notes(count: int) -> Iterator[tuple[str, str | None, bool]]:
-    """(text, kind, Japanese) of so many notes, the same ones each time."""
+    """(text, kind, is Japanese) of `count` notes, the same ones each time."""
     rng = random.Random(0)
     stock = sentences()
     last = ""
@@ -106,7 +106,7 @@ WRITERS: dict[str, Callable[[Path, int], None]] = {
 
 
 def place(work: Path, arm: str, count: int) -> Path:
-    """Where an arm's notes are; they are written once."""
+    """The path of an arm's notes, which are written once."""
     name = "folder" if arm == "inventory" else arm
     path = work / f"{name}-{count}" if name in ("folder", "headings") else work / f"{count}.{name}"
     if not path.exists():
@@ -118,7 +118,7 @@ def place(work: Path, arm: str, count: int) -> Path:
 
 
 def peak_mb() -> float:
-    """The most memory that this process had, in MB (getrusage counts bytes on macOS, else KiB)."""
+    """Peak memory of this process in MB (getrusage counts bytes on macOS, else KiB)."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most * (1 if sys.platform == "darwin" else 1024) / 1e6
 
@@ -139,20 +139,20 @@ def measure(arm: str, path: Path, work: Path) -> dict[str, Any]:
 
         inventory = survey(School(work), settings)
         return {"seconds": time.perf_counter() - began, "notes": inventory.total}
-    reading = read_school(work, settings)
+    loaded = read_school(work, settings)
     seconds = time.perf_counter() - began
-    texts = sum(sys.getsizeof(note.text) for note in reading.notes) / 1e6
+    texts = sum(sys.getsizeof(note.text) for note in loaded.notes) / 1e6
     return {
         "seconds": seconds,
-        "notes": len(reading.notes),
-        "skipped": len(reading.skipped),
+        "notes": len(loaded.notes),
+        "skipped": len(loaded.skipped),
         "texts_mb": round(texts),
         "extra": round((peak_mb() - bare) / texts, 2),
     }
 
 
-def forget(path: Path) -> None:
-    """Drop files from the file system's memory."""
+def drop_from_cache(path: Path) -> None:
+    """Drop files from the file system's cache."""
     for file in [path] if path.is_file() else path.rglob("*"):
         if file.is_file():
             handle = os.open(file, os.O_RDONLY)
@@ -175,8 +175,8 @@ def main() -> None:
         path = place(given.work, arm, given.notes)
         if not given.here:
             if given.cold:
-                forget(path)
-            # In a process of its own, so that the peak is this arm's.
+                drop_from_cache(path)
+            # In its own process, so that the peak memory is that of this arm.
             subprocess.run(
                 [sys.executable, __file__, "--here", "--arm", arm, "--notes", str(given.notes),
                  "--work", str(given.work), *["--profile"] * given.profile],

@@ -1,13 +1,13 @@
-"""Does the inventory find wrong labels, and does its texture test keep its word?
+"""Whether the inventory finds wrong labels, and whether its test of style is calibrated.
 
     python benchmarks/wrong_labels.py --notes ../shared/data/notes
     python benchmarks/wrong_labels.py --notes ... --draws 20 --share 0.1
 
-`labels`: so large a share of the notes gets another kind at random, ten times; how many of the 20 that are
-shown as the likeliest mislabels were changed, and how many by chance would be. `texture`: the notes are
-dealt at random to a labelled and an unlabelled side, so that nothing tells these apart; how often the 95 %
-interval of the AUC leaves out 0.5 (it should in 5 of 100), for the form and for the words; then the same
-with 4 of 10 unlabelled notes in small letters and without headings.
+`labels`: this share of the notes gets another kind at random, ten times. Reported is how many of the 20
+notes that are shown as most likely mislabelled were changed, and how many would be by chance. `style`: the
+notes are divided at random into labelled and unlabelled ones, so that they do not differ. Reported is how
+often the 95 % interval of the AUC excludes 0.5 (it should in 5 of 100), for the style and for the words; then
+the same with 4 of 10 unlabelled notes in small letters and without headings.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from nightschool.scoring.style_shift import compare_styles
 
 
 def spoil(notes: list[Note], share: float, rng: random.Random) -> tuple[list[Note], set[str]]:
-    """The notes with wrong kinds for some, and which."""
+    """The notes with some kinds replaced, and the sources of these."""
     kinds = sorted({str(note.kind) for note in notes})
     wrong = set(rng.sample(range(len(notes)), round(share * len(notes))))
     spoilt = [
@@ -56,26 +56,24 @@ def roughen(text: str) -> str:
     return re.sub(r"(?m)^#+ .*\n", "", text).lower()
 
 
-def texture(
-    notes: list[Note], sides: tuple[int, int], draws: int, rough: float
-) -> dict[str, object]:
-    outside = {"form": 0, "words": 0}
-    aucs: dict[str, list[float]] = {"form": [], "words": []}
+def style(notes: list[Note], sizes: tuple[int, int], draws: int, rough: float) -> dict[str, object]:
+    outside = {"style": 0, "words": 0}
+    aucs: dict[str, list[float]] = {"style": [], "words": []}
     for seed in range(draws):
         rng = random.Random(seed)
-        drawn = rng.sample(range(len(notes)), sum(sides))
-        labelled = [(notes[n].text, n) for n in drawn[: sides[0]]]
+        drawn = rng.sample(range(len(notes)), sum(sizes))
+        labelled = [(notes[n].text, n) for n in drawn[: sizes[0]]]
         unlabelled = [
             (roughen(notes[n].text) if rng.random() < rough else notes[n].text, n)
-            for n in drawn[sides[0] :]
+            for n in drawn[sizes[0] :]
         ]
         found = compare_styles(labelled, unlabelled)
-        for name, auc in (("form", found.style), ("words", found.words)):
+        for name, auc in (("style", found.style), ("words", found.words)):
             assert auc
             outside[name] += not auc.low <= 0.5 <= auc.high
             aucs[name].append(auc.value)
     return {
-        "figure": "texture", "sides": sides, "rough": rough, "draws": draws,
+        "figure": "style", "sizes": sizes, "rough": rough, "draws": draws,
         **{f"{name}_auc": round(mean(values), 3) for name, values in aucs.items()},
         **{f"{name}_differs": count / draws for name, count in outside.items()},
     }  # fmt: skip
@@ -86,13 +84,13 @@ def main() -> None:
     parser.add_argument("--notes", type=Path, required=True)
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--draws", type=int, default=10)
-    parser.add_argument("--deals", type=int, default=100)
+    parser.add_argument("--divisions", type=int, default=100)
     given = parser.parse_args()
     notes = [note for note in read_notes(given.notes).notes if note.kind is not None]
     print(json.dumps(labels(notes, given.share, given.draws)), flush=True)
-    for sides in ((300, 60), (150, 150), (40, 40)):
-        print(json.dumps(texture(notes, sides, given.deals, 0.0)), flush=True)
-    print(json.dumps(texture(notes, (300, 60), given.deals, 0.4)), flush=True)
+    for sizes in ((300, 60), (150, 150), (40, 40)):
+        print(json.dumps(style(notes, sizes, given.divisions, 0.0)), flush=True)
+    print(json.dumps(style(notes, (300, 60), given.divisions, 0.4)), flush=True)
 
 
 if __name__ == "__main__":

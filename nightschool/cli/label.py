@@ -139,19 +139,19 @@ class _Session:
         return sum(self._labelled)
 
     def _act(self, key: str, question: Question) -> None:
-        from nightschool.stages.label_questions import answer, withdraw  # lazy: sklearn
+        from nightschool.stages.label_questions import delete_label, save_label  # lazy: sklearn
 
         if key == "u":
             if not self._labelled:
                 click.echo("there is nothing to undo")
             elif self._labelled.pop():
-                withdraw(self._school, self._questionnaire.questions[len(self._labelled)])
+                delete_label(self._school, self._questionnaire.questions[len(self._labelled)])
         elif key == "s":
             self._labelled.append(False)
             click.echo("skipped")
         elif key != "v":
             kind = self._kinds.get(key)
-            answer(self._school, question, kind)
+            save_label(self._school, question, kind)
             self._labelled.append(True)
             click.echo(f"-> {'excluded' if kind is None else _plain(kind)}")
 

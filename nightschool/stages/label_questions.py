@@ -177,7 +177,7 @@ def _sample(questions: Iterable[Question]) -> list[Question]:
     return order[:_MAX_NOTES]
 
 
-def answer(school: School, question: Question, kind: str | None) -> None:
+def save_label(school: School, question: Question, kind: str | None) -> None:
     """Save a label (None: the note is left out); it is on the disk when this returns."""
     begins = " ".join(question.text[: 4 * _EXCERPT].split())[:_EXCERPT]
     at = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
@@ -186,7 +186,7 @@ def answer(school: School, question: Question, kind: str | None) -> None:
     write_labels(school.labels_file, labels.values())
 
 
-def withdraw(school: School, question: Question) -> None:
+def delete_label(school: School, question: Question) -> None:
     """Delete the label of a note, if there is one."""
     labels = read_labels(school.labels_file)
     if labels.pop(question.id, None):

@@ -1,4 +1,4 @@
-"""Runs over a folder that grows: what they know, and that test notes stay what they are."""
+"""Runs on a growing folder: which notes they have read, and that test notes remain test notes."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def fill(school: School, name: str, count: int) -> None:
 
 
 def edited(text: str, seed: int) -> str:
-    """Two of its sixty words written anew."""
+    """A text with two of its sixty words replaced."""
     rng, parts = Random(seed), text.split()
     for place in rng.sample(range(len(parts)), 2):
         parts[place] = hashlib.sha256(f"{seed} {place}".encode()).hexdigest()[:6]
     return " ".join(parts)
 
 
-def test_as_notes_accumulate_test_notes_stay_test_notes_and_nothing_like_them_is_trained_on(
+def test_test_notes_remain_test_notes_and_nothing_like_them_is_trained_on(
     make_school: MakeSchool,
 ) -> None:
     school = make_school(each=0)
@@ -88,7 +88,7 @@ def test_as_notes_accumulate_test_notes_stay_test_notes_and_nothing_like_them_is
         assert max(group) < len(measured) or min(group) >= len(measured)
 
 
-def test_a_run_knows_all_that_it_read_and_not_only_what_it_uses(make_school: MakeSchool) -> None:
+def test_a_run_has_read_the_notes_that_its_dataset_leaves_out(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     fill(school, "first", 20)
     prepare(school)
@@ -96,7 +96,7 @@ def test_a_run_knows_all_that_it_read_and_not_only_what_it_uses(make_school: Mak
         next(item for item in dataset(school, 1).items if item.split == name)
         for name in ("train", "test")
     )
-    # Of one source with a note that is trained on, and nearly a test note: it can stand nowhere.
+    # Of one source with a training note, and a near-duplicate of a test note: it fits into no split.
     head = "---\nsource: https://example.org/book\n---\n"
     (school.root / "notes" / train.source).write_text(head + train.text, encoding="utf-8")
     torn = school.root / "notes" / test.kind / "torn.md"
@@ -113,7 +113,7 @@ def _name(school: School, run: int) -> str:
     return context.result(PrepResult).dataset
 
 
-def test_made_notes_are_nothing_that_a_run_read(make_school: MakeSchool) -> None:
+def test_augmented_notes_are_not_notes_that_a_run_has_read(make_school: MakeSchool) -> None:
     school = make_school(train={"roughen": 1.0})
     prepare(school)
     assert any(item.origin for item in dataset(school, 1).items)
@@ -121,14 +121,12 @@ def test_made_notes_are_nothing_that_a_run_read(make_school: MakeSchool) -> None
 
 
 @pytest.mark.parametrize("gone", ["prep.json", "left_out.json"])
-def test_what_a_run_read_is_asked_for_in_vain_where_its_files_are_gone(
-    make_school: MakeSchool, gone: str
-) -> None:
+def test_missing_files_of_a_run_are_an_error(make_school: MakeSchool, gone: str) -> None:
     school = make_school()
     prepare(school)
     file: Path = school.run_folder(1) / gone
     file.unlink()
-    if gone == "left_out.json":  # an earlier version wrote none
+    if gone == "left_out.json":  # absent in earlier versions
         assert len(known_to(school, 1)) == 36
         file.write_text("[", encoding="utf-8")
     with pytest.raises(NotesError, match="the notes that run 1 read are no longer recorded"):

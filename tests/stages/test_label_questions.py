@@ -1,4 +1,4 @@
-"""What the owner is asked about, and what becomes of the answers."""
+"""Which notes are asked about, and what their labels change."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from nightschool.stages.freeze_notes import read_and_freeze
 from nightschool.stages.label_questions import (
     Questionnaire,
     QuestionType,
-    answer,
+    delete_label,
     find_questions,
-    withdraw,
+    save_label,
 )
 from tests.conftest import MakeSchool
 
@@ -35,7 +35,7 @@ def kinds_of(school: School) -> dict[str, str]:
     return {item.text: item.kind for item in dataset.items}
 
 
-def test_answers_decide_what_is_trained_on(make_school: MakeSchool) -> None:
+def test_labels_determine_the_dataset(make_school: MakeSchool) -> None:
     school = make_school()
     add(school, "decision/twice.md", "The same.")
     add(school, "lesson/twice.md", "The same.")
@@ -43,48 +43,50 @@ def test_answers_decide_what_is_trained_on(make_school: MakeSchool) -> None:
     assert not {"The same.", "Rice: two cups of water."} & kinds_of(school).keys()
     copies, none = questionnaire(school, 1).questions[:2]
     assert (copies.type, none.type) == ("copies", "none")
-    answer(school, copies, "lesson")
-    answer(school, none, "none")
+    save_label(school, copies, "lesson")
+    save_label(school, none, "none")
     assert kinds_of(school)["The same."] == "lesson"
     assert kinds_of(school)["Rice: two cups of water."] == "none"
-    answer(school, none, None)
-    withdraw(school, copies)
+    save_label(school, none, None)
+    delete_label(school, copies)
     assert not {"The same.", "Rice: two cups of water."} & kinds_of(school).keys()
 
 
-def test_an_answer_tells_which_note_is_meant_and_when(make_school: MakeSchool) -> None:
+def test_a_label_holds_source_excerpt_and_time(make_school: MakeSchool) -> None:
     school = make_school()
     add(school, "メモ.md", "Rice:\n two cups of water " + "and more " * 20)
     question = questionnaire(school, 1).questions[0]
-    answer(school, question, "none")
+    save_label(school, question, "none")
     (label,) = read_labels(school.labels_file).values()
     assert label.source == "メモ.md"
     assert label.begins == "Rice: two cups of water and more and more and more and more "[:60]
     assert label.at[:2] == "20" and label.at[10] == "T"
 
 
-def test_the_kinds_are_those_of_notes_and_settings_and_none(make_school: MakeSchool) -> None:
+def test_the_kinds_are_those_of_the_notes_and_the_settings_and_none(
+    make_school: MakeSchool,
+) -> None:
     school = make_school(notes={"none": "else"}, kinds={"value": "what matters"})
     found = questionnaire(school)
     assert found.none == "else"
     assert found.kinds == ("decision", "else", "lesson", "none", "value")
 
 
-def test_a_school_that_has_no_kind_none_gets_one(make_school: MakeSchool) -> None:
+def test_a_kind_none_is_added_if_there_is_none(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     for number in range(3):
         add(school, f"a/{number}.md", f"note {number}")
     assert questionnaire(school).kinds == ("a", "none")
 
 
-def test_without_any_kind_there_is_nothing_to_answer_with(make_school: MakeSchool) -> None:
+def test_notes_without_any_kind_are_an_error(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     add(school, "note.md", "Hello.")
     with pytest.raises(NotesError, match="no kind is known yet"):
         questionnaire(school)
 
 
-def test_the_same_notes_are_drawn_from_too_many_each_time(
+def test_the_same_notes_are_sampled_each_time(
     make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(label_questions, "_MAX_NOTES", 20)
@@ -101,7 +103,7 @@ def test_the_same_notes_are_drawn_from_too_many_each_time(
 
 
 def mislabelled(school: School, count: int) -> None:
-    """Notes of two kinds, each told by its words, and so many that stand under the other."""
+    """Notes of two kinds with distinct words, `count` of them with the wrong kind."""
     for kind, words in (("food", "bread flour oven"), ("bike", "chain wheel brake")):
         other = "bike" if kind == "food" else "food"
         for number in range(40):
@@ -112,21 +114,21 @@ def mislabelled(school: School, count: int) -> None:
 
 
 def suspects(school: School, most: int) -> set[str]:
-    return {one.id for one in questionnaire(school, most).questions if one.type == "suspects"}
+    return {each.id for each in questionnaire(school, most).questions if each.type == "suspects"}
 
 
-def test_as_many_suspects_are_asked_about_as_are_wanted(make_school: MakeSchool) -> None:
+def test_the_limit_applies_to_suspects(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     mislabelled(school, 26)
     assert len(suspects(school, 25)) == 25
 
 
-def test_a_suspect_that_is_answered_makes_room_for_the_next(make_school: MakeSchool) -> None:
+def test_a_labelled_suspect_is_replaced_by_the_next(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     mislabelled(school, 26)
-    first = [one for one in questionnaire(school, 20).questions if one.type == "suspects"]
+    first = [each for each in questionnaire(school, 20).questions if each.type == "suspects"]
     for one in first:
-        answer(school, one, one.given[0])
+        save_label(school, one, one.given[0])
     after = suspects(school, 20)
     assert after and not after & {one.id for one in first}
 
@@ -139,12 +141,12 @@ def test_a_suspect_is_judged_without_the_rest_of_its_file(make_school: MakeSchoo
         f"## {word}\n{' '.join(words)} {word * 9} {n * 7919:x}\n" for n, word in enumerate(words)
     ]
     add(school, "bike/bakery.md", "".join(parts))
-    asked = [one.source for one in questionnaire(school, 99).questions if one.type == "suspects"]
+    asked = [each.source for each in questionnaire(school, 99).questions if each.type == "suspects"]
     assert sorted(asked) == sorted(f"bike/bakery.md#{word}" for word in words)
 
 
 def test_a_suspect_is_judged_without_the_rest_of_its_source(make_school: MakeSchool) -> None:
-    """Also where only a copy of it says what it was taken from."""
+    """Also if only a copy of it names the source."""
     school = make_school(each=0)
     mislabelled(school, 0)
     words = ["bread", "flour", "oven", "dough", "yeast", "crumb", "crust", "salt"]
@@ -153,12 +155,14 @@ def test_a_suspect_is_judged_without_the_rest_of_its_source(make_school: MakeSch
         add(school, f"bike/{word}.md", text)
         add(school, f"bike/{word} again.md", f"---\nsource: A Baker\n---\n{text}")
     asked = [
-        one.text.split()[8] for one in questionnaire(school, 99).questions if one.type == "suspects"
+        each.text.split()[8]
+        for each in questionnaire(school, 99).questions
+        if each.type == "suspects"
     ]
     assert sorted(asked) == sorted(word * 9 for word in words)
 
 
-def test_a_kind_of_the_settings_that_the_notes_spell_otherwise_is_no_second_one(
+def test_a_kind_spelled_differently_in_the_settings_is_an_error(
     make_school: MakeSchool,
 ) -> None:
     school = make_school(kinds={"Lesson": "learned the hard way"})

@@ -18,7 +18,7 @@ def check(school: School, last: str = "") -> NoteChanges:
     return changes_since(school, load(school.settings_file), 1, last)
 
 
-def test_what_changes_while_it_is_read_is_seen_at_the_next_look(
+def test_a_change_during_reading_is_found_by_the_next_check(
     make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     school = make_school()
@@ -27,9 +27,9 @@ def test_what_changes_while_it_is_read_is_seen_at_the_next_look(
     read = note_changes.read_school
 
     def read_and_change(*given: object) -> LoadedNotes:
-        reading = read(*given)  # type: ignore[arg-type]
+        loaded = read(*given)  # type: ignore[arg-type]
         note.write_text("Another lesson, written while the notes were read.", encoding="utf-8")
-        return reading
+        return loaded
 
     with monkeypatch.context() as patch:
         patch.setattr(note_changes, "read_school", read_and_change)
@@ -41,7 +41,7 @@ def test_what_changes_while_it_is_read_is_seen_at_the_next_look(
     assert third == NoteChanges(fingerprint=second.fingerprint)
 
 
-def test_another_way_of_reading_and_another_answer_are_changes(make_school: MakeSchool) -> None:
+def test_changed_settings_and_labels_are_changes(make_school: MakeSchool) -> None:
     school = make_school()
     prepare(school)
     settings = load(school.settings_file)
@@ -53,7 +53,7 @@ def test_another_way_of_reading_and_another_answer_are_changes(make_school: Make
     assert check(school, seen).news
 
 
-def test_what_is_wrong_with_the_notes_is_one_line(make_school: MakeSchool) -> None:
+def test_a_problem_with_the_notes_is_one_line(make_school: MakeSchool) -> None:
     school = make_school()
     prepare(school)
     school.labels_file.write_text("{", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The whole inventory of a school."""
+"""The inventory of a school."""
 
 import shutil
 
@@ -23,32 +23,34 @@ def _settings(school: School, **notes: object) -> Settings:
     return settings.model_copy(update={"notes": settings.notes.model_copy(update=notes)})
 
 
-def test_everything_is_looked_at(make_school: MakeSchool) -> None:
+def test_the_inventory_has_all_parts_and_progress_is_reported(make_school: MakeSchool) -> None:
     school = make_school()
     for number in range(25):
         text = f"loose thought number {number}: what about {number * 7} lamps"
         (school.root / f"notes/{number}.md").write_text(text, encoding="utf-8")
-    told: list[str] = []
-    inventory = survey(school, _settings(school), lambda what, done, total: told.append(what))
+    tasks: list[str] = []
+    inventory = survey(school, _settings(school), lambda task, done, total: tasks.append(task))
     assert (inventory.total, inventory.unlabelled) == (61, 25)
     assert (inventory.lengths.unit, inventory.lengths.limit) == ("tokens", 320)
     assert inventory.suspects and inventory.suspects.judged == 36
     assert inventory.style_shift and inventory.style_shift.style
-    assert list(dict.fromkeys(told)) == [
+    assert list(dict.fromkeys(tasks)) == [
         "reading", "counting tokens", "detecting languages", "comparing notes",
         "looking for wrong labels", "comparing labelled with unlabelled notes",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("base", ["nobody/nothing", "./gone"])
-def test_without_the_base_characters_are_counted(make_school: MakeSchool, base: str) -> None:
+def test_without_the_base_model_lengths_are_in_characters(
+    make_school: MakeSchool, base: str
+) -> None:
     school = make_school(base=base)
     inventory = survey(school, _settings(school))
     assert inventory.lengths.unit == "characters"
     assert base in inventory.lengths.fallback_reason
 
 
-def test_near_copies_are_those_that_the_search_finds(
+def test_near_duplicates_are_searched_among_distinct_contents(
     make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     school = make_school(each=0)
@@ -75,7 +77,7 @@ def test_near_copies_are_those_that_the_search_finds(
     assert inventory.contradictions == (("a/1.md (a)", "c/4.md (c)", "a/2.md (a)"),)
 
 
-def test_notes_that_are_all_copies_of_one_another_are_no_error(make_school: MakeSchool) -> None:
+def test_notes_that_are_all_copies_are_not_an_error(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     for number in range(60):
         folder = school.root / "notes" / ("a", "b", "")[number % 3]
@@ -119,8 +121,8 @@ def test_rows_of_one_source_are_judged_together(
     assert found and found.judged == judged
 
 
-def test_what_is_kept_to_measure_with_is_what_prep_keeps(make_school: MakeSchool) -> None:
-    """Kinds of sections of few files: whole files are kept."""
+def test_the_expected_test_split_is_that_of_prep(make_school: MakeSchool) -> None:
+    """Kinds with sections of few files: whole files share a split."""
     school = make_school(each=0)
     for number in range(8):
         file = school.root / f"notes/{'ab'[number % 2]}/diary {number}.md"
@@ -136,7 +138,7 @@ def test_what_is_kept_to_measure_with_is_what_prep_keeps(make_school: MakeSchool
     assert (len(test), len({item.group for item in test})) == (20, 2)
 
 
-def test_notes_that_no_run_can_measure_with_are_told(make_school: MakeSchool) -> None:
+def test_notes_without_a_possible_test_split_are_a_problem(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     texts = {
         "a": "The meeting of the week was held at ten in room {}.",
@@ -156,7 +158,7 @@ def test_notes_that_no_run_can_measure_with_are_told(make_school: MakeSchool) ->
 
 
 @pytest.mark.parametrize("folder", ["gone", "empty"])
-def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_not(
+def test_a_missing_folder_is_an_error_and_an_empty_one_is_not(
     make_school: MakeSchool, folder: str
 ) -> None:
     school = make_school(each=0)
@@ -168,7 +170,7 @@ def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_not(
             survey(school, _settings(school, folder=folder))
 
 
-def test_what_is_new_since_the_newest_run_is_told(make_school: MakeSchool) -> None:
+def test_new_notes_since_the_newest_run_are_counted(make_school: MakeSchool) -> None:
     school = make_school()
     assert survey(school, _settings(school)).news is None
     assert not school.ledger_file.exists()

@@ -1,13 +1,13 @@
-"""Seconds and memory of the evening's look at 100,000 notes, and of what a watcher would take instead.
+"""Seconds and memory of a retraining check of 100,000 notes, and of a file watcher instead.
 
-    python benchmarks/evening_look.py                       # writes 400 MB below --work once
-    python benchmarks/evening_look.py --notes 20000 --folders 200
+    python benchmarks/retraining_check.py                       # writes 400 MB below --work once
+    python benchmarks/retraining_check.py --notes 20000 --folders 200
 
-The notes are those of read_notes.py, in folders by kind and month. The arms: `walk` is the fingerprint
-alone; `unchanged` the worker's whole look, its child process from start to end, where nothing changed;
-`changed` the same where one note did, so that all are read and compared with what the last run read;
-`watchdog` (where it is installed) is what its observer takes until it watches. Each runs in a process of its
-own; one JSON line an arm. `peak_mb` is the most memory the process that does the work had.
+The notes are those of read_notes.py, in folders by kind and month. The arms: `walk` computes the
+fingerprint alone; `unchanged` is the worker's whole check, with its child process, if nothing changed;
+`changed` is the same if one note changed, so that all notes are read and compared with those of the last
+run; `watchdog` (if that library is installed) is the start of its observer. Each arm runs in its own process
+and prints one JSON line. `peak_mb` is the peak memory of the process that does the work.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def place(work: Path, count: int, folders: int) -> School:
     items = tuple(
         Item(id_, "x" * 800, kind, Split.TRAIN, "") for id_, kind in sorted(kinds.items())
     )
-    print_ = fingerprint_of(items)
-    write(Dataset(items, tuple(sorted(set(kinds.values()))), print_, ()), school.datasets / "all")
+    dataset = Dataset(items, tuple(sorted(set(kinds.values()))), fingerprint_of(items), ())
+    write(dataset, school.datasets / "all")
     with Ledger(school.ledger_file) as ledger:
         run = ledger.add_run(Settings().model_dump(), "compare", "now").id
         write_json(school.run_folder(run) / "prep.json", {"dataset": "all"})
@@ -77,7 +77,7 @@ def measure(arm: str, school: School) -> dict[str, Any]:
             line for line in Path("/proc/self/status").read_text().split("\n") if "Threads" in line
         ]
         mb = peak_mb(resource.RUSAGE_SELF)
-        return {"seconds": seconds, "more_mb": round(mb - bare), "peak_mb": mb, "said": threads}
+        return {"seconds": seconds, "more_mb": round(mb - bare), "peak_mb": mb, "threads": threads}
     if arm == "walk":
         from nightschool.notes.fingerprint import notes_fingerprint
 
@@ -107,7 +107,7 @@ def measure(arm: str, school: School) -> dict[str, Any]:
 
 
 def peak_mb(who: int) -> int:
-    """In MB (getrusage counts bytes on macOS, else KiB)."""
+    """Peak memory in MB (getrusage counts bytes on macOS, else KiB)."""
     most = resource.getrusage(who).ru_maxrss
     return round(most * (1 if sys.platform == "darwin" else 1024) / 1e6)
 
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--arm", action="append", choices=ARMS)
     parser.add_argument("--notes", type=int, default=100_000)
     parser.add_argument("--folders", type=int, default=1000)
-    parser.add_argument("--work", type=Path, default=Path("/tmp/nightschool-look"))
+    parser.add_argument("--work", type=Path, default=Path("/tmp/nightschool-retraining-check"))
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.here:
@@ -137,9 +137,9 @@ def main() -> None:
         "--folders",
         str(given.folders),
     ]
-    # Apart, for a process begins with the peak of the one that starts it.
+    # In a process of its own: a child's peak memory begins with that of its parent.
     subprocess.run([*same, "--work", str(given.work)], check=True)
-    # The look before `unchanged` reads all: its fingerprint is what the next one knows.
+    # The check before `unchanged` reads everything and stores the fingerprint for the next one.
     for arm in given.arm or ("changed", *ARMS):
         subprocess.run([*same, "--work", str(given.work), "--arm", arm], check=arm != "watchdog")
 

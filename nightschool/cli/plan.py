@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.settings_file import load
+from nightschool.stages.run_estimate import MemoryEstimate, NoteCounts
 from nightschool.tasks.child_queries import ask_to_plan
 
 
@@ -21,51 +19,51 @@ def plan_command(json_: bool) -> None:
     loaded. The time is known after a first run with this base model on this device.
     """
     school = current_school()
-    found = ask_to_plan(school, load(school.settings_file))
+    estimate = ask_to_plan(school, load(school.settings_file))
     if json_:
-        print_json(found)
+        print_json(estimate.model_dump(mode="json"))
         return
-    for choice in found["chosen"]:
-        click.echo(f"{choice['name']} = {choice['value']} ({choice['reason']})")
-    click.echo(_notes_line(found["notes"]))
-    _show_memory(found["memory"])
-    time = found["time"]
+    for choice in estimate.chosen:
+        click.echo(f"{choice.name} = {choice.value} ({choice.reason})")
+    click.echo(_notes_line(estimate.notes))
+    _show_memory(estimate.memory)
+    time = estimate.time
     if time is None:
         click.echo("time: not measured yet; the first three steps of a run measure it")
         return
-    click.echo(f"time, estimated from earlier runs on this device: {time['text']}")
-    for line in time["advice"]:
+    click.echo(f"time, estimated from earlier runs on this device: {time.text}")
+    for line in time.advice:
         click.echo(line)
 
 
-def _notes_line(notes: Mapping[str, int]) -> str:
-    cut = f"{notes['cut']} of them cut at {notes['max_tokens']}" if notes["cut"] else "none cut"
+def _notes_line(notes: NoteCounts) -> str:
+    cut = f"{notes.cut} of them cut at {notes.max_tokens}" if notes.cut else "none cut"
     return (
-        f"notes: {notes['read']} read, {notes['without_kind']} without a kind, {notes['skipped']} "
-        f"skipped; {notes['train']} to train on, with {notes['tokens']:,} tokens ({cut}; the longest has "
-        f"{notes['longest']}) after a prompt of {notes['prompt_tokens']}"
+        f"notes: {notes.read} read, {notes.without_kind} without a kind, {notes.skipped} "
+        f"skipped; {notes.train} to train on, with {notes.tokens:,} tokens ({cut}; the longest has "
+        f"{notes.longest}) after a prompt of {notes.prompt_tokens}"
     )
 
 
-def _show_memory(memory: Mapping[str, Any]) -> None:
+def _show_memory(memory: MemoryEstimate) -> None:
     from rich.console import Console  # lazy: rich
     from rich.table import Table  # lazy: rich
 
-    device = "GPU memory" if memory["limited"] else "memory"
-    batch = f"{memory['budget']} tokens per micro-batch"
-    click.echo(f"{device}, with {batch} and {memory['recomputed']} layers recomputed:")
+    device = "GPU memory" if memory.limited else "memory"
+    batch = f"{memory.budget} tokens per micro-batch"
+    click.echo(f"{device}, with {batch} and {memory.recomputed} layers recomputed:")
     table = Table()
     table.add_column("at the peak")
     table.add_column("MB", justify="right")
-    for item, size in memory["items"].items():
+    for item, size in memory.items.items():
         table.add_row(item, _megabytes(size))
     table.add_section()
-    table.add_row("total", _megabytes(memory["total"]), style="bold")
-    if memory["room"] is not None:
-        available = "available" if memory["limited"] else "free now"
-        table.add_row(available, _megabytes(memory["room"]))
+    table.add_row("total", _megabytes(memory.total), style="bold")
+    if memory.room is not None:
+        available = "available" if memory.limited else "free now"
+        table.add_row(available, _megabytes(memory.room))
     Console().print(table)
-    if not memory["limited"]:
+    if not memory.limited:
         click.echo("this device has no memory limit, so the plan does not depend on it")
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -18,5 +16,5 @@ class Ending:
     outcome: Outcome | Reason
     reason: str = ""
     """Why, in words, if the outcome is not `finished`."""
-    result: BaseModel | Mapping[str, Any] | None = None
-    """What the job produced, if the outcome is `finished`; JSON-serialisable."""
+    result: BaseModel | None = None
+    """What the job produced, if the outcome is `finished`."""

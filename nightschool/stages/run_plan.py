@@ -1,10 +1,10 @@
-"""The plan of a run that was not queued yet: device, notes, memory and time. In a child process."""
+"""Estimates a run that is not queued yet: device, notes, memory and time. In a child process."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nightschool.config.errors import LearningError
 from nightschool.config.night import length_s
@@ -16,31 +16,40 @@ from nightschool.learning.training_task import TaskIdentity
 from nightschool.notes.note import LoadedNotes
 from nightschool.stages.context import make_encoder
 from nightschool.stages.freeze_notes import read_and_freeze
+from nightschool.stages.run_estimate import (
+    Alternative,
+    MemoryEstimate,
+    NoteCounts,
+    RunEstimate,
+    TimeEstimate,
+)
 from nightschool.stages.run_task import training_task_of
 from nightschool.stages.time_plan import advice, base_size_of, recall, ways
+from nightschool.stats.stage_results import Choice
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device
     from nightschool.learning.training_task import TrainingTask
 
-_EVERYTHING = Room(1 << 60, 1 << 60, 0)
+_UNLIMITED = Room(1 << 60, 1 << 60, 0)
+# Items of a memory plan that a CPU does not need.
+_GPU_ITEMS = ("work areas", "allocator", "validation", "graphs", "context")
 
 
-def plan(school: School, settings: Settings) -> dict[str, Any]:
-    """What a run queued now would choose, need and take, as far as it is known before it.
+def plan(school: School, settings: Settings) -> RunEstimate:
+    """What a run queued now would choose and need. Loads no weights and writes nothing.
 
-    `chosen`: choices with their reasons; `notes`, `memory` and `time`: see the functions that make
-    them. Loads no weights and writes nothing. Raises LearningError or NotesError where a run would fail.
+    Raises LearningError or NotesError if a run would fail.
     """
-    from nightschool.learning.device import pick, room
+    from nightschool.learning.device import pick, room  # lazy: torch
     from nightschool.learning.hub import fingerprint, locate
 
     base = locate(settings.base, school.root)
     if base is None:
         raise LearningError(
-            f"base model {settings.base!r} is not on disk: `nightschool prep` fetches it once"
+            f"base model {settings.base!r} is not on disk", "`nightschool prep` fetches it once"
         )
-    reading, dataset = read_and_freeze(school, settings)
+    loaded, dataset = read_and_freeze(school, settings)
     device = pick(settings.train)
     encoder = make_encoder(settings, base, dataset.kinds)
     identity = TaskIdentity(prompt=encoder.fingerprint, base=fingerprint(base))
@@ -51,69 +60,66 @@ def plan(school: School, settings: Settings) -> dict[str, Any]:
         load_of(task.notes, task.prefix, task.steps(), task.validation),
         device.precision.compute.itemsize,
     )
-    most = room(device, settings.train)
-    chosen, choices = choose(need, most)
-    return {
-        "base": settings.base,
-        "chosen": [choice.as_dict() for choice in (*device.choices, *encoder.choices, *choices)],
-        "notes": _notes(reading, task),
-        "memory": _memory(need, chosen, most),
-        "time": _time(school, settings, task, chosen, need.shape, device),
-    }
+    available = room(device, settings.train)
+    memory_plan, choices = choose(need, available)
+    return RunEstimate(
+        base=settings.base,
+        chosen=tuple(
+            Choice(name=choice.name, value=choice.value, reason=choice.reason)
+            for choice in (*device.choices, *encoder.choices, *choices)
+        ),
+        notes=_notes(loaded, task),
+        memory=_memory(need, memory_plan, available),
+        time=_time(school, settings, task, memory_plan, need.shape, device),
+    )
 
 
-def _notes(reading: LoadedNotes, task: TrainingTask) -> dict[str, int]:
-    """What was read and how much of it is trained on; tokens are those of the training notes' text."""
-    from nightschool.learning.timing import text_lengths
+def _notes(loaded: LoadedNotes, task: TrainingTask) -> NoteCounts:
+    from nightschool.learning.timing import text_lengths  # lazy: torch
 
-    texts = text_lengths(task)
-    return {
-        "read": len(reading.notes),
-        "skipped": len(reading.skipped),
-        "without_kind": sum(note.kind is None for note in reading.notes),
-        "train": len(task.notes),
-        "validation": len(task.validation),
-        "cut": sum(note.cut for note in task.notes),
-        "max_tokens": task.settings.max_tokens,
-        "tokens": sum(texts),
-        "longest": max(texts),
-        "prompt_tokens": len(task.prefix) + len(task.suffix),
-    }
+    lengths = text_lengths(task)
+    return NoteCounts(
+        read=len(loaded.notes),
+        skipped=len(loaded.skipped),
+        without_kind=sum(note.kind is None for note in loaded.notes),
+        train=len(task.notes),
+        validation=len(task.validation),
+        cut=sum(note.cut for note in task.notes),
+        max_tokens=task.settings.max_tokens,
+        tokens=sum(lengths),
+        longest=max(lengths),
+        prompt_tokens=len(task.prefix) + len(task.suffix),
+    )
 
 
-def _memory(need: Need, chosen: MemoryPlan, most: Room | None) -> dict[str, Any]:
-    """Predicted peak bytes by item, their `total`, and the `room`, in bytes.
-
-    On a CPU nothing is planned for (`limited` is false): the items are those of the plan that was
-    chosen anyway, and the room is what the system has available, where it says so cheaply.
-    """
-    if most is not None:
-        items = dict(chosen.bytes)
+def _memory(need: Need, plan: MemoryPlan, room: Room | None) -> MemoryEstimate:
+    """The predicted peak; on a CPU (`room` is None), for the plan that was chosen without a limit."""
+    if room is not None:
+        items = dict(plan.bytes)
     else:
-        # The optimizer that a CPU gets, and exactly the budget that was chosen for it.
-        update: dict[str, object] = {"token_budget": chosen.budget}
+        # The optimizer that a CPU gets, and the token budget that was chosen for it.
+        update: dict[str, object] = {"token_budget": plan.budget}
         if need.settings.optimizer == "paged_adamw_8bit":
             update["optimizer"] = "adamw"
         train = need.settings.model_copy(update=update)
-        items = dict(choose(replace(need, settings=train), _EVERYTHING)[0].bytes)
-        for of_a_gpu in ("work areas", "allocator", "validation", "graphs", "context"):
-            del items[of_a_gpu]
-    return {
-        "items": items,
-        "total": sum(items.values()),
-        "room": _available() if most is None else most.bytes,
-        "limited": most is not None,
-        "budget": chosen.budget,
-        "recomputed": chosen.recomputed,
-    }
+        predicted = choose(replace(need, settings=train), _UNLIMITED)[0].bytes
+        items = {name: size for name, size in predicted.items() if name not in _GPU_ITEMS}
+    return MemoryEstimate(
+        items=items,
+        total=sum(items.values()),
+        room=_available_memory() if room is None else room.bytes,
+        limited=room is not None,
+        budget=plan.budget,
+        recomputed=plan.recomputed,
+    )
 
 
-def _available() -> int | None:
-    """Bytes of system memory that programs can have; None where that is not told (not Linux)."""
+def _available_memory() -> int | None:
+    """Bytes of system memory available to programs; None if the system (not Linux) does not list it."""
     try:
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        found = next(line for line in lines if line.startswith("MemAvailable:"))
-        return int(found.split()[1]) * 1024
+        available = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(available.split()[1]) * 1024
     except (OSError, StopIteration, ValueError):
         return None
 
@@ -122,42 +128,44 @@ def _time(
     school: School,
     settings: Settings,
     task: TrainingTask,
-    chosen: MemoryPlan,
+    plan: MemoryPlan,
     shape: Shape,
     device: Device,
-) -> dict[str, Any] | None:
-    """How long training takes by what earlier runs measured on this device; None where none did.
+) -> TimeEstimate | None:
+    """The duration from the steps that earlier runs timed on this device; None if there are none."""
+    from nightschool.learning.timing import (  # lazy: torch
+        packs_of,
+        shorter_texts,
+        workload_of,
+    )
 
-    `advice` has lines where it passes the night's window.
-    """
-    from nightschool.learning.timing import packs_of, shorter_texts, workload_of
-
-    name = pace_key(device.label, task.identity.base, chosen.budget, chosen.recomputed)
+    name = pace_key(device.label, task.identity.base, plan.budget, plan.recomputed)
     earlier = recall(school, name)
     if not earlier:
         return None
     pace = fit(earlier)
     layout = packs_of(task)
-    one = workload_of(task, layout, chosen.budget)
+    one_seed = workload_of(task, layout, plan.budget)
     seeds = settings.train.seeds
-    workload = several(one, seeds)
-    base_size = base_size_of(shape)
+    workload = several(one_seed, seeds)
     estimate = workload.estimate(pace)
     window = length_s(settings.night)
-    found, lines = [], []
+    alternatives, lines = [], []
     if estimate.seconds > window:
-        found = ways(
-            window, pace, one, shorter_texts(task, layout, chosen.budget), base_size, seeds
-        )
-        lines = advice(workload, pace, window, window, found)
-    return {
-        "seeds": seeds,
-        "steps": workload.total_steps,
-        "seconds": estimate.seconds,
-        "low": estimate.low,
-        "high": estimate.high,
-        "text": summary(one, pace, seeds),
-        "window_s": window,
-        "ways_out": [way.as_dict() for way in found],
-        "advice": lines,
-    }
+        texts = shorter_texts(task, layout, plan.budget)
+        alternatives = ways(window, pace, one_seed, texts, base_size_of(shape), seeds)
+        lines = advice(workload, pace, window, window, alternatives)
+    return TimeEstimate(
+        seeds=seeds,
+        steps=workload.total_steps,
+        seconds=estimate.seconds,
+        low=estimate.low,
+        high=estimate.high,
+        text=summary(one_seed, pace, seeds),
+        window_s=window,
+        ways_out=tuple(
+            Alternative(setting=a.setting, seconds=round(a.seconds, 1), cost=a.cost)
+            for a in alternatives
+        ),
+        advice=tuple(lines),
+    )

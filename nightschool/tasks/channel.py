@@ -82,14 +82,8 @@ def parse_message(line: bytes) -> ChildMessage:
 
 def ended(ending: Ending) -> Ended:
     """An ending as the message that carries it."""
-    result = ending.result
-    if isinstance(result, BaseModel):
-        result = result.model_dump(mode="json")
-    return Ended(
-        outcome=ending.outcome,
-        reason=ending.reason,
-        result=None if result is None else dict(result),
-    )
+    result = None if ending.result is None else ending.result.model_dump(mode="json")
+    return Ended(outcome=ending.outcome, reason=ending.reason, result=result)
 
 
 class PipeParent:

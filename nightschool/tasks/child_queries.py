@@ -21,6 +21,7 @@ from nightschool.stages.child_jobs import (
     ProbeJob,
 )
 from nightschool.stages.note_changes import NoteChanges
+from nightschool.stages.run_estimate import RunEstimate
 from nightschool.tasks.channel import ChildMessage, Classified, Ended
 from nightschool.tasks.process import Child, supervise
 
@@ -46,9 +47,9 @@ def ask_to_probe(school: School, settings: Settings) -> DeviceProbe:
     return DeviceProbe.model_validate(_ask(ProbeJob(root=school.root, settings=settings)))
 
 
-def ask_to_plan(school: School, settings: Settings) -> dict[str, Any]:
+def ask_to_plan(school: School, settings: Settings) -> RunEstimate:
     """The memory and time of a run; see `stages.run_plan.plan`."""
-    return dict(_ask(PlanJob(root=school.root, settings=settings)))
+    return RunEstimate.model_validate(_ask(PlanJob(root=school.root, settings=settings)))
 
 
 def ask_for_note_changes(

@@ -67,10 +67,12 @@ class StageContext:
 
     def base_folder(self) -> Path:
         """The base model's folder. Raises LearningError if it is not the one that prep recorded."""
-        from nightschool.learning.hub import fingerprint
+        from nightschool.learning.hub import fingerprint, locate
 
         prepared = self.result(PrepResult)
         folder = Path(prepared.base_folder)
+        if not folder.is_dir():  # nightschool or the hub's cache has moved
+            folder = locate(self.settings.base, self.school.root) or folder
         if not folder.is_dir() or fingerprint(folder) != prepared.base_fingerprint:
             raise LearningError(
                 f"the base model in {folder} is missing or has changed since prep",

@@ -11,21 +11,21 @@ import json
 import sqlite3
 import zipfile
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
 from nightschool.cli.main import cli
-from nightschool.config.paths import School
-from nightschool.learning import hub
+from nightschool.config.paths import DEMO_BASE, School
+from nightschool.config.settings import recorded
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import Answerer, RunState
 from nightschool.ledger.schema import MIGRATIONS
+from nightschool.stages.context import StageContext
 
 ARCHIVE = Path(__file__).with_name("school-0.1.0.zip")
-BASE_THEN = "/opt/nightschool/demo/base"
-"""Where the demo base was installed: a run records it. The test plays an upgrade in the same place."""
 UNFINISHED = 3
 
 
@@ -34,9 +34,6 @@ def school(tmp_path: Path) -> School:
     root = tmp_path / "old 学校"
     with zipfile.ZipFile(ARCHIVE) as archive:
         archive.extractall(root)
-    base_now = json.dumps(str(hub.fetch("demo", root)))[1:-1]
-    for file in root.glob(".nightschool/runs/*/prep.json"):
-        file.write_text(file.read_text("utf-8").replace(BASE_THEN, base_now), "utf-8")
     return School(root)
 
 
@@ -97,6 +94,15 @@ def test_its_champion_classifies(school: School) -> None:
         invoke(school, "classify", "We chose restic because it is cheaper.", "--json")
     )
     assert answer["kind"] in {"decision", "knowledge", "lesson", "none", "value"}
+
+
+def test_the_demo_base_is_found_where_this_version_is_installed(school: School) -> None:
+    prepared = json.loads((school.run_folder(UNFINISHED) / "prep.json").read_text("utf-8"))
+    assert not Path(prepared["base_folder"]).exists()
+    with Ledger(school.ledger_file) as ledger:
+        settings = recorded(ledger.run(UNFINISHED).settings)
+    context = StageContext(school, UNFINISHED, settings, cast(Any, None))
+    assert context.base_folder() == DEMO_BASE
 
 
 @pytest.mark.slow

@@ -52,7 +52,7 @@ class FakeGnome(FakeService):
 
 def test_logind_lock_is_held_until_release(system_bus: PrivateBus, awake: Awake) -> None:
     logind = FakeLogind(system_bus)
-    for _ in range(3):  # as the ticker does, every two seconds
+    for _ in range(3):  # as the worker does, every second
         assert awake.hold("trains run 4 until 07:00") is None
     until(lambda: awake.held_by == "logind (sleep)")
     [lock] = logind.locks
@@ -87,41 +87,41 @@ def test_idle_is_locked_if_sleep_may_not_be(system_bus: PrivateBus, awake: Awake
 
 def test_refused_locks_are_reported_once(system_bus: PrivateBus, awake: Awake) -> None:
     logind = FakeLogind(system_bus, refuses=("sleep", "idle"))
-    told: list[str] = []
+    reported: list[str] = []
 
     def hold() -> None:
-        told.extend(filter(None, [awake.hold("trains")]))
+        reported.extend(filter(None, [awake.hold("trains")]))
 
-    def refused(times: int) -> bool:
+    def was_refused(times: int) -> bool:
         hold()
-        return logind.refused == 2 * times and bool(told)
+        return logind.refused == 2 * times and bool(reported)
 
     for times in (1, 2, 3):
-        until(lambda times=times: refused(times))
+        until(lambda times=times: was_refused(times))
         assert awake.held_by == ""
         awake.release()
-    assert len(told) == 1
-    assert told[0].endswith(
+    assert len(reported) == 1
+    assert reported[0].endswith(
         "neither GNOME nor KDE answers; "
         "org.freedesktop.login1 refused Inhibit: AccessDenied (Permission denied)"
     )
     logind.refuses.clear()
     until(lambda: hold() or awake.held_by == "logind (sleep)")
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
 def test_missing_buses_are_reported(awake: Awake) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
-    def said() -> bool:
+    def is_reported() -> bool:
         text = awake.hold("trains")
-        told.extend([text] if text else [])
-        return bool(told)
+        reported.extend([text] if text else [])
+        return bool(reported)
 
-    until(said)
+    until(is_reported)
     assert (
         "may fall asleep while it trains: neither GNOME nor KDE answers; the system bus is"
-        in told[0]
+        in reported[0]
     )
 
 

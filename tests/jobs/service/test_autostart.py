@@ -19,14 +19,14 @@ from nightschool.jobs.service.worker_command import WorkerCommand
 @pytest.mark.skipif(not shutil.which("gio"), reason="no gio here")
 def test_desktop_starts_the_exact_command(awkward: WorkerCommand, tmp_path: Path) -> None:
     """GLib's own launcher reads the file; the interpreter is a script that tells its arguments."""
-    told = tmp_path / "told.json"
+    received = tmp_path / "received.json"
     python = awkward.school / "python"
     code = (
         "import json, os, sys\n"
-        f"told = {str(told)!r}\n"
-        "with open(told + '.new', 'w') as file:\n"
+        f"received = {str(received)!r}\n"
+        "with open(received + '.new', 'w') as file:\n"
         "    json.dump([sys.argv, os.environ['HF_HOME'], os.nice(0)], file)\n"
-        "os.rename(told + '.new', told)\n"
+        "os.rename(received + '.new', received)\n"
     )
     python.write_text(f"#!{sys.executable}\n{code}", encoding="utf-8")
     python.chmod(0o755)
@@ -36,10 +36,10 @@ def test_desktop_starts_the_exact_command(awkward: WorkerCommand, tmp_path: Path
     before = os.nice(0)
     subprocess.run(["gio", "launch", str(file)], check=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
-    while not told.exists():
+    while not received.exists():
         assert time.monotonic() < deadline, "it was not started"
         time.sleep(0.02)
-    arguments, models, niceness = json.loads(told.read_text("utf-8"))
+    arguments, models, niceness = json.loads(received.read_text("utf-8"))
     assert arguments == work.command("--log", str(work.log))
     assert models == awkward.environment[0][1]
     assert niceness == min(before + 10, 19)

@@ -35,18 +35,18 @@ def test_service_is_installed_found_and_removed(
 ) -> None:
     only(backend, monkeypatch)
     assert installation.install(backend, awkward) == "new"
-    [found] = installation.installed()
-    assert (found.name, found.school) == (awkward.name, awkward.school)
-    assert found.stale() == [] and found.running() is True and found.log()
+    [service] = installation.installed()
+    assert (service.name, service.school) == (awkward.name, awkward.school)
+    assert service.stale() == [] and service.running() is True and service.log()
     assert installation.install(backend, awkward) == "same"
     changed = WorkerCommand(awkward.school, awkward.python, (("HF_HOME", "/elsewhere"),))
     if not isinstance(backend, TaskScheduler):  # Windows keeps such things for all programs
         assert installation.install(backend, changed) == "changed"
     assert installation.installed()[0].running() is True
-    installation.uninstall(found)
-    assert installation.installed() == [] and found.running() is False
+    installation.uninstall(service)
+    assert installation.installed() == [] and service.running() is False
     assert list(backend.folder.iterdir()) == []
-    installation.uninstall(found)  # twice is no error
+    installation.uninstall(service)  # a second removal is no error
 
 
 def test_systemd_receives_the_commands_of_an_installation(
@@ -77,10 +77,10 @@ def test_unit_is_removed_if_systemd_does_not_answer(
     link.parent.mkdir()
     link.symlink_to(installation.service_file(backend, awkward.name))
     tools.break_("systemctl", "Failed to connect to bus: No medium found")
-    [found] = installation.installed()
-    assert found.running() is None
-    installation.uninstall(found)
-    assert not link.is_symlink() and not found.file.exists()
+    [service] = installation.installed()
+    assert service.running() is None
+    installation.uninstall(service)
+    assert not link.is_symlink() and not service.file.exists()
 
 
 def test_launchd_reloads_a_changed_agent(
@@ -127,7 +127,7 @@ def test_missing_tool_is_named(
 def test_systemd_replaces_an_autostart_file(awkward: WorkerCommand, tools: FakeTools) -> None:
     installation.install(Autostart(), awkward)
     installation.install(SystemdUser(), awkward)
-    assert [found.backend.title for found in installation.installed()] == [SystemdUser.title]
+    assert [service.backend.title for service in installation.installed()] == [SystemdUser.title]
 
 
 def test_moved_school_and_missing_python_are_stale(
@@ -145,10 +145,10 @@ def test_damaged_file_is_stale_and_rewritten(
     awkward: WorkerCommand, tools: FakeTools, damage: bytes
 ) -> None:
     installation.install(SystemdUser(), awkward)
-    [found] = installation.installed()
-    found.file.write_bytes(damage)
-    [found] = installation.installed()
-    assert found.stale() == ["its file was edited or damaged"]
+    [service] = installation.installed()
+    service.file.write_bytes(damage)
+    [service] = installation.installed()
+    assert service.stale() == ["its file was edited or damaged"]
     assert installation.install(SystemdUser(), awkward) == "changed"
     assert installation.installed()[0].stale() == []
 

@@ -41,7 +41,7 @@ find $group -depth -type d -exec rmdir {} \\;
 exit $code
 """
 
-# systemd refuses to be a user manager where the machine was not booted with it: so it is told.
+# systemd refuses to be a user manager unless the machine was booted with it, so we pretend that.
 _MANAGER = """\
 set -e
 umount --lazy /sys/fs/cgroup
@@ -77,10 +77,10 @@ def shown():
     lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
-def until(**wanted):
+def until(**expected):
     deadline = time.monotonic() + 20
-    while any(shown().get(name) != value for name, value in wanted.items()):
-        assert time.monotonic() < deadline, (wanted, shown().get("SubState"))
+    while any(shown().get(name) != value for name, value in expected.items()):
+        assert time.monotonic() < deadline, (expected, shown().get("SubState"))
         time.sleep(0.1)
     return shown()
 

@@ -82,8 +82,8 @@ class Compositor:
                 for name, interface in enumerate(self.globals, 30):
                     text = interface.encode() + b"\0"
                     padded = text + b"\0" * (-len(text) % 4)
-                    told = struct.pack("=II", name, len(text)) + padded + struct.pack("=I", 2)
-                    client.sendall(message(new_id, 0, told))
+                    advertised = struct.pack("=II", name, len(text)) + padded + struct.pack("=I", 2)
+                    client.sendall(message(new_id, 0, advertised))
             case "wl_registry", 0:
                 name, size = struct.unpack_from("=II", body)
                 interface = body[8 : 8 + size - 1].decode()

@@ -25,13 +25,13 @@ class Peer(Service):
         path, method = fields[HeaderFields.path], fields[HeaderFields.member]
         self.asked.append(method)
         if method == "Get":
-            told = self.answers[path, message.body[1]]
-            return told and ("v", ((told[0], told[1][0]),))
+            stored = self.answers[path, message.body[1]]
+            return stored and ("v", ((stored[0], stored[1][0]),))
         if method == "GetAll":
             rows = {
-                name: (told[0], told[1][0])
-                for (where, name), told in self.answers.items()
-                if where == path and told
+                name: (stored[0], stored[1][0])
+                for (where, name), stored in self.answers.items()
+                if where == path and stored
             }
             return "a{sv}", (rows,)
         return self.answers[path, method]
@@ -41,11 +41,13 @@ def log_in(peer: Peer, *sessions: dict[str, Any]) -> None:
     """Make a peer answer as logind with these sessions."""
     signs = {str: "s", bool: "b", int: "t"}
     listed = []
-    for number, told in enumerate(sessions):
+    for number, properties in enumerate(sessions):
         path = f"{LOGIND}/session/_{number}"
-        listed.append((str(number), told.get("uid", 1000), told.get("user", "ana"), "seat0", path))
+        listed.append(
+            (str(number), properties.get("uid", 1000), properties.get("user", "ana"), "seat0", path)
+        )
         defaults = {"Class": "user", "State": "active", "Type": "wayland", "Active": True}
-        for name, value in (defaults | told).items():
+        for name, value in (defaults | properties).items():
             if name not in ("uid", "user"):
                 peer.answers[path, name] = (signs[type(value)], (value,))
     peer.answers[LOGIND, "ListSessions"] = ("a(susso)", (listed,))

@@ -100,9 +100,9 @@ def status(pci: Path, word: str) -> None:
 
 
 def read(pci: Path, own: Iterable[int] = (OWN, CHILD), **answers: Any) -> dict[str, Any]:
-    found = Gpu(lambda: set(own), Nvml(**answers), pci).read()
-    assert set(found) == set(NAMES)
-    return {name.removeprefix("gpu_"): signal.value for name, signal in found.items()}
+    gpu_signals = Gpu(lambda: set(own), Nvml(**answers), pci).read()
+    assert set(gpu_signals) == set(NAMES)
+    return {name.removeprefix("gpu_"): signal.value for name, signal in gpu_signals.items()}
 
 
 def test_idle_gpu(pci: Path) -> None:
@@ -110,46 +110,46 @@ def test_idle_gpu(pci: Path) -> None:
 
 
 def test_program_of_others_is_named_and_the_load_is_theirs(pci: Path) -> None:
-    found = read(
+    gpu_signals = read(
         pci,
         nvmlDeviceGetComputeRunningProcesses=computing(OTHER, 4_194_304 + 7),
         nvmlDeviceGetUtilizationRates=rate(80),
     )
-    assert found["programs"] == tuple(sorted([OTHER_NAME, "process 4194311"]))
-    assert found["load"] == 80
+    assert gpu_signals["programs"] == tuple(sorted([OTHER_NAME, "process 4194311"]))
+    assert gpu_signals["load"] == 80
 
 
 def test_own_training_is_neither_program_nor_load(pci: Path) -> None:
-    found = read(
+    gpu_signals = read(
         pci,
         nvmlDeviceGetComputeRunningProcesses=computing(CHILD),
         nvmlDeviceGetProcessUtilization=loads(child=97, other=0),
         nvmlDeviceGetUtilizationRates=rate(97),
     )
-    assert (found["programs"], found["load"]) == ((), 0)
+    assert (gpu_signals["programs"], gpu_signals["load"]) == ((), 0)
 
 
 def test_game_beside_own_training_is_load(pci: Path) -> None:
-    found = read(
+    gpu_signals = read(
         pci,
         nvmlDeviceGetComputeRunningProcesses=computing(CHILD),
         nvmlDeviceGetProcessUtilization=[*loads(child=60, other=38), *loads(ago_s=60, other=99)],
         nvmlDeviceGetUtilizationRates=rate(98),
     )
-    assert found["load"] == 38
+    assert gpu_signals["load"] == 38
 
 
 def test_load_is_unknown_if_the_driver_does_not_split_it(pci: Path) -> None:
     unsupported = Code(pynvml.NVML_ERROR_NOT_SUPPORTED)
     for processes in (computing(CHILD), unsupported):
-        found = read(
+        gpu_signals = read(
             pci,
             nvmlDeviceGetComputeRunningProcesses=processes,
             nvmlDeviceGetProcessUtilization=unsupported,
             nvmlDeviceGetUtilizationRates=rate(90),
         )
-        assert found["load"] is None
-    assert found["programs"] is None
+        assert gpu_signals["load"] is None
+    assert gpu_signals["programs"] is None
 
 
 def test_throttle_causes_are_named(pci: Path) -> None:
@@ -160,30 +160,30 @@ def test_throttle_causes_are_named(pci: Path) -> None:
 
 def test_older_driver_is_queried_by_older_names(pci: Path) -> None:
     missing = Code(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
-    found = read(
+    gpu_signals = read(
         pci,
         nvmlDeviceGetTemperatureV=missing,
         nvmlDeviceGetTemperature=71,
         nvmlDeviceGetCurrentClocksEventReasons=missing,
         nvmlDeviceGetCurrentClocksThrottleReasons=0x8,
     )
-    assert (found["temperature"], found["throttled"]) == (71, ("hardware slowdown",))
+    assert (gpu_signals["temperature"], gpu_signals["throttled"]) == (71, ("hardware slowdown",))
 
 
 def test_unsupported_query_is_unknown_and_the_rest_known(pci: Path) -> None:
     unsupported = Code(pynvml.NVML_ERROR_NOT_SUPPORTED)
     nvml = Nvml(nvmlDeviceGetTemperatureV=unsupported, nvmlDeviceGetTemperature=unsupported)
     gpu = Gpu(lambda: {OWN}, nvml, pci)
-    found = gpu.read()
-    assert (found["gpu_temperature"].value, found["gpu_temperature"].remark) == (
+    gpu_signals = gpu.read()
+    assert (gpu_signals["gpu_temperature"].value, gpu_signals["gpu_temperature"].remark) == (
         None,
         "Not Supported",
     )
-    assert found["gpu_load"].value == 0
+    assert gpu_signals["gpu_load"].value == 0
 
 
 def test_worst_of_several_gpus_counts(pci: Path) -> None:
-    found = read(
+    gpu_signals = read(
         pci,
         nvmlDeviceGetCount=2,
         nvmlDeviceGetComputeRunningProcesses=[([],), (computing(OTHER),)],
@@ -191,7 +191,7 @@ def test_worst_of_several_gpus_counts(pci: Path) -> None:
         nvmlDeviceGetTemperatureV=[(80,), (50,)],
         nvmlDeviceGetCurrentClocksEventReasons=[(0x4,), (0x40,)],
     )
-    assert found == {
+    assert gpu_signals == {
         "programs": (OTHER_NAME,),
         "load": 60,
         "temperature": 80,
@@ -202,13 +202,13 @@ def test_worst_of_several_gpus_counts(pci: Path) -> None:
 def test_only_working_programs_count_on_windows(pci: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_module, "LISTS_WINDOWS", True)
     listed = computing(OTHER, 4_194_311)
-    found = read(
+    gpu_signals = read(
         pci,
         nvmlDeviceGetComputeRunningProcesses=listed,
         nvmlDeviceGetProcessUtilization=loads(other=40),
         nvmlDeviceGetUtilizationRates=rate(40),
     )
-    assert found["programs"] == (OTHER_NAME,)
+    assert gpu_signals["programs"] == (OTHER_NAME,)
     assert read(pci, nvmlDeviceGetComputeRunningProcesses=listed)["programs"] == ()
     unsupported = Code(pynvml.NVML_ERROR_NOT_SUPPORTED)
     answers = {"nvmlDeviceGetProcessUtilization": unsupported}
@@ -230,15 +230,16 @@ def test_absent_gpu_is_known_and_a_failing_driver_unknown(
     pci: Path, tmp_path: Path, code: str, has_card: bool, source: str | None
 ) -> None:
     nvml = Nvml(nvmlInit=Code(getattr(pynvml, f"NVML_ERROR_{code}")))
-    found = Gpu(lambda: {OWN}, nvml, pci if has_card else tmp_path / "none").read()
+    gpu_signals = Gpu(lambda: {OWN}, nvml, pci if has_card else tmp_path / "none").read()
     if source is None:
         assert all(
-            signal.value is None and "queried again" in signal.remark for signal in found.values()
+            signal.value is None and "queried again" in signal.remark
+            for signal in gpu_signals.values()
         )
     else:
-        assert found["gpu_programs"].value == ()
-        assert found["gpu_load"].value == 0
-        assert {signal.source for signal in found.values()} == {source}
+        assert gpu_signals["gpu_programs"].value == ()
+        assert gpu_signals["gpu_load"].value == 0
+        assert {signal.source for signal in gpu_signals.values()} == {source}
 
 
 def test_driver_without_a_gpu_is_no_gpu(tmp_path: Path) -> None:
@@ -266,10 +267,10 @@ def test_lost_gpu_is_unknown_until_it_returns(pci: Path, call: str) -> None:
 def test_sleeping_gpu_is_not_woken(pci: Path) -> None:
     nvml = Nvml()
     status(pci, "suspended")
-    found = Gpu(lambda: {OWN}, nvml, pci).read()
+    gpu_signals = Gpu(lambda: {OWN}, nvml, pci).read()
     assert nvml.calls == []
-    assert found["gpu_load"].value == 0
-    assert found["gpu_programs"].source == "kernel: the GPU sleeps"
+    assert gpu_signals["gpu_load"].value == 0
+    assert gpu_signals["gpu_programs"].source == "kernel: the GPU sleeps"
 
 
 def test_unused_laptop_gpu_is_left_alone(pci: Path, monkeypatch: pytest.MonkeyPatch) -> None:

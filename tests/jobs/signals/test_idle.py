@@ -13,17 +13,17 @@ idle_times = st.floats(0, 1e6)
 
 @given(st.lists(idle_times, min_size=1))
 def test_smallest_idle_time_wins(values: list[float]) -> None:
-    found = [Signal(value, str(index)) for index, value in enumerate(values)]
-    told = smallest(found, up_s=1e6)
-    assert told.value == min(values)
-    assert values[int(told.source)] == told.value
+    sources = [Signal(value, str(index)) for index, value in enumerate(values)]
+    result = smallest(sources, up_s=1e6)
+    assert result.value == min(values)
+    assert values[int(result.source)] == result.value
 
 
 @given(st.lists(idle_times), st.integers(0))
 def test_unknown_source_makes_idle_unknown(values: list[float], place: int) -> None:
-    found: list[Signal[float]] = [Signal(value, "x") for value in values]
-    found.insert(place % (len(found) + 1), unknown("desktop", "silent"))
-    assert smallest(found, up_s=1e6) == unknown("desktop", "silent")
+    sources: list[Signal[float]] = [Signal(value, "x") for value in values]
+    sources.insert(place % (len(sources) + 1), unknown("desktop", "silent"))
+    assert smallest(sources, up_s=1e6) == unknown("desktop", "silent")
 
 
 def test_idle_time_longer_than_the_uptime_is_unknown() -> None:

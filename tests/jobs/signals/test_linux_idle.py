@@ -75,31 +75,31 @@ def test_compositor_without_idle_notify_is_unknown_despite_x11_and_kde(
 ) -> None:
     new_peer(SCREEN_SAVER.bus_name).answers["/ScreenSaver", "GetSessionIdleTime"] = ("u", (0,))
     compositor = Compositor(short_path / "wayland-0", "wl_seat")
-    told = idle.read()
-    assert (told.value, told.source) == (None, "desktop")
+    reading = idle.read()
+    assert (reading.value, reading.source) == (None, "desktop")
     for reason in (
         "IdleMonitor is not running",
         "no ext-idle-notify",
         "X11 receives only part",
         "KDE's",
     ):
-        assert reason in told.remark
+        assert reason in reading.remark
     compositor.close()
 
 
 def test_logind_reports_if_the_desktop_does_not(idle: Idle, new_peer: Callable[..., Peer]) -> None:
     peer, since = new_peer(LOGIND_NAME), int((time.time() - 600) * 1e6)
     log_in(peer, {"uid": os.getuid(), "user": "ana", "IdleHint": True, "IdleSinceHint": since})
-    told = idle.read()
-    assert told.value == pytest.approx(600, abs=30)
-    assert told.source == "logind, session of ana"
+    reading = idle.read()
+    assert reading.value == pytest.approx(600, abs=30)
+    assert reading.source == "logind, session of ana"
 
 
 def test_desktop_without_any_report_is_unknown(idle: Idle, new_peer: Callable[..., Peer]) -> None:
     log_in(new_peer(LOGIND_NAME), {"uid": os.getuid(), "user": "ana"})
-    told = idle.read()
-    assert told.value is None
-    assert "the desktop of ana does not report idleness" in told.remark
+    reading = idle.read()
+    assert reading.value is None
+    assert "the desktop of ana does not report idleness" in reading.remark
 
 
 def test_active_user_of_another_session_counts(
@@ -129,9 +129,9 @@ def test_hanging_desktop_is_unknown(
     for people in (None, new_peer(LOGIND_NAME)):
         if people is not None:
             log_in(people)
-        told = idle.read()
-        assert (told.value, told.source) == (None, "desktop")
-        assert f"{MUTTER.bus_name} did not answer" in told.remark
+        reading = idle.read()
+        assert (reading.value, reading.source) == (None, "desktop")
+        assert f"{MUTTER.bus_name} did not answer" in reading.remark
 
 
 def test_computer_without_bus_and_desktop_is_idle_since_boot(short_path: Path) -> None:
@@ -144,9 +144,9 @@ def test_desktop_without_any_bus_is_unknown(short_path: Path) -> None:
     nowhere = f"unix:path={short_path / 'none'}"
     idle = Idle(BusClient("session", nowhere), BusClient("system", nowhere))
     compositor = Compositor(short_path / "wayland-0", "wl_seat")
-    told = idle.read()
-    assert told.value is None
-    assert "the system bus is unreachable" in told.remark
+    reading = idle.read()
+    assert reading.value is None
+    assert "the system bus is unreachable" in reading.remark
     compositor.close()
 
 

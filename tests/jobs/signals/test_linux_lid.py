@@ -72,5 +72,5 @@ def test_logind_reports_the_lid(
 def test_acpi_reports_the_lid_without_logind(files: tuple[Path, Path]) -> None:
     nowhere = BusClient("system", "unix:path=/none")
     assert read_lid(nowhere, *files) == Signal(True, "ACPI")
-    told = read_lid(nowhere, files[0], files[1] / "none")
-    assert (told.value, told.source) == (None, "logind")
+    reading = read_lid(nowhere, files[0], files[1] / "none")
+    assert (reading.value, reading.source) == (None, "logind")

@@ -36,8 +36,8 @@ def nowhere(short_path: Path) -> BusClient:
     return BusClient("system", f"unix:path={short_path / 'none'}")
 
 
-def tree(folder: Path, *found: dict[str, str]) -> Path:
-    for number, files in enumerate(found):
+def tree(folder: Path, *supplies: dict[str, str]) -> Path:
+    for number, files in enumerate(supplies):
         path = folder / f"{files['type']}{number}"
         path.mkdir()
         for name, text in files.items():
@@ -46,7 +46,7 @@ def tree(folder: Path, *found: dict[str, str]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("found", "on_ac", "percent"),
+    ("supplies", "on_ac", "percent"),
     [
         ([AC_ON, FULL], True, 100),
         ([AC_OFF, EMPTYING], False, 80),
@@ -75,34 +75,34 @@ def tree(folder: Path, *found: dict[str, str]) -> Path:
 def test_power_supply_and_charge(
     tmp_path: Path,
     nowhere: BusClient,
-    found: list[dict[str, str]],
+    supplies: list[dict[str, str]],
     on_ac: bool | None,
     percent: float | None,
 ) -> None:
-    told = read_power(nowhere, tree(tmp_path, *found))
-    assert (told["on_ac"].value, told["battery"].value) == (on_ac, percent)
-    for signal in told.values():
+    power = read_power(nowhere, tree(tmp_path, *supplies))
+    assert (power["on_ac"].value, power["battery"].value) == (on_ac, percent)
+    for signal in power.values():
         assert signal.source
         assert signal.remark or signal.value is not None
 
 
 def test_absent_battery_is_known(tmp_path: Path, nowhere: BusClient) -> None:
-    told = read_power(nowhere, tmp_path / "no such folder")
-    assert told["on_ac"] == Signal(True, "no battery")
-    assert (told["battery"].source, told["battery"].remark) == (
+    power = read_power(nowhere, tmp_path / "no such folder")
+    assert power["on_ac"] == Signal(True, "no battery")
+    assert (power["battery"].source, power["battery"].remark) == (
         "no battery",
         "this computer has none",
     )
 
 
 def test_sources_are_named(tmp_path: Path, nowhere: BusClient) -> None:
-    told = read_power(nowhere, tree(tmp_path, AC_ON, FULL, HELD))
-    assert told["on_ac"].source == "kernel: Mains0 is online"
-    assert told["battery"].source == "kernel: Battery2"
+    power = read_power(nowhere, tree(tmp_path, AC_ON, FULL, HELD))
+    assert power["on_ac"].source == "kernel: Mains0 is online"
+    assert power["battery"].source == "kernel: Battery2"
 
 
 @pytest.mark.parametrize(
-    ("found", "on_battery", "expected"),
+    ("supplies", "on_battery", "expected"),
     [
         ([SILENT], True, Signal(False, "UPower")),
         ([SILENT], False, Signal(True, "UPower")),
@@ -113,18 +113,18 @@ def test_sources_are_named(tmp_path: Path, nowhere: BusClient) -> None:
 )
 def test_upower_reports_if_the_kernel_does_not(
     tmp_path: Path, address: str, new_peer: Callable[..., Peer],
-    found: list[dict[str, str]], on_battery: bool, expected: Signal[bool],
+    supplies: list[dict[str, str]], on_battery: bool, expected: Signal[bool],
 ) -> None:  # fmt: skip
     new_peer(UPOWER.bus_name).answers[UPOWER.object_path, "OnBattery"] = ("b", (on_battery,))
     bus = BusClient("system", address)
-    assert read_power(bus, tree(tmp_path, *found))["on_ac"] == expected
+    assert read_power(bus, tree(tmp_path, *supplies))["on_ac"] == expected
     bus.close()
 
 
 def test_remark_of_unknown_power_names_the_sources(tmp_path: Path, address: str) -> None:
     bus = BusClient("system", address)
-    told = read_power(bus, tree(tmp_path, SILENT))["on_ac"]
-    assert told.remark == (
+    power = read_power(bus, tree(tmp_path, SILENT))["on_ac"]
+    assert power.remark == (
         "Battery0 is Unknown, and no power supply reports; org.freedesktop.UPower is not running"
     )
     bus.close()

@@ -115,9 +115,9 @@ def test_running_source_that_does_not_answer_makes_it_unknown(
     peer = new_peer(LOGIND_NAME)
     peer.answers[LOGIND, "ListInhibitors"] = None
     for remark in (f"{LOGIND_NAME} did not answer within", "next attempt in 60 s"):
-        told = presenting.read()
-        assert told.value is None
-        assert remark in told.remark
+        reading = presenting.read()
+        assert reading.value is None
+        assert remark in reading.remark
 
 
 def test_source_without_the_method_is_skipped(
@@ -134,7 +134,7 @@ def test_nobody_presents_without_a_desktop(presenting: Presenting) -> None:
 
 def test_desktop_without_any_answer_is_unknown(presenting: Presenting, short_path: Path) -> None:
     compositor = Compositor(short_path / "wayland-0")
-    told = presenting.read()
-    assert (told.value, told.source) == (None, "desktop")
-    assert f"{GNOME.bus_name} is not running" in told.remark
+    reading = presenting.read()
+    assert (reading.value, reading.source) == (None, "desktop")
+    assert f"{GNOME.bus_name} is not running" in reading.remark
     compositor.close()

@@ -79,13 +79,13 @@ def test_load_covers_the_last_ten_seconds(machine: Machine) -> None:
     cpu.read()
     for _ in range(20):
         machine.run(1, others=4)
-        told = cpu.read()
-    assert told.value == pytest.approx(100)
-    assert told.source == "psutil, over 10 s"
+        reading = cpu.read()
+    assert reading.value == pytest.approx(100)
+    assert reading.source == "psutil, over 10 s"
     for _ in range(12):
         machine.run(1)
-        told = cpu.read()
-    assert told.value == pytest.approx(0)
+        reading = cpu.read()
+    assert reading.value == pytest.approx(0)
 
 
 def test_old_samples_do_not_count(machine: Machine) -> None:
@@ -101,15 +101,15 @@ def test_stuck_counters_are_unknown(machine: Machine, monkeypatch: pytest.Monkey
 
 
 def test_load_of_this_computer_is_a_share() -> None:
-    told = CpuLoad(lambda: {os.getpid()}).read()
-    assert told.value is not None
-    assert 0 <= told.value <= 100
+    reading = CpuLoad(lambda: {os.getpid()}).read()
+    assert reading.value is not None
+    assert 0 <= reading.value <= 100
 
 
 def test_free_space_of_the_school(tmp_path: Path) -> None:
-    told = disk_free(tmp_path)
-    assert told.value is not None
-    assert told.value == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.5)
+    reading = disk_free(tmp_path)
+    assert reading.value is not None
+    assert reading.value == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.5)
     gone = disk_free(tmp_path / "vanished")
     assert gone.value is None
     assert gone.remark.startswith("FileNotFoundError: ")

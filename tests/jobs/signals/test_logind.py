@@ -34,13 +34,13 @@ def test_only_sessions_of_people_count(bus: BusClient, peer: Peer) -> None:
         {"user": "cleo", "Service": "xrdp-sesman", "Type": "x11"},
         {"user": "gone", "State": "closing"},
     )
-    found = logind.sessions(bus)
-    assert [(who.user, who.kind(), who.graphical) for who in found] == [
+    people = logind.sessions(bus)
+    assert [(person.user, person.kind(), person.graphical) for person in people] == [
         ("ana", "local", True),
         ("bob", "ssh", False),
         ("cleo", "rdp", True),
     ]
-    assert (found[0].idle, found[0].idle_since) == (True, 5.0)
+    assert (people[0].idle, people[0].idle_since) == (True, 5.0)
 
 
 def test_session_without_properties_is_skipped(bus: BusClient, peer: Peer) -> None:

@@ -29,18 +29,18 @@ def terminal() -> Iterator[Terminal]:
 def test_unused_terminal_has_its_idle_time(terminal: Terminal) -> None:
     _, _, name = terminal
     assert name in terminals()
-    (told,) = typing_idle([name], time.time())
-    assert told.value == pytest.approx(3600, abs=5)
-    assert told.source == f"terminal {name}"
+    (reading,) = typing_idle([name], time.time())
+    assert reading.value == pytest.approx(3600, abs=5)
+    assert reading.source == f"terminal {name}"
 
 
 def test_typing_resets_the_idle_time(terminal: Terminal) -> None:
     master, slave, name = terminal
     os.write(master, b"ls\n")
     os.read(slave, 100)
-    (told,) = typing_idle([name], time.time())
-    assert told.value is not None
-    assert told.value < 60
+    (reading,) = typing_idle([name], time.time())
+    assert reading.value is not None
+    assert reading.value < 60
     (of_all,) = read_terminals()
     assert of_all.value is not None
     assert of_all.value < 60
@@ -50,8 +50,8 @@ def test_output_of_a_program_is_not_typing(terminal: Terminal) -> None:
     master, slave, name = terminal
     os.write(slave, b"50 %\n")
     os.read(master, 100)
-    (told,) = typing_idle([name], time.time())
-    assert told.value == pytest.approx(3600, abs=5)
+    (reading,) = typing_idle([name], time.time())
+    assert reading.value == pytest.approx(3600, abs=5)
 
 
 def test_closed_terminal_is_skipped(terminal: Terminal) -> None:
@@ -71,8 +71,8 @@ def test_access_time_far_in_the_future_is_not_typing(terminal: Terminal) -> None
     hours_ago = time.time() - 9 * 3600
     os.utime(os.ttyname(other), (hours_ago, hours_ago))
     now = time.time() - 7200  # the terminal's hour ago is an hour ahead
-    (told,) = typing_idle([terminal[2], os.ttyname(other)], now)
-    assert told.value == pytest.approx(7 * 3600, abs=5)
+    (reading,) = typing_idle([terminal[2], os.ttyname(other)], now)
+    assert reading.value == pytest.approx(7 * 3600, abs=5)
     assert typing_idle([terminal[2]], now) == []
     os.close(master)
     os.close(other)

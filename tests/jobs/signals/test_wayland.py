@@ -45,7 +45,7 @@ def test_idle_time_follows_the_compositor(compositor: Compositor, forward: Forwa
     assert compositor.faults == []
     assert compositor.timeouts == [5000]
     forward(60)
-    assert notifier.idle_s() == 0  # it has said nothing yet
+    assert notifier.idle_s() == 0  # no event yet
     compositor.tell(0)
     assert notifier.idle_s() == 5
     forward(100)

@@ -57,9 +57,9 @@ def test_active_user_without_an_input_time_is_unknown() -> None:
 
 
 def test_service_session_receives_no_input() -> None:
-    (told,) = windows.idle(0, 1e6, [])
-    assert told.value is None
-    assert "start the worker at logon" in told.remark
+    (signal,) = windows.idle(0, 1e6, [])
+    assert signal.value is None
+    assert "start the worker at logon" in signal.remark
     assert windows.kind(False, 0).value == "none"
 
 

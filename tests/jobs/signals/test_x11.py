@@ -94,8 +94,8 @@ def xvfb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]
         [*command, "-nolisten", "tcp"], pass_fds=[write_end], stderr=subprocess.DEVNULL
     )
     os.close(write_end)
-    with os.fdopen(read_end) as told:
-        number = told.readline().strip()
+    with os.fdopen(read_end) as output:
+        number = output.readline().strip()
     if not number:
         pytest.skip("Xvfb does not start here")
     yield int(number), authority
@@ -225,9 +225,9 @@ def test_environment_display_counts_if_it_is_local(
         (short_path / name).touch()
     assert x11.displays(short_path) == [2, 10]
     expected = {":2.0": [2], "unix:10": [10], ":3": [], "localhost:10.0": [], "nonsense": []}
-    for named, found in expected.items():
+    for named, numbers in expected.items():
         monkeypatch.setenv("DISPLAY", named)
-        assert x11.displays(short_path) == found
+        assert x11.displays(short_path) == numbers
 
 
 def test_missing_display_is_an_error(short_path: Path) -> None:

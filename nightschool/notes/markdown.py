@@ -47,7 +47,7 @@ def prose(text: str) -> str:
     return _NOT_PROSE.sub(" ", text)
 
 
-class Section(NamedTuple):
+class MarkdownSection(NamedTuple):
     """A heading and the text below it."""
 
     heading: str
@@ -57,7 +57,7 @@ class Section(NamedTuple):
     has_body: bool
 
 
-def sections(text: str, level: int) -> Iterator[Section]:
+def sections(text: str, level: int) -> Iterator[MarkdownSection]:
     """Split a text at its `#` headings of `level` or above (1 is `#`), in order.
 
     Deeper headings stay within their section.
@@ -68,17 +68,17 @@ def sections(text: str, level: int) -> Iterator[Section]:
         if match["level"] and len(match["level"]) <= level
     ]
     if not begins:
-        yield Section("", text, True)
+        yield MarkdownSection("", text, True)
         return
     first = begins[0][0]
     if text[:first].strip():
-        yield Section("", text[:first], True)
+        yield MarkdownSection("", text[:first], True)
     seen: Counter[str] = Counter()
     ends = [*(begin for begin, _, _ in begins[1:]), len(text)]
     for (begin, heading_end, name), end in zip(begins, ends, strict=True):
         seen[name] += 1
         heading = name if seen[name] == 1 else f"{name} ({seen[name]})"
-        yield Section(heading, text[begin:end], bool(text[heading_end:end].strip()))
+        yield MarkdownSection(heading, text[begin:end], bool(text[heading_end:end].strip()))
 
 
 def _heading_name(heading: str | None) -> str:

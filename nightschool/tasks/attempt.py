@@ -13,6 +13,7 @@ from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import Claim, EventKind, RunState, StageName
 from nightschool.stages.child_jobs import StageJob
 from nightschool.stats.stage_results import ResultSummary
+from nightschool.stats.terms import Decision
 from nightschool.tasks.channel import ChildMessage, Classified, Ended, LogLine, Progress
 from nightschool.tasks.persistent_writes import DeferredWrites, Write
 from nightschool.tasks.process import Child, supervise
@@ -115,7 +116,7 @@ class StageAttempt:
         if ending and ending.outcome is Outcome.FINISHED:
             result = ending.result or {}
             decision = ResultSummary.model_validate(result).decision
-            ledger.finish(claim, result, promote=decision == "promote")
+            ledger.finish(claim, result, promote=decision is Decision.PROMOTE)
         elif ending and ending.outcome is Outcome.FAILED:
             ledger.fail(claim, ending.reason)
         elif self._stop:

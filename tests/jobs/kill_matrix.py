@@ -1,4 +1,4 @@
-"""SIGKILL of worker, child, or both at random moments, all over whole runs, against a calm run.
+"""Whole runs with SIGKILL of the worker, the child or both at random moments, against an undisturbed run.
 
 python -m tests.jobs.kill_matrix --kills 100      # some 25 minutes; prints the figures as JSON
 """
@@ -28,7 +28,7 @@ from nightschool.learning.trainer import adapter_sha256
 from nightschool.ledger.ledger import Ledger
 from tests.conftest import new_school
 
-# A checkpoint after every step, so that a run that is killed every few seconds still gets on.
+# A checkpoint after every step, so that a run that is killed every few seconds still makes progress.
 TRAIN = {
     "epochs": 12.0, "lora_r": 4, "max_tokens": 64, "effective_batch": 2, "lora_dropout": 0.1,
     "checkpoint_minutes": 0.0,
@@ -37,7 +37,7 @@ TRAIN = {
 
 @dataclass(slots=True)
 class Figures:
-    """What the kills did; all but the first two should be empty or zero."""
+    """What the kills did; all but the first two should be zero."""
 
     kills: dict[str, int] = field(default_factory=lambda: {"worker": 0, "child": 0, "both": 0})
     runs: int = 0
@@ -63,10 +63,10 @@ def worker(school: School) -> Iterator[subprocess.Popen[str]]:
 
 
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for something that another process does."""
+    """Wait for a change that another process makes."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.05)
 
 
@@ -85,8 +85,8 @@ def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def kill_all_over(school: School, kills: int, dice: random.Random) -> Figures:
-    """Kill until there were so many kills and the run of the last is done; `school` has nothing queued."""
-    found = Figures()
+    """Kill this many times, and until the run of the last kill is done; `school` has nothing queued."""
+    figures = Figures()
     with tempfile.TemporaryDirectory() as folder:
         calm = School(Path(folder, "calm"))
         shutil.copytree(school.root, calm.root)
@@ -95,29 +95,29 @@ def kill_all_over(school: School, kills: int, dice: random.Random) -> Figures:
             until(lambda: state(calm, quiet) == "done", 300)
         with Ledger(calm.ledger_file) as ledger:
             each = [(a.stage, (a.ended or 0.0) - a.started) for a in ledger.attempts_of(quiet)]
-        # A stage that is killed begins anew, but for the training: it needs the time for once.
+        # A killed stage, except for the training, starts over: it must have enough time once.
         longest_s = 1.3 * max(seconds for stage, seconds in each if stage != "train")
         wanted = adapter_sha256(calm.run_folder(quiet) / "adapter")
-    while sum(found.kills.values()) < kills:
+    while sum(figures.kills.values()) < kills:
         run = queue(school)
         while state(school, run) not in ("done", "failed"):
-            _until_killed(school, run, dice, longest_s, found)
-        found.runs += 1
-        found.lost_runs += state(school, run) != "done"
+            _until_killed(school, run, dice, longest_s, figures)
+        figures.runs += 1
+        figures.lost_runs += state(school, run) != "done"
         with Ledger(school.ledger_file) as ledger:
             events = ledger.events(run)
         finished = [e.stage for e in events if e.message.endswith(" done") and e.stage]
-        found.repeated_stages += len(finished) - len(set(finished))
+        figures.repeated_stages += len(finished) - len(set(finished))
         if state(school, run) == "done":
             other = adapter_sha256(school.run_folder(run) / "adapter") != wanted
-            found.other_adapters += other
-    return found
+            figures.other_adapters += other
+    return figures
 
 
 def _until_killed(
-    school: School, run: int, dice: random.Random, longest_s: float, found: Figures
+    school: School, run: int, dice: random.Random, longest_s: float, figures: Figures
 ) -> None:
-    """Let a worker work for a while, and kill it, its child, or both, unless the run ends."""
+    """Let a worker work for a while, then kill it, its child or both, unless the run has ended."""
 
     def ended() -> bool:
         return state(school, run) in ("done", "failed")
@@ -130,18 +130,18 @@ def _until_killed(
         if ended():
             return
         offspring = children(process)
-        victims = dice.choice(list(found.kills))
-        found.kills[victims] += 1
+        victims = dice.choice(list(figures.kills))
+        figures.kills[victims] += 1
         if victims != "worker":
             for child in offspring:
                 child.kill()
-        if victims == "child":  # the worker is to go on with it; then it, too, is killed
+        if victims == "child":  # the worker continues with a new child; then it is killed, too
             time.sleep(dice.uniform(0.0, 1.0))
             offspring = children(process)
         process.kill()
         process.wait()
         psutil.wait_procs(offspring, timeout=5)
-        found.orphans += sum(child.is_running() for child in offspring)
+        figures.orphans += sum(child.is_running() for child in offspring)
 
 
 def main() -> None:

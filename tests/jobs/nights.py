@@ -1,4 +1,4 @@
-"""Nights to decide about: a run that waits, an owner who sleeps, a computer at rest."""
+"""Inputs of the policy: a waiting run, a sleeping owner, an idle computer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CALM: dict[str, Any] = {
 
 
 def signals(**changes: Any) -> Signals:
-    """All is calm but for the changes; None is unknown."""
+    """Signals of a calm night, except for the changes; None is unknown."""
     values = {**CALM, **changes}
     return Signals(
         **{
@@ -44,6 +44,6 @@ def control(paused: bool = False, until: float | None = None) -> Control:
 
 
 def at(clock: str, day: int = 24, zone: str = BERLIN) -> float:
-    """A moment of November 2026; the 24th is a Tuesday."""
+    """A time in November 2026, in seconds since the epoch; the 24th is a Tuesday."""
     text = f"2026-11-{day:02} {clock}"
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()

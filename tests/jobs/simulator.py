@@ -1,8 +1,8 @@
-"""Nights in virtual time: the real policy, scheduler and ledger, a scripted owner, and a judge.
+"""Nights in virtual time: the real policy, queue and ledger, a scripted owner, and a judge.
 
-The world has a true time `t`. The wall clock is `t` plus what it was set wrong by; the monotonic one
-stands still while the computer sleeps. The judge knows only the script and the owner's windows as
-written; it does not ask the code that it judges.
+The world has a true time `t`. The wall clock shows `t` plus its error; the monotonic clock stops while the
+computer sleeps. The judge knows only the script and the owner's windows as written, and does not use the
+code that it judges.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from nightschool.tasks.app import StageHuey, StageQueue, enqueue_due
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 GRACE_S = 8.0
-"""A child that was asked to stop is ended after this."""
+"""A child that was asked to stop is killed after this."""
 REACTION_S = 2.0 + GRACE_S + 1.0
-"""A tick, the runner's look at the ledger, and the child's grace."""
+"""A tick, the runner's check of the ledger, and the child's grace period."""
 CALM_TICK_S = 50.0
-"""How late a tick may come where nothing has happened for a while; the real one comes every second."""
+"""Interval of ticks while nothing happens; the real interval is a second."""
 SETTLED_S = 15.0
 CHUNK_S = 30 * MINUTE
 REFUSED_AFTER_S = 20.0
@@ -48,7 +48,7 @@ Interval = tuple[float, float]
 
 
 class Intervals:
-    """Stretches of time, merged and sorted."""
+    """Intervals of time, merged and sorted."""
 
     def __init__(self, given: list[Interval]) -> None:
         merged: list[Interval] = []
@@ -61,12 +61,12 @@ class Intervals:
         self._begins = [begin for begin, _ in merged]
 
     def at(self, t: float) -> Interval | None:
-        """The stretch that `t` lies in."""
+        """The interval that contains `t`."""
         before = self.before(t)
         return before if before and t < before[1] else None
 
     def before(self, t: float) -> Interval | None:
-        """The last stretch that began at `t` or before."""
+        """The last interval that began at `t` or before."""
         place = bisect.bisect_right(self._begins, t) - 1
         return self.all[place] if place >= 0 else None
 
@@ -78,14 +78,14 @@ class Script:
     active: Intervals
     unplugged: Intervals
     flapping: Intervals
-    """Idle time and plug flip every few seconds."""
+    """Idle time and power supply change every few seconds."""
     asleep: Intervals
     hot: Intervals
-    """Warm rooms, in which the GPU passes its limit when it works."""
+    """Warm rooms, in which a GPU at work exceeds its limit."""
     jumps: list[tuple[float, float]]
     """When the clock is set, and by how much."""
     taken: Intervals = field(default_factory=lambda: Intervals([]))
-    """Another school's run holds the GPU, but for the time in which ours does."""
+    """A run of another school holds the GPU, unless ours does."""
 
     def upsets(self) -> list[float]:
         """Every moment at which the clock is set, or the computer sleeps or wakes."""
@@ -93,16 +93,16 @@ class Script:
 
     def edges(self) -> list[float]:
         """Every moment at which something changes."""
-        found = self.upsets()
+        edges = self.upsets()
         for stretches in (self.active, self.unplugged, self.flapping, self.hot, self.taken):
-            found += [edge for stretch in stretches.all for edge in stretch]
-        found += [end + 10 * MINUTE for _, end in self.active.all]
-        found += [end + 5 * MINUTE for _, end in self.unplugged.all]
-        return sorted(found)
+            edges += [edge for stretch in stretches.all for edge in stretch]
+        edges += [end + 10 * MINUTE for _, end in self.active.all]
+        edges += [end + 5 * MINUTE for _, end in self.unplugged.all]
+        return sorted(edges)
 
 
 def lived(zone: str, first: datetime, days: int, seed: int) -> Script:
-    """A year or less in a life: days at work, nights at work, trains, and a computer with moods."""
+    """Up to a year of a life: days at work, nights at work, trips, and a moody computer."""
     dice, other_school = random.Random(seed), random.Random(-1 - seed)
     active: list[Interval] = []
     unplugged: list[Interval] = []
@@ -148,7 +148,7 @@ def lived(zone: str, first: datetime, days: int, seed: int) -> Script:
         if number % 60 == 5 and number + 3 < days:
             begin, delta = at(day, dice.uniform(22, 30)), dice.choice([DAY, -DAY])
             jumps += [(begin, delta), (begin + dice.uniform(0.5, 30) * HOUR, -delta)]
-    # Nobody uses a computer that sleeps, nor are its clocks set.
+    # Nobody uses a sleeping computer or sets its clock.
     beds = Intervals(asleep)
     awake = [one for one in active if not (beds.at(one[0]) or beds.at(one[1]))]
     awake = [one for one in awake if not any(one[0] < bed[0] < one[1] for bed in beds.all)]
@@ -179,28 +179,28 @@ class Figures:
 
     @property
     def share(self) -> float:
-        """Of the time in which the rules allowed work, how much was worked."""
+        """The share of work in the time in which the rules allowed it."""
         return self.used_s / self.allowed_s if self.allowed_s else 1.0
 
     def violations(self, starts_per_hour: int) -> dict[str, float]:
-        """All that must not be, and was."""
-        found: dict[str, float] = {
+        """Everything that happened and must not."""
+        violations: dict[str, float] = {
             "seconds outside a window": self.outside_s,
             "seconds beside an active owner": self.active_s,
             "seconds on battery": self.battery_s,
             "seconds too hot": self.hot_s,
             "sessions without a cause": self.sessions_too_many,
             "starts above the limit an hour": max(0, self.most_starts_an_hour - starts_per_hour),
-            "looks at a GPU in use above one in five minutes": max(
+            "retries on a busy GPU above one in five minutes": max(
                 0, self.most_refusals_an_hour - 13
             ),
             "ticks that failed": len(self.warnings),
         }
-        return {name: number for name, number in found.items() if number}
+        return {name: number for name, number in violations.items() if number}
 
 
 class World:
-    """True time, the three clocks, and what the sensors tell."""
+    """True time, the three clocks, and the signals."""
 
     def __init__(self, script: Script, begin: float, seed: int) -> None:
         self.script, self.t = script, begin
@@ -218,7 +218,7 @@ class World:
         return self.t - self.slept_s
 
     def pass_time(self, seconds: float, working: bool) -> bool:
-        """Let time pass; returns whether the clock was set, or the computer slept, meanwhile."""
+        """Let time pass; returns whether the clock was set or the computer slept meanwhile."""
         target = (92.0 if self.script.hot.at(self.t) else 78.0) if working else 45.0
         self.heat += (target - self.heat) * (1 - math.exp(-seconds / 240))
         self.t += seconds
@@ -248,7 +248,7 @@ class World:
         return not self.script.unplugged.at(self.t)
 
     def suspending(self) -> bool:
-        """Every other sleep says so before."""
+        """Every other sleep is announced."""
         bed = self.script.asleep.at(self.t + 4)
         return bed is not None and int(bed[0]) % 2 == 0
 
@@ -272,7 +272,7 @@ _CALM: dict[str, Signal[Any]] = {
 
 
 class Worker:
-    """Huey's thread, the runner and its child, without the processes."""
+    """Huey's thread, the runner and its child, without threads and processes."""
 
     def __init__(self, ledger: Ledger, queue: StageQueue, world: World, seed: int) -> None:
         self._ledger, self._queue, self._world = ledger, queue, world
@@ -281,12 +281,12 @@ class Worker:
         self.continues = False
         self.runs_done = self.lost = 0
         self.refused: list[float] = []
-        """When another school's run was found on the GPU."""
+        """When the GPU was found busy with another school's run."""
         self.started = 0.0
         self._ends = 0.0
         self._outcome = "chunk_done"
         self._stopping: float | None = None
-        self._told = 0.0
+        self._progress_at = 0.0
         self._left = 0.0
 
     @property
@@ -298,7 +298,7 @@ class Worker:
         return self._stopping is not None
 
     def step(self) -> None:
-        """What happens to the child until now."""
+        """Bring the child up to the present."""
         t = self._world.t
         if self.claim is None:
             if self._queue.huey.dequeue():
@@ -313,8 +313,8 @@ class Worker:
             self._stopping = t + self._dice.uniform(0.2, GRACE_S)
         elif t >= self._ends:
             self._finish()
-        elif t - self._told > 5 * MINUTE:
-            self._told = t
+        elif t - self._progress_at > 5 * MINUTE:
+            self._progress_at = t
             self._ledger.progress(self.claim, int(t) % 100_000, 100_000, 1.0, None)
 
     def _start(self) -> None:
@@ -325,7 +325,7 @@ class Worker:
         self.claim = self._ledger.claim(run.id, "worker")
         if self.claim is None:
             return
-        t = self._told = self.started = self._world.t
+        t = self._progress_at = self.started = self._world.t
         if self._world.script.taken.at(t):
             self._outcome, self._ends = "device_busy", t + REFUSED_AFTER_S
             self.continues = False
@@ -372,7 +372,7 @@ class Worker:
 
 
 class Judge:
-    """Watches from outside, second by second where something happens."""
+    """Watches from outside, every second while something happens."""
 
     def __init__(self, world: World, night: NightSettings, zone: str) -> None:
         self._world, self._night, self._zone = world, night, ZoneInfo(zone)
@@ -387,7 +387,7 @@ class Judge:
         self._upset_at = -math.inf
 
     def window(self, wall: float) -> tuple[Any, str] | None:
-        """The window by the clock on the wall, as its owner wrote it: its evening and text."""
+        """The open window as the owner wrote it: its evening and its text."""
         shown = datetime.fromtimestamp(wall, self._zone)
         minute = shown.hour * 60 + shown.minute
         for ago in (0, 1):
@@ -407,7 +407,7 @@ class Judge:
         return None
 
     def see(self, seconds: float, upset: bool, worker: Worker) -> None:
-        """Judge the `seconds` that just passed, in which nothing changed but at their end."""
+        """Judge the `seconds` that just passed; nothing changed before their end."""
         world, figures, working = self._world, self.figures, worker.working
         window = self.window(world.wall())
         idle, on_ac = world.idle_s(), world.on_ac()
@@ -417,7 +417,7 @@ class Judge:
             self._close_window(worker.lost)
             self._window = window
         bad = not on_ac or world.suspending() or upset
-        # A flapping idle time has to be quiet like a plug; one that grows is quiet by itself.
+        # A flapping idle time needs quiet minutes like a plug; one that grows is quiet anyway.
         bad = bad or (idle < 600 and world.script.flapping.at(world.t) is not None)
         if bad and window:
             self._disturbed = world.t
@@ -445,7 +445,7 @@ class Judge:
         self._was_working = working or worker.continues
 
     def _over(self, name: str, seconds: float, wrong: bool) -> float:
-        """Seconds of what is wrong, beyond the time that a reaction takes."""
+        """Seconds of a wrong state, beyond the time that a reaction takes."""
         if not wrong:
             self._since.pop(name, None)
             return 0.0
@@ -456,7 +456,7 @@ class Judge:
         figures = self.figures
         figures.starts += 1
         self._starts = [at for at in self._starts if t - at < HOUR] + [t]
-        if t - self._upset_at > HOUR:  # a clock that was set makes an hour longer or shorter
+        if t - self._upset_at > HOUR:  # a clock change makes an hour longer or shorter
             figures.most_starts_an_hour = max(figures.most_starts_an_hour, len(self._starts))
 
     def _close_window(self, lost: int) -> None:
@@ -473,7 +473,7 @@ def simulate(
     night: NightSettings | None = None,
     script: Callable[[str, datetime, int, int], Script] = lived,
 ) -> Figures:  # fmt: skip
-    """Live through so many days with a run always queued; the ledger lies in `folder`."""
+    """Simulate this many days with a run always queued; the ledger is in `folder`."""
     settings = night or NightSettings.model_validate({"timezone": zone, "days": WEEKEND})
     begin = first.replace(tzinfo=ZoneInfo(zone)).timestamp()
     events = script(zone, first, days, seed)
@@ -491,7 +491,7 @@ def simulate(
         )  # fmt: skip
         ledger.add_run({}, "compare", "tonight")
         judge = Judge(world, settings, zone)
-        with _listening(judge.figures.warnings):
+        with _Warnings(judge.figures.warnings):
             _live(world, policy, queue, worker, judge, begin + days * DAY)
     judge.figures.runs_done = worker.runs_done
     judge.figures.most_refusals_an_hour = max(
@@ -511,12 +511,12 @@ def _live(
         policy.tick()
         judge.figures.ticks += 1
         worker.step()
-        said = policy.decision and (policy.decision.run, policy.decision.reason)
-        if said != last or queue.count() or worker.stopping:
-            busy_until, last = world.t + SETTLED_S, said
+        decision = policy.decision and (policy.decision.run, policy.decision.reason)
+        if decision != last or queue.count() or worker.stopping:
+            busy_until, last = world.t + SETTLED_S, decision
         asked = worker.working or judge.window(world.wall())
         free = _calm_s(world, policy, edges if asked else upsets, busy_until)
-        # A second, as the scheduler ticks; longer where nothing has happened nor will for a while.
+        # A second, like the scheduler; longer while nothing happens.
         seconds = max(1.0 + dice.uniform(0, 0.2), free)
         upset = world.pass_time(seconds, worker.working)
         if upset:
@@ -525,7 +525,7 @@ def _live(
 
 
 def _calm_s(world: World, policy: PolicyTick, edges: list[float], busy_until: float) -> float:
-    """For how long nothing will happen; 0 where something has just happened."""
+    """For how long nothing will happen; 0 if something has just happened."""
     if world.t < busy_until or world.script.flapping.at(world.t):
         return 0.0
     place = bisect.bisect_right(edges, world.t)
@@ -537,8 +537,8 @@ def _calm_s(world: World, policy: PolicyTick, edges: list[float], busy_until: fl
     return min(free, 5.0) if world.script.hot.at(world.t) else free
 
 
-class _listening(logging.Handler):
-    """Collects the scheduler's warnings: a tick that raised is told by nothing else."""
+class _Warnings(logging.Handler):
+    """Collects the warnings of ticks: nothing else shows that one failed."""
 
     def __init__(self, into: list[str]) -> None:
         super().__init__(logging.WARNING)

@@ -114,7 +114,7 @@ def test_immediate_retries_on_a_busy_gpu_are_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policy, "_device", lambda case: None)
-    assert "looks at a GPU in use above one in five minutes" in rough_night(tmp_path)
+    assert "retries on a busy GPU above one in five minutes" in rough_night(tmp_path)
 
 
 def test_stop_without_a_cause_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

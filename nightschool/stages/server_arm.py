@@ -1,4 +1,4 @@
-"""The server arm: asks a general-purpose model about each test note, and keeps what it says."""
+"""The server arm: asks a general-purpose model about each test note and stores its answers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
 
 from nightschool.config.errors import Stopped
 from nightschool.notes.dataset import Item
@@ -21,29 +24,46 @@ if TYPE_CHECKING:
     from nightschool.config.settings import Settings
     from nightschool.stages.context import StageContext
 
-# So many notes in a row without an answer, and the rest is not asked: it would take hours.
-_PATIENCE = 5
-_KEPT_CHARACTERS = 300
+# After this many failures in a row the other notes are not asked about: that could take hours.
+_MAX_FAILURES = 5
+_STORED_CHARACTERS = 300
+
+
+class AnswerOutcome(StrEnum):
+    """How a question to the server ended."""
+
+    KIND = "kind"
+    NONSENSE = "nonsense"
+    """The answer names no kind."""
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+
+_FAILURES = (AnswerOutcome.TIMEOUT, AnswerOutcome.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What came of one note. `kind` is "" where nothing came that names one."""
+class ServerAnswer:
+    """The answer about one note: a line of `server.jsonl`."""
 
     id: str
     kind: str
-    outcome: Literal["kind", "nonsense", "timeout", "error"]
+    """"" if the answer names no kind."""
+    outcome: AnswerOutcome
     reply: str
-    """The beginning of what was answered, or what went wrong."""
+    """The beginning of the reply, or the error."""
     seconds: float
+
+
+_ADAPTER = TypeAdapter(ServerAnswer)
 
 
 def ask_server(
     context: StageContext, kinds: Sequence[str], test: Sequence[Item]
 ) -> tuple[list[str], str]:
-    """The server's kind for each test note ("" for none), and in words how that went.
+    """The server's kind for each test note ("" without one), and a summary in words.
 
-    Each answer is kept as it comes, and no note is asked twice. Raises Stopped between two notes.
+    Each answer is stored at once, and no note is asked about twice. Raises Stopped between two notes.
     """
     settings = context.settings.server
     key = os.environ.get(settings.api_key_env, "").strip() if settings.api_key_env else ""
@@ -51,28 +71,28 @@ def ask_server(
         context.parent.say("warning", f"{settings.api_key_env} (server.api_key_env) is not set")
     server = Server(settings, key)
     file = context.folder / "server.jsonl"
-    known = {said.id: said for said in _read(file)}
-    in_a_row = 0
+    answers = {answer.id: answer for answer in _read(file)}
+    failures = 0
     for done, item in enumerate(test):
-        context.parent.progress(done, len(test), None, _left_s(known, len(test)))
-        if item.id in known:
+        context.parent.progress(done, len(test), None, _remaining_s(answers, len(test)))
+        if item.id in answers:
             continue
         if context.parent.should_stop():
             raise Stopped
-        if in_a_row == _PATIENCE:
+        if failures == _MAX_FAILURES:
             break
-        said = _ask(server, context.settings, kinds, item)
-        _append(file, said)
-        known[item.id] = said
-        in_a_row = in_a_row + 1 if said.outcome in ("timeout", "error") else 0
-    found = [known.get(item.id) for item in test]
-    note = _in_words(settings.model, settings.url, found)
-    if any(said is None or said.outcome in ("timeout", "error") for said in found):
+        answer = _ask(server, context.settings, kinds, item)
+        _append(file, answer)
+        answers[item.id] = answer
+        failures = failures + 1 if answer.outcome in _FAILURES else 0
+    in_order = [answers.get(item.id) for item in test]
+    note = _summary(settings.model, settings.url, in_order)
+    if any(answer is None or answer.outcome in _FAILURES for answer in in_order):
         context.parent.say("warning", f"server: {note}")
-    return [said.kind if said else "" for said in found], note
+    return [answer.kind if answer else "" for answer in in_order], note
 
 
-def _ask(server: Server, settings: Settings, kinds: Sequence[str], item: Item) -> Said:
+def _ask(server: Server, settings: Settings, kinds: Sequence[str], item: Item) -> ServerAnswer:
     prompt = instruct_prompt(
         settings.prompt.instructions, {kind: kind for kind in kinds}, settings.kinds
     )
@@ -84,55 +104,60 @@ def _ask(server: Server, settings: Settings, kinds: Sequence[str], item: Item) -
     try:
         reply = server.ask(messages)
     except ServerError as error:
-        return Said(item.id, "", error.trouble, str(error), _since(began))
+        outcome = AnswerOutcome(error.trouble)
+        return ServerAnswer(item.id, "", outcome, str(error), _seconds_since(began))
     kind = kind_in(reply, kinds)
-    kept = reply.strip()[:_KEPT_CHARACTERS]
-    return Said(item.id, kind or "", "kind" if kind else "nonsense", kept, _since(began))
+    outcome = AnswerOutcome.KIND if kind else AnswerOutcome.NONSENSE
+    stored = reply.strip()[:_STORED_CHARACTERS]
+    return ServerAnswer(item.id, kind or "", outcome, stored, _seconds_since(began))
 
 
-def _in_words(model: str, url: str, found: Sequence[Said | None]) -> str:
-    """Of how many notes came a kind, and what came of the others."""
-    outcomes = Counter(said.outcome if said else "not asked" for said in found)
-    told = f"{model} at {url}: a kind for {outcomes['kind']} of {len(found)} test notes"
+def _summary(model: str, url: str, answers: Sequence[ServerAnswer | None]) -> str:
+    """How many notes got a kind, and why the others did not; None is a note that was not asked about."""
+    outcomes = Counter(answer.outcome if answer else None for answer in answers)
+    kinds = outcomes[AnswerOutcome.KIND]
+    summary = f"{model} at {url}: a kind for {kinds} of {len(answers)} test notes"
     names = {
-        "nonsense": "nonsense", "timeout": "without an answer in time", "error": "with an error",
-        "not asked": f"not asked after {_PATIENCE} failures in a row",
-    }  # fmt: skip
-    wrong = [f"{outcomes[key]} {name}" for key, name in names.items() if outcomes[key]]
+        AnswerOutcome.NONSENSE: "without a kind in the answer",
+        AnswerOutcome.TIMEOUT: "timed out",
+        AnswerOutcome.ERROR: "with an error",
+        None: f"not asked after {_MAX_FAILURES} failures in a row",
+    }
+    wrong = [f"{outcomes[outcome]} {name}" for outcome, name in names.items() if outcomes[outcome]]
     if not wrong:
-        return told
-    errors = Counter(said.reply for said in found if said and said.outcome == "error")
-    why = f" (most often: {errors.most_common(1)[0][0]})" if errors else ""
-    return f"{told}; counted as wrong: {', '.join(wrong)}{why}"
+        return summary
+    errors = Counter(a.reply for a in answers if a and a.outcome is AnswerOutcome.ERROR)
+    most_often = f" (most often: {errors.most_common(1)[0][0]})" if errors else ""
+    return f"{summary}; counted as wrong: {', '.join(wrong)}{most_often}"
 
 
-def _left_s(known: dict[str, Said], total: int) -> float | None:
-    if not known:
+def _remaining_s(answers: Mapping[str, ServerAnswer], total: int) -> float | None:
+    if not answers:
         return None
-    mean = sum(said.seconds for said in known.values()) / len(known)
-    return mean * (total - len(known))
+    mean = sum(answer.seconds for answer in answers.values()) / len(answers)
+    return mean * (total - len(answers))
 
 
-def _since(began: float) -> float:
+def _seconds_since(began: float) -> float:
     return round(time.monotonic() - began, 3)
 
 
-def _read(file: Path) -> list[Said]:
-    """What was kept; a last line that a crash tore apart is asked again."""
+def _read(file: Path) -> list[ServerAnswer]:
+    """The stored answers; a last line that a crash cut off is ignored, so that it is asked again."""
     if not file.exists():
         return []
-    found = []
+    answers = []
     for line in file.read_text("utf-8", errors="replace").split("\n"):
         try:
-            found.append(Said(**json.loads(line)))
-        except (ValueError, TypeError):
+            answers.append(_ADAPTER.validate_json(line))
+        except ValidationError:
             continue
-    return found
+    return answers
 
 
-def _append(file: Path, said: Said) -> None:
-    # A line of its own, also behind one that was torn apart.
+def _append(file: Path, answer: ServerAnswer) -> None:
+    # On a new line, even after a line that was cut off.
     with file.open("a", encoding="utf-8", newline="\n") as stream:
-        stream.write("\n" * (stream.tell() > 0) + json.dumps(asdict(said), ensure_ascii=False))
+        stream.write("\n" * (stream.tell() > 0) + json.dumps(asdict(answer), ensure_ascii=False))
         stream.flush()
         os.fsync(stream.fileno())

@@ -1,4 +1,4 @@
-"""The time plan of a run: three timed steps, what fits, and the time left while it trains."""
+"""The time plan of a run: three timed steps, the part that fits, and the time left during training."""
 
 from __future__ import annotations
 
@@ -43,29 +43,29 @@ if TYPE_CHECKING:
     from nightschool.learning.engine import Engine
     from nightschool.learning.training_task import TrainingTask
 
-# What comes after training, for `run --quick`: scoring again, with the adapter's arithmetic on top,
-# and the report (bootstrap, charts), which took 6 to 8 s on two cores.
-_SCORED_AGAIN = 1.25
+# After training, `run --quick` still needs time to evaluate, with the adapter's arithmetic in addition to
+# the base's, and to compare: the report (bootstrap, charts) took 6 to 8 s on two cores.
+_EVALUATE_PER_BASELINE = 1.25
 _COMPARE_S = 10.0
-# Steps that are kept of earlier runs on one device, with one base and plan.
-_KEPT = 24
+# Timed steps that are stored for each device, base and memory plan.
+_STORED_STEPS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class TimePlan:
-    """What a run trains and how long that takes, decided before its first step and then fixed."""
+    """What a run trains and how long that takes; fixed before its first step."""
 
     task: TrainingTask
-    """The one that was given, or the part of it that `--quick` has just chosen."""
+    """The given task, or the part of it that `--quick` has just chosen."""
     pace: Pace
     restart_s: float
     chosen: tuple[Choice, ...]
     timed: list[TimedStep]
-    """The steps that were timed just now; empty in later chunks."""
+    """The steps that this chunk timed; empty in later chunks."""
 
 
 def kept_part(context: StageContext, task: TrainingTask) -> TrainingTask:
-    """What a run trains: all of it, or the part that it chose at its first chunk."""
+    """The whole task, or the part of it that the run chose at its first chunk."""
     from nightschool.learning.timing import part_of
 
     times = context.kept_plan().time
@@ -79,9 +79,9 @@ def time_plan(
     plan: MemoryPlan,
     device: Device,
 ) -> TimePlan | None:
-    """The run's time plan: made at its first chunk and told, kept for the others.
+    """The run's time plan: made and logged at its first chunk, kept for the others.
 
-    `task` is the `kept_part`. None where the device's memory does not suffice for the largest step.
+    `task` is the `kept_part`. None if the device's memory is too small for the largest step.
     """
     if kept := context.kept_plan().time:
         return TimePlan(task, kept.pace, kept.restart_s, kept.chosen, [])
@@ -132,38 +132,41 @@ def _quick(
     shorter_text: Sequence[ShorterText],
     limit_s: float,
 ) -> tuple[QuickPlan | None, tuple[Choice, ...]]:
-    """What of a training fits into what is left of `run --quick`, and the choices in words.
+    """The part of a training that fits into the rest of `run --quick`, and the logged choices.
 
-    None where all of it does.
+    The part is None if the whole training fits.
     """
     seeds = task.settings.seeds
     with Ledger(context.school.ledger_file) as ledger:
         used = ledger.seconds(context.run)
-        after = seeds * _SCORED_AGAIN * ledger.seconds(context.run, StageName.BASELINE) + _COMPARE_S
+        after = (
+            seeds * _EVALUATE_PER_BASELINE * ledger.seconds(context.run, StageName.BASELINE)
+            + _COMPARE_S
+        )
     left = max(0.0, limit_s - used - after) / seeds
-    found = quick_plan(left, pace, workload, shorter_text)
-    whole = (found.epochs, found.max_tokens, found.steps) == (workload.epochs, None, None)
-    if not whole:  # a part is trained by a process of its own, which has to start
-        found = quick_plan(max(0.0, left - workload.restart_s), pace, workload, shorter_text)
-    each = f" with each of {seeds} seeds" if seeds > 1 else ""
+    part = quick_plan(left, pace, workload, shorter_text)
+    whole = (part.epochs, part.max_tokens, part.steps) == (workload.epochs, None, None)
+    if not whole:  # another process, which has to start first, trains a part
+        part = quick_plan(max(0.0, left - workload.restart_s), pace, workload, shorter_text)
+    each = f" each of {seeds} seeds" if seeds > 1 else ""
     reason = (
-        f"--quick: of {format_duration(limit_s)}, {format_duration(left)} are left to train in{each}; "
+        f"--quick: {format_duration(left)} of {format_duration(limit_s)} remain for training{each}; "
         f"the whole training would take {workload.estimate(pace)}"
     )
-    choices = [AutoChoice("epochs", f"{found.epochs:g} of {workload.epochs:g}", reason)]
-    if found.max_tokens is not None:
-        cost = next(rung.cost for rung in shorter_text if rung.max_tokens == found.max_tokens)
-        choices.append(AutoChoice("training text", f"{found.max_tokens} tokens a note", cost))
-    if found.steps is not None:
-        notes = min(len(task.notes), found.steps * task.settings.effective_batch)
+    choices = [AutoChoice("epochs", f"{part.epochs:g} of {workload.epochs:g}", reason)]
+    if part.max_tokens is not None:
+        cost = next(t.cost for t in shorter_text if t.max_tokens == part.max_tokens)
+        choices.append(AutoChoice("training text", f"{part.max_tokens} tokens per note", cost))
+    if part.steps is not None:
+        notes = min(len(task.notes), part.steps * task.settings.effective_batch)
         share = f"{notes} of {len(task.notes)}"
         choices.append(AutoChoice("training notes", share, "the first in the order of a hash"))
-    if not found.fits:
+    if not part.fits:
         context.parent.say(
             "warning",
-            f"even one step may take longer than the {format_duration(left)} that are left",
+            f"even one step may take longer than the remaining {format_duration(left)}",
         )
-    return None if whole else found, context.report_choices(*choices)
+    return None if whole else part, context.report_choices(*choices)
 
 
 def _warn(
@@ -173,7 +176,7 @@ def _warn(
     shorter_text: Sequence[ShorterText],
     base_size: BaseSize,
 ) -> None:
-    """Say where a run that waits for the night takes longer than what is left of it."""
+    """Warn if a run that waits for the night takes longer than the rest of this night."""
     with Ledger(context.school.ledger_file) as ledger:
         if ledger.run(context.run).timing != "tonight":
             return
@@ -181,8 +184,8 @@ def _warn(
     window = left_s(night, time.time())
     if several(workload, seeds).seconds(pace) <= window:
         return
-    found = ways(window, pace, workload, shorter_text, base_size, seeds)
-    for line in advice(several(workload, seeds), pace, window, length_s(night), found):
+    alternatives = ways(window, pace, workload, shorter_text, base_size, seeds)
+    for line in advice(several(workload, seeds), pace, window, length_s(night), alternatives):
         context.parent.say("warning", line)
 
 
@@ -194,43 +197,48 @@ def ways(
     base_size: BaseSize,
     seeds: int,
 ) -> list[Remedy]:
-    """`remedies` for a run of several seeds, each of which takes `workload`: first of all fewer of them."""
+    """Changes with which a run fits into `window_s`; each seed takes `workload`. With several seeds, the
+    only change is fewer seeds."""
     if seeds == 1:
         return remedies(window_s, pace, workload, shorter_text, base_size)
     fewer = min(seeds - 1, int(window_s / workload.seconds(pace)))
     if fewer < 1:
         return []
-    spread = "no spread is seen" if fewer == 1 else "the spread is less well known"
+    spread = "the report shows no variance" if fewer == 1 else "the variance is less certain"
     return [Remedy(f"train.seeds = {fewer}", fewer * workload.seconds(pace), spread)]
 
 
 def advice(
-    workload: Workload, pace: Pace, window_s: float, night_s: float, found: Sequence[Remedy]
+    workload: Workload,
+    pace: Pace,
+    window_s: float,
+    night_s: float,
+    alternatives: Sequence[Remedy],
 ) -> list[str]:
-    """Lines for an owner whose training takes longer than the `window_s` that a night has (left)."""
+    """Lines for the user whose training takes longer than `window_s`, the rest of the night's window."""
     nights = 1 + math.ceil((workload.seconds(pace) - window_s) / night_s)
     lines = [
         f"training takes {workload.estimate(pace)}, and the night's window has {format_duration(window_s)}: "
-        f"left as it is, it goes on the next night, {nights} nights in all"
+        f"it would continue the next night and take {nights} nights in all"
     ]
-    if not found:
+    if not alternatives:
         return [
             *lines,
-            "no single change makes it fit: combine max_tokens, epochs, base and seeds",
+            "no single change is enough: combine max_tokens, epochs, base and seeds",
         ]
-    return [*lines, *(f"a way out: {way}" for way in found)]
+    return [*lines, *(f"alternative: {way}" for way in alternatives)]
 
 
 def base_size_of(shape: Shape) -> BaseSize:
-    """What of a base decides how another base compares."""
+    """The size of a base, to estimate how long another base would take."""
     return BaseSize(shape.layers, float(shape.layers * shape.layer_parameters))
 
 
-# What earlier runs measured
+# The timed steps of earlier runs
 
 
 def recall(school: School, name: str) -> list[TimedStep]:
-    """The steps that earlier runs timed under a key; none where the file is not there or broken."""
+    """The steps that earlier runs timed under a key; none if the file is missing or damaged."""
     try:
         kept = json.loads(school.pace_file.read_text("utf-8"))[name]["timed"]
         timed = [TimedStep(*map(float, step)) for step in kept]
@@ -240,16 +248,16 @@ def recall(school: School, name: str) -> list[TimedStep]:
 
 
 def remember(school: School, name: str, timed: Sequence[TimedStep]) -> None:
-    """Keep timed steps under a key; where they are few, with those that stand there already.
+    """Store timed steps under a key; few new ones do not displace all earlier ones.
 
-    Where that cannot be written it is let be: no run is worth less for it.
+    A file that cannot be written is no error: the next run estimates without it.
     """
     try:
         kept: Mapping[str, Any] = dict(json.loads(school.pace_file.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         kept = {}
-    newest = sample(timed, _KEPT)
-    both = [*newest, *sample(recall(school, name), _KEPT - len(newest))]
+    newest = sample(timed, _STORED_STEPS)
+    both = [*newest, *sample(recall(school, name), _STORED_STEPS - len(newest))]
     steps = [[step.passes, step.tokens, round(step.seconds, 6)] for step in both]
     at = datetime.now(UTC).isoformat(timespec="seconds")
     with contextlib.suppress(OSError):
@@ -262,7 +270,7 @@ def _key(task: TrainingTask, plan: MemoryPlan, device: Device) -> str:
 
 
 class Clock:
-    """The trainer's reporter: times the steps, and tells the time left by the fitted pace."""
+    """The trainer's reporter: times the steps, and reports the time left from the fitted pace."""
 
     def __init__(
         self,
@@ -273,7 +281,7 @@ class Clock:
         device: Device,
         seed: int = 0,
     ) -> None:
-        """`seed` is how many of the run's seeds are trained already: all their steps are counted."""
+        """`seed` is the number of the run's seeds that are trained already; their steps count."""
         self._context, self._engine, self._times = context, engine, times
         self._key = _key(times.task, plan, device)
         self._seed, self._seeds = seed, context.settings.train.seeds
@@ -281,13 +289,13 @@ class Clock:
         self._workload: Workload | None = None
         self._last: float | None = None
         self._timed: list[TimedStep] = []
-        self._took = self._told = 0.0  # sums over `_timed`: seconds, and those that the pace says
+        self._measured_s = self._predicted_s = 0.0  # sums over `_timed`
 
     def say(self, kind: str, message: str) -> None:
         self._context.parent.say(kind, message)
 
     def progress(self, step: int, total: int, loss: float | None, eta_s: float | None) -> None:
-        """A step is done; `eta_s`, the trainer's guess from the mean of its steps, is replaced."""
+        """Report a step; replaces `eta_s`, the trainer's estimate from the mean of its steps."""
         now, last = time.perf_counter(), self._last
         self._last = now
         workload = self._workload_at(step)
@@ -296,17 +304,17 @@ class Clock:
         if last is not None and not validated:
             amount = workload.steps[place]
             self._timed.append(TimedStep(amount.passes, amount.tokens, now - last))
-            self._took += now - last
-            self._told += self._times.pace.seconds(amount)
+            self._measured_s += now - last
+            self._predicted_s += self._times.pace.seconds(amount)
         pace = self._times.pace
         left = workload.seconds(pace, step)
         left += (self._seeds - 1 - self._seed) * workload.seconds(pace)
         self._context.parent.progress(
-            self._seed * total + step, self._seeds * total, loss, self._slower(workload) * left
+            self._seed * total + step, self._seeds * total, loss, self._slowdown(workload) * left
         )
 
     def _workload_at(self, step: int) -> Workload:
-        """What the whole training asks for, its epochs taken to be like that of the step."""
+        """The workload of the whole training, all epochs taken to be like that of the step."""
         from nightschool.learning.timing import workload_of
 
         task, engine = self._times.task, self._engine
@@ -322,11 +330,11 @@ class Clock:
             )
         return self._workload
 
-    def _slower(self, workload: Workload) -> float:
-        """What the steps took to what the pace says of them; three steps count for the pace itself."""
+    def _slowdown(self, workload: Workload) -> float:
+        """Measured by predicted time of the steps; the pace itself weighs as much as three steps."""
         pace = self._times.pace
-        begin = 3 * sum(map(pace.seconds, workload.steps)) / len(workload.steps)
-        return (begin + self._took) / (begin + self._told)
+        prior = 3 * sum(map(pace.seconds, workload.steps)) / len(workload.steps)
+        return (prior + self._measured_s) / (prior + self._predicted_s)
 
     def remember(self) -> None:
         """Keep what was timed for later runs; the steps timed at the start where there is no more."""

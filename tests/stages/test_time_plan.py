@@ -1,4 +1,4 @@
-"""What a run says of its time: while it trains, and where the night is too short."""
+"""The time plan: the time left during training, and warnings if the night is too short."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def clock(context: StageContext, task: TrainingTask, timed: list[TimedStep]) -> 
     return Clock(context, engine, PLAN, TimePlan(task, PACE, 0.0, (), timed), device)
 
 
-def test_the_time_left_follows_the_pace_and_then_the_steps(
+def test_the_time_left_follows_the_pace_at_first_and_the_measured_steps_later(
     context: StageContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Steps of 8 notes are 793 tokens, 7.93 s by the pace; here each takes twice that."""
@@ -88,7 +88,7 @@ def test_the_time_left_follows_the_pace_and_then_the_steps(
     assert left[19] == 0
 
 
-def test_the_steps_are_kept_without_those_that_end_an_epoch(context: StageContext) -> None:
+def test_steps_that_end_an_epoch_are_not_stored(context: StageContext) -> None:
     training = task(notes=40, epochs=2.0)
     watch = clock(context, training, [])
     for step in range(1, 11):
@@ -100,7 +100,9 @@ def test_the_steps_are_kept_without_those_that_end_an_epoch(context: StageContex
     assert recall(context.school, name)[0].tokens == 793
 
 
-def test_a_chunk_too_short_to_time_keeps_the_steps_of_the_start(context: StageContext) -> None:
+def test_a_chunk_too_short_to_time_stores_the_steps_timed_at_its_start(
+    context: StageContext,
+) -> None:
     start = [TimedStep(1, 793, 8.0)] * 3
     watch = clock(context, task(epochs=1.0), start)
     watch.progress(1, 2, 0.5, None)
@@ -113,9 +115,7 @@ def test_a_chunk_too_short_to_time_keeps_the_steps_of_the_start(context: StageCo
     "content",
     ["", "[]", '{"k": 5}', '{"k": {"timed": [[1]]}}', '{"k": {"timed": [["a", 1, 1], [1, 2, 0]]}}'],
 )
-def test_a_broken_store_of_paces_costs_nothing_but_what_was_in_it(
-    context: StageContext, content: str
-) -> None:
+def test_a_damaged_pace_file_is_replaced(context: StageContext, content: str) -> None:
     context.school.state.mkdir()
     context.school.pace_file.write_text(content, encoding="utf-8")
     assert recall(context.school, "k") == []
@@ -123,7 +123,7 @@ def test_a_broken_store_of_paces_costs_nothing_but_what_was_in_it(
     assert recall(context.school, "k") == [TimedStep(1, 2, 3.0)]
 
 
-def test_a_short_run_does_not_displace_what_a_long_one_measured(context: StageContext) -> None:
+def test_a_short_run_does_not_displace_the_steps_of_a_long_one(context: StageContext) -> None:
     long = [TimedStep(1, tokens, 1.0) for tokens in range(1, 101)]
     remember(context.school, "k", long)
     assert len(recall(context.school, "k")) == 24
@@ -147,7 +147,7 @@ def warned(context: StageContext, timing: Timing, training: TrainingTask) -> lis
     return context.parent.said  # type: ignore[attr-defined, no-any-return]
 
 
-def test_a_training_that_is_longer_than_the_night_is_told_with_ways_out(
+def test_a_training_longer_than_the_night_is_a_warning_with_alternatives(
     context: StageContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time_plan, "left_s", lambda *_: 4 * 3600.0)
@@ -155,14 +155,14 @@ def test_a_training_that_is_longer_than_the_night_is_told_with_ways_out(
     first, *ways = warned(context, "tonight", task(notes=10_000, epochs=3.0))
     assert first == (
         "training takes about 8 h 16 min (7 h 31 min to 9 h 5 min), and the night's window has 4 h: "
-        "left as it is, it goes on the next night, 2 nights in all"
+        "it would continue the next night and take 2 nights in all"
     )
-    assert [way.removeprefix("a way out: ").partition(": about")[0] for way in ways] == [
+    assert [way.removeprefix("alternative: ").partition(": about")[0] for way in ways] == [
         "train.epochs = 1", 'base = "Qwen/Qwen2.5-1.5B-Instruct"',
     ]  # fmt: skip
 
 
-def test_a_training_that_fits_or_does_not_wait_for_the_night_is_not_warned_about(
+def test_a_training_that_fits_or_runs_now_is_no_warning(
     context: StageContext, tmp_path: Path
 ) -> None:
     assert warned(context, "tonight", task()) == []
@@ -174,7 +174,9 @@ def test_a_training_that_fits_or_does_not_wait_for_the_night_is_not_warned_about
     ("window", "settings"),
     [(100, ["train.seeds = 2"]), (50, ["train.seeds = 1"]), (39, [])],
 )
-def test_the_way_out_of_too_many_seeds_is_fewer(window: float, settings: list[str]) -> None:
+def test_the_alternative_to_too_many_seeds_is_fewer_seeds(
+    window: float, settings: list[str]
+) -> None:
     """One seed's training takes 40 s: a second for each 100 tokens of 40 notes."""
     kept = task(40, epochs=1.0)
     layout = packs_of(kept)
@@ -193,5 +195,5 @@ def test_several_seeds_share_the_time_of_a_quick_run(context: StageContext) -> N
         workload = workload_of(training, packs_of(training), 1000)
         lap, chosen = time_plan._quick(context, training, PACE, workload, [], 200.0)
         assert chosen[0].value == epochs
-        assert ("with each of 2 seeds" in chosen[0].reason) == (seeds == 2)
+        assert ("for training each of 2 seeds" in chosen[0].reason) == (seeds == 2)
         assert (lap is None) == (seeds == 1)

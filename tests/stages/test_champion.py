@@ -1,4 +1,4 @@
-"""The model in use is asked the test notes that came since it was measured: with a real tiny model."""
+"""The champion answers the test notes that are newer than its own run: with a real tiny model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.stages.test_classification import TRAIN, Silent
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> School:
-    """Run 1 is in use; then notes came, and run 2 has frozen more test notes."""
+    """Run 1 is promoted; then notes are added, and run 2 freezes more test notes."""
     root = tmp_path_factory.mktemp("champion") / "my 学校"
     school = new_school(root, base=tiny_base.as_posix(), train=TRAIN, ladder={"arms": []})
     settings = load(school.settings_file).model_dump()
@@ -55,12 +55,12 @@ def context(grown: School, tmp_path: Path) -> StageContext:
     return StageContext(school, 2, load(school.settings_file), cast(Any, Silent()))
 
 
-def measured_with(context: StageContext) -> list[Item]:
+def test_notes_of(context: StageContext) -> list[Item]:
     return [item for item in context.dataset().items if item.split == Split.TEST]
 
 
-def test_it_answers_what_came_since_as_classify_would(context: StageContext) -> None:
-    test = measured_with(context)
+def test_the_champion_answers_new_test_notes_as_classify_would(context: StageContext) -> None:
+    test = test_notes_of(context)
     known = replace(context, run=1).result(EvaluateResult).answers
     new = [item for item in test if item.id not in known]
     assert len(known) == 6 and new
@@ -77,50 +77,50 @@ def test_it_answers_what_came_since_as_classify_would(context: StageContext) -> 
     assert {note.source: note.kind for note in parent.answers} == {
         i.id: found.answers[i.id] for i in new
     }
-    assert answer_new_test_notes(context, test) == "", "it is asked once"
+    assert answer_new_test_notes(context, test) == "", "it answers once"
 
 
-def test_its_new_answers_are_a_look_and_it_is_one_model(context: StageContext) -> None:
-    def looks() -> tuple[int, int]:
+def test_the_champions_new_answers_are_an_exposure_of_one_model(context: StageContext) -> None:
+    def exposures() -> tuple[int, int]:
         found = exposures_of_test(context, context.dataset(), 0.5, 20)
         return found.looks, found.models
 
-    test = measured_with(context)
+    test = test_notes_of(context)
     known = replace(context, run=1).result(EvaluateResult).answers
     assert 2 * len(known) < len(test)
-    assert looks() == (0, 0), "run 1 has looked at too few of these"
+    assert exposures() == (0, 0), "run 1 has answered too few of these"
     assert answer_new_test_notes(context, test)
-    assert looks() == (1, 1)
+    assert exposures() == (1, 1)
     with Ledger(context.school.ledger_file) as ledger:
         dataset = context.result(PrepResult).dataset
         test_notes = ledger.exposures()[-1].test
         ledger.record_exposure(1, Answerer.ADAPTER, dataset, test_notes, seed=7)
-        assert looks() == (2, 1), "a model that looked before is no second one"
+        assert exposures() == (2, 1), "an adapter that answered as the champion is one model"
         ledger.record_exposure(2, Answerer.ADAPTER, dataset, test_notes)
-    assert looks() == (3, 2)
+    assert exposures() == (3, 2)
 
 
-def test_the_evaluate_stage_asks_it_first_in_a_process_of_its_own(context: StageContext) -> None:
+def test_evaluate_asks_the_champion_first_in_a_process_of_its_own(context: StageContext) -> None:
     ending = run_stage(context.school, 2, StageName.EVALUATE, context.parent)
     assert ending.outcome is Outcome.CHUNK_DONE and "the champion, run 1, answered" in ending.reason
     assert not (context.folder / "evaluate.json").exists()
 
 
-def test_without_new_test_notes_or_a_model_in_use_nothing_is_asked(context: StageContext) -> None:
+def test_without_new_test_notes_or_a_champion_nothing_is_asked(context: StageContext) -> None:
     first = StageContext(context.school, 1, context.settings, context.parent)
-    assert answer_new_test_notes(context, measured_with(first)) == ""
-    assert answer_new_test_notes(first, measured_with(context)) == ""
+    assert answer_new_test_notes(context, test_notes_of(first)) == ""
+    assert answer_new_test_notes(first, test_notes_of(context)) == ""
     with Ledger(context.school.ledger_file) as ledger:
         ledger.rollback()
-    assert answer_new_test_notes(context, measured_with(context)) == ""
+    assert answer_new_test_notes(context, test_notes_of(context)) == ""
     assert incumbent(context, []) is None
 
 
-def test_a_note_that_it_learnt_from_is_no_question(context: StageContext) -> None:
+def test_the_champion_does_not_answer_its_own_training_notes(context: StageContext) -> None:
     """All notes were assigned again: what it was trained on is a test note now."""
     first = StageContext(context.school, 1, context.settings, context.parent)
     learnt = next(item for item in first.dataset().items if item.split == Split.TRAIN)
-    test = [*measured_with(context), replace(learnt, split=Split.TEST)]
+    test = [*test_notes_of(context), replace(learnt, split=Split.TEST)]
     assert answer_new_test_notes(context, test)
     found = incumbent(context, [item.id for item in test])
     assert found and learnt.id not in found.answers and len(found.answers) == len(test) - 1
@@ -128,12 +128,12 @@ def test_a_note_that_it_learnt_from_is_no_question(context: StageContext) -> Non
 
 
 @pytest.mark.parametrize("gone", ["models/run-1", "runs/1/prep.json"])
-def test_where_it_cannot_be_asked_its_earlier_answers_are_left_and_the_reason(
+def test_a_champion_that_cannot_answer_keeps_its_earlier_answers_and_the_reason(
     context: StageContext, gone: str
 ) -> None:
     path = context.school.state / gone
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    test = measured_with(context)
+    test = test_notes_of(context)
     assert "cannot answer the new test notes" in answer_new_test_notes(context, test)
     found = incumbent(context, [item.id for item in test])
     assert found and len(found.answers) == 6

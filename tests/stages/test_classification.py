@@ -1,4 +1,4 @@
-"""Sorting notes with a trained model: its probabilities, and what it leaves unsorted."""
+"""Classification with a trained model: its probabilities, and abstention."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def sort(school: School, abstain: bool, **found: float | None) -> list[Classifie
     return parent.answers
 
 
-def test_a_model_that_is_not_sure_answers_none_where_its_owner_wants_that(school: School) -> None:
+def test_an_unsure_model_answers_none_if_abstaining_is_on(school: School) -> None:
     plain, sure, careful = (
         sort(school, abstain, temperature=None, threshold=threshold)
         for abstain, threshold in ((False, 1.0), (True, 0.0), (True, 1.0))
@@ -89,7 +89,7 @@ def test_probabilities_have_the_temperature_that_the_comparison_found(school: Sc
         assert changed.kind == answer.kind
 
 
-def test_a_model_without_a_threshold_leaves_nothing_unsorted_and_says_so(school: School) -> None:
+def test_abstaining_without_a_threshold_is_an_error(school: School) -> None:
     assert len(sort(school, False)) == 2
     with pytest.raises(LearningError, match="run 1 has no threshold") as error:
         sort(school, True)

@@ -1,4 +1,4 @@
-"""What a report says of what the stages recorded; no model is needed for that."""
+"""The report that compare makes from recorded stages, without a model."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def report_of(context: StageContext) -> Report:
     return report
 
 
-def test_what_is_better_is_promoted_and_every_answer_is_kept(school: School) -> None:
+def test_a_better_model_is_promoted_and_every_answer_is_recorded(school: School) -> None:
     report = report_of(record(school))
     assert report.decision == "promote"
     assert len(report.answers) == report.items == 72
@@ -188,14 +188,14 @@ def test_the_threshold_lies_on_the_curve_of_risk_and_coverage(school: School) ->
     assert 0 < found.thresholded.answered < found.coverage < 1
 
 
-def test_a_model_that_its_owner_took_away_does_not_stop_the_report(school: School) -> None:
+def test_a_deleted_model_does_not_prevent_the_report(school: School) -> None:
     context = record(school)
     (school.model_folder(context.run) / "model.json").unlink()
     assert report_of(context).abstention is not None
     assert not (school.model_folder(context.run) / "model.json").exists()
 
 
-def test_stages_of_an_older_version_without_probabilities_are_reported(school: School) -> None:
+def test_results_of_older_versions_without_probabilities_are_reported(school: School) -> None:
     context = record(school)
     for name in ("baseline", "evaluate"):
         file = context.folder / f"{name}.json"
@@ -207,17 +207,17 @@ def test_stages_of_an_older_version_without_probabilities_are_reported(school: S
     assert report.answers[0].after_probability is None
 
 
-def test_none_is_told_apart_where_there_is_such_a_kind(school: School) -> None:
+def test_the_kind_none_is_evaluated_as_out_of_scope(school: School) -> None:
     report = report_of(record(school))
     assert report.out_of_scope[ArmName.AFTER].recall == 1.0
     assert report.out_of_scope[ArmName.BEFORE].n == 24
     assert report.abstention and report.abstention.plain.none_recall == 1.0
 
 
-# The model in use
+# The champion
 
 
-def test_a_challenger_is_compared_with_the_model_in_use(school: School) -> None:
+def test_a_challenger_is_compared_with_the_champion(school: School) -> None:
     champion = record(school, after=right)
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(champion.run)
@@ -230,14 +230,14 @@ def test_a_challenger_is_compared_with_the_model_in_use(school: School) -> None:
     assert "against the model in use" in report.reason
 
 
-def test_a_better_challenger_is_promoted_over_the_model_in_use(school: School) -> None:
+def test_a_better_challenger_replaces_the_champion(school: School) -> None:
     champion = record(school, after=half)
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(champion.run)
     assert report_of(record(school)).decision == "promote"
 
 
-def test_the_model_in_use_that_was_trained_again_is_no_challenger(school: School) -> None:
+def test_a_bit_identical_model_does_not_replace_the_champion(school: School) -> None:
     champion = record(school)
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(champion.run)
@@ -249,7 +249,7 @@ def test_the_model_in_use_that_was_trained_again_is_no_challenger(school: School
 
 
 def champion_with(school: School, change: Callable[[dict[str, str]], object]) -> None:
-    """A model in use whose recorded answers are changed."""
+    """A champion whose recorded answers are changed."""
     champion = record(school, after=half)
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(champion.run)
@@ -259,7 +259,7 @@ def champion_with(school: School, change: Callable[[dict[str, str]], object]) ->
     write_json(file, result)
 
 
-def test_a_model_in_use_that_answered_most_of_these_notes_is_compared_on_those(
+def test_a_champion_that_answered_most_test_notes_is_compared_on_those(
     school: School,
 ) -> None:
     champion_with(school, lambda answers: [answers.popitem() for _ in range(12)])
@@ -271,14 +271,14 @@ def test_a_model_in_use_that_answered_most_of_these_notes_is_compared_on_those(
     assert {check.reference for check in report.checks} == {"before", "champion"}
 
 
-def test_a_model_in_use_that_answered_less_than_half_is_not_compared(school: School) -> None:
+def test_a_champion_that_answered_less_than_half_is_not_compared(school: School) -> None:
     champion_with(school, lambda answers: [answers.popitem() for _ in range(37)])
     report = report_of(record(school))
     why = "it has answered 35 of these 72 test notes"
     assert report.champion == Champion(run=1, accuracy=None, paired=None, why_not=why)
 
 
-def test_a_model_in_use_whose_answers_are_gone_is_not_compared(school: School) -> None:
+def test_a_champion_without_recorded_answers_is_not_compared(school: School) -> None:
     champion_with(school, lambda answers: None)
     (school.run_folder(1) / "evaluate.json").write_text("{", encoding="utf-8")
     report = report_of(record(school))
@@ -286,7 +286,7 @@ def test_a_model_in_use_whose_answers_are_gone_is_not_compared(school: School) -
     assert report.decision == "promote"
 
 
-def test_what_the_model_in_use_was_asked_again_counts(school: School) -> None:
+def test_later_answers_of_the_champion_count(school: School) -> None:
     gone: dict[str, str] = {}
     champion_with(school, lambda answers: gone.update([answers.popitem() for _ in range(50)]))
     context = record(school)
@@ -294,20 +294,20 @@ def test_what_the_model_in_use_was_asked_again_counts(school: School) -> None:
     write_json(context.folder / "champion.json", again)
     shown = report_of(context).champion
     assert shown and (shown.accuracy, shown.why_not) == (0.5, "")
-    # Its owner put another model to use since.
+    # Another model was promoted since.
     write_json(context.folder / "champion.json", again | {"run": 7})
     shown = report_of(context).champion
     assert shown and shown.accuracy is None
 
 
-def test_a_run_that_is_in_use_itself_is_not_its_own_champion(school: School) -> None:
+def test_a_promoted_run_is_not_its_own_champion(school: School) -> None:
     context = record(school)
     with Ledger(school.ledger_file) as ledger:
         ledger.promote(context.run)
     assert report_of(context).champion is None
 
 
-# Looks
+# Test exposures
 
 
 def expose(context: StageContext, *answerers: Answerer) -> None:
@@ -315,7 +315,7 @@ def expose(context: StageContext, *answerers: Answerer) -> None:
         record_exposure(context, context.dataset(), answerer)
 
 
-def test_every_look_at_the_same_test_notes_counts(school: School) -> None:
+def test_every_exposure_of_the_same_test_notes_counts(school: School) -> None:
     first = record(school)
     expose(first, Answerer.BASE, Answerer.ADAPTER)
     one = report_of(first).looks
@@ -326,10 +326,10 @@ def test_every_look_at_the_same_test_notes_counts(school: School) -> None:
     assert (two.looks, two.models) == (6, 2)
     assert two.by[-1] == "run 2: comparison arms"
     assert 0.02 < two.optimism < 0.06
-    assert report_of(second).looks == two  # the same result again is no other look
+    assert report_of(second).looks == two  # the same result again is no other exposure
 
 
-def test_a_look_counts_though_other_notes_came(school: School) -> None:
+def test_an_exposure_counts_after_notes_were_added(school: School) -> None:
     expose(record(school), Answerer.ADAPTER)
     for kind in KINDS:
         (school.root / f"notes/{kind}/new.md").write_text(f"A new {kind}.", encoding="utf-8")
@@ -338,7 +338,7 @@ def test_a_look_counts_though_other_notes_came(school: School) -> None:
     assert report_of(second).looks.models == 2
 
 
-def test_a_look_at_other_notes_does_not_count(school: School) -> None:
+def test_an_exposure_of_other_test_notes_does_not_count(school: School) -> None:
     expose(record(school), Answerer.ADAPTER)
     for file in (school.root / "notes").rglob("*.md"):
         other = hashlib.sha256(file.name.encode()).hexdigest()
@@ -373,7 +373,7 @@ def test_a_group_of_the_dataset_counts_once(
     assert together.arms[-2].accuracy_ci[0] < low < high < together.arms[-2].accuracy_ci[1]
 
 
-def test_every_seed_is_shown_and_the_used_one_decides(school: School) -> None:
+def test_every_seed_is_reported_and_the_published_one_decides(school: School) -> None:
     _, dataset = read_and_freeze(school, load(school.settings_file))
     answers = [stage(dataset, given, 0.8)["answers"] for given in (right, half)]
     trained = [

@@ -14,7 +14,7 @@ from nightschool.stats.stage_results import BaselineResult
 EMPTY = BaselineResult(accuracy=0.0, prompt="p", answers={})
 
 
-def test_the_most_frequent_kind_is_that_of_the_owners_notes() -> None:
+def test_the_majority_kind_ignores_roughened_copies() -> None:
     """Augmented notes may outnumber every kind, and no test note is one."""
     items = [Item(f"a{n}", f"a {n}", "a", Split.TRAIN, "a.md") for n in range(3)]
     items += [Item("b", "b", "b", Split.TRAIN, "b.md"), Item("t", "t", "a", Split.TEST, "t.md")]

@@ -1,4 +1,4 @@
-"""The arms that stand on the base, measured in its stage: here in this process, with the tiny base."""
+"""The arms that need the base model, measured in this process with the tiny base."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def baseline(
     return ending.result, listener.said
 
 
-def test_only_the_arms_that_their_owner_wants_are_measured(
-    make_school: MakeSchool, tiny_base: Path
-) -> None:
+def test_only_the_requested_arms_are_measured(make_school: MakeSchool, tiny_base: Path) -> None:
     ladder = {"arms": ["few-shot", "majority"]}
     school = make_school(base=tiny_base.as_posix(), train=TRAIN, ladder=ladder)
     listener = Listener()
@@ -50,7 +48,7 @@ def test_only_the_arms_that_their_owner_wants_are_measured(
     assert listener.done[-1] == (15, 15)
 
 
-def test_an_arm_that_cannot_be_measured_is_absent_and_the_rest_goes_on(
+def test_an_arm_that_fails_is_absent_and_the_others_are_measured(
     make_school: MakeSchool, tiny_base: Path
 ) -> None:
     wide = {**TRAIN, "max_tokens": 450}  # of 512 that the base has
@@ -66,7 +64,7 @@ def test_an_arm_that_cannot_be_measured_is_absent_and_the_rest_goes_on(
     assert all("\n" not in message for _, message in said)
 
 
-def test_the_examples_are_the_owners_notes_and_not_made_ones(
+def test_few_shot_examples_are_no_roughened_copies(
     make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[str] = []
@@ -86,7 +84,7 @@ def test_the_examples_are_the_owners_notes_and_not_made_ones(
     assert shown == [item.id for item in training if not item.origin]
 
 
-def test_too_little_memory_for_an_arm_does_not_end_the_stage(
+def test_an_arm_that_runs_out_of_memory_does_not_end_the_stage(
     make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -98,7 +96,7 @@ def test_too_little_memory_for_an_arm_does_not_end_the_stage(
     assert "zero-shot" in found.arms
 
 
-def test_the_test_notes_go_through_the_base_once_for_the_answers_and_the_features(
+def test_answers_and_features_share_one_pass_over_the_test_notes(
     make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: list[int] = []
@@ -114,7 +112,7 @@ def test_the_test_notes_go_through_the_base_once_for_the_answers_and_the_feature
     assert passes == [6 + 3, 27, 3]  # test and validation, training, the notes without content
 
 
-def test_a_stop_is_heard_between_two_passes(make_school: MakeSchool, tiny_base: Path) -> None:
+def test_the_stage_stops_between_two_passes(make_school: MakeSchool, tiny_base: Path) -> None:
     school = make_school(base=tiny_base.as_posix(), train=TRAIN)
     with pytest.raises(Stopped):
         baseline(school, Listener(stop_after=9))

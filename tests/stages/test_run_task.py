@@ -16,7 +16,7 @@ from tests.conftest import KINDS
 
 
 @pytest.mark.parametrize("how", ["logit_adjustment", "class_weights", "none"])
-def test_the_training_of_a_skewed_dataset_helps_its_rare_kind(tiny_base: Path, how: str) -> None:
+def test_a_skewed_dataset_is_balanced_as_the_settings_say(tiny_base: Path, how: str) -> None:
     kinds = ["decision"] * 9 + ["lesson"] * 3
     items = [Item(f"{n}", f"note {n}", kind, Split.TRAIN, "") for n, kind in enumerate(kinds)]
     watched = [Item(f"{n}", f"note {n}", "lesson", Split.VALIDATION, "") for n in (98, 99)]

@@ -1,4 +1,4 @@
-"""A run of several seeds: each as a run of its own would be, one used, all reported."""
+"""A run of several seeds: each equals a run of its own, one is published, all are reported."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def trained(school: School) -> TrainResult:
     return complete(school, TrainResult)[0]
 
 
-def test_each_seed_ends_with_the_bits_of_a_run_of_its_own(
+def test_each_seed_equals_a_run_of_its_own_bit_for_bit(
     seeded: tuple[School, Listener], tmp_path: Path, tiny_base: Path
 ) -> None:
     """However it was interrupted, and whatever was trained before it."""
@@ -100,7 +100,7 @@ def test_each_seed_ends_with_the_bits_of_a_run_of_its_own(
     assert alone[0] != alone[1]
 
 
-def test_steps_are_counted_over_all_seeds_and_the_time_is_that_of_all(
+def test_steps_and_time_are_counted_over_all_seeds(
     seeded: tuple[School, Listener],
 ) -> None:
     heard = seeded[1]
@@ -109,13 +109,13 @@ def test_steps_are_counted_over_all_seeds_and_the_time_is_that_of_all(
     assert "; 8 steps of 2 seeds: about" in estimate
 
 
-def test_only_adapters_are_left_of_the_seeds(seeded: tuple[School, Listener]) -> None:
+def test_checkpoints_of_trained_seeds_are_deleted(seeded: tuple[School, Listener]) -> None:
     folder = seeded[0].run_folder(1)
     assert not list(folder.rglob("checkpoints"))
     assert len(list(folder.glob("seed-*/adapter/adapter_model.safetensors"))) == 2
 
 
-def test_the_typical_model_is_published_and_all_are_measured(
+def test_the_median_model_is_published_and_all_are_evaluated(
     seeded: tuple[School, Listener],
 ) -> None:
     school = seeded[0]
@@ -149,7 +149,7 @@ def test_a_seed_that_is_trained_is_not_trained_again(seeded: tuple[School, Liste
     assert again == was and heard.steps == []
 
 
-def test_a_seed_that_fails_is_named_and_costs_no_other(
+def test_a_failed_seed_is_named_and_the_others_are_kept(
     tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     school = prepared(tmp_path, tiny_base, seeds=2)
@@ -173,7 +173,7 @@ def test_a_seed_that_fails_is_named_and_costs_no_other(
 
 
 @given(st.dictionaries(st.integers(0, 9), st.floats(0, 9), min_size=1))
-def test_the_typical_seed_is_the_median(losses: dict[int, float]) -> None:
+def test_the_published_seed_is_the_median(losses: dict[int, float]) -> None:
     loss = losses[median_seed(losses)]
     assert sum(other < loss for other in losses.values()) <= (len(losses) - 1) // 2
     assert sum(other > loss for other in losses.values()) <= len(losses) // 2
@@ -184,7 +184,7 @@ def test_without_validation_the_first_seed_is_used() -> None:
 
 
 @pytest.mark.parametrize(("patience", "loss"), [(0, 0.7), (2, 0.5)])
-def test_the_loss_is_that_of_the_adapter_which_is_kept(patience: int, loss: float) -> None:
+def test_the_validation_loss_is_that_of_the_kept_adapter(patience: int, loss: float) -> None:
     settings = TrainSettings(patience=patience)
     assert validation_loss([(1, 0.9), (2, 0.5), (3, 0.7)], settings) == loss
     assert validation_loss([], settings) is None
@@ -198,7 +198,7 @@ def test_the_loss_is_that_of_the_adapter_which_is_kept(patience: int, loss: floa
         ({"seed": 2**32 - 1, "seeds": 2}, [2**32 - 1, 0]),
     ],
 )
-def test_seeds_follow_each_other(settings: dict[str, int], seeds: list[int]) -> None:
+def test_seeds_are_consecutive(settings: dict[str, int], seeds: list[int]) -> None:
     assert seeds_of(TrainSettings(**settings)) == seeds  # type: ignore[arg-type]
 
 

@@ -46,7 +46,7 @@ def in_turn(*behaviours: Behave) -> Behave:
     return lambda chat, handler: behaviours[(len(chat.asked) - 1) % len(behaviours)](chat, handler)
 
 
-def test_each_note_is_asked_about_with_the_kinds_and_their_meanings(tmp_path: Path) -> None:
+def test_each_question_lists_the_kinds_and_their_meanings(tmp_path: Path) -> None:
     with chat_server(says(by_number)) as chat:
         answers, note = ask_server(context_at(tmp_path, chat.url), KINDS, TEST)
     assert answers == [item.kind for item in TEST]

@@ -228,9 +228,7 @@ def test_quick_run_with_enough_time_has_the_bits_of_a_plain_run(
     ]
     assert results[0]["adapter_sha256"] == results[1]["adapter_sha256"]
     (epochs,) = (line for line in log_lines(school, run, "choice") if line.startswith("epochs"))
-    assert re.match(
-        r"epochs = 1 of 1 \(--quick: (29|30) min of 30 min remain for training", epochs
-    )
+    assert re.match(r"epochs = 1 of 1 \(--quick: (29|30) min of 30 min remain for training", epochs)
     assert len([line for line in log_lines(school, run, "state") if "s a step" in line]) == 1
 
 

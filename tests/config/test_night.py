@@ -1,4 +1,4 @@
-"""Windows in absolute time: what the owner wrote, whatever the clocks do."""
+"""Windows in absolute time, across clock changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A private message bus and services on it: the real daemon, the real protocol, no desktop."""
+"""A private message bus (a real dbus-daemon) and services on it."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ _CONFIG = """\
 
 
 OK = b"OK 0123456789abcdef0123456789abcdef\r\n"
-"""What a bus says to who may speak."""
+"""A bus's reply to a successful authentication."""
 
 
 class PrivateBus:
-    """A dbus-daemon of its own, that nobody else speaks on."""
+    """A dbus-daemon for one test."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,10 +66,10 @@ class PrivateBus:
         self._daemon = subprocess.Popen(
             ["dbus-daemon", f"--config-file={self._config}", "--nofork", "--print-address=1"],
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # as root it grumbles about its limit of open files
+            stderr=subprocess.DEVNULL,  # as root it warns about its limit of open files
         )
         assert self._daemon.stdout
-        self._daemon.stdout.readline()  # it listens now
+        self._daemon.stdout.readline()  # it is listening now
 
     def stop(self) -> None:
         self._daemon.kill()
@@ -78,7 +78,7 @@ class PrivateBus:
 
 
 class ServiceFault(Exception):
-    """A service's answer is this error."""
+    """An error that a service answers with."""
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__(text)
@@ -86,12 +86,12 @@ class ServiceFault(Exception):
 
 
 Answer = tuple[str, tuple[Any, ...]]
-"""Signature and body."""
+"""Signature and body of an answer."""
 Handler = Callable[[Message], Answer]
 
 
 class Service(ABC):
-    """A service with the names `names` on a private bus, that answers in a thread."""
+    """A service with `names` on a private bus, which answers in a thread."""
 
     def __init__(self, address: str, *names: str) -> None:
         self._connection: DBusConnection = open_dbus_connection(address, enable_fds=True)
@@ -103,7 +103,7 @@ class Service(ABC):
 
     @abstractmethod
     def answer(self, message: Message) -> Answer | None:
-        """None is silence, KeyError an unknown method. Raises ServiceFault."""
+        """The answer; None for silence. Raises KeyError for an unknown method, or ServiceFault."""
 
     def send(self, message: Message) -> None:
         with self._sending:
@@ -134,13 +134,13 @@ class Service(ABC):
                 )
 
     def _reply(self, message: Message) -> None:
-        answer = self.answer(message)  # gone when this returns, and what it holds open with it
+        answer = self.answer(message)  # its descriptors close when this returns
         if answer is not None:
             self.send(new_method_return(message, *answer))
 
 
 class FakeService(Service):
-    """Answers with `handlers`, by the method's name."""
+    """Answers with the handler of the method's name."""
 
     def __init__(self, bus: PrivateBus, name: str, handlers: dict[str, Handler]) -> None:
         self._handlers = handlers
@@ -152,7 +152,7 @@ class FakeService(Service):
 
 @dataclass
 class FakeLock:
-    """An inhibitor lock that the fake logind handed out."""
+    """An inhibitor lock of the fake logind."""
 
     what: str
     who: str
@@ -162,7 +162,7 @@ class FakeLock:
 
     @property
     def held(self) -> bool:
-        """Whether anybody still has the other end open, as logind itself asks."""
+        """Whether the other end is still open, which is also logind's criterion."""
         watch = select.poll()
         watch.register(self._read_end, select.POLLHUP)
         return not watch.poll(0)
@@ -172,7 +172,7 @@ class FakeLock:
 
 
 class FakeLogind(FakeService):
-    """Hands out locks as file descriptors, refuses some, and announces sleeps."""
+    """Grants locks as file descriptors, refuses some, and announces sleeps."""
 
     path, interface = "/org/freedesktop/login1", "org.freedesktop.login1.Manager"
 
@@ -189,7 +189,7 @@ class FakeLogind(FakeService):
         return [lock for lock in self.locks if lock.held]
 
     def forget(self) -> None:
-        """Drop the locks that were handed out."""
+        """Close our ends of all locks."""
         while self.locks:
             self.locks.pop().forget()
 
@@ -205,16 +205,16 @@ class FakeLogind(FakeService):
             raise ServiceFault("org.freedesktop.DBus.Error.AccessDenied", "Permission denied")
         read_end, write_end = os.pipe()
         self.locks.append(FakeLock(what, who, why, mode, read_end))
-        # The message keeps its own copy until it is sent; ours goes with this object.
-        return "h", (_Handed(write_end),)
+        # The message has its own copy until it is sent; this object closes ours.
+        return "h", (_SentDescriptor(write_end),)
 
     def _get(self, message: Message) -> tuple[str, tuple[Any, ...]]:
         values = {"PreparingForSleep": ("b", self.preparing), "InhibitDelayMaxUSec": ("t", 7000000)}
         return "v", (values[message.body[1]],)
 
 
-class _Handed:
-    """A descriptor that is closed when the answer that carries it has been sent and dropped."""
+class _SentDescriptor:
+    """A descriptor that closes after the answer with it was sent."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -239,7 +239,7 @@ def running_bus(folder: Path) -> Iterator[PrivateBus]:
 
 @contextmanager
 def listener(path: Path, **answers: bytes) -> Iterator[str]:
-    """Somebody who takes one connection, and answers to these words, in this order."""
+    """A server for one connection, which sends each answer when it has received the keyword."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
@@ -262,8 +262,8 @@ def listener(path: Path, **answers: bytes) -> Iterator[str]:
 
 
 def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait for what another thread does."""
+    """Wait until a condition holds, which another thread brings about."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         time.sleep(0.005)

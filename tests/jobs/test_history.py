@@ -1,4 +1,4 @@
-"""What the ledger remembers, as the policy reads it."""
+"""The policy's history, from the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The owner is told once, in the morning_notification, of a night in which something was done."""
+"""The morning notification: once per night, with its work or the reasons for none."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def school(tmp_path: Path) -> School:
 
 
 def work(school: School, start: float, end: float, outcome: str = "outside_window") -> None:
-    """A run trains from one moment to another."""
+    """Let a run train from `start` to `end`."""
     now = start
     with Ledger(school.ledger_file, clock=lambda: now) as ledger:
         run = ledger.next_run() or ledger.add_run({}, "compare", "tonight")
@@ -59,7 +59,7 @@ class Desktop:
 def ticks(
     school: School, first: float, last: float, every: float = 5 * M, night: NightSettings = NIGHT
 ) -> list[float]:
-    """When a new worker shows a notification between two moments."""
+    """When a new worker notifies between `first` and `last`."""
     desktop, told = Desktop(), list[float]()
     morning = MorningNotification(school, desktop)
     while first <= last:
@@ -93,12 +93,12 @@ def test_late_notification_appears_within_twelve_hours_only(
 
 def test_night_without_a_run_is_not_notified(school: School) -> None:
     assert ticks(school, at("22:00", 24), at("22:00")) == []
-    work(school, at("12:00"), at("13:00"), "failed")  # by day, while its owner watches
+    work(school, at("12:00"), at("13:00"), "failed")  # by day
     assert ticks(school, at("14:00"), at("12:00", 26)) == []
 
 
 def decide(school: School, *decided: tuple[float, str]) -> None:
-    """A run waits for the night, and the worker decides."""
+    """Queue a run for the night, and record the worker's decisions."""
     now = decided[0][0]
     with Ledger(school.ledger_file, clock=lambda: now) as ledger:
         run = ledger.add_run({}, "compare", "tonight")

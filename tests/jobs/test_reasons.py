@@ -1,4 +1,4 @@
-"""Every reason is explained, names settings that there are, and stands in the documents."""
+"""Every reason has a meaning and a remedy, which the documentation repeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeping awake, with a logind and a desktop that hand locks out, and with those that refuse."""
+"""Locks against sleep, from a logind and a desktop that grant or refuse them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def awake() -> Iterator[Awake]:
 
 
 class FakeGnome(FakeService):
-    """A session manager that counts who keeps it awake."""
+    """A session manager that counts its inhibitors."""
 
     def __init__(self, bus: PrivateBus) -> None:
         self.cookies: set[int] = set()

@@ -1,4 +1,4 @@
-"""A home of its own for each test, and fake tools on its PATH."""
+"""A home folder per test, and fake tools on its PATH."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
 
 @pytest.fixture
 def awkward(tmp_path: Path) -> WorkerCommand:
-    """A worker whose school and environment hold whatever a path may hold."""
+    """A worker whose school and environment hold every awkward character."""
     school = tmp_path / AWKWARD
     school.mkdir()
     (school / "nightschool.toml").touch()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-# Whatever the name of a folder may hold.
+# A folder name with every awkward character.
 AWKWARD = "my 学校 100% %h \"q\" 'a' ${HOME} `id` \\\\ &<x>\u3000#"
 
 _HEAD = """\
@@ -76,7 +76,7 @@ class FakeTools:
         path.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
     def calls(self, tool: str) -> list[list[str]]:
-        """The arguments of each call of `tool` so far; they are forgotten then."""
+        """The arguments of each call of `tool` since the last request."""
         file = self.folder / "calls"
         lines = file.read_text("utf-8").splitlines() if file.exists() else []
         file.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from nightschool.jobs.service.worker_command import WorkerCommand
 
 @pytest.mark.skipif(not shutil.which("gio"), reason="no gio here")
 def test_desktop_starts_the_exact_command(awkward: WorkerCommand, tmp_path: Path) -> None:
-    """GLib's own launcher reads the file; the interpreter is a script that tells its arguments."""
+    """GLib's launcher reads the file; the interpreter is a script that records its arguments."""
     received = tmp_path / "received.json"
     python = awkward.school / "python"
     code = (

@@ -1,4 +1,4 @@
-"""Installing, removing and finding again, with each backend's own tools in between."""
+"""Installation, listing and removal, with stand-ins for each backend's tools."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_service_is_installed_found_and_removed(
     assert service.stale() == [] and service.running() is True and service.log()
     assert installation.install(backend, awkward) == "same"
     changed = WorkerCommand(awkward.school, awkward.python, (("HF_HOME", "/elsewhere"),))
-    if not isinstance(backend, TaskScheduler):  # Windows keeps such things for all programs
+    if not isinstance(backend, TaskScheduler):  # its file holds no environment
         assert installation.install(backend, changed) == "changed"
     assert installation.installed()[0].running() is True
     installation.uninstall(service)
@@ -159,7 +159,7 @@ def test_running_worker_prevents_an_installation(awkward: WorkerCommand, tools: 
     with filelock.FileLock(School(awkward.school).work_lock):
         with pytest.raises(ServiceError, match=r"a worker .* already runs .* stop it with Ctrl-C"):
             installation.check_installable(backend, awkward, False)
-        tools.put(f"active-{awkward.name}.service")  # it is the service's own
+        tools.put(f"active-{awkward.name}.service")  # the worker is the service's own
         installation.check_installable(backend, awkward, False)
 
 

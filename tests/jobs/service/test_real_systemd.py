@@ -1,4 +1,4 @@
-"""A real systemd user manager, in namespaces and a cgroup of its own, runs the service."""
+"""The service under a real systemd user manager, in its own namespaces and cgroup."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="namespaces need root"),
 ]
 
-# A manager takes all processes of its cgroup along, so it gets one with nobody else in it.
+# A manager ends all processes of its cgroup, so it gets an empty one.
 _GROUP = """\
 set -e
 [ "$(stat --file-system --format %T /sys/fs/cgroup)" = cgroup2fs ] ||

@@ -33,11 +33,11 @@ def test_systemd_accepts_the_unit(awkward: WorkerCommand, tmp_path: Path, folder
     unit = tmp_path / f"{work.name}.service"
     unit.write_text(SystemdUser().render(work), encoding="utf-8")
     done = verified(unit, tmp_path / "run")
-    # Older ones than 254 do not know the growing delay, say so, and do without.
+    # Versions before 254 log that they ignore the growing delay.
     complaints = [line for line in done.stderr.splitlines() if "Unknown key 'Restart" not in line]
     assert (done.returncode, complaints) == (0, [])
-    if folder != AWKWARD:  # there a shell stands before it
-        python.unlink()  # it did look at the very path that the quotes and signs stand for
+    if folder != AWKWARD:  # its interpreter is started through a shell
+        python.unlink()  # shows that systemd checks the exact path
         assert "not executable" in verified(unit, tmp_path / "run").stderr
 
 

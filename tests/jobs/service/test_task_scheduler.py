@@ -50,7 +50,9 @@ def test_task_follows_the_schema(awkward: WorkerCommand, tmp_path: Path) -> None
     file = tmp_path / "task.xml"
     file.write_text(backend.render(awkward), encoding=backend.encoding)
     assert file.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff")
-    task = ET.fromstring(file.read_bytes())  # expat reads the mark and the declared encoding
+    task = ET.fromstring(
+        file.read_bytes()
+    )  # expat uses the byte order mark and the declared encoding
     assert task.tag == f"{{{NAMESPACE}}}Task" and task.get("version") == "1.2"
     check_against_schema(task, "Task")
     space = {"t": NAMESPACE}

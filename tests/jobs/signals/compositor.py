@@ -1,4 +1,4 @@
-"""A Wayland compositor that can do nothing but tell of idleness."""
+"""A minimal Wayland compositor with ext-idle-notify."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class Compositor:
-    """Speaks the wire protocol (Wayland 1, ext-idle-notify-v1), for one client with strict ids."""
+    """Speaks the wire protocol (Wayland 1, ext-idle-notify-v1) with one client and checks its ids."""
 
     def __init__(self, path: Path, *globals_: str) -> None:
         self.globals = globals_ or ("wl_compositor", "wl_seat", "ext_idle_notifier_v1")
@@ -34,7 +34,7 @@ class Compositor:
         self._client.sendall(data)
 
     def close(self) -> None:
-        with suppress(OSError):  # the client went first
+        with suppress(OSError):  # the client disconnected first
             if self._client is not None:
                 self._client.shutdown(socket.SHUT_RDWR)
         self._server.close()

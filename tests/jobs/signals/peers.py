@@ -1,4 +1,4 @@
-"""Services on a private bus that answer as a test wants."""
+"""Services on a private bus with configurable answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Peer(Service):
 
 
 def log_in(peer: Peer, *sessions: dict[str, Any]) -> None:
-    """Make a peer answer as logind with these sessions."""
+    """Make a peer answer like a logind with these sessions."""
     signs = {str: "s", bool: "b", int: "t"}
     listed = []
     for number, properties in enumerate(sessions):

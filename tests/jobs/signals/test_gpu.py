@@ -1,4 +1,4 @@
-"""The GPU's signals, over recorded answers of NVML; its error classes are nvidia-ml-py's own."""
+"""The GPU's signals from recorded answers of NVML, with the error classes of nvidia-ml-py."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHER_NAME = psutil.Process(OTHER).name()
 
 
 class Nvml:
-    """NVML as recorded: each of `answers` is a value, or an NVML error code to raise."""
+    """Recorded NVML: each of `answers` is a value, or an NVML error code to raise."""
 
     NVML_TEMPERATURE_GPU = 0
 
@@ -84,7 +84,7 @@ def rate(percent: int) -> Any:
 
 @pytest.fixture
 def pci(tmp_path: Path) -> Path:
-    """A laptop's: one NVIDIA GPU with its HDMI audio, and another maker's."""
+    """A laptop's PCI devices: an NVIDIA GPU, its HDMI audio, and another vendor's GPU."""
     rows = {"0": ("0x8086", "0x030000"), "1": ("0x10de", "0x030200"), "2": ("0x10de", "0x040300")}
     for name, (vendor, kind) in rows.items():
         (tmp_path / name / "power").mkdir(parents=True)
@@ -285,7 +285,7 @@ def test_unused_laptop_gpu_is_left_alone(pci: Path, monkeypatch: pytest.MonkeyPa
     assert (nvml.calls.count("nvmlInit"), nvml.calls[-1]) == (1, "nvmlShutdown")
     now[0] += 11
     assert gpu.read()["gpu_load"].age_s == 0
-    own.add(CHILD)  # a child of ours is there: no time for sleep
+    own.add(CHILD)  # while a child of ours runs, the GPU is read every time
     assert gpu.read()["gpu_load"].age_s == 0
     assert nvml.calls.count("nvmlInit") == 3
 

@@ -1,4 +1,4 @@
-"""Of several idle times the smallest, and unknown where one that exists is."""
+"""The smallest of several idle times, and unknown if one of them is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is asked for idleness, in which order, and when the answer is unknown."""
+"""The sources of the idle time, their order, and when it is unknown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CORE = "/org/gnome/Mutter/IdleMonitor/Core"
 
 @pytest.fixture(autouse=True)
 def nobody_else(monkeypatch: pytest.MonkeyPatch, short_path: Path) -> None:
-    """No terminals and no X servers of whoever runs the tests; a computer that is on for ten days."""
+    """Hide the terminals and X servers of the computer that runs the tests; its uptime is ten days."""
     monkeypatch.setattr(linux_idle, "read_terminals", list)
     monkeypatch.setattr(x11, "SOCKETS", short_path)
     monkeypatch.setattr(linux_idle, "uptime_s", lambda: 864_000.0)

@@ -1,4 +1,4 @@
-"""The lid: from the kernel whether there is one, from logind or ACPI whether it is closed."""
+"""The lid: its existence from the kernel, its state from logind or ACPI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Power as the kernel tells it, in made-up folders, and UPower on a private bus."""
+"""Power from constructed kernel folders, and UPower on a private bus."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def tree(folder: Path, *supplies: dict[str, str]) -> Path:
         ([AC_OFF, FILLING], False, 42),  # the plug was pulled just now
         ([AC_OFF, USB_OFF, EMPTYING], False, 80),
         ([AC_ON, FULL, EMPTYING], True, 80),
-        ([EMPTYING, HELD], False, 60),  # two batteries, and no word of the charger
+        ([EMPTYING, HELD], False, 60),  # two batteries, and no charger listed
         ([HELD, FILLING], True, 42),
         ([USB_OFF, FILLING], True, 42),
         ([USB_OFF, HELD], True, 60),
@@ -62,7 +62,7 @@ def tree(folder: Path, *supplies: dict[str, str]) -> Path:
         ([KEYBOARD], True, None),
         ([KEYBOARD, EMPTYING], False, 80),
         ([PHONE, EMPTYING], False, 80),
-        ([AC_OFF], True, None),  # a desktop's folder without a battery
+        ([AC_OFF], True, None),  # a desktop computer without a battery
         ([AC_ON, BAY], True, None),
         ([], True, None),
         ([AC_ON, NO_CAPACITY], True, 75),
@@ -106,7 +106,7 @@ def test_sources_are_named(tmp_path: Path, nowhere: BusClient) -> None:
     [
         ([SILENT], True, Signal(False, "UPower")),
         ([SILENT], False, Signal(True, "UPower")),
-        ([], True, Signal(False, "UPower")),  # a UPS feeds it
+        ([], True, Signal(False, "UPower")),  # powered by a UPS
         ([], False, Signal(True, "no battery")),
         ([AC_ON, FULL], True, Signal(True, "kernel: Mains0 is online")),
     ],

@@ -1,4 +1,4 @@
-"""Who wants the screen, of everybody that knows of inhibitors."""
+"""The program that keeps the screen on, from all services with inhibitors."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_running_source_that_does_not_answer_makes_it_unknown(
 def test_source_without_the_method_is_skipped(
     presenting: Presenting, new_peer: Callable[..., Peer]
 ) -> None:
-    new_peer(GNOME.bus_name)  # as some desktops that only borrow the name
+    new_peer(GNOME.bus_name)  # some desktops only borrow the name
     new_peer(LOGIND_NAME).answers[LOGIND, "ListInhibitors"] = ("a(ssssuu)", ([],))
     assert presenting.read() == Signal("", "logind")
 

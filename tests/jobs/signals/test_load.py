@@ -1,4 +1,4 @@
-"""What others do to the processor and the disk, and which programs run: of this computer."""
+"""CPU load, free disk space and running programs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nightschool.jobs.signals.signal import Signal
 
 
 class Machine:
-    """A computer of `cores` cores, whose time passes as the test says."""
+    """A computer with `cores` cores, whose clock the test advances."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, cores: int = 4) -> None:
         self.cores, self.now, self.user, self.idle, self.guest = cores, 100.0, 10.0, 50.0, 0.0
@@ -41,7 +41,7 @@ class Machine:
         return SimpleNamespace(cpu_times=lambda: times)
 
     def run(self, seconds: float, others: float = 0.0, **own: float) -> None:
-        """Let time pass, with so many cores busy for others, and for each of our processes (p1=...)."""
+        """Advance the clock, with busy cores for others and for each of our processes (p1=...)."""
         self.now += seconds
         busy = others + sum(own.values())
         self.user += busy * seconds
@@ -117,7 +117,7 @@ def test_free_space_of_the_school(tmp_path: Path) -> None:
 
 @pytest.fixture
 def sleeper(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """A program of a name that nothing else has."""
+    """A program with a unique name."""
     name = "nightgame" + Path(sys.executable).suffix
     program = tmp_path / name
     try:

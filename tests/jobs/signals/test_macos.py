@@ -1,4 +1,4 @@
-"""What macOS prints, parsed; the programs themselves need macOS."""
+"""Parsing of recorded output of macOS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reading: cached with its age, and neither a hanging nor a failing source reaches its caller."""
+"""A reading is cached with its age, and isolates its caller from sources that hang or fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Clock = Callable[[float], None]
 
 @pytest.fixture
 def forward(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Let so many seconds pass on the clock that readings see."""
+    """Advance the clock of the readings."""
     passed = [0.0]
     real = reading_module.uptime_s
     monkeypatch.setattr(reading_module, "uptime_s", lambda: real() + passed[0])

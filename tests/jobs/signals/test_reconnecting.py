@@ -1,4 +1,4 @@
-"""A connection is kept, and after a failure made again, but not at every question."""
+"""A connection stays open, and is reopened some time after a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All signals together, of this computer: always an answer, whatever a source does."""
+"""All signals of this computer together, whatever a source does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of several sessions the nearest one."""
+"""The closest of several sessions."""
 
 from __future__ import annotations
 

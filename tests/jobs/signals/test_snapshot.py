@@ -1,4 +1,4 @@
-"""What the worker read, as another process finds it."""
+"""The worker's signals, read by another process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Typing into a terminal shows, and nothing else does."""
+"""Idle time from terminals: only typing counts."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_access_time_far_in_the_future_is_not_typing(terminal: Terminal) -> None
     master, other = pty.openpty()
     hours_ago = time.time() - 9 * 3600
     os.utime(os.ttyname(other), (hours_ago, hours_ago))
-    now = time.time() - 7200  # the terminal's hour ago is an hour ahead
+    now = time.time() - 7200  # the terminal's access time is an hour in the future
     (reading,) = typing_idle([terminal[2], os.ttyname(other)], now)
     assert reading.value == pytest.approx(7 * 3600, abs=5)
     assert typing_idle([terminal[2]], now) == []

@@ -1,4 +1,4 @@
-"""Idleness by ext-idle-notify, from a compositor that speaks the wire protocol."""
+"""The idle time from a compositor with ext-idle-notify."""
 
 from __future__ import annotations
 

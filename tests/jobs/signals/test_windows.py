@@ -1,4 +1,4 @@
-"""What Windows answers, decoded; the calls themselves need Windows."""
+"""Decoding of the answers of Windows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_tick_counts_wrap_around(last: int, passed: int) -> None:
 
 
 def wtsinfo(state: int, number: int, user: str, last_input: int, now: int) -> bytes:
-    """A WTSINFOW as 64-bit and 32-bit Windows lay it out: 216 bytes."""
+    """A WTSINFOW in the layout of 64-bit and 32-bit Windows: 216 bytes."""
     head = struct.pack("<II6I", state, number, *range(6))
     names = "RDP-Tcp#3".encode("utf-16-le").ljust(64, b"\0") + "HOME".encode("utf-16-le").ljust(
         34, b"\0"
@@ -69,7 +69,7 @@ def test_service_session_receives_no_input() -> None:
         ((1, 8, 91), True, 91),  # charging
         ((0, 1, 80), False, 80),
         ((0, 4, 3), False, 3),
-        ((1, 128, 255), True, None),  # a desktop
+        ((1, 128, 255), True, None),  # a desktop computer
         ((255, 128, 255), True, None),
         ((255, 255, 255), None, None),
         ((0, 255, 50), False, 50),

@@ -1,4 +1,4 @@
-"""The X server's idle time and full screen windows, of a real Xvfb."""
+"""The idle time and full screen windows of a real X server (Xvfb)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def entry(number: str, cookie: bytes, name: bytes = b"MIT-MAGIC-COOKIE-1") -> by
 
 
 def greeting() -> bytes:
-    """What a server says that takes us: a vendor of one letter, no pixmap formats, one screen."""
+    """A server's greeting: a vendor of one letter, no pixmap formats, one screen."""
     body = struct.pack("<IIIIHHBBBBBBBBxxxx", 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0) + b"v\0\0\0"
     body += struct.pack("<I", ROOT) + bytes(36)
     return struct.pack("<BxHHH", 1, 11, 0, len(body) // 4) + body
@@ -53,7 +53,7 @@ def extension(opcode: int = 140) -> bytes:
 
 @contextmanager
 def pretender(path: Path, *sent: bytes) -> Iterator[Path]:
-    """An X server that says these, one after each request, and then goes."""
+    """An X server that sends these replies, one per request, and then exits."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
@@ -73,7 +73,7 @@ def pretender(path: Path, *sent: bytes) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def xvfb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    """The number of a display that wants a cookie, and the file with it."""
+    """The number of a display that requires a cookie, and the file with the cookie."""
     program = shutil.which("Xvfb")
     if program is None:
         pytest.skip("there is no Xvfb")
@@ -149,7 +149,7 @@ def test_missing_cookie_is_access_denied(
 
 
 def put(display: XDisplay, name: str, *values: int) -> None:
-    """What a window manager does: set a property, here of the root window (ChangeProperty)."""
+    """Set a property of the root window, as a window manager does (ChangeProperty)."""
     data = struct.pack(f"<{len(values)}I", *values)
     request = (
         struct.pack("<IIIBxxxI", display._root, display._atom(name), 33, 32, len(values)) + data

@@ -55,12 +55,12 @@ def context(grown: School, tmp_path: Path) -> StageContext:
     return StageContext(school, 2, load(school.settings_file), cast(Any, Silent()))
 
 
-def test_notes_of(context: StageContext) -> list[Item]:
+def frozen_test_notes(context: StageContext) -> list[Item]:
     return [item for item in context.dataset().items if item.split == Split.TEST]
 
 
 def test_the_champion_answers_new_test_notes_as_classify_would(context: StageContext) -> None:
-    test = test_notes_of(context)
+    test = frozen_test_notes(context)
     known = replace(context, run=1).result(EvaluateResult).answers
     new = [item for item in test if item.id not in known]
     assert len(known) == 6 and new
@@ -85,7 +85,7 @@ def test_the_champions_new_answers_are_an_exposure_of_one_model(context: StageCo
         found = exposures_of_test(context, context.dataset(), 0.5, 20)
         return found.looks, found.models
 
-    test = test_notes_of(context)
+    test = frozen_test_notes(context)
     known = replace(context, run=1).result(EvaluateResult).answers
     assert 2 * len(known) < len(test)
     assert exposures() == (0, 0), "run 1 has answered too few of these"
@@ -108,11 +108,11 @@ def test_evaluate_asks_the_champion_first_in_a_process_of_its_own(context: Stage
 
 def test_without_new_test_notes_or_a_champion_nothing_is_asked(context: StageContext) -> None:
     first = StageContext(context.school, 1, context.settings, context.parent)
-    assert answer_new_test_notes(context, test_notes_of(first)) == ""
-    assert answer_new_test_notes(first, test_notes_of(context)) == ""
+    assert answer_new_test_notes(context, frozen_test_notes(first)) == ""
+    assert answer_new_test_notes(first, frozen_test_notes(context)) == ""
     with Ledger(context.school.ledger_file) as ledger:
         ledger.rollback()
-    assert answer_new_test_notes(context, test_notes_of(context)) == ""
+    assert answer_new_test_notes(context, frozen_test_notes(context)) == ""
     assert incumbent(context, []) is None
 
 
@@ -120,7 +120,7 @@ def test_the_champion_does_not_answer_its_own_training_notes(context: StageConte
     """All notes were assigned again: what it was trained on is a test note now."""
     first = StageContext(context.school, 1, context.settings, context.parent)
     learnt = next(item for item in first.dataset().items if item.split == Split.TRAIN)
-    test = [*test_notes_of(context), replace(learnt, split=Split.TEST)]
+    test = [*frozen_test_notes(context), replace(learnt, split=Split.TEST)]
     assert answer_new_test_notes(context, test)
     found = incumbent(context, [item.id for item in test])
     assert found and learnt.id not in found.answers and len(found.answers) == len(test) - 1
@@ -133,7 +133,7 @@ def test_a_champion_that_cannot_answer_keeps_its_earlier_answers_and_the_reason(
 ) -> None:
     path = context.school.state / gone
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    test = test_notes_of(context)
+    test = frozen_test_notes(context)
     assert "cannot answer the new test notes" in answer_new_test_notes(context, test)
     found = incumbent(context, [item.id for item in test])
     assert found and len(found.answers) == 6

@@ -12,7 +12,7 @@ import pytest
 
 from nightschool.config import files
 from nightschool.config.errors import NotesError
-from nightschool.notes.dataset import Dataset, extended, load, read_own, write
+from nightschool.notes.dataset import Dataset, Item, extended, load, read_own, write
 from nightschool.notes.freezing import freeze
 from nightschool.notes.note import Note
 from nightschool.notes.splits import Split
@@ -55,11 +55,11 @@ def test_a_dataset_is_read_back_the_same(frozen: Dataset, written: Path) -> None
 def test_the_same_dataset_is_not_written_again(
     frozen: Dataset, written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError("written again")
-
-    monkeypatch.setattr(os, "replace", refuse)
+    replaced: list[object] = []
+    monkeypatch.setattr(os, "replace", lambda *paths: replaced.append(paths))
     write(frozen, written)
+    assert replaced == []
+    assert load(written) == frozen
 
 
 def test_a_damaged_dataset_is_replaced(frozen: Dataset, written: Path) -> None:
@@ -168,6 +168,34 @@ def test_a_dataset_from_before_groups_is_read(written: Path, frozen: Dataset) ->
     _change_manifest(items_sha256=hashlib.sha256(text.encode()).hexdigest())(written)
     assert load(written) == frozen
     assert all(item.group == item.id for item in frozen.items)
+
+
+def test_a_dataset_written_by_version_0_1_0_is_read(tmp_path: Path) -> None:
+    rows = (
+        '{"id": "aa", "text": "メモ", "kind": "lesson", "side": "train", "source": "a.md", "group": "aa", '
+        '"origin": ""}\n'
+        '{"id": "bb", "text": "x", "kind": "none", "side": "test", "source": "b.md", "group": "aa", '
+        '"origin": ""}\n'
+    )
+    fingerprint = hashlib.sha256(b"aa train lesson\nbb test none\taa").hexdigest()
+    manifest = {
+        "fingerprint": fingerprint,
+        "items_sha256": hashlib.sha256(rows.encode()).hexdigest(),
+        "kinds": ["lesson", "none"],
+        "counts": {"train": 1, "test": 1},
+        "warnings": ["one"],
+    }
+    (tmp_path / "items.jsonl").write_bytes(rows.encode())
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    dataset = load(tmp_path)
+    assert dataset.items == (
+        Item("aa", "メモ", "lesson", Split.TRAIN, "a.md", "aa"),
+        Item("bb", "x", "none", Split.TEST, "b.md", "aa"),
+    )
+    assert dataset.of(Split.TEST) == [dataset.items[1]]
+    assert read_own(tmp_path) == {"aa": ("lesson", Split.TRAIN), "bb": ("none", Split.TEST)}
+    write(dataset, tmp_path / "again")
+    assert (tmp_path / "again" / "items.jsonl").read_bytes() == rows.encode()
 
 
 @pytest.mark.parametrize("origin", ["roughened", "cut", "mixture"])

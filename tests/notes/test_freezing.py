@@ -214,7 +214,7 @@ def test_a_note_under_two_kinds_is_left_out_and_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "said"),
+    ("count", "expected"),
     [
         (
             1,
@@ -227,12 +227,12 @@ def test_a_note_under_two_kinds_is_left_out_and_named() -> None:
     ],
 )
 def test_a_kind_with_too_few_notes_to_measure_is_trained_on_and_named(
-    count: int, said: str
+    count: int, expected: str
 ) -> None:
     dataset = _freeze(_notes(a=5, b=count))
     assert dataset.kinds == ("a", "b")
     assert _counts(dataset)["b"] == {"train": count}
-    assert dataset.warnings == (said,)
+    assert dataset.warnings == (expected,)
 
 
 def test_many_small_kinds_share_one_warning() -> None:
@@ -249,7 +249,7 @@ def test_many_small_kinds_share_one_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("notes", "said"),
+    ("notes", "expected"),
     [
         ([], "none of 0 notes has a kind: put them into sub-folders named after their kinds, "),
         ([Note("x", None, "x.md")], "none of 1 notes has a kind: "),
@@ -275,11 +275,11 @@ def test_many_small_kinds_share_one_warning() -> None:
     ],
 )
 def test_notes_that_make_no_dataset_are_refused_with_the_reason(
-    notes: list[Note], said: str
+    notes: list[Note], expected: str
 ) -> None:
     with pytest.raises(NotesError) as caught:
         _freeze(notes)
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(expected)
     assert "\n" not in str(caught.value)
 
 

@@ -74,9 +74,9 @@ def test_broken_front_matter_is_reported_with_its_line_and_the_note_is_kept(
     put("f/a.md", text)
     loaded = read_notes(folder)
     assert loaded.notes == (Note(kept, "f", "f/a.md"),)
-    [said] = loaded.warnings
-    assert said.startswith(warning)
-    assert "\n" not in said
+    [found] = loaded.warnings
+    assert found.startswith(warning)
+    assert "\n" not in found
 
 
 @pytest.mark.parametrize(

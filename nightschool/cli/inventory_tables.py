@@ -16,7 +16,7 @@ from nightschool.reports.inventory_page import (
     findings,
     loss,
     some,
-    texture_details,
+    style_shift_details,
 )
 from nightschool.reports.text.wording import counted, percent
 
@@ -46,7 +46,7 @@ def show_inventory(inventory: Inventory, console: Console) -> None:
     _show_groups("near-duplicates of different kinds", inventory.contradictions, console)
     if inventory.style_shift and inventory.style_shift.style:
         _print_line(console, "labelled notes compared with unlabelled ones:")
-        for detail in texture_details(inventory.style_shift):
+        for detail in style_shift_details(inventory.style_shift):
             _print_line(console, f"     {detail}")
     for part in (inventory.suspects, inventory.style_shift):
         if part and part.remark and inventory.total:

@@ -13,6 +13,7 @@ from nightschool.notes.kinds import FEW_NOTES, each_kind_first
 from nightschool.notes.languages import language
 from nightschool.notes.new_notes import NewNotes
 from nightschool.notes.note import LoadedNotes, Note, SkipReason
+from nightschool.notes.style_features import StyleFeature
 
 _COMMON_LIMITS = (128, 256, 512, 1024, 2048, 4096)
 
@@ -93,7 +94,7 @@ class Auc:
 class Feature:
     """A style feature (`style_features.FEATURES`) and its means over both sets of notes."""
 
-    name: str
+    name: StyleFeature
     labelled: float
     unlabelled: float
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 
-FEATURES = (
-    "length in characters",
-    "length of a line",
-    "lines that are headings",
-    "lines that are list items",
-    "lines that are blank",
-    "lines that end a sentence",
-    "lines that begin with a small letter",
-    "Markdown marks (in 100 characters)",
-    "digits (in 100 characters)",
-    "capitals (in 100 characters)",
-)
-"""The names of the features, in the order of `style_features`. "lines that ..." are shares of the lines
-with text on them; blank lines are a share of all lines."""
+
+class StyleFeature(StrEnum):
+    """The features, in the order of `style_features`."""
+
+    LENGTH = "length in characters"
+    LINE_LENGTH = "length of a line"
+    HEADINGS = "lines that are headings"
+    LIST_ITEMS = "lines that are list items"
+    BLANK_LINES = "lines that are blank"
+    SENTENCE_ENDS = "lines that end a sentence"
+    SMALL_STARTS = "lines that begin with a small letter"
+    MARKS = "Markdown marks (in 100 characters)"
+    DIGITS = "digits (in 100 characters)"
+    CAPITALS = "capitals (in 100 characters)"
+
+
+FEATURES = tuple(StyleFeature)
+SHARES = frozenset({
+    StyleFeature.HEADINGS, StyleFeature.LIST_ITEMS, StyleFeature.BLANK_LINES,
+    StyleFeature.SENTENCE_ENDS, StyleFeature.SMALL_STARTS,
+})  # fmt: skip
+"""Features that are shares of a note's lines: blank lines of all lines, the others of the lines with text."""
 
 _HEADING = re.compile(r"[ ]{0,3}#{1,6}(?:\s|$)")
 _LIST_ITEM = re.compile(r"\s*(?:[-*+・•]|\d{1,3}[.)])\s")

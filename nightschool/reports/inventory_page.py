@@ -10,92 +10,93 @@ from nightschool.config import files
 from nightschool.notes.inventory import Auc, Feature, Inventory, StyleShift
 from nightschool.notes.kinds import FEW_NOTES
 from nightschool.notes.printable import listed
+from nightschool.notes.style_features import SHARES, StyleFeature
 from nightschool.reports.template import fill
 from nightschool.reports.text import wording
 from nightschool.reports.text.wording import counted
 
 SHOWN_GROUPS = 10
 SHOWN_WARNINGS = 10
-# AUCs from which on two sides differ somewhat, and look like two sources.
+# From these AUCs on, two sets of notes differ somewhat, and look like two sources.
 _SOMEWHAT, _CLEARLY = 0.65, 0.8
-# Whether more of it is tidy, of what roughening takes away or adds.
-_TIDY = {
-    "lines that are headings": True,
-    "lines that end a sentence": True,
-    "lines that begin with a small letter": False,
-    "Markdown marks (in 100 characters)": True,
-    "capitals (in 100 characters)": True,
-}
-# The histogram's drawing, in the units of its viewBox.
+# Of the features that roughening changes: those of tidy notes, and those of hasty ones.
+TIDY_FEATURES = frozenset({
+    StyleFeature.HEADINGS, StyleFeature.SENTENCE_ENDS, StyleFeature.MARKS, StyleFeature.CAPITALS,
+})  # fmt: skip
+HASTY_FEATURES = frozenset({StyleFeature.SMALL_STARTS})
+# The histogram's geometry, in the units of its viewBox.
 _BAR, _BARS_HIGH = 60, 150
 
 
 def findings(inventory: Inventory) -> list[str]:
-    """What stands out, and what to do about it: a sentence or two each, the gravest first."""
-    said = _on_labels(inventory) if inventory.total else ["There are no notes."]
-    said += _on_measuring(inventory) + _on_copies(inventory) + _on_lengths(inventory)
-    suspects, texture = inventory.suspects, inventory.style_shift
-    if suspects and suspects.judged:
-        doubt = f"The cheap model, fitted on the others, doubts the kind of {suspects.disagreed or 'none'}"
-        look = ": look at those below" if suspects.worst else ""
-        said.append(f"{doubt} of {counted(suspects.judged, 'note')}{look}.")
-    if texture and texture.style:
-        said.append(texture_in_words(texture))
+    """What stands out, and what to do about it: one or two sentences each, the most serious first."""
+    sentences = _on_labels(inventory) if inventory.total else ["There are no notes."]
+    sentences += _on_test_split(inventory) + _on_copies(inventory) + _on_lengths(inventory)
+    errors, shift = inventory.suspects, inventory.style_shift
+    if errors and errors.judged:
+        disagrees = (
+            f"A word-count model fitted on the other notes disagrees with the label of "
+            f"{errors.disagreed or 'none'} of {counted(errors.judged, 'note')}"
+        )
+        check = ": check those below" if errors.worst else ""
+        sentences.append(f"{disagrees}{check}.")
+    if shift and shift.style:
+        sentences.append(style_shift_in_words(shift, shift.style))
     if inventory.news and inventory.news.new:
         new = wording.new_notes(inventory.news)
-        said.append(f"{new}: `nightschool run --tonight` trains on them, too.")
-    return said
+        sentences.append(f"{new}: `nightschool run --tonight` trains on them, too.")
+    return sentences
 
 
 def _on_labels(inventory: Inventory) -> list[str]:
     if not inventory.kinds:
         return [
             f"None of {counted(inventory.total, 'note')} has a kind: put notes into sub-folders named after "
-            "their kinds, or give `kind:` in the front matter, or a label column."
+            "their kinds, or add `kind:` to the front matter, or a label column."
         ]
     if len(inventory.kinds) == 1:
         return [
             f"There is only one kind, {next(iter(inventory.kinds))}: add a second, for example a folder "
-            "`none` with notes that are none of it."
+            "`none` with notes of no kind."
         ]
     if inventory.thin:
         thin = listed([f"{kind} ({inventory.kinds[kind].n})" for kind in inventory.thin])
-        return [f"Thin, with under {FEW_NOTES} notes and so hardly measurable: {thin}."]
+        return [f"Kinds with fewer than {FEW_NOTES} notes, which can hardly be measured: {thin}."]
     return []
 
 
-def _on_measuring(inventory: Inventory) -> list[str]:
-    """What prep would warn of."""
-    kept = inventory.to_measure
-    if kept is None or len(inventory.kinds) < 2:
+def _on_test_split(inventory: Inventory) -> list[str]:
+    """The warnings that prep would give."""
+    expected = inventory.to_measure
+    if expected is None or len(inventory.kinds) < 2:
         return []
-    if kept.problem:
-        return [f"No run is possible: {kept.problem}."]
-    return [f"{warning[0].upper()}{warning[1:]}." for warning in kept.warnings]
+    if expected.problem:
+        return [f"No run is possible: {expected.problem}."]
+    return [f"{warning[0].upper()}{warning[1:]}." for warning in expected.warnings]
 
 
 def _on_copies(inventory: Inventory) -> list[str]:
-    said = []
+    sentences = []
     if inventory.contradictions:
         groups = counted(len(inventory.contradictions), "group")
-        said.append(
-            f"Alike, but under different kinds: {groups} of notes. Decide on one kind for each."
+        sentences.append(
+            f"The same or nearly the same text has different kinds in {groups} of notes. Choose one kind for "
+            "each group."
         )
     if inventory.total > 1 and [*map(len, inventory.duplicates)] == [inventory.total]:
         return [
-            *said,
+            *sentences,
             f"All {inventory.total} notes have the same text: there is nothing to learn.",
         ]
     copies = sum(len(group) - 1 for group in inventory.duplicates)
     if copies:
-        said.append(
-            f"{counted(copies, 'note')} repeat{'s' * (copies == 1)} another word for word: one of each counts."
-        )
+        are = "is an exact copy of another" if copies == 1 else "are exact copies of others"
+        sentences.append(f"{counted(copies, 'note')} {are}; each text counts once.")
     if inventory.near_duplicates:
         alike = sum(map(len, inventory.near_duplicates))
         groups = counted(len(inventory.near_duplicates), "group")
-        said.append(f"{alike:,} notes are nearly the same as others, in {groups}.")
-    return said
+        sentences.append(f"{alike:,} notes are near-duplicates of one another, in {groups}.")
+    return sentences
 
 
 def _on_lengths(inventory: Inventory) -> list[str]:
@@ -115,45 +116,46 @@ def _on_lengths(inventory: Inventory) -> list[str]:
     ]
 
 
-def texture_in_words(texture: StyleShift) -> str:
-    """What the two-sample test of the form found, for a reader who knows no AUC; it must be there."""
-    form = texture.style
-    assert form
-    if form.low <= 0.5:
-        if form.high >= _SOMEWHAT:
+def style_shift_in_words(shift: StyleShift, style: Auc) -> str:
+    """What the two-sample test of the style found, for readers who do not know the AUC."""
+    if style.low <= 0.5:
+        if style.high >= _SOMEWHAT:
             return (
-                "Too few notes to tell whether notes with a kind and notes without one differ in their "
-                f"form (AUC {auc(form)})."
+                "There are too few notes to tell whether labelled and unlabelled notes differ in style "
+                f"(AUC {auc(style)})."
             )
-        return f"By their form, notes with a kind and notes without cannot be told apart (AUC {auc(form)})."
-    pairs = "nearly all" if form.value > 0.99 else f"{100 * form.value:.0f} of 100"
-    told = (
-        "By their form alone, notes with a kind are told from notes without one in "
-        f"{pairs} pairs, where chance gives 50 (AUC {auc(form)}):"
+        return f"Labelled and unlabelled notes cannot be distinguished by style (AUC {auc(style)})."
+    pairs = "nearly all" if style.value > 0.99 else f"{100 * style.value:.0f} of 100"
+    distinguished = (
+        f"Style alone distinguishes labelled from unlabelled notes in {pairs} pairs; chance gives 50 "
+        f"(AUC {auc(style)})"
     )
-    if form.value < _SOMEWHAT:
-        return f"{told} they look much alike."
+    if style.value < _SOMEWHAT:
+        return f"{distinguished}: they look much alike."
     means = (
-        "they differ somewhat" if form.value < _CLEARLY else "they look like two different sources"
+        "they differ somewhat" if style.value < _CLEARLY else "they look like two different sources"
     )
-    roughen = ", or set train.roughen = 0.5" if _tidier(texture) else ""
+    roughen = ", or set train.roughen = 0.5" if _labelled_are_tidier(shift) else ""
     return (
-        f"{told} {means}. Label some of the latter, so that the model learns from what it will sort"
-        f"{roughen}."
+        f"{distinguished}: {means}. Label some of the unlabelled ones, so that the model learns from what it "
+        f"will sort{roughen}."
     )
 
 
-def _tidier(texture: StyleShift) -> bool:
-    """Whether the labelled notes are the tidier ones, by more of the features that tell them apart."""
-    more = {feature.name: feature.labelled > feature.unlabelled for feature in texture.features}
-    signs = [more[name] == tidy for name, tidy in _TIDY.items() if name in more]
+def _labelled_are_tidier(shift: StyleShift) -> bool:
+    """Whether most of the features that roughening changes say that the labelled notes are tidier."""
+    signs = [
+        (feature.labelled > feature.unlabelled) == (feature.name in TIDY_FEATURES)
+        for feature in shift.features
+        if feature.name in TIDY_FEATURES | HASTY_FEATURES
+    ]
     return 2 * sum(signs) > len(signs)
 
 
-def texture_details(texture: StyleShift) -> list[str]:
-    """What differs, a line each; the test of the words last."""
-    lines = [feature_in_words(feature) for feature in texture.features]
-    return [*lines, *([f"by their words: AUC {auc(texture.words)}"] if texture.words else [])]
+def style_shift_details(shift: StyleShift) -> list[str]:
+    """The features that differ, a line each, then the test of the words."""
+    lines = [feature_in_words(feature) for feature in shift.features]
+    return [*lines, *([f"by words: AUC {auc(shift.words)}"] if shift.words else [])]
 
 
 def auc(found: Auc) -> str:
@@ -163,7 +165,7 @@ def auc(found: Auc) -> str:
 
 def feature_in_words(feature: Feature) -> str:
     """'lines that are headings 12 % against 1 %'."""
-    if feature.name.startswith("lines"):
+    if feature.name in SHARES:
         values = [wording.percent(value) for value in (feature.labelled, feature.unlabelled)]
     else:
         values = [
@@ -174,24 +176,24 @@ def feature_in_words(feature: Feature) -> str:
 
 
 def some(counts: dict[str, int], most: int = 4) -> str:
-    """'en 120, ja 40, 3 others'."""
+    """'en 120, ja 40, others 3'."""
     first = [f"{name} {count:,}" for name, count in list(counts.items())[:most]]
     rest = sum(list(counts.values())[most:])
     return ", ".join([*first, *([f"others {rest:,}"] if rest else [])])
 
 
 def loss(share: float) -> str:
-    """A share of text as percent, with a decimal where it is small: '0.4 %'."""
+    """A share of text as percent, with one decimal below 10 %: '0.4 %'."""
     return f"{100 * share:.1f} %" if 0 < share < 0.0995 else wording.percent(share)
 
 
 def write(inventory: Inventory, file: Path) -> None:
-    """Write the page, whole or not at all."""
+    """Write the page atomically."""
     files.write(file, render(inventory).encode("utf-8", "replace"))
 
 
 def render(inventory: Inventory) -> str:
-    """The page's HTML; nothing in it is loaded from elsewhere, and every text is escaped."""
+    """The page's HTML; it loads nothing, and every text is escaped."""
     return fill(
         "inventory.html.j2",
         {"loss": loss, "some": some, "auc": auc, "group": listed},
@@ -221,10 +223,10 @@ def _bars(histogram: Sequence[tuple[int, int, int]]) -> list[dict[str, float]]:
 
 
 def _marked(inventory: Inventory) -> float | None:
-    """Where in the histogram train.max_tokens stands; None outside of it, or without tokens."""
+    """The position of train.max_tokens in the histogram; None outside it, or without tokens."""
     lengths = inventory.lengths
     if lengths.unit != "tokens" or not lengths.histogram:
         return None
-    # A bar ends at its own length, and each is twice the one before.
+    # A bar ends at its own length, which is twice that of the bar before.
     place = _BAR * (1 + math.log2(lengths.limit / lengths.histogram[0][0]))
     return place if 0 <= place <= _BAR * len(lengths.histogram) else None

@@ -19,7 +19,15 @@ from nightschool.notes.inventory import (
 )
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
 from nightschool.notes.style_features import FEATURES
-from nightschool.reports.inventory_page import _TIDY, findings, render, some, texture_details, write
+from nightschool.reports.inventory_page import (
+    HASTY_FEATURES,
+    TIDY_FEATURES,
+    findings,
+    render,
+    some,
+    style_shift_details,
+    write,
+)
 
 MADE_UP = '<script>alert("x")</script>'
 
@@ -62,36 +70,37 @@ def full() -> Inventory:
     )
 
 
-def test_what_stands_out_is_said_in_sentences(full: Inventory) -> None:
+def test_findings_are_sentences(full: Inventory) -> None:
     assert findings(full) == [
-        "Alike, but under different kinds: 1 group of notes. Decide on one kind for each.",
-        "2 notes repeat another word for word: one of each counts.",
-        "2 notes are nearly the same as others, in 1 group.",
+        "The same or nearly the same text has different kinds in 1 group of notes. Choose one kind for each "
+        "group.",
+        "2 notes are exact copies of others; each text counts once.",
+        "2 notes are near-duplicates of one another, in 1 group.",
         "train.max_tokens = 100 cuts 1 % of the notes and loses 6.7 % of all text.",
-        "The cheap model, fitted on the others, doubts the kind of 1 of 52 notes: look at those below.",
-        "By their form alone, notes with a kind are told from notes without one in 93 of 100 pairs, "
-        "where chance gives 50 (AUC 0.93, 95 % interval 0.90 to 0.95): they look like two different "
-        "sources. Label some of "
-        "the latter, so that the model learns from what it will sort, or set train.roughen = 0.5.",
+        "A word-count model fitted on the other notes disagrees with the label of 1 of 52 notes: check those "
+        "below.",
+        "Style alone distinguishes labelled from unlabelled notes in 93 of 100 pairs; chance gives 50 (AUC "
+        "0.93, 95 % interval 0.90 to 0.95): they look like two different sources. Label some of the "
+        "unlabelled ones, so that the model learns from what it will sort, or set train.roughen = 0.5.",
     ]
-    assert full.style_shift and texture_details(full.style_shift) == [
+    assert full.style_shift and style_shift_details(full.style_shift) == [
         "lines that are headings 12 % against 1 %",
         "length of a line 740 against 9.3",
-        "by their words: AUC 0.50, 95 % interval 0.40 to 0.60",
+        "by words: AUC 0.50, 95 % interval 0.40 to 0.60",
     ]
 
 
 @pytest.mark.parametrize(
     ("auc", "said"),
     [
-        (Auc(0.55, 0.49, 0.6), "cannot be told apart"),
-        (Auc(0.65, 0.41, 0.83), "Too few notes to tell"),
+        (Auc(0.55, 0.49, 0.6), "cannot be distinguished by style"),
+        (Auc(0.65, 0.41, 0.83), "too few notes to tell"),
         (Auc(0.6, 0.55, 0.65), "they look much alike."),
         (Auc(0.7, 0.6, 0.8), "they differ somewhat. Label some"),
         (Auc(0.999, 0.99, 1.0), "in nearly all pairs"),
     ],
 )
-def test_a_gap_is_called_by_its_size(full: Inventory, auc: Auc, said: str) -> None:
+def test_style_shift_is_described_by_its_size(full: Inventory, auc: Auc, said: str) -> None:
     assert full.style_shift
     assert said in findings(replace(full, style_shift=replace(full.style_shift, style=auc)))[-1]
 
@@ -106,17 +115,17 @@ def test_a_gap_is_called_by_its_size(full: Inventory, auc: Auc, said: str) -> No
         ([("length in characters", 900, 100)], False),
     ],
 )
-def test_roughening_is_advised_only_where_the_labelled_notes_are_the_tidier_ones(
+def test_roughening_is_advised_only_if_the_labelled_notes_are_tidier(
     full: Inventory, features: list[tuple[str, float, float]], advised: bool
 ) -> None:
     assert full.style_shift
     texture = replace(full.style_shift, features=tuple(Feature(*feature) for feature in features))
     said = findings(replace(full, style_shift=texture))[-1]
-    assert "Label some of the latter" in said and ("train.roughen" in said) == advised
+    assert "Label some of the unlabelled ones" in said and ("train.roughen" in said) == advised
 
 
-def test_what_is_tidy_is_a_feature_that_is_measured() -> None:
-    assert set(_TIDY) < set(FEATURES)
+def test_tidy_features_are_measured() -> None:
+    assert set(FEATURES) > TIDY_FEATURES | HASTY_FEATURES
 
 
 @pytest.mark.parametrize(
@@ -127,28 +136,28 @@ def test_what_is_tidy_is_a_feature_that_is_measured() -> None:
         ([Note("x", "a", "1")], "There is only one kind, a: add a second"),
         (
             [Note("x", "a", "1"), Note("y", "b", "2")],
-            "Thin, with under 20 notes and so hardly measurable: a (1)",
+            "Kinds with fewer than 20 notes, which can hardly be measured: a (1)",
         ),
     ],
 )
-def test_the_gravest_is_said_first(notes: list[Note], said: str) -> None:
+def test_most_serious_finding_comes_first(notes: list[Note], said: str) -> None:
     assert findings(_inventory(*notes))[0].startswith(said)
 
 
 @pytest.mark.parametrize("kinds", [1, 2])
-def test_what_prep_would_warn_of_is_told_before_any_run(kinds: int) -> None:
+def test_findings_include_the_warnings_of_prep(kinds: int) -> None:
     notes = [Note(f"{kind} {n}", kind, f"{kind}{n}") for n in range(30) for kind in "ab"[:kinds]]
     kept = ExpectedTestSplit({"a": 6, "b": 6}, 12, ("few test notes: add notes",))
     told = "Few test notes: add notes." in findings(_inventory(*notes, to_measure=kept))
     assert told == (kinds == 2)
 
 
-def test_notes_that_are_all_the_same_are_called_so() -> None:
+def test_notes_with_the_same_text_are_reported() -> None:
     same = _inventory(*(Note("same", "ab"[n % 2], str(n)) for n in range(40)))
     assert findings(same)[1:] == ["All 40 notes have the same text: there is nothing to learn."]
 
 
-def test_counts_are_listed_up_to_a_few() -> None:
+def test_only_the_largest_counts_are_listed() -> None:
     assert (
         some({"en": 1200, "ja": 3, "de": 2, "fr": 2, "it": 1, "es": 1})
         == "en 1,200, ja 3, de 2, fr 2, others 2"
@@ -187,12 +196,12 @@ def _parsed(inventory: Inventory) -> _Page:
     return page
 
 
-def test_the_page_is_whole_loads_nothing_and_escapes_everything(full: Inventory) -> None:
+def test_page_is_well_formed_loads_nothing_and_escapes_everything(full: Inventory) -> None:
     page = _parsed(full)
     assert (page.open, page.loads) == ([], [])
     assert "<script" not in render(full)
     for text in (
-        "82 notes: 52 in 2 kinds, 30 without one",
+        "82 notes: 52 in 2 kinds, 30 unlabelled",
         f"{MADE_UP} text",
         f"{MADE_UP}.md",
         f"{MADE_UP} warns",
@@ -204,7 +213,7 @@ def test_the_page_is_whole_loads_nothing_and_escapes_everything(full: Inventory)
         assert text in page.text
 
 
-def test_every_note_is_in_a_bar_and_the_limit_stands_where_it_belongs(full: Inventory) -> None:
+def test_histogram_has_every_note_and_the_limit(full: Inventory) -> None:
     html = render(full)
     heights = re.findall(
         r'class="(?:un)?labelled" x="[\d.]+" y="[\d.]+" width="54" height="([\d.]+)"', html
@@ -216,21 +225,19 @@ def test_every_note_is_in_a_bar_and_the_limit_stands_where_it_belongs(full: Inve
 
 
 @pytest.mark.parametrize("tokens", [None, [1]])
-def test_a_page_of_almost_nothing_is_whole(tokens: list[int] | None) -> None:
+def test_page_of_an_empty_inventory_is_well_formed(tokens: list[int] | None) -> None:
     for inventory in (_inventory(), _inventory(Note("x", None, "1"), tokens=tokens)):
         page = _parsed(inventory)
         assert page.open == [] and "None" not in page.text.replace("None of 1 note", "")
 
 
-def test_the_page_is_written_whole_in_a_folder_that_is_made(
-    full: Inventory, tmp_path: Path
-) -> None:
+def test_page_is_written_atomically_into_a_new_folder(full: Inventory, tmp_path: Path) -> None:
     file = tmp_path / "学校" / "inventory.html"
     write(full, file)
     assert file.read_text("utf-8") == render(full)
     assert [path.name for path in file.parent.iterdir()] == ["inventory.html"]
 
 
-def test_names_in_a_remark_keep_their_letters(full: Inventory) -> None:
+def test_remark_keeps_the_case_of_names(full: Inventory) -> None:
     suspects = Suspects(0, 0, (), "too few to judge: KPI")
     assert "Too few to judge: KPI." in render(replace(full, suspects=suspects))

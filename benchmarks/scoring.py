@@ -119,7 +119,7 @@ def by_packs(model: Any, asked: Prompted, notes: Sequence[Encoded], device: Devi
 
     budget = cheapest(Shape.of(model.config.to_dict()), len(asked.prefix))
     budget = budget if device.torch.type == "cpu" else max(budget, 4096)
-    with mock.patch.object(scorer, "keep_prompt", lambda model, layout: (layout, "")):
+    with mock.patch.object(scorer, "cache_prompt", lambda model, layout: (layout, "")):
         return scorer.score(model, asked, notes, device, budget)  # type: ignore[arg-type]
 
 

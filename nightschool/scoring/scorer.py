@@ -17,7 +17,7 @@ from nightschool.config.errors import LearningError, Stopped
 from nightschool.learning.device import Device, out_of_memory
 from nightschool.learning.encoding import Encoded, Encoder
 from nightschool.learning.fast.layout_choice import layout_for
-from nightschool.learning.fast.prompt_cache import keep_prompt
+from nightschool.learning.fast.prompt_cache import cache_prompt
 
 # Tokens a pass. On a CPU more bring nothing, and a stop waits for a pass; on a GPU a short pass costs
 # as much as one that fills it.
@@ -75,13 +75,13 @@ def read(
     layout, _ = layout_for(
         model, encoder.prefix, encoder.padding, encoder.longest, device.precision.attention
     )
-    layout, _ = keep_prompt(model, layout)
+    layout, _ = cache_prompt(model, layout)
     most = max(1, _MOST_KEYS // max(1, len(encoder.prefix)))
     tokens = torch.tensor(encoder.first_tokens, device=device.torch)
     found: list[list[float]] = [[] for _ in notes]
     states: dict[int, Floats] = {}
     done = 0
-    parts = deque(layout.split(notes, budget + layout.again, most))
+    parts = deque(layout.split(notes, budget + layout.prompt_tokens, most))
     while parts:
         if should_stop():
             raise Stopped
@@ -104,7 +104,7 @@ def read(
         for index, row in zip(part, probabilities.tolist(), strict=True):
             found[index] = row
         if features:
-            states |= zip(part, batch.asked(entered[-1]).float().cpu().numpy(), strict=True)
+            states |= zip(part, batch.select(entered[-1]).float().cpu().numpy(), strict=True)
         done += len(part)
         progress(done, len(notes))
     stacked = np.stack([states[index] for index in range(len(notes))]) if features else None

@@ -13,49 +13,50 @@ from nightschool.learning.fast.attention import Segments
 Masks = torch.Tensor | dict[str, torch.Tensor]
 
 Way = Literal["segments", "mask", "rows"]
-"""How notes go through a base: a pack by the attention of `attention.py`, a pack with a mask by the
-base's own attention, or padded rows."""
+"""How notes are batched: a pack with the attention of `attention.py` ("segments"), a pack with the base's
+own attention and a mask ("mask"), or padded rows ("rows")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Sizes that a pack is filled up to, with blank notes and questions that weigh nothing."""
+    """The sizes that a pack is padded to, with blank notes and targets of weight 0."""
 
     tokens: int
     notes: int
-    asked: int
+    targets: int
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the model gets, and where it is asked.
+    """A model's input and its targets.
 
-    `n` counts what is asked: each answer token when training, one place a note when scoring.
+    `n` is the number of targets: each answer token in training, one per note in scoring.
     """
 
     ids: torch.Tensor
     """int64, shape (rows, columns)"""
     positions: torch.Tensor
-    """int64, same shape: counted from the first token that the token can see"""
+    """int64, same shape: a token's position in its own note's sequence, which starts with the prompt"""
     mask: Masks | None
-    """A pack's, where it needs one: additive, shape (1, 1, columns, columns), by layer type where a
-    base has several. Rows: int64, 1 where there is a token, shape (rows, columns)."""
+    """Packs by "mask": additive, the dtype of the base, shape (1, 1, columns, columns), by layer type if a
+    base has several. Rows: int64, shape (rows, columns), 1 for a token, 0 for padding. Else None"""
     segments: Segments | None
+    """Packs by "segments": where the sequences are. Else None"""
     row: torch.Tensor
-    """int64, shape (n,)"""
+    """int64, shape (n,): the row of `ids` that the target belongs to"""
     column: torch.Tensor
-    """int64, shape (n,): the token whose logits answer"""
+    """int64, shape (n,): the column of `ids` whose logits predict the target"""
     target: torch.Tensor
-    """int64, shape (n,): the right token; -1 where it is not known"""
+    """int64, shape (n,): the target token's id; -1 if it is unknown"""
     note: torch.Tensor
-    """int64, shape (n,): index of the note, as given"""
+    """int64, shape (n,): index of the note among those of the batch"""
     weight: torch.Tensor
-    """float32, shape (n,): so that a note's answer tokens weigh its share together"""
+    """float32, shape (n,): a target's weight in the loss; those of a note add up to its share times weight"""
     first: torch.Tensor
-    """float32, shape (n,): 1 where a note's answer begins, else 0"""
+    """float32, shape (n,): 1 for the first token of an answer, else 0"""
     way: Way
     prompt: Cache | None = None
-    """The prompt's keys and values, where `ids` hold the notes alone; see `prompt.py`"""
+    """The prompt's keys and values, if `ids` hold the notes without it; see `prompt_cache.py`"""
 
     @property
     def tokens(self) -> int:
@@ -64,16 +65,16 @@ class Batch:
     @property
     def _tensors(self) -> tuple[torch.Tensor, ...]:
         where = self.segments.tensors if self.segments else ()
-        asked = (self.row, self.column, self.target, self.note, self.weight, self.first)
-        return (self.ids, self.positions, *asked, *where)
+        targets = (self.row, self.column, self.target, self.note, self.weight, self.first)
+        return (self.ids, self.positions, *targets, *where)
 
     def copy_(self, other: Batch) -> None:
-        """Take over the values of a pack of the same frame, which may be on another device."""
+        """Copy the values of a pack with the same frame, which may be on another device."""
         for to, of in zip(self._tensors, other._tensors, strict=True):
             to.copy_(of, non_blocking=True)
 
     def logits(self, model: torch.nn.Module) -> torch.Tensor:
-        """The model's logits where it is asked: shape (n, vocabulary)."""
+        """The logits that predict the targets, in the base's dtype: shape (n, vocabulary)."""
         inputs: dict[str, Any] = {
             "input_ids": self.ids,
             "position_ids": self.positions,
@@ -86,11 +87,13 @@ class Batch:
         kept: Any = self.column
         if self.way == "rows":
             kept = int(self.ids.shape[1] - self.column.min())
-        return self.asked(model(**inputs, logits_to_keep=kept).logits)
+        return self.select(model(**inputs, logits_to_keep=kept).logits)
 
-    def asked(self, values: torch.Tensor) -> torch.Tensor:
-        """Of what a model's head is given or gives, shape (rows, kept columns, width), where it is
-        asked: shape (n, width)."""
+    def select(self, values: torch.Tensor) -> torch.Tensor:
+        """The entries for the targets, shape (n, width), of the head's input or output.
+
+        `values` has the shape (rows, kept columns, width): the model keeps the last columns only.
+        """
         if self.way != "rows":
             return values[0]
         return values[self.row, self.column - (self.ids.shape[1] - values.shape[1])]

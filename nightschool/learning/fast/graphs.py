@@ -73,7 +73,7 @@ class Replay:
         self._backward, self._clear, self._claim = backward, clear, claim
         self._layout, self._host = layout, replace(layout, device=torch.device("cpu"))
         self._notes = max(map(len, packs)) + 1
-        self._asked = max(sum(max(1, len(note.answer)) for note in pack) for pack in packs)
+        self._targets = max(sum(max(1, len(note.answer)) for note in pack) for pack in packs)
         self.sizes = sizes([self._needed(pack) for pack in packs], most)
         """Tokens that packs are filled up to, ascending."""
         self._pool = torch.cuda.graph_pool_handle()
@@ -111,7 +111,7 @@ class Replay:
         return self.sizes[place] if place < len(self.sizes) else -(-needed // 64) * 64
 
     def _frame(self, size: int) -> Frame:
-        return Frame(size, self._notes, self._asked)
+        return Frame(size, self._notes, self._targets)
 
     def _warm_up(self) -> None:
         """One eager pass: what libraries set up when they are first used cannot be captured."""

@@ -17,7 +17,7 @@ from nightschool.learning.fast.packing import Layout
 
 
 def windows(config: PreTrainedConfig) -> tuple[tuple[str, int | None], ...]:
-    """A base's layer types and how far each sees, from its config."""
+    """A base's layer types, each with its attention window in tokens (None: unlimited), from its config."""
     config = config.get_text_config()
     reach = getattr(config, "sliding_window", None)
     types = sorted(set(getattr(config, "layer_types", None) or []))
@@ -31,11 +31,12 @@ def layout_for(
     model: PreTrainedModel | PeftModel, prefix: Sequence[int], padding: int, longest: int,
     kernel: str = "each",
 ) -> tuple[Layout, str]:  # fmt: skip
-    """The layout that a base can take, found by trying it, and the reason in words.
+    """The best layout that a base can take, and the reason as text for the log.
 
-    A pack needs a base whose notes cannot see each other in it: what one note's logits are must not
-    change by a bit with its neighbour's tokens, and must be what they are alone. `longest` is the
-    most tokens that a note has with its prompt and answer, `kernel` the device's `Precision.attention`.
+    Packs need a base that keeps their notes apart: a note's logits must not change by a single bit with
+    its neighbour's tokens, and must equal those of the note alone. Both are tried on short notes.
+    `longest` is the length in tokens of the longest note with prompt and answer, `kernel` the device's
+    `Precision.attention`.
     """
     rows = Layout(tuple(prefix), padding, model.device, model.dtype, "rows")
     base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
@@ -53,8 +54,8 @@ def layout_for(
             base.set_attn_implementation(attention.NAME)
         trouble = _trouble(model, packed, row, tokens)
         if not trouble:
-            seen = "masked" if packed.way == "mask" else "a sequence of its own to the kernel"
-            return packed, f"the prompt once, then the notes, no padding; each note is {seen}"
+            how = "masked" if packed.way == "mask" else "a sequence of its own for the kernel"
+            return packed, f"one prompt, then the notes, without padding; each note is {how}"
         base.set_attn_implementation(own)
     return rows, f"rows of similar length: {type(base).__name__} takes no packs ({trouble})"
 
@@ -68,27 +69,29 @@ def probe(layout: Layout, start: int, tokens: int) -> Encoded:
 def _trouble(
     model: PreTrainedModel | PeftModel, layout: Layout, row: torch.Tensor, tokens: int
 ) -> str:
-    """What is wrong with packs for a base, or ""; `row` are the logits of probe 5 in a row."""
+    """Why a base cannot take packs, or ""; `row` has the logits of the probe with start 5 in a row."""
     one, other, second = (probe(layout, start, tokens) for start in (11, 23, 5))
     batches = [layout.batch(notes) for notes in ([one, second], [other, second], [second])]
     try:
         with_one, with_other, alone = (batch.logits(model)[-1].float() for batch in batches)
     except torch.OutOfMemoryError:
-        raise  # it says nothing of the base
+        raise  # not the base's fault
     except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
-        # A base may refuse attention of its own kind in whatever way it likes.
+        # A base with an attention of its own may reject ours with any error.
         return first_line(error)
     if not torch.equal(with_one, with_other):
         return "a note's logits change with its neighbour"
     most = slack(layout, row)
     if float((with_one - alone).abs().max()) > most or float((alone - row).abs().max()) > most:
-        return "a note's logits differ from those it has alone"
+        return "a note's logits differ from those of the note alone"
     return ""
 
 
 def slack(layout: Layout, logits: torch.Tensor) -> float:
-    """How far equal logits may lie apart, because kernels for other shapes round otherwise: a few
-    units in the last place of the largest."""
-    # Parts of some bases go through float32 whatever they are given.
+    """How far equal logits may differ, because kernels for other shapes round differently.
+
+    64 units in the last place of the largest logit.
+    """
+    # Some bases compute parts in float32 in any case.
     eps = max(torch.finfo(layout.dtype).eps, torch.finfo(torch.float32).eps)
     return 64 * eps * float(logits.abs().max())

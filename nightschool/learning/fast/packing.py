@@ -23,24 +23,26 @@ _ALIGNED = 16
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How notes are put together for a base: fixed for a run."""
+    """How notes are batched for a base: fixed for a run. It implements `engine.Batching`."""
 
     prefix: tuple[int, ...]
-    """Token ids of the prompt before the note."""
+    """Token ids of the prompt before the note"""
     padding: int
+    """The token id that fills up rows and packs"""
     device: torch.device
+    """Where batches are built"""
     dtype: torch.dtype
-    """The dtype that the base computes in."""
+    """The dtype of the base's arithmetic, and of additive masks"""
     way: Way
     windows: tuple[tuple[str, int | None], ...] = ()
-    """Layer types, and how far each sees in tokens (None: all the way); for a mask."""
+    """Layer types, each with its attention window in tokens (None: unlimited); for additive masks"""
     kernel: str = ""
-    """The attention kernel for segments; see `attention.Segments.backend`."""
+    """The attention kernel for segments; see `attention.Segments.backend`"""
     prompt: Cache | None = None
-    """The prompt's keys and values, where it is not computed again with each batch (`prompt.py`)."""
+    """The prompt's keys and values, if batches do not compute them (`prompt_cache.py`)"""
 
     def after_prompt(self, note: Encoded) -> tuple[int, ...]:
-        """The token ids that a note adds to a pack. Nothing follows its last answer token."""
+        """The token ids that a note adds to a pack: its last answer token predicts nothing."""
         return (*note.prompt[len(self.prefix) :], *note.answer[:-1])
 
     def length(self, note: Encoded) -> int:
@@ -48,28 +50,28 @@ class Layout:
         return len(note.prompt) - len(self.prefix) + max(0, len(note.answer) - 1)
 
     @property
-    def again(self) -> int:
-        """The prompt's tokens that each batch computes again."""
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt that every batch computes: 0 with a cached prompt."""
         return len(self.prefix) if self.prompt is None else 0
 
     def tokens(self, notes: Sequence[Encoded]) -> int:
         """The tokens that one pass over these notes computes, prompt and padding included."""
         if self.way == "rows":
-            return len(notes) * (self.again + max(map(self.length, notes), default=0))
-        return self.again + sum(map(self.length, notes))
+            return len(notes) * (self.prompt_tokens + max(map(self.length, notes), default=0))
+        return self.prompt_tokens + sum(map(self.length, notes))
 
     def split(
         self, notes: Sequence[Encoded], budget: int, most: int | None = None
     ) -> list[list[int]]:
-        """The notes' indices in packs of at most `budget` tokens, and at most `most` notes: first fit,
-        the longest first.
+        """The notes' indices in packs of at most `budget` tokens and `most` notes (None: any number).
 
-        A note that is longer than the budget stands alone.
+        First-fit decreasing: the longest note first, each into the first pack with room for it. A note
+        longer than the budget gets a pack of its own.
         """
         lengths = [self.length(note) for note in notes]
         most = most or len(notes)
         if self.way == "rows":
-            return split_rows([self.again + length for length in lengths], budget, most)
+            return split_rows([self.prompt_tokens + length for length in lengths], budget, most)
         packs: list[list[int]] = []
         room: list[int] = []
         for index in sorted(range(len(notes)), key=lambda i: (-lengths[i], i)):
@@ -80,23 +82,23 @@ class Layout:
                     break
             else:
                 packs.append([index])
-                room.append(budget - self.again - lengths[index])
+                room.append(budget - self.prompt_tokens - lengths[index])
         return packs
 
     def batch(
         self, notes: Sequence[Encoded], share: float = 1.0, frame: Frame | None = None
     ) -> Batch:
-        """Notes ready for the model: each weighs `share`; a pack is filled up to `frame`, if given."""
+        """The model's input for some notes, each of which counts `share`; a pack is padded to `frame`."""
         return self._rows(notes, share) if self.way == "rows" else self._pack(notes, share, frame)
 
     def _pack(self, notes: Sequence[Encoded], share: float, frame: Frame | None) -> Batch:
-        begin, again = len(self.prefix), self.again
-        ids, positions = list(self.prefix[:again]), list(range(again))
+        begin, computed = len(self.prefix), self.prompt_tokens
+        ids, positions = list(self.prefix[:computed]), list(range(computed))
         owner = [-1] * begin
-        asked: list[_Asked] = []
+        targets: list[_Target] = []
         for number, note in enumerate(notes):
             segment = self.after_prompt(note)
-            asked += _asked(note, number, share, len(ids) + len(note.prompt) - begin - 1)
+            targets += _targets_of(note, number, share, len(ids) + len(note.prompt) - begin - 1)
             ids += segment
             positions += range(begin, begin + len(segment))
             owner += [number] * len(segment)
@@ -105,10 +107,10 @@ class Layout:
             blank = [1] * (frame.notes - len(notes))
             blank[-1] += frame.tokens - len(ids) - len(blank)
             ids += [self.padding] * sum(blank)
-            # None of its own: some rotary embeddings change for all with the last position.
+            # Not beyond the notes': some rotary embeddings change for all tokens with the last position.
             positions += [begin] * sum(blank)
             lengths += blank
-            asked += [_Asked(0, 0, 0, 0.0, 0.0)] * (frame.asked - len(asked))
+            targets += [_Target(0, 0, 0, 0.0, 0.0)] * (frame.targets - len(targets))
         mask, segments = None, None
         if self.way == "mask":
             spare = -len(owner) % _ALIGNED
@@ -128,12 +130,12 @@ class Layout:
                 kept=self.prompt is not None,
             )
         return self._batch(
-            [ids], self._tensor([positions]), mask, segments, [0] * len(asked), asked
+            [ids], self._tensor([positions]), mask, segments, [0] * len(targets), targets
         )
 
     def _batch(
         self, ids: object, positions: torch.Tensor, mask: Masks | None, segments: Segments | None,
-        rows: Sequence[int], asked: Sequence[_Asked],
+        rows: Sequence[int], targets: Sequence[_Target],
     ) -> Batch:  # fmt: skip
         return Batch(
             ids=self._tensor(ids),
@@ -141,19 +143,20 @@ class Layout:
             mask=mask,
             segments=segments,
             row=self._tensor(rows),
-            column=self._tensor([place.column for place in asked]),
-            target=self._tensor([place.target for place in asked]),
-            note=self._tensor([place.note for place in asked]),
-            weight=torch.tensor([place.weight for place in asked], device=self.device),
-            first=torch.tensor([place.first for place in asked], device=self.device),
+            column=self._tensor([target.column for target in targets]),
+            target=self._tensor([target.token for target in targets]),
+            note=self._tensor([target.note for target in targets]),
+            weight=torch.tensor([target.weight for target in targets], device=self.device),
+            first=torch.tensor([target.first for target in targets], device=self.device),
             way=self.way,
             prompt=self.prompt,
         )
 
     def _masks(self, owner: torch.Tensor, positions: torch.Tensor) -> Masks:
-        """Additive masks of shape (1, 1, rows, columns): 0 where a token (row) sees another.
+        """Additive masks of shape (1, 1, queries, keys): 0 if a query attends to a key, else -inf.
 
-        `owner` is the note of each column (-1: the prompt); rows are those that `positions` has.
+        `owner`, int64 of shape (keys,), is the note of each key (-1: the prompt); `positions`, int64 of
+        shape (queries,), are those of the queries, which are the last keys.
         """
         rows, order = len(positions), torch.arange(len(owner), device=self.device)
         begin = torch.arange(len(owner) - rows, device=self.device)
@@ -170,48 +173,54 @@ class Layout:
         return masks if len(masks) > 1 else next(iter(masks.values()))
 
     def _rows(self, notes: Sequence[Encoded], share: float) -> Batch:
-        """Rows padded on the left, so that all answers stand in the last columns; on the right where
-        the prompt is kept, so that nothing stands between it and the note."""
-        begin = len(self.prefix) - self.again
+        """Rows padded on the left, so that all answers are in the last columns.
+
+        With a cached prompt they are padded on the right, so that no padding separates prompt and note.
+        """
+        begin = len(self.prefix) - self.prompt_tokens
         sequences = [[*note.prompt[begin:], *note.answer[:-1]] for note in notes]
         columns = max(map(len, sequences))
         blank = [columns - len(sequence) for sequence in sequences]
         left = [0 if begin else n for n in blank]
-        ids, there = [], []
-        asked: list[_Asked] = []
+        ids, present = [], []
+        targets: list[_Target] = []
         for number, (note, sequence) in enumerate(zip(notes, sequences, strict=True)):
             before, after = left[number], blank[number] - left[number]
             ids.append([self.padding] * before + sequence + [self.padding] * after)
-            there.append([1] * begin + [0] * before + [1] * len(sequence) + [0] * after)
-            asked += _asked(note, number, share, before + len(note.prompt) - begin - 1)
-        mask = self._tensor(there)
+            present.append([1] * begin + [0] * before + [1] * len(sequence) + [0] * after)
+            targets += _targets_of(note, number, share, before + len(note.prompt) - begin - 1)
+        mask = self._tensor(present)
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, begin:]
-        return self._batch(ids, positions, mask, None, [place.note for place in asked], asked)
+        return self._batch(ids, positions, mask, None, [target.note for target in targets], targets)
 
     def _tensor(self, values: object) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.long, device=self.device)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Target:
+    """A place where logits are read; see the fields of `Batch`."""
+
     column: int
-    target: int
+    token: int
     note: int
     weight: float
     first: float
 
 
-def _asked(note: Encoded, number: int, share: float, column: int) -> list[_Asked]:
-    """The places where a note's answer is read, the first after its prompt's last token."""
+def _targets_of(note: Encoded, number: int, share: float, column: int) -> list[_Target]:
+    """The places where a note's answer is read; `column` is that of the prompt's last token."""
     answer, weight = note.answer or [-1], share * note.weight / max(1, len(note.answer))
     return [
-        _Asked(column + i, token, number, weight, float(i == 0)) for i, token in enumerate(answer)
+        _Target(column + i, token, number, weight, float(i == 0)) for i, token in enumerate(answer)
     ]
 
 
 def split_rows(lengths: Sequence[int], budget: int, most: int) -> list[list[int]]:
-    """Indices of rows of similar length, the longest first: at most `most` of them together, padding and
-    all within the budget."""
+    """Indices of rows of similar length, the longest first, in batches of at most `most` rows.
+
+    `lengths` and `budget` are in tokens; a batch keeps to the budget with its padding.
+    """
     parts: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         rows = len(parts[-1]) + 1 if parts else 0

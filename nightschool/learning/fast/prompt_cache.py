@@ -1,7 +1,7 @@
-"""The prompt computed once: its keys and values, which every note that is scored looks back at.
+"""The prompt's keys and values, computed once for all notes that are scored.
 
-Without it each pack of `packing.py` begins with the prompt and computes it again: with 150 tokens of
-prompt before notes of 120, scoring takes 1.2 times as long on a CPU (`benchmarks/scoring.py`).
+Without this cache, each pack of `packing.py` computes the prompt again: with a prompt of 150 tokens
+and notes of 120, scoring takes 1.2 times as long on a CPU (`benchmarks/scoring.py`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from nightschool.learning.fast.layout_choice import probe, slack
 from nightschool.learning.fast.packing import Layout
 
 
-class _Before(DynamicLayer):  # type: ignore[no-untyped-call]
-    """A layer's keys and values of the prompt: put before every batch's own, never added to."""
+class _PromptLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """A layer's keys and values of the prompt: put before each batch's own, and never extended.
+
+    Both have the shape (1, key heads, prompt tokens, head size).
+    """
 
     keys: torch.Tensor
     values: torch.Tensor
@@ -42,26 +45,26 @@ class _Before(DynamicLayer):  # type: ignore[no-untyped-call]
 
 
 @torch.no_grad()
-def keep_prompt(model: PreTrainedModel | PeftModel, layout: Layout) -> tuple[Layout, str]:
-    """The layout whose batches look back at the prompt instead of beginning with it, and "".
+def cache_prompt(model: PreTrainedModel | PeftModel, layout: Layout) -> tuple[Layout, str]:
+    """The layout whose batches attend to a cached prompt instead of computing it, and "".
 
-    Found by trying: where a base's logits change by that (more than float rounding), or it keeps
-    something else than keys and values, the layout as it was, and why.
+    Tried on short notes: if a base's logits change by more than rounding, or its cache holds something
+    other than keys and values, returns the unchanged layout and the reason.
     """
     if not layout.prefix:
-        return layout, "there is no prompt before the note"
-    # Of unlike lengths, so that rows are padded.
+        return layout, "no prompt precedes the note"
+    # Of different lengths, so that rows are padded.
     notes = [probe(layout, 11, 3), probe(layout, 5, 9)]
-    wanted = torch.cat([layout.batch([note]).logits(model).float() for note in notes])
+    expected = torch.cat([layout.batch([note]).logits(model).float() for note in notes])
     try:
         kept = replace(layout, prompt=_computed(model, layout))
-        got = kept.batch(notes).logits(model).float()
+        actual = kept.batch(notes).logits(model).float()
     except torch.OutOfMemoryError:
         raise
     except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
         return layout, first_line(error)
-    if not float((got - wanted).abs().max()) <= slack(layout, wanted):
-        return layout, "a note's logits change when the prompt is computed apart"
+    if not float((actual - expected).abs().max()) <= slack(layout, expected):
+        return layout, "a note's logits change when the prompt is computed separately"
     return kept, ""
 
 
@@ -70,7 +73,7 @@ def _computed(model: PreTrainedModel | PeftModel, layout: Layout) -> Cache:
     inputs: dict[str, Any] = {
         "input_ids": torch.tensor([layout.prefix], device=layout.device),
         "position_ids": torch.arange(count, device=layout.device)[None],
-        # Not made from the config: that would keep no more than a window of some layers.
+        # Not from the config, whose cache would keep only the window of some layers.
         "past_key_values": DynamicCache(),
         "use_cache": True,
         "logits_to_keep": 1,
@@ -80,5 +83,5 @@ def _computed(model: PreTrainedModel | PeftModel, layout: Layout) -> Cache:
     model(**inputs)
     found = inputs["past_key_values"].layers
     if not found or any(layer.get_seq_length() != count for layer in found):
-        raise ValueError("the base keeps no keys and values of the prompt")
-    return Cache(layers=[_Before(layer.keys, layer.values) for layer in found])
+        raise ValueError("the base caches no keys and values of the prompt")
+    return Cache(layers=[_PromptLayer(layer.keys, layer.values) for layer in found])

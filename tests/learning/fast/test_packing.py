@@ -62,7 +62,7 @@ def test_blank_notes_change_no_loss_and_no_gradient(spare: int) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
         found.append((loss.item(), grads))
-    assert batch.tokens == frame.tokens and len(batch.target) == frame.asked
+    assert batch.tokens == frame.tokens and len(batch.target) == frame.targets
     assert_equal(found[1], found[0])
 
 

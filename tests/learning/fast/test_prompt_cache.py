@@ -14,7 +14,7 @@ from nightschool.learning.fast.attention import Segments
 from nightschool.learning.fast.batch import Way
 from nightschool.learning.fast.layout_choice import layout_for, windows
 from nightschool.learning.fast.packing import Layout
-from nightschool.learning.fast.prompt_cache import keep_prompt
+from nightschool.learning.fast.prompt_cache import cache_prompt
 from tests.learning.conftest import FAMILIES, PREFIX, build, notes, with_adapter
 
 
@@ -59,7 +59,7 @@ def takes(family: str, way: Way) -> bool:
 def test_a_kept_prompt_changes_no_logit(family: str, way: Way) -> None:
     base = build(family)
     layout = layout_of(base, way)
-    kept, why_not = keep_prompt(base, layout)
+    kept, why_not = cache_prompt(base, layout)
     assert (kept.prompt is not None, why_not) == (True, "")
     torch.testing.assert_close(logits(base, kept), alone(base, layout), rtol=0, atol=1e-6)
     assert not torch.equal(logits(base, kept)[0], logits(base, kept)[1])
@@ -68,7 +68,7 @@ def test_a_kept_prompt_changes_no_logit(family: str, way: Way) -> None:
 def test_batches_with_a_kept_prompt_hold_the_notes_alone() -> None:
     base = build("Llama")
     layout, _ = layout_for(base, PREFIX, 0, 60)
-    kept, _ = keep_prompt(base, layout)
+    kept, _ = cache_prompt(base, layout)
     rows = unanswered()
     assert kept.tokens(rows) == layout.tokens(rows) - len(PREFIX)
     assert kept.batch(rows).tokens == kept.tokens(rows)
@@ -79,7 +79,7 @@ def test_batches_with_a_kept_prompt_hold_the_notes_alone() -> None:
 def test_a_kept_prompt_is_the_adapters_too() -> None:
     model = with_adapter(build("Qwen2"))
     layout, _ = layout_for(model, PREFIX, 0, 60)
-    kept, why_not = keep_prompt(model, layout)
+    kept, why_not = cache_prompt(model, layout)
     assert why_not == ""
     torch.testing.assert_close(logits(model, kept), alone(model, layout), rtol=0, atol=1e-6)
 
@@ -98,7 +98,7 @@ def test_a_base_whose_logits_change_computes_the_prompt_again(
         return found
 
     monkeypatch.setattr(base, "forward", forgetful)
-    kept, why_not = keep_prompt(base, layout)
+    kept, why_not = cache_prompt(base, layout)
     assert kept is layout
     assert "logits change" in why_not
 
@@ -112,9 +112,9 @@ def test_a_base_that_keeps_nothing_computes_the_prompt_again(
     monkeypatch.setattr(
         base, "forward", lambda **inputs: forward(**{**inputs, "past_key_values": None})
     )
-    kept, why_not = keep_prompt(base, layout)
+    kept, why_not = cache_prompt(base, layout)
     assert kept is layout
-    assert "keeps no keys" in why_not
+    assert "caches no keys" in why_not
 
 
 @pytest.mark.parametrize("way", ["segments", "rows"])
@@ -154,6 +154,6 @@ def test_a_kept_prompt_changes_no_logit_on_a_gpu(kernel: str) -> None:
     base = build("Llama", fused=False).to("cuda", torch.float16)
     layout, _ = layout_for(base, PREFIX, 0, 60, kernel)
     assert layout.kernel == kernel
-    kept, why_not = keep_prompt(base, layout)
+    kept, why_not = cache_prompt(base, layout)
     assert (kept.prompt is not None, why_not) == (True, "")
     torch.testing.assert_close(logits(base, kept), logits(base, layout), rtol=0, atol=2e-3)

@@ -54,10 +54,10 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
 
     from nightschool.config.settings import TrainSettings
     from nightschool.learning.base import load_base
-    from nightschool.learning.device import pick, room
+    from nightschool.learning.device import memory_limit, pick
     from nightschool.learning.encoding import Encoded
     from nightschool.learning.fast.packed_engine import PackedEngine
-    from nightschool.learning.memory_plan import Need, Shape, choose, load_of
+    from nightschool.learning.memory_plan import MemoryNeed, Shape, choose, data_size_of
     from nightschool.learning.trainer import train
     from nightschool.learning.training_task import TaskIdentity, TrainingTask
 
@@ -78,9 +78,9 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     device = pick(settings)
     if kernel:
         device = replace(device, precision=replace(device.precision, attention=kernel))
-    load = load_of(task.notes, task.prefix, task.steps())
-    need = Need(Shape.read(base), settings, load, device.precision.compute.itemsize)
-    plan, _ = choose(need, room(device, settings))
+    load = data_size_of(task.notes, task.prefix, task.steps())
+    need = MemoryNeed(Shape.read(base), settings, load, device.precision.compute.itemsize)
+    plan, _ = choose(need, memory_limit(device, settings))
     told = Silent(kill_after)
     model = load_base(base, device, "nf4", base.parent / "quantised")
     engine = PackedEngine.prepare(model, task, plan, device)

@@ -86,10 +86,10 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
 
     from nightschool.config.settings import TrainSettings
     from nightschool.learning.base import load_base
-    from nightschool.learning.device import cap, pick, room
+    from nightschool.learning.device import cap_memory, memory_limit, pick
     from nightschool.learning.encoding import Encoded
     from nightschool.learning.fast.packed_engine import PackedEngine
-    from nightschool.learning.memory_plan import MemoryPlan, Need, Shape, choose, load_of
+    from nightschool.learning.memory_plan import MemoryNeed, MemoryPlan, Shape, choose, data_size_of
     from nightschool.learning.trainer import take_step
     from nightschool.learning.training_task import TaskIdentity, TrainingTask
 
@@ -100,11 +100,11 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
         prefix=rows[0].prompt[:PROMPT], suffix=[], padding=2, settings=settings, identity=TaskIdentity(),
     )  # fmt: skip
     device = pick(settings)
-    most = room(device, settings)
-    load = load_of(rows, task.prefix, task.steps())
-    need = Need(Shape.read(base), settings, load, device.precision.compute.itemsize)
+    most = memory_limit(device, settings)
+    load = data_size_of(rows, task.prefix, task.steps())
+    need = MemoryNeed(Shape.read(base), settings, load, device.precision.compute.itemsize)
     plan, _ = choose(need, most)
-    cap(device, most, plan.bytes.get("graphs", 0))
+    cap_memory(device, most, plan.bytes.get("graphs", 0))
     began = time.perf_counter()
     model = load_base(base, device, "nf4", base.parent / "quantised")
     torch.cuda.synchronize()

@@ -122,7 +122,7 @@ def small_base(
     from nightschool.learning.device import pick
     from nightschool.learning.encoding import Encoder
     from nightschool.learning.fast.packed_engine import PackedEngine
-    from nightschool.learning.memory_plan import Need, Shape, choose, load_of
+    from nightschool.learning.memory_plan import MemoryNeed, Shape, choose, data_size_of
     from nightschool.learning.trainer import train
     from nightschool.learning.training_task import TaskIdentity
     from nightschool.scoring.scorer import score
@@ -132,8 +132,8 @@ def small_base(
     encoder = Encoder(load_tokenizer(DEMO_BASE), dataset.kinds, {}, "", settings.max_tokens)
     identity = TaskIdentity(dataset.fingerprint, encoder.fingerprint, "demo")
     task = training_task_of(dataset, encoder, settings, identity)
-    load = load_of(task.notes, task.prefix, task.steps())
-    need = Need(Shape.read(DEMO_BASE), settings, load, device.precision.compute.itemsize)
+    load = data_size_of(task.notes, task.prefix, task.steps())
+    need = MemoryNeed(Shape.read(DEMO_BASE), settings, load, device.precision.compute.itemsize)
     plan, _ = choose(need, None)
     with tempfile.TemporaryDirectory() as folder:
         base = load_base(DEMO_BASE, device, settings.quantisation)

@@ -23,7 +23,7 @@ from transformers.utils import logging as transformers_logging
 from nightschool.config.errors import LearningError, first_line
 from nightschool.learning import quantised
 from nightschool.learning.device import Device
-from nightschool.learning.fast.adapter import quicken
+from nightschool.learning.fast.adapter import fuse_lora
 from nightschool.learning.fast.layers import fuse_norms, fuse_swiglu
 
 
@@ -100,7 +100,7 @@ def attach(model: PreTrainedModel, adapter: Path) -> PeftModel:
     """The base with a trained adapter on it."""
     # By itself peft loads onto a GPU where there is one, also for a base on the CPU.
     attached = PeftModel.from_pretrained(model, str(adapter), torch_device=str(model.device))
-    quicken(attached)
+    fuse_lora(attached)
     return attached.eval()
 
 

@@ -1,4 +1,4 @@
-"""The device to learn on, and the lock that keeps a second trainer off it."""
+"""The device that trains and scores, its memory limit, and the lock that keeps other trainers off it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from nightschool.config.errors import DeviceBusy, LearningError
 from nightschool.config.paths import School, locks_folder
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.auto_choice import AutoChoice
-from nightschool.learning.memory_plan import Room, context_bytes
+from nightschool.learning.memory_plan import MemoryLimit, context_bytes
 from nightschool.learning.precision import Precision, choose, cpu_has_bf16
 
-# Left to the desktop: windows, a browser's video.
+# Left to the desktop: windows, a browser's videos.
 _MARGIN_BYTES = 300_000_000
 
 
@@ -34,27 +34,28 @@ class Device:
 
     @property
     def label(self) -> str:
-        """A name that tells one device and its arithmetic from another: part of a fingerprint."""
+        """The device and its arithmetic; equal labels mean equal results. Part of a run's fingerprint."""
         name = self.torch.type
         if name == "cuda":
             name = torch.cuda.get_device_name(self.torch)
         elif name == "cpu":
-            # Kernels for other instructions add in another order.
-            told = torch.cpu.get_capabilities().get("cpu_name", name)
-            name = f"{told} ({torch.backends.cpu.get_cpu_capability()})"
+            # Kernels for other instruction sets add in another order.
+            cpu = torch.cpu.get_capabilities().get("cpu_name", name)
+            name = f"{cpu} ({torch.backends.cpu.get_cpu_capability()})"
         return f"{name}, {self.precision.name}, {self.threads} threads"
 
 
 def pick(settings: TrainSettings, began: str = "") -> Device:
-    """Choose device, precision and threads, and set torch up for deterministic arithmetic.
+    """Choose device, precision and threads, and make torch's arithmetic deterministic.
 
-    `began` is the kind of device on which the work began, if it did. Raises LearningError where the
-    settings name a device that is not there, DeviceBusy where a GPU is not there now.
+    `began` is the torch type of the device on which the run began, "" for a new run. Raises
+    LearningError if the settings name a device that does not exist, DeviceBusy if the run's GPU is
+    currently missing.
     """
     if began == "cuda" and not torch.cuda.is_available():
         raise DeviceBusy(
-            "torch does not see the GPU on which this run began: `nightschool doctor` says why; "
-            "to train on what there is, `nightschool run --new`"
+            "torch does not see the GPU on which this run began",
+            "`nightschool doctor` shows why; to train on another device, `nightschool run --new`",
         )
     kind, why = _kind(settings.device)
     capability = torch.cuda.get_device_capability(0) if kind == "cuda" else None
@@ -66,9 +67,9 @@ def pick(settings: TrainSettings, began: str = "") -> Device:
     threads = settings.threads or cores
     torch.set_num_threads(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # Strict on CUDA: with a warning alone, attention's backward pass adds in any order.
+    # An error on CUDA: with `warn_only`, the backward pass of attention adds in an arbitrary order.
     torch.use_deterministic_algorithms(settings.exact, warn_only=kind != "cuda")
-    # A debugging aid that costs time. (setattr: torch's own stubs do not know it.)
+    # A debugging aid that costs time. (setattr: torch's stubs lack it.)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
     choices = [
         AutoChoice("device", kind, why),
@@ -85,21 +86,21 @@ def pick(settings: TrainSettings, began: str = "") -> Device:
     )
 
 
-def room(device: Device, settings: TrainSettings) -> Room | None:
-    """The memory that training may take; None where nothing needs planning (a CPU, shared memory)."""
+def memory_limit(device: Device, settings: TrainSettings) -> MemoryLimit | None:
+    """The memory that training may use; None if it needs no plan (a CPU, or memory shared with it)."""
     if device.torch.type != "cuda":
         return None
     context = context_bytes(torch.cuda.get_device_properties(device.torch).multi_processor_count)
-    free, total = torch.cuda.mem_get_info(device.torch)  # with most of the context there already
+    free, total = torch.cuda.mem_get_info(device.torch)  # most of the context is already allocated
     margin = max(_MARGIN_BYTES, total // 25)
     wanted = round(settings.memory_gb * 1e9) if settings.memory_gb else total
-    return Room(min(free + context - margin, wanted), min(total - margin, wanted), context)
+    return MemoryLimit(min(free + context - margin, wanted), min(total - margin, wanted), context)
 
 
-def cap(device: Device, most: Room | None, graphs: int = 0) -> None:
-    """Let torch fail instead of taking more: Windows would page to system memory, 10 times slower.
+def cap_memory(device: Device, most: MemoryLimit | None, graphs: int = 0) -> None:
+    """Let torch fail instead of exceeding a limit: Windows would page to system memory, 10 times slower.
 
-    The context, and the bytes that CUDA graphs take, are no allocations of torch's.
+    torch does not allocate the CUDA context, nor the bytes of the `graphs`.
     """
     if most is not None:
         total = torch.cuda.get_device_properties(device.torch).total_memory
@@ -108,28 +109,30 @@ def cap(device: Device, most: Room | None, graphs: int = 0) -> None:
 
 
 @contextmanager
-def capped(device: Device, settings: TrainSettings) -> Iterator[None]:
-    """What runs within takes no more memory than it may.
+def memory_capped(device: Device, settings: TrainSettings) -> Iterator[None]:
+    """A context within which torch keeps to the memory limit.
 
-    Raises DeviceBusy where that does not suffice because other programs hold much of it.
+    Raises DeviceBusy if memory runs out in it because other programs hold much of it.
     """
-    most = room(device, settings)
-    cap(device, most)
+    most = memory_limit(device, settings)
+    cap_memory(device, most)
     try:
         yield
     except RuntimeError as error:
-        if most is None or most.bytes > 0.9 * most.alone or not out_of_memory(error):
+        if most is None or most.bytes > 0.9 * most.bytes_if_alone or not out_of_memory(error):
             raise
         raise DeviceBusy(
-            f"out of GPU memory: {most.bytes / 1e9:.1f} of {most.alone / 1e9:.1f} GB are free, "
+            f"out of GPU memory: {most.bytes / 1e9:.1f} of {most.bytes_if_alone / 1e9:.1f} GB are free, "
             "other programs hold the rest"
         ) from None
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether a device's memory did not suffice, in whichever library it ran out; if so, the child's
-    log gets what it says of that."""
-    # The last two are torch's on a CPU.
+    """Whether an error means that the device's memory ran out, in whichever library.
+
+    If so, prints it to stderr, which is the child's log.
+    """
+    # Not all libraries raise torch.OutOfMemoryError. The last two are torch's texts on a CPU.
     words = ("out of memory", "ALLOC_FAILED", "can't allocate memory", "not enough memory")
     ran_out = isinstance(error, torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and any(word in str(error) for word in words)
@@ -139,26 +142,26 @@ def out_of_memory(error: BaseException) -> bool:
     return ran_out
 
 
-def _kind(wanted: str) -> tuple[str, str]:
+def _kind(requested: str) -> tuple[str, str]:
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if wanted == "auto":
+    if requested == "auto":
         if cuda:
             return "cuda", f"torch sees {torch.cuda.get_device_name(0)}"
         if mps:
             return "mps", "torch sees Apple's GPU"
         return "cpu", "torch sees no GPU"
-    if (wanted == "cuda" and not cuda) or (wanted == "mps" and not mps):
+    if (requested == "cuda" and not cuda) or (requested == "mps" and not mps):
         raise LearningError(
-            f'train.device = "{wanted}", but torch {torch.__version__} sees none: '
-            "`nightschool doctor` says why"
+            f'train.device = "{requested}", but torch {torch.__version__} sees none',
+            "`nightschool doctor` shows why",
         )
-    return wanted, "set by train.device"
+    return requested, "train.device"
 
 
 def lock(school: School, device: Device, wait_s: float = 15.0) -> filelock.BaseFileLock:
-    """Hold the device: machine-wide for a GPU, school-wide for the CPU (which can be shared).
+    """Acquire the device lock: machine-wide for a GPU, school-wide for the CPU (which can be shared).
 
-    The operating system releases it when the process dies. Raises DeviceBusy after `wait_s`.
+    The operating system releases it when the process dies. Raises DeviceBusy after `wait_s` seconds.
     """
     kind = device.torch.type
     folder: Path = school.state if kind == "cpu" else locks_folder()
@@ -167,5 +170,5 @@ def lock(school: School, device: Device, wait_s: float = 15.0) -> filelock.BaseF
     try:
         held.acquire(timeout=wait_s)
     except filelock.Timeout:
-        raise DeviceBusy(f"another nightschool process works on {kind}") from None
+        raise DeviceBusy(f"another nightschool process uses the device ({kind})") from None
     return held

@@ -1,6 +1,6 @@
-"""The memory plan: how many tokens a pass, how many layers recomputed, and the bytes that come of it.
+"""The memory plan: tokens per micro-batch, recomputed layers, CUDA graphs, and the bytes that these take.
 
-Arithmetic on a base's config alone: it loads no weight, and needs torch only to read that.
+Arithmetic on a base's config: no weights are loaded, and torch is only needed to read the config.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ from nightschool.learning.hub import read_config
 if TYPE_CHECKING:
     from nightschool.learning.encoding import Encoded
 
-# A CUDA graph's nodes, beside torch's allocations: measured (H100, torch 2.11), bytes a graph and layer.
+# Bytes of a CUDA graph's nodes per layer, which torch does not allocate (measured: H100, torch 2.11).
 _GRAPH_BYTES = 810_000
-# cuBLAS's work areas, which torch allocates: 32 MiB for each of two streams.
+# cuBLAS's workspaces, which torch allocates: 32 MiB for each of two streams.
 _WORK_AREAS = 2 << 25
-# The allocator keeps blocks that do not fit together: a share of what it holds (H100: 0.03 to 0.05).
+# The share of its memory that the allocator loses to fragmentation (H100: 0.03 to 0.05).
 SLACK = 0.05
-# CUDA graphs a run (see `graphs`), the most first. More fit its packs closer, but each takes memory, and
-# about a step's time to make.
+# Numbers of CUDA graphs in a run (see `fast/graphs.py`), in order of preference. More sizes leave less
+# padding, but each graph takes memory, and about a step's time to capture.
 GRAPHS = (8, 4, 2, 1, 0)
-# Below this a pass is all overhead.
+# Smaller micro-batches are almost only overhead.
 LEAST_BUDGET = 256
-_FOUR_BITS = 0.5 + 1 / 64 + 4 / (64 * 256)  # NF4: one byte a block of 64, one float a block of 256
+_FOUR_BITS = 0.5 + 1 / 64 + 4 / (64 * 256)  # NF4: a byte per block of 64, a float per 256 of these
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """Device memory that a process may take, in bytes."""
+class MemoryLimit:
+    """How much device memory a process may use."""
 
     bytes: int
-    alone: int
-    """What it would be if no other program held any of the device's memory."""
+    bytes_if_alone: int
+    """The limit if no other program used the device's memory"""
     context: int
-    """What of it the CUDA context takes, with the kernels loaded into it."""
+    """Bytes of the limit that the CUDA context takes, with the kernels loaded into it"""
 
 
 def context_bytes(multiprocessors: int) -> int:
-    """About what a CUDA context with all kernels of a training takes.
+    """Approximate bytes of a CUDA context with all kernels of a training.
 
-    Measured on one card alone: 0.86 GB on an H100 with 132 multiprocessors; that it grows with their
-    number is an estimate, and on smaller cards it was not measured.
+    Measured on one card: 0.86 GB on an H100, which has 132 multiprocessors. That it grows with their
+    number is an assumption; it was not measured on smaller cards.
     """
     return 100_000_000 + 5_800_000 * multiprocessors
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What of a base's config decides memory and arithmetic."""
+    """The values of a base's config that determine memory and arithmetic."""
 
     layers: int
     hidden: int
@@ -67,13 +67,13 @@ class Shape:
     vocabulary: int
     tied: bool
     fused: bool
-    """Whether its MLPs run on the fused SwiGLU where a GPU has it."""
-    beside: int
-    """Parameters of a part that sees images, which is loaded although no note goes through it."""
+    """Whether its MLPs use the fused SwiGLU kernel on CUDA"""
+    vision_parameters: int
+    """Parameters of the vision tower, which is loaded although no note passes through it"""
 
     @property
     def linears(self) -> list[tuple[int, int]]:
-        """(in, out) of a layer's linear maps; joined ones (Phi) count as their parts."""
+        """(in, out) of a layer's linear maps; fused ones (Phi) count as their parts."""
         queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
         return [
             (self.hidden, queries), (self.hidden, keys), (self.hidden, keys), (queries, self.hidden),
@@ -92,7 +92,7 @@ class Shape:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Shape:
-        """From a base's config. Raises LearningError where it does not say enough."""
+        """From a base's config. Raises LearningError if a required value is missing."""
         tied = bool(config.get("tie_word_embeddings", True))
         sees = config.get("vision_config") or {}
         width, inner, depth = (
@@ -113,27 +113,27 @@ class Shape:
                 vocabulary=int(config["vocab_size"]),
                 tied=tied,
                 fused=config.get("hidden_act") == "silu" and config.get("model_type") != "phi3",
-                beside=depth * (4 * width * width + 2 * width * inner),
+                vision_parameters=depth * (4 * width * width + 2 * width * inner),
             )
         except KeyError as error:
             raise LearningError(
-                f"the base's config.json names no {error}: this architecture is not supported; "
-                "use a decoder-only causal LM (Qwen, Llama, Mistral, Gemma, Phi)"
+                f"the base's config.json has no {error}, so its architecture is not supported",
+                "use a decoder-only causal LM (Qwen, Llama, Mistral, Gemma, Phi)",
             ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """How a run uses its device. Fixed at its first chunk: another plan would round otherwise."""
+    """How a run uses its device. Fixed at its first chunk, because another plan would round differently."""
 
     budget: int
-    """Tokens a pass at most."""
+    """Most tokens per micro-batch"""
     recomputed: int
-    """Layers, from the lowest, whose activations are computed again going back."""
+    """Number of layers, from the lowest, whose activations the backward pass recomputes"""
     bytes: Mapping[str, int]
-    """What is predicted, item by item; empty where nothing limits memory (a CPU)."""
+    """Predicted peak bytes, item by item; empty if memory is not limited (on a CPU)"""
     graphs: int = GRAPHS[0]
-    """In how many sizes passes may be replayed as CUDA graphs, which take memory of their own."""
+    """Number of sizes that micro-batches are padded to, with a CUDA graph for each; 0: eager"""
 
     @property
     def total(self) -> int:
@@ -144,70 +144,75 @@ class MemoryPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What the data asks of the memory."""
+class DataSize:
+    """The lengths of a run's data that determine its memory, in tokens."""
 
     longest: int
-    """Tokens of the longest note with its answer, without the shared prompt."""
+    """The longest training note with its answer, without the shared prompt"""
     prefix: int
-    """Tokens of the shared prompt."""
+    """The shared prompt"""
     step: int
-    """Tokens of the largest optimizer step in one pack."""
-    asked: int
-    """Answer tokens of a note."""
-    watched: int = 0
-    """Tokens of the longest validation note with its prompt and answer; 0: there are none."""
+    """The largest optimizer step as one pack"""
+    answer_tokens: int
+    """The longest answer"""
+    validation: int = 0
+    """The longest validation note with prompt and answer; 0: there are none"""
 
 
 def validation_budget(budget: int) -> int:
-    """Tokens a pass without gradients. Fewer than in training: graphs keep their memory to themselves."""
+    """Most tokens in a forward pass without gradients: fewer, because graphs do not share their memory."""
     return max(LEAST_BUDGET, budget // 4)
 
 
-def load_of(
+def data_size_of(
     notes: Sequence[Encoded], prefix: Sequence[int], steps: Iterable[Sequence[int]],
     validation: Sequence[Encoded] = (),
-) -> Load:  # fmt: skip
-    """What notes ask of the memory; `steps` are the indices of each optimizer step's notes."""
+) -> DataSize:  # fmt: skip
+    """The data size of a training; `steps` are the indices of each optimizer step's notes."""
     lengths = [len(note.prompt) + len(note.answer) - 1 - len(prefix) for note in notes]
-    return Load(
+    return DataSize(
         longest=max(lengths),
         prefix=len(prefix),
         step=len(prefix) + max(sum(lengths[index] for index in step) for step in steps),
-        asked=max(len(note.answer) for note in notes),
-        watched=max((len(note.prompt) + len(note.answer) for note in validation), default=0),
+        answer_tokens=max(len(note.answer) for note in notes),
+        validation=max((len(note.prompt) + len(note.answer) for note in validation), default=0),
     )
 
 
 def predict(
-    shape: Shape, settings: TrainSettings, tokens: int, recomputed: int, asked: int, size: int
+    shape: Shape,
+    settings: TrainSettings,
+    tokens: int,
+    recomputed: int,
+    answer_tokens: int,
+    size: int,
 ) -> dict[str, int]:
     """Peak bytes of a training step, item by item.
 
-    `tokens` of the largest pass, `recomputed` of all layers, `asked` answer tokens in the pass,
-    `size` bytes of a number that the base computes with (2 or 4).
+    `tokens` and `answer_tokens` are those of the largest micro-batch, `recomputed` is a number of
+    layers, `size` the bytes of a number in the base's arithmetic (2 or 4).
     """
     each = _FOUR_BITS if settings.quantisation == "nf4" else size
     table = shape.vocabulary * shape.hidden * size
     adapter = shape.layers * sum(settings.lora_r * (a + b) for a, b in shape.linears)
     state = {"adamw": 8.0, "adamw_8bit": 2 + 8 / 256, "paged_adamw_8bit": 2 + 8 / 256}
-    kept = shape.layers - recomputed
-    # One layer's activations for the backward pass, in numbers a token: the inputs and outputs of
-    # both norms, the attention's inputs and output, of the MLP its gate, its other half, their product
-    # (and the gate's activation, where that is not fused); and what the way back holds beside them.
+    saved = shape.layers - recomputed
+    # What a layer saves for the backward pass, in numbers per token: inputs and outputs of both norms, inputs
+    # and output of the attention, and the MLP's gate, up projection and product (without the fused SwiGLU,
+    # also the gate's activation). Then the temporary gradients of the backward pass.
     attention = 2 * (shape.heads + shape.kv_heads) * shape.head_size
     activations = 4 * shape.hidden + attention + (3 if shape.fused else 4) * shape.intermediate
-    going_back = shape.intermediate + 2 * shape.hidden
-    live = max(kept * activations, activations) + going_back
+    gradients = shape.intermediate + 2 * shape.hidden
+    live = max(saved * activations, activations) + gradients
     largest = max(a * b for a, b in shape.linears)
     found = {
-        "weights": round((shape.layers * shape.layer_parameters + shape.beside) * each),
+        "weights": round((shape.layers * shape.layer_parameters + shape.vision_parameters) * each),
         "embedding": table * (1 if shape.tied else 2),
         "adapter": adapter * (4 if size == 4 else 4 + size),
         "gradients": adapter * 4,
         "optimizer": round(adapter * state[settings.optimizer]),
         "activations": tokens * size * (recomputed * shape.hidden + live),
-        "logits": asked * shape.vocabulary * (2 * size + 16),
+        "logits": answer_tokens * shape.vocabulary * (2 * size + 16),
         "dequantised": largest * size if settings.quantisation == "nf4" else 0,
         "work areas": _WORK_AREAS,
     }
@@ -215,111 +220,119 @@ def predict(
     return found
 
 
-def _validation(shape: Shape, load: Load, budget: int, size: int, weight: int) -> int:
-    """Bytes of a validation pass: an MLP's activations, the logits of a pass's answers, and a
-    dequantised `weight`, for what graphs took for theirs stays with them."""
-    if not load.watched:
+def _validation(shape: Shape, data: DataSize, budget: int, size: int, weight: int) -> int:
+    """Peak bytes of a validation pass: an MLP's activations, the answers' logits, a dequantised `weight`.
+
+    They come on top of a training step's, because the CUDA graphs keep their memory.
+    """
+    if not data.validation:
         return 0
-    tokens = max(validation_budget(budget), load.watched)
-    asked = load.asked * max(1, tokens // 64)  # a note of fewer tokens is rare
+    tokens = max(validation_budget(budget), data.validation)
+    answer_tokens = data.answer_tokens * max(
+        1, tokens // 64
+    )  # few notes are shorter than 64 tokens
     activations = tokens * size * (3 * shape.intermediate + 4 * shape.hidden)
-    return round((1 + SLACK) * (activations + asked * shape.vocabulary * (size + 8) + weight))
+    return round(
+        (1 + SLACK) * (activations + answer_tokens * shape.vocabulary * (size + 8) + weight)
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """All that decides what a run's memory is needed for."""
+class MemoryNeed:
+    """Everything that determines how much memory a run needs."""
 
     shape: Shape
     settings: TrainSettings
-    load: Load
+    data: DataSize
     size: int
-    """Bytes of a number that the base computes with (2 or 4)."""
+    """Bytes of a number in the base's arithmetic (2 or 4)"""
 
     @property
     def least(self) -> int:
-        """Tokens of a pass that holds the longest note."""
-        return self.load.prefix + self.load.longest
+        """Tokens of the smallest micro-batch that holds the longest note."""
+        return self.data.prefix + self.data.longest
 
     @property
     def depths(self) -> list[int]:
-        """How many layers may be recomputed, the fewest first."""
+        """The numbers of layers that may be recomputed, the fewest first."""
         layers = self.shape.layers
         fixed = {"all": [layers], "none": [0]}
         return fixed.get(self.settings.activation_checkpointing, list(range(layers + 1)))
 
     def plan(self, budget: int, recomputed: int, graphs: int, context: int) -> MemoryPlan:
-        """The plan with these, and the bytes that it is predicted to take."""
-        asked = self.settings.effective_batch * self.load.asked
-        step = predict(self.shape, self.settings, budget, recomputed, asked, self.size)
-        watching = _validation(self.shape, self.load, budget, self.size, step["dequantised"])
+        """The plan with these values and its predicted bytes."""
+        answer_tokens = self.settings.effective_batch * self.data.answer_tokens
+        step = predict(self.shape, self.settings, budget, recomputed, answer_tokens, self.size)
+        validation = _validation(self.shape, self.data, budget, self.size, step["dequantised"])
         found = {
             **step,
-            "validation": watching if graphs else 0,
+            "validation": validation if graphs else 0,
             "graphs": graphs * self.shape.layers * _GRAPH_BYTES,
             "context": context,
         }
         return MemoryPlan(budget, recomputed, found, graphs)
 
 
-def choose(need: Need, room: Room | None) -> tuple[MemoryPlan, list[AutoChoice]]:
-    """The plan for a device's memory (None: no limit worth planning for, a CPU).
+def choose(need: MemoryNeed, limit: MemoryLimit | None) -> tuple[MemoryPlan, list[AutoChoice]]:
+    """The best plan within a memory limit (None: no limit, on a CPU), and the choices with their reasons.
 
-    Prefers CUDA graphs, then few passes, then few recomputed layers. Raises LearningError where the
-    least does not fit, DeviceBusy where it would if other programs held no memory.
+    Prefers many CUDA graphs, then few micro-batches, then few recomputed layers. Raises LearningError
+    if not even the smallest plan fits, DeviceBusy if it would fit without the other programs.
     """
     settings = need.settings
-    if room is None:
-        return _without_limit(need.shape, settings, need.load)
-    budgets = [max(need.least, settings.token_budget or need.load.step)]
+    if limit is None:
+        return _without_limit(need.shape, settings, need.data)
+    budgets = [max(need.least, settings.token_budget or need.data.step)]
     while not settings.token_budget and budgets[-1] > max(need.least, LEAST_BUDGET):
         budgets.append(max(need.least, LEAST_BUDGET, budgets[-1] * 3 // 4))
     for graphs, budget, recomputed in product(GRAPHS, budgets, need.depths):
-        plan = need.plan(budget, recomputed, graphs, room.context)
-        if plan.total <= room.bytes:
-            return plan, _reasons(plan, settings, need.shape.layers, room.bytes)
-    least = need.plan(budgets[-1], need.depths[-1], 0, room.context).total
-    if least <= room.alone:
-        raise _held(least, room)
-    limit = "raise train.memory_gb, " if settings.memory_gb else ""
+        plan = need.plan(budget, recomputed, graphs, limit.context)
+        if plan.total <= limit.bytes:
+            return plan, _reasons(plan, settings, need.shape.layers, limit.bytes)
+    least = need.plan(budgets[-1], need.depths[-1], 0, limit.context).total
+    if least <= limit.bytes_if_alone:
+        raise _held(least, limit)
+    raise_it = "raise train.memory_gb, " if settings.memory_gb else ""
     raise LearningError(
-        f"training needs {least / 1e9:.1f} GB of GPU memory and {room.alone / 1e9:.1f} GB may be used: "
-        f"{limit}lower train.max_tokens, or set a smaller base"
+        f"training needs {least / 1e9:.1f} GB of GPU memory, but "
+        f"{limit.bytes_if_alone / 1e9:.1f} GB may be used",
+        f"{raise_it}lower train.max_tokens, or set a smaller base",
     )
 
 
-def _held(needed: int, room: Room) -> DeviceBusy:
+def _held(needed: int, limit: MemoryLimit) -> DeviceBusy:
     return DeviceBusy(
-        f"training needs {needed / 1e9:.1f} GB of GPU memory and {room.bytes / 1e9:.1f} GB are free: "
+        f"training needs {needed / 1e9:.1f} GB of GPU memory, but {limit.bytes / 1e9:.1f} GB are free: "
         "other programs hold the rest"
     )
 
 
-def refit(need: Need, plan: MemoryPlan, room: Room) -> MemoryPlan:
-    """A run's plan for the memory that there is now: where it is less, more layers are recomputed,
-    which changes no number.
+def refit(need: MemoryNeed, plan: MemoryPlan, limit: MemoryLimit) -> MemoryPlan:
+    """A run's plan, adjusted to the memory that is available now.
 
-    On a smaller device it is chosen anew. Raises DeviceBusy where other programs hold what is needed.
+    With less memory, more layers are recomputed, which changes no number. On a smaller device, a new
+    plan is chosen. Raises DeviceBusy if other programs hold the memory that the plan needs.
     """
-    if plan.total <= room.bytes:
+    if plan.total <= limit.bytes:
         return plan
     deeper = [
-        need.plan(plan.budget, depth, plan.graphs, room.context)
+        need.plan(plan.budget, depth, plan.graphs, limit.context)
         for depth in need.depths
         if depth >= plan.recomputed
     ]
     for fitting in deeper:
-        if fitting.total <= room.bytes:
+        if fitting.total <= limit.bytes:
             return fitting
-    if deeper[-1].total <= room.alone:
-        raise _held(deeper[-1].total, room)
-    return choose(need, room)[0]
+    if deeper[-1].total <= limit.bytes_if_alone:
+        raise _held(deeper[-1].total, limit)
+    return choose(need, limit)[0]
 
 
-def smaller(need: Need, plan: MemoryPlan) -> MemoryPlan | None:
-    """The next smaller plan, after this one ran out of memory; None where there is none.
+def smaller(need: MemoryNeed, plan: MemoryPlan) -> MemoryPlan | None:
+    """The next smaller plan after this one ran out of memory; None if there is none.
 
-    Recomputing every layer comes first, for it changes no number; then passes of half the tokens.
+    First every layer is recomputed, because that changes no number; then the micro-batches are halved,
+    then the CUDA graphs.
     """
     context, deepest = plan.bytes.get("context", 0), need.depths[-1]
     least = max(LEAST_BUDGET, need.least)
@@ -336,13 +349,15 @@ def smaller(need: Need, plan: MemoryPlan) -> MemoryPlan | None:
     return need.plan(less.budget, less.recomputed, less.graphs, context)
 
 
-def _reasons(plan: MemoryPlan, settings: TrainSettings, layers: int, room: int) -> list[AutoChoice]:
-    need = f"{plan.total / 1e9:.2f} GB of {room / 1e9:.2f} GB"
+def _reasons(
+    plan: MemoryPlan, settings: TrainSettings, layers: int, limit: int
+) -> list[AutoChoice]:
+    need = f"{plan.total / 1e9:.2f} GB of {limit / 1e9:.2f} GB"
     return [
         AutoChoice(
             "token_budget",
             str(plan.budget),
-            "set by the owner" if settings.token_budget else f"the largest that fits: {need}",
+            "train.token_budget" if settings.token_budget else f"the largest that fits: {need}",
         ),
         AutoChoice(
             "recomputed layers",
@@ -355,20 +370,19 @@ def _reasons(plan: MemoryPlan, settings: TrainSettings, layers: int, room: int) 
 
 
 def _without_limit(
-    shape: Shape, settings: TrainSettings, load: Load
+    shape: Shape, settings: TrainSettings, data: DataSize
 ) -> tuple[MemoryPlan, list[AutoChoice]]:
-    budget = settings.token_budget or cheapest(shape, load.prefix)
+    budget = settings.token_budget or cheapest(shape, data.prefix)
     recomputed = shape.layers if settings.activation_checkpointing == "all" else 0
-    reason = "set by the owner" if settings.token_budget else "the least arithmetic a note"
+    reason = "train.token_budget" if settings.token_budget else "the least arithmetic per note"
     return MemoryPlan(budget, recomputed, {}), [AutoChoice("token_budget", str(budget), reason)]
 
 
 def cheapest(shape: Shape, prefix: int) -> int:
-    """The tokens of a pack that cost the least arithmetic a note.
+    """The size of a pack, in tokens, that takes the least arithmetic per token of its notes.
 
-    A layer of P weights and width h needs 2 P t + 4 h t^2 operations for a pack of t tokens, of which
-    t - p belong to notes: an operation count a note's token that is least at
-    t = p + sqrt(p^2 + p P / (2 h)).
+    For a pack of t tokens, of which t - p belong to notes, a layer with P weights and attention width h
+    takes 2 P t + 4 h t^2 operations. Divided by t - p, that is least at t = p + sqrt(p^2 + p P / (2 h)).
     """
     width = shape.heads * shape.head_size
     best = prefix + math.sqrt(prefix**2 + shape.layer_parameters * prefix / (2 * width))

@@ -12,7 +12,7 @@ from nightschool.config.errors import LearningError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings, recorded
 from nightschool.learning.base import attach, load_base, load_tokenizer
-from nightschool.learning.device import Device, capped, lock, pick
+from nightschool.learning.device import Device, lock, memory_capped, pick
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.hub import fingerprint, locate
 from nightschool.notes.none_of_the_above import none_kind
@@ -71,7 +71,7 @@ def load_model(school: School, run: int, say: Callable[[str, str], None]) -> Loa
         settings.prompt.instructions,
         settings.train.max_tokens,
     )
-    with capped(device, settings.train):
+    with memory_capped(device, settings.train):
         frozen = load_base(base, device, settings.train.quantisation, school.quantised, say)
         model = attach(frozen, folder / "adapter")
     return LoadedModel(card, settings, device, encoder, model, held)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from nightschool.config.errors import LearningError
 from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.memory_plan import (
+    MemoryNeed,
     MemoryPlan,
-    Need,
     Shape,
     choose,
-    load_of,
+    data_size_of,
     refit,
     smaller,
 )
@@ -33,15 +33,15 @@ def run_memory_plan(context: StageContext, task: TrainingTask, device: Device) -
 
     Raises DeviceBusy if other programs hold the memory for it.
     """
-    from nightschool.learning.device import room  # lazy: torch
+    from nightschool.learning.device import memory_limit  # lazy: torch
 
-    need = Need(
+    need = MemoryNeed(
         Shape.read(context.base_folder()),
         task.settings,
-        load_of(task.notes, task.prefix, task.steps(), task.validation),
+        data_size_of(task.notes, task.prefix, task.steps(), task.validation),
         device.precision.compute.itemsize,
     )
-    available, kept = room(device, task.settings), context.kept_plan()
+    available, kept = memory_limit(device, task.settings), context.kept_plan()
     if kept.plan is None:
         plan, choices = choose(need, available)
         chosen = context.report_choices(*choices)
@@ -63,7 +63,7 @@ def ran_out(context: StageContext, plan: MemoryPlan) -> Ending:
     return Ending(Outcome.CHUNK_DONE, "out of GPU memory: resumes with what is free now")
 
 
-def _next_smaller(context: StageContext, need: Need, plan: MemoryPlan) -> PlanAndChoices:
+def _next_smaller(context: StageContext, need: MemoryNeed, plan: MemoryPlan) -> PlanAndChoices:
     """Keep the next smaller plan. Raises LearningError if there is none."""
     less = smaller(need, plan)
     if less is None:

@@ -10,7 +10,14 @@ from nightschool.config.errors import LearningError
 from nightschool.config.night import length_s
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.learning.memory_plan import MemoryPlan, Need, Room, Shape, choose, load_of
+from nightschool.learning.memory_plan import (
+    MemoryLimit,
+    MemoryNeed,
+    MemoryPlan,
+    Shape,
+    choose,
+    data_size_of,
+)
 from nightschool.learning.time_model import fit, pace_key, several, summary
 from nightschool.learning.training_task import TaskIdentity
 from nightschool.notes.note import LoadedNotes
@@ -31,7 +38,7 @@ if TYPE_CHECKING:
     from nightschool.learning.device import Device
     from nightschool.learning.training_task import TrainingTask
 
-_UNLIMITED = Room(1 << 60, 1 << 60, 0)
+_UNLIMITED = MemoryLimit(1 << 60, 1 << 60, 0)
 # Items of a memory plan that a CPU does not need.
 _GPU_ITEMS = ("work areas", "allocator", "validation", "graphs", "context")
 
@@ -41,7 +48,7 @@ def plan(school: School, settings: Settings) -> RunEstimate:
 
     Raises LearningError or NotesError if a run would fail.
     """
-    from nightschool.learning.device import pick, room  # lazy: torch
+    from nightschool.learning.device import memory_limit, pick  # lazy: torch
     from nightschool.learning.hub import fingerprint, locate
 
     base = locate(settings.base, school.root)
@@ -54,13 +61,13 @@ def plan(school: School, settings: Settings) -> RunEstimate:
     encoder = make_encoder(settings, base, dataset.kinds)
     identity = TaskIdentity(prompt=encoder.fingerprint, base=fingerprint(base))
     task = training_task_of(dataset, encoder, settings.train, identity)
-    need = Need(
+    need = MemoryNeed(
         Shape.read(base),
         settings.train,
-        load_of(task.notes, task.prefix, task.steps(), task.validation),
+        data_size_of(task.notes, task.prefix, task.steps(), task.validation),
         device.precision.compute.itemsize,
     )
-    available = room(device, settings.train)
+    available = memory_limit(device, settings.train)
     memory_plan, choices = choose(need, available)
     return RunEstimate(
         base=settings.base,
@@ -92,7 +99,7 @@ def _notes(loaded: LoadedNotes, task: TrainingTask) -> NoteCounts:
     )
 
 
-def _memory(need: Need, plan: MemoryPlan, room: Room | None) -> MemoryEstimate:
+def _memory(need: MemoryNeed, plan: MemoryPlan, room: MemoryLimit | None) -> MemoryEstimate:
     """The predicted peak; on a CPU (`room` is None), for the plan that was chosen without a limit."""
     if room is not None:
         items = dict(plan.bytes)

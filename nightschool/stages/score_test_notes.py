@@ -26,7 +26,7 @@ def score_test_notes(
     Raises DeviceBusy, Stopped.
     """
     from nightschool.learning.base import attach  # lazy: torch
-    from nightschool.learning.device import capped, lock  # lazy: torch
+    from nightschool.learning.device import lock, memory_capped  # lazy: torch
     from nightschool.learning.encoding import cuts_in_words  # lazy: transformers
     from nightschool.scoring.scorer import best  # lazy: torch
     from nightschool.stages import model_arms  # lazy: torch
@@ -40,7 +40,7 @@ def score_test_notes(
     cuts = cuts_in_words(encoded, "test notes", encoder.max_tokens)
     if cuts:
         context.parent.say("warning", cuts)
-    with capped(device, context.settings.train):
+    with memory_capped(device, context.settings.train):
         base = context.base(device)
         model = base if adapter is None else attach(base, adapter)
         splits = model_arms.score_splits(

@@ -88,7 +88,7 @@ def _train(
 
 
 def _prepare(context: StageContext, device: Device) -> _Preparation:
-    from nightschool.learning.device import cap, room  # lazy: torch
+    from nightschool.learning.device import cap_memory, memory_limit  # lazy: torch
     from nightschool.learning.encoding import cuts_in_words  # lazy: transformers
     from nightschool.stages.run_task import run_task
     from nightschool.stages.time_plan import kept_part
@@ -99,7 +99,7 @@ def _prepare(context: StageContext, device: Device) -> _Preparation:
     if cuts:
         context.parent.say("warning", cuts)
     plan, planned = run_memory_plan(context, task, device)
-    cap(device, room(device, task.settings), plan.bytes.get("graphs", 0))
+    cap_memory(device, memory_limit(device, task.settings), plan.bytes.get("graphs", 0))
     return _Preparation(
         kept_part(context, task), plan, (*choices, *planned), (cuts,) if cuts else ()
     )

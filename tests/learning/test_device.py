@@ -10,8 +10,8 @@ import torch
 from nightschool.config.errors import DeviceBusy
 from nightschool.config.settings import TrainSettings
 from nightschool.learning import device as device_
-from nightschool.learning.device import capped, out_of_memory, pick
-from nightschool.learning.memory_plan import Room
+from nightschool.learning.device import memory_capped, out_of_memory, pick
+from nightschool.learning.memory_plan import MemoryLimit
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,11 @@ def test_memory_that_others_hold_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, free: float, message: str, raised: type[Exception]
 ) -> None:
     capped_to: list[Any] = []
-    most = Room(round(free * 1e9), 7_600_000_000, 300_000_000)
-    monkeypatch.setattr(device_, "room", lambda *_: most)
-    monkeypatch.setattr(device_, "cap", lambda _, room: capped_to.append(room))
+    most = MemoryLimit(round(free * 1e9), 7_600_000_000, 300_000_000)
+    monkeypatch.setattr(device_, "memory_limit", lambda *_: most)
+    monkeypatch.setattr(device_, "cap_memory", lambda _, room: capped_to.append(room))
     settings = TrainSettings(device="cpu")
-    with pytest.raises(raised) as error, capped(pick(settings), settings):
+    with pytest.raises(raised) as error, memory_capped(pick(settings), settings):
         raise RuntimeError(message)
     assert capped_to == [most]
     if raised is DeviceBusy:
@@ -39,7 +39,7 @@ def test_memory_that_others_hold_is_waited_for(
 
 def test_on_a_cpu_nothing_is_capped() -> None:
     settings = TrainSettings(device="cpu")
-    with pytest.raises(torch.OutOfMemoryError), capped(pick(settings), settings):
+    with pytest.raises(torch.OutOfMemoryError), memory_capped(pick(settings), settings):
         raise torch.OutOfMemoryError
 
 

@@ -72,7 +72,7 @@ def test_a_config_that_leaves_much_to_its_architecture_is_read(tmp_path: Path) -
     shape = Shape.read(tmp_path)
     assert (shape.layers, shape.heads, shape.kv_heads, shape.head_size) == (34, 8, 4, 256)
     assert shape.vocabulary == 262_208 and shape.tied
-    assert shape.beside == 27 * (4 * 1152 * 1152 + 2 * 1152 * 4304)
+    assert shape.vision_parameters == 27 * (4 * 1152 * 1152 + 2 * 1152 * 4304)
 
 
 @pytest.mark.parametrize(

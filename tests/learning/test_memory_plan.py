@@ -10,10 +10,10 @@ from nightschool.config.errors import DeviceBusy, LearningError
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.memory_plan import (
     GRAPHS,
-    Load,
+    DataSize,
+    MemoryLimit,
+    MemoryNeed,
     MemoryPlan,
-    Need,
-    Room,
     Shape,
     choose,
     context_bytes,
@@ -29,21 +29,21 @@ QWEN_3B = Shape.of(
     }
 )  # fmt: skip
 # The benchmark's 576 examples (benchmarks/train_step.py).
-LOAD = Load(longest=1027, prefix=150, step=5314, asked=4)
+DATA = DataSize(longest=1027, prefix=150, step=5314, answer_tokens=4)
 
 
-def need(settings: TrainSettings | None = None) -> Need:
-    return Need(QWEN_3B, settings or TrainSettings(), LOAD, 2)
+def need(settings: TrainSettings | None = None) -> MemoryNeed:
+    return MemoryNeed(QWEN_3B, settings or TrainSettings(), DATA, 2)
 
 
-def room(gigabytes: float, alone: float = 0.0) -> Room:
+def room(gigabytes: float, alone: float = 0.0) -> MemoryLimit:
     context = context_bytes(36)  # an RTX 2070 has 36 multiprocessors
-    return Room(round(gigabytes * 1e9), round((alone or gigabytes) * 1e9), context)
+    return MemoryLimit(round(gigabytes * 1e9), round((alone or gigabytes) * 1e9), context)
 
 
 def test_the_prediction_is_the_peak_that_was_measured() -> None:
     # One H100, torch 2.11: bf16, `--arm packed --memory-gb 8`, all that the GPU had in use.
-    plan, _ = choose(need(), Room(8_000_000_000, 8_000_000_000, context_bytes(132)))
+    plan, _ = choose(need(), MemoryLimit(8_000_000_000, 8_000_000_000, context_bytes(132)))
     assert (plan.budget, plan.recomputed) == (5314, 30)
     assert plan.total == pytest.approx(7.748e9, rel=0.02)
 
@@ -52,7 +52,7 @@ def test_the_prediction_is_the_peak_that_was_measured() -> None:
 def test_what_is_chosen_fits_and_more_memory_never_costs_more(gigabytes: float) -> None:
     plan, choices = choose(need(), room(gigabytes))
     assert plan.total <= gigabytes * 1e9
-    assert plan.budget >= LOAD.prefix + LOAD.longest
+    assert plan.budget >= DATA.prefix + DATA.longest
     assert all(choice.reason for choice in choices)
     more, _ = choose(need(), room(gigabytes * 1.5))
     assert (more.graphs, more.budget, -more.recomputed) >= (
@@ -73,7 +73,7 @@ def test_graphs_are_the_first_to_go_where_memory_is_short() -> None:
 
 def test_a_part_that_sees_images_takes_memory() -> None:
     plan, _ = choose(need(), room(8))
-    sees = replace(need(), shape=replace(QWEN_3B, beside=400_000_000))
+    sees = replace(need(), shape=replace(QWEN_3B, vision_parameters=400_000_000))
     more = sees.plan(plan.budget, plan.recomputed, plan.graphs, plan.bytes["context"])
     assert more.bytes["weights"] - plan.bytes["weights"] == pytest.approx(0.206e9, rel=0.01)
 

@@ -13,7 +13,7 @@ from nightschool.config.errors import DeviceBusy, LearningError
 from nightschool.config.settings import TrainSettings
 from nightschool.learning import device
 from nightschool.learning.encoding import Encoded
-from nightschool.learning.memory_plan import Room
+from nightschool.learning.memory_plan import MemoryLimit
 from nightschool.learning.training_task import TaskIdentity, TrainingTask
 from nightschool.stages.kept_memory_plan import ran_out, run_memory_plan
 from nightschool.stages.kept_plan import KeptPlan
@@ -60,8 +60,8 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Free:
     """Sets how many MB of a GPU's 400 are free."""
 
     def set_free(megabytes: float) -> None:
-        room = Room(round(megabytes * 1e6), 400_000_000, 100_000_000)
-        monkeypatch.setattr(device, "room", lambda *_: room)
+        room = MemoryLimit(round(megabytes * 1e6), 400_000_000, 100_000_000)
+        monkeypatch.setattr(device, "memory_limit", lambda *_: room)
 
     return set_free
 

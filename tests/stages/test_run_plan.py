@@ -7,7 +7,7 @@ import pytest
 from nightschool.config.errors import LearningError
 from nightschool.config.settings_file import load
 from nightschool.learning import device
-from nightschool.learning.memory_plan import Room
+from nightschool.learning.memory_plan import MemoryLimit
 from nightschool.stages.run_estimate import RunEstimate
 from nightschool.stages.run_plan import plan
 from tests.conftest import MakeSchool
@@ -15,7 +15,7 @@ from tests.conftest import MakeSchool
 
 def estimate(make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch, room: int) -> RunEstimate:
     school = make_school()
-    monkeypatch.setattr(device, "room", lambda *_: Room(room, room, 300_000_000))
+    monkeypatch.setattr(device, "memory_limit", lambda *_: MemoryLimit(room, room, 300_000_000))
     return plan(school, load(school.settings_file))
 
 

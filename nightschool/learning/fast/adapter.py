@@ -1,8 +1,8 @@
-"""The adapter: float32 LoRA on the base's frozen linear layers, as one autograd function a layer.
+"""The adapter: float32 LoRA on the base's frozen linear layers, with one autograd function per layer.
 
-peft makes the adapter's weights, names them and writes them to disk. The arithmetic is ours: the
-frozen weight is dequantised straight into the product, nothing but the layer's input is kept
-for the backward pass, and the dropout is drawn anew there instead of being stored.
+peft creates the adapter's weights, names them and writes them to disk. The arithmetic is done here: the
+frozen weight is dequantised for the product and then dropped, only the layer's input is saved for the
+backward pass, and the dropout mask is drawn again there instead of being stored.
 LoRA: Hu et al. 2021, arXiv:2106.09685. NF4 and QLoRA: Dettmers et al. 2023, arXiv:2305.14314.
 """
 
@@ -26,27 +26,27 @@ from nightschool.config.settings import TrainSettings
 from nightschool.learning.fast import kernels
 from nightschool.learning.fast.layers import decoder_layers
 
-# The blocks of bitsandbytes' 8-bit optimizer states, in numbers.
+# Numbers per block of bitsandbytes' 8-bit optimizer states.
 _ALIGNED = 256
 
 
 class Dropout:
-    """The dropout of a pass: a function of its seed and the layer's number, and so of nothing else.
+    """The dropout of a micro-batch: a function of its seed and of the layer's number alone.
 
-    A recomputed pass, and a resumed run, drop the same elements.
+    So a recomputed layer, and a resumed run, drop the same elements.
     """
 
     def __init__(self, share: float, device: torch.device) -> None:
         self.keep = 1 - share
         self.on_device = kernels.available(device)
-        """Whether the seed is read on the GPU: then a CUDA graph can be replayed with other seeds."""
+        """Whether kernels read the seed on the GPU, so that a CUDA graph can be replayed with other seeds"""
         self._seed: int | None = None
         self._key = torch.zeros((), dtype=torch.int64, device=device)
         self._generator = torch.Generator(device)
 
     @property
     def seed(self) -> int | None:
-        """None: nothing is dropped (validation, scoring)."""
+        """None: nothing is dropped, as in validation and scoring."""
         return self._seed
 
     @seed.setter
@@ -60,7 +60,7 @@ class Dropout:
         return self._seed is not None and self.keep < 1
 
     def drop(self, x: torch.Tensor, layer: int, out: torch.Tensor | None = None) -> torch.Tensor:
-        """`x` with its dropped elements set to zero (the others are not scaled), in `out` if given."""
+        """`x` with the dropped elements set to zero; the others are not scaled. Written to `out` if given."""
         out = torch.empty_like(x) if out is None else out
         if self.on_device:
             return kernels.drop(x, self._key, layer, self.keep, out)
@@ -70,24 +70,24 @@ class Dropout:
 
 
 @dataclass(slots=True)
-class _Layer:
-    """What a linear layer with an adapter needs beside its input and its two factors."""
+class _FusedLora:
+    """What a linear layer with an adapter needs besides its input and its two factors."""
 
     base: torch.nn.Linear
     scale: float
     dropout: Dropout
     number: int
     cast: tuple[torch.Tensor, torch.Tensor] | None = None
-    """The factors in the dtype that the base computes in, where somebody keeps them up to date."""
+    """Both factors in the dtype of the base's arithmetic, kept up to date by `Weights`"""
 
     def weight(self) -> torch.Tensor:
-        """The frozen weight, shape (out, in), in the dtype that the base computes in."""
+        """The frozen weight, shape (out, in), in the dtype of the base's arithmetic."""
         weight = self.base.weight
         state = getattr(weight, "quant_state", None)
         if state is None:
             return weight.detach()
-        quick = kernels.dequantise(weight.data, state)
-        return dequantize_4bit(weight.data, state) if quick is None else quick
+        dequantised = kernels.dequantise(weight.data, state)
+        return dequantize_4bit(weight.data, state) if dequantised is None else dequantised
 
 
 class _LoraLinear(torch.autograd.Function):
@@ -95,7 +95,7 @@ class _LoraLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: _Layer
+        ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: _FusedLora
     ) -> torch.Tensor:
         flat = x.reshape(-1, x.shape[-1]).contiguous()
         y = torch.nn.functional.linear(flat, layer.weight(), layer.base.bias)
@@ -114,13 +114,13 @@ class _LoraLinear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         flat, inner, a, b = ctx.saved_tensors
-        layer: _Layer = ctx.layer
+        layer: _FusedLora = ctx.layer
         dy = grads[0].reshape(-1, grads[0].shape[-1])
         dropped = layer.dropout.drop(flat, layer.number) if ctx.dropped else flat
         db = (dy.t() @ inner).to(ctx.dtype).mul_(ctx.scale)
         d_inner = (dy @ b).mul_(ctx.scale)
         da = (d_inner.t() @ dropped).to(ctx.dtype)
-        del dropped  # as large as dx: the step's peak is here
+        del dropped  # as large as dx, and the step's memory peaks here
         if not ctx.needs_input_grad[0]:
             return None, da, db, None
         dx = d_inner @ a
@@ -131,7 +131,7 @@ class _LoraLinear(torch.autograd.Function):
 
 
 def _forward(self: Any, x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
-    layer: _Layer = self.quick
+    layer: _FusedLora = self.fused_lora
     result = _LoraLinear.apply(  # type: ignore[no-untyped-call]
         x, self.lora_A["default"].weight, self.lora_B["default"].weight, layer
     )
@@ -140,12 +140,12 @@ def _forward(self: Any, x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
 
 
 def fresh(base: PreTrainedModel, settings: TrainSettings) -> tuple[PeftModel, Dropout]:
-    """The base with a new float32 adapter, drawn from the seed.
+    """The base with a new float32 adapter, initialised from `train.seed`, and its dropout.
 
-    Raises LearningError where `lora_targets` names layers that the base does not have.
+    Raises LearningError if `train.lora_targets` names layers that the base does not have.
     """
     within = {module for layer in decoder_layers(base) for module in layer.modules()}
-    # By their full names: other parts of a base, as one that sees images, may have layers of the same name.
+    # Full names: other parts of a base, such as a vision tower, may have layers of the same name.
     names = {
         name: name.rsplit(".", 1)[-1]
         for name, module in base.named_modules()
@@ -168,32 +168,32 @@ def fresh(base: PreTrainedModel, settings: TrainSettings) -> tuple[PeftModel, Dr
     )
     model = get_peft_model(base, config, autocast_adapter_dtype=True)
     assert isinstance(model, PeftModel)
-    return model, quicken(model, settings.lora_dropout)
+    return model, fuse_lora(model, settings.lora_dropout)
 
 
-def quicken(model: PeftModel, dropout: float = 0.0) -> Dropout:
-    """Let the adapter's layers compute as this file does; returns the handle on their dropout."""
+def fuse_lora(model: PeftModel, dropout: float = 0.0) -> Dropout:
+    """Let the adapter's layers compute as defined here; returns the handle on their dropout."""
     handle = Dropout(dropout, model.device)
     modules = [module for module in model.modules() if isinstance(module, LoraLayer)]
     for number, module in enumerate(modules):
         base = module.get_base_layer()
         assert isinstance(base, torch.nn.Linear)
-        setattr(module, "quick", _Layer(base, module.scaling["default"], handle, number))  # noqa: B010
+        setattr(module, "fused_lora", _FusedLora(base, module.scaling["default"], handle, number))  # noqa: B010
         setattr(module, "forward", MethodType(_forward, module))  # noqa: B010
     return handle
 
 
 class Weights:
-    """The adapter's weights in one piece: an update, a norm and a cast for all layers at once.
+    """The adapter's weights in one flat tensor: one update, one norm and one cast for all layers.
 
-    Each weight begins at a multiple of 256 numbers, the blocks of the 8-bit optimizers, so that no
-    block spans two of them; what is between stays zero.
+    Each weight starts at a multiple of 256 numbers, the block size of the 8-bit optimizers, so that no
+    block spans two weights. The gaps stay zero.
     """
 
     def __init__(self, model: PeftModel, dtype: torch.dtype) -> None:
-        """Move a model's adapter into one piece; the base computes in `dtype`.
+        """Move a model's adapter into one tensor; `dtype` is that of the base's arithmetic.
 
-        Raises LearningError where the adapter is not float32.
+        Raises LearningError if the adapter is not float32.
         """
         found = [p for p in model.parameters() if p.requires_grad]
         if wrong := {str(p.dtype) for p in found} - {"torch.float32"}:
@@ -201,7 +201,7 @@ class Weights:
         starts = [0, *accumulate(-(-p.numel() // _ALIGNED) * _ALIGNED for p in found)]
         self.parameter = torch.nn.Parameter(torch.zeros(starts[-1], device=model.device))
         self.gradient = self.parameter.grad = torch.zeros_like(self.parameter)
-        self.cast = self.parameter.data.to(dtype)  # the same memory where that is float32
+        self.cast = self.parameter.data.to(dtype)  # shares memory if that is float32
         cast = {}
         for start, p in zip(starts, found, strict=False):
             own, grad, cast[id(p)] = (
@@ -213,27 +213,31 @@ class Weights:
         for module in model.modules():
             if isinstance(module, LoraLayer):
                 a, b = (module.lora_A["default"].weight, module.lora_B["default"].weight)
-                cast_of: Any = module.quick
-                cast_of.cast = cast[id(a)], cast[id(b)]
+                fused: Any = module.fused_lora
+                fused.cast = cast[id(a)], cast[id(b)]
         self.refresh()
 
     def refresh(self) -> None:
-        """Call it after the weights have changed."""
+        """Update the cast weights; call it after every change of the weights."""
         if self.cast.dtype is not torch.float32:
             self.cast.copy_(self.parameter.data)
 
 
 def tensors(model: PeftModel) -> dict[str, torch.Tensor]:
-    """The adapter's weights by name."""
+    """The adapter's weights by name, sharing the model's memory."""
     return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
 
 def load(model: PeftModel, values: Mapping[str, torch.Tensor]) -> None:
-    """Put a checkpoint's weights into the adapter, bit for bit."""
+    """Copy a checkpoint's weights into the adapter, bit for bit.
+
+    Raises LearningError if the checkpoint's adapter has other layers.
+    """
     own = tensors(model)
     if own.keys() != values.keys():
         raise LearningError(
-            "the checkpoint's adapter has other layers than this base: queue a new run"
+            "the checkpoint's adapter does not match the layers of this base",
+            "queue a new run with `nightschool run --new`",
         )
     with torch.no_grad():
         for name, value in values.items():

@@ -1,7 +1,7 @@
-"""The attention of a pack: each note's tokens over the shared prompt and themselves, nothing else.
+"""The attention of a pack: a note's tokens attend to the shared prompt and to their own note only.
 
-A pack is several sequences of unequal length to one kernel: the prompt, and each note with the
-prompt's keys before its own. So no mask is stored, and no work is spent on what a mask would hide.
+For the kernel, a pack is several sequences of unequal length: the prompt, and each note with the
+prompt's keys before its own. So no mask is stored, and no work is spent on masked pairs.
 """
 
 from __future__ import annotations
@@ -21,36 +21,38 @@ NAME = "nightschool_packed"
 class Segments:
     """Where the sequences of a pack are: its prompt, then each note.
 
-    The keys that a kernel gets are laid out anew, with a copy of the prompt's before each note's. Where
-    the prompt's keys are kept from before (`prompt.py`), it is no sequence itself.
+    A kernel gets the keys in a layout of their own, with a copy of the prompt's keys before each note's.
+    With a cached prompt (`prompt_cache.py`), the prompt itself is not a sequence of the pack.
     """
 
     queries: torch.Tensor
-    """int32, shape (sequences + 1,): where each sequence's queries begin, and the end"""
+    """int32, shape (sequences + 1,): the first query of each sequence, and the end of the last"""
     keys: torch.Tensor
-    """int32, same shape: the same of its keys"""
+    """int32, same shape: the same for its keys"""
     gather: torch.Tensor
-    """int64, shape (keys,): the token of each key; kept ones count first"""
+    """int64, shape (keys,): the token of each key; those of a cached prompt come first"""
     own: torch.Tensor
-    """int64, shape (tokens,): the key that is the token itself"""
+    """int64, shape (tokens,): each token's own key"""
     copies: torch.Tensor
     """int64, shape (notes, prompt): the keys that are copies of the prompt's"""
     spans: tuple[tuple[int, int, int], ...]
-    """First token, tokens, and prompt tokens before it, of each sequence."""
+    """For each sequence: its first token, its tokens, and the prompt tokens before it"""
     longest: tuple[int, int]
-    """At least as many as the most queries, and the most keys, of a sequence."""
+    """Upper bounds of the queries and of the keys of a sequence"""
     reach: int
-    """The most keys of a sequence that is not blank."""
+    """The most keys of a sequence that is not blank"""
     backend: str
-    """"flash", "memory-efficient" or "each" (one by one, on any device)"""
+    """"flash", "memory-efficient", or "each" (one sequence at a time, on any device)"""
 
     @classmethod
     def of(
         cls, prompt: int, notes: Sequence[int], device: torch.device, backend: str,
         longest: tuple[int, int] | None = None, blank: int = 0, kept: bool = False,
     ) -> Segments:  # fmt: skip
-        """Of a pack with a prompt and notes of these lengths, in tokens; the last `blank` of these are
-        blank. `kept`: the pack holds the notes alone, and the prompt's keys come from before."""
+        """The segments of a pack, whose prompt and notes have these lengths in tokens.
+
+        The last `blank` notes are padding. `kept`: the prompt is cached, and the pack holds only the notes.
+        """
         spans = [(0, prompt, 0)] if prompt and not kept else []
         first = 0 if kept else prompt
         skipped = prompt if kept else 0
@@ -82,7 +84,7 @@ class Segments:
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
-        """What a kernel reads: another pack's can be put in place."""
+        """The tensors that a kernel reads; a CUDA graph gets those of another pack copied into them."""
         return self.queries, self.keys, self.gather, self.own, self.copies
 
 
@@ -96,8 +98,12 @@ def attend(
     segments: Segments | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention as transformers calls it: query of shape (1, heads, tokens, size), keys and values
-    of fewer heads; returns (1, tokens, heads, size)."""
+    """Attention with the signature that transformers expects.
+
+    `query` has the shape (1, heads, tokens, head size), `key` and `value` (1, key heads, keys, head
+    size); returns (1, tokens, heads, head size). Without `segments`, this is transformers' own SDPA.
+    Raises NotImplementedError for soft-capped scores, sinks, and windows that the notes exceed.
+    """
     if segments is None:
         output, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **others
@@ -108,7 +114,7 @@ def attend(
             raise NotImplementedError(f"attention with {name}")
     window = others.get("sliding_window")
     if window is not None and segments.reach > window:
-        raise NotImplementedError(f"notes longer than the attention's window of {window} tokens")
+        raise NotImplementedError(f"notes longer than the attention window of {window} tokens")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if segments.backend == "each":
         return _each(query, key, value, scale, segments), None
@@ -122,6 +128,7 @@ AttentionInterface.register(NAME, attend)
 def _each(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, segments: Segments
 ) -> torch.Tensor:
+    """Attention for one sequence at a time, with torch's own operation; shapes as in `attend`."""
     group = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
     kept = key.shape[2] - query.shape[2]
@@ -144,14 +151,14 @@ def _each(
     return torch.cat(outputs, 2).transpose(1, 2)
 
 
-# torch's number for "causal, aligned at the last query and the last key".
+# torch's code for a causal mask that is aligned at the last query and the last key.
 _CAUSAL_FROM_THE_END = 2
 
 
 class _Attention(torch.autograd.Function):
     """One kernel over all sequences of a pack.
 
-    Going back, what the copies of the prompt's keys receive is summed in a fixed order.
+    The backward pass sums the gradients of the prompt's copies in a fixed order, so it is deterministic.
     """
 
     @staticmethod
@@ -208,15 +215,15 @@ class _Attention(torch.autograd.Function):
 
 
 def _laid_out(x: torch.Tensor, query: torch.Tensor, segments: Segments) -> torch.Tensor:
-    """Keys or values as the kernel wants them: shape (keys, heads, size)."""
+    """Keys or values as the kernel expects them: shape (keys, heads, head size)."""
     x = x[0].transpose(0, 1).index_select(0, segments.gather)
     if segments.backend == "flash":
-        return x  # it lets heads share keys
+        return x  # flash attention supports shared key heads
     return x.repeat_interleave(query.shape[1] // x.shape[1], 1)
 
 
 def _gathered(dx: torch.Tensor, heads: int, segments: Segments) -> torch.Tensor:
-    """The gradient of the pack's own keys or values: shape (1, heads, tokens, size)."""
+    """The gradient of the pack's own keys or values: shape (1, key heads, tokens, head size)."""
     if dx.shape[1] != heads:
         dx = dx.view(len(dx), heads, -1, dx.shape[-1]).sum(2)
     own = dx.index_select(0, segments.own)

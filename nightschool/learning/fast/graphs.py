@@ -1,8 +1,8 @@
-"""A pass, forward and backward, as a CUDA graph: launched whole instead of kernel by kernel.
+"""A micro-batch, forward and backward, as a CUDA graph: one launch instead of thousands.
 
-A pass of a 3B base is thousands of short kernels, and a laptop's CPU takes longer to launch them
-than its GPU to run them. A graph is launched at once, but for one shape alone: so packs are filled
-up with blank notes to one of a few sizes, chosen from the sizes that the run has.
+A micro-batch of a 3B base takes thousands of short kernels, and a laptop's CPU takes longer to launch
+them than its GPU to run them. A graph is launched as a whole, but it has one shape: so packs are padded
+with blank notes to one of a few sizes, chosen from the sizes of the run's packs.
 CUDA graphs: Gray 2019, developer.nvidia.com/blog/cuda-graphs; torch.cuda.CUDAGraph.
 """
 
@@ -24,7 +24,7 @@ from nightschool.learning.memory_plan import MemoryPlan
 
 
 def sizes(packs: Sequence[int], most: int) -> list[int]:
-    """Sizes in tokens that packs of these sizes are filled up to, ascending: quantiles of theirs."""
+    """At most `most` sizes in tokens that packs are padded to, ascending: quantiles of `packs`' sizes."""
     ordered = sorted(packs)
     chosen = {ordered[-(-len(ordered) * (i + 1) // most) - 1] for i in range(most)}
     return sorted({-(-size // 8) * 8 for size in chosen})
@@ -50,10 +50,9 @@ def reason_for_eager_passes(
 
 
 class Replay:
-    """Runs passes by replaying graphs, one for each size.
+    """Runs micro-batches by replaying graphs, one per size.
 
-    The numbers of a pass are the same whenever its graph was made: nothing is ever taken from the
-    eager pass that warms up.
+    The numbers do not depend on when a graph was captured: those of the eager warm-up are dropped.
     """
 
     def __init__(
@@ -65,23 +64,23 @@ class Replay:
         clear: Callable[[], object],
         claim: Callable[[int], object],
     ) -> None:
-        """`backward` does a pass and returns its loss, `clear` drops the gradients that it added.
+        """Prepare graphs of `most` sizes for all `packs` of a run; nothing is captured yet.
 
-        `packs` are all that it will have to run, in `most` sizes; `claim` takes the memory of a pass
-        of so many tokens in the blocks that it will need.
+        `backward` computes a batch's gradients and returns its loss, `clear` drops these gradients, and
+        `claim` lets the allocator set up the blocks of a batch of that many tokens.
         """
         self._backward, self._clear, self._claim = backward, clear, claim
         self._layout, self._host = layout, replace(layout, device=torch.device("cpu"))
         self._notes = max(map(len, packs)) + 1
         self._targets = max(sum(max(1, len(note.answer)) for note in pack) for pack in packs)
         self.sizes = sizes([self._needed(pack) for pack in packs], most)
-        """Tokens that packs are filled up to, ascending."""
+        """The sizes in tokens that packs are padded to, ascending"""
         self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Batch, torch.Tensor]] = {}
 
     def run(self, notes: Sequence[Encoded], share: float) -> torch.Tensor:
-        """Add a pack's gradients, times `share`, to the adapter's; returns its loss times `share`."""
+        """Add a pack's gradients to the adapter's; each note counts `share`. Returns its loss, shape ()."""
         if not self._graphs:
             self.make()
         size = self._size(self._needed(notes))
@@ -91,9 +90,9 @@ class Replay:
         return loss.clone()
 
     def make(self, should_stop: Callable[[], bool] = lambda: False) -> None:
-        """Make the graphs, the largest first: the others then find room in what it took.
+        """Capture the graphs, the largest first, so that the others fit into the memory of that one.
 
-        Raises Stopped as soon as `should_stop`.
+        Raises Stopped between two captures.
         """
         self._warm_up()
         for size in reversed(self.sizes):
@@ -102,11 +101,11 @@ class Replay:
             self._graph(size)
 
     def _needed(self, notes: Sequence[Encoded]) -> int:
-        """The least size that a pack fits into, with a token for each note that it lacks."""
+        """The smallest size that a pack fits into, with one token for each blank note."""
         return self._layout.tokens(notes) + self._notes - len(notes)
 
     def _size(self, needed: int) -> int:
-        """The size for a pack: not of what came before, or a resumed run would round otherwise."""
+        """The size for a pack: a function of the pack alone, or a resumed run would round differently."""
         place = bisect_left(self.sizes, needed)
         return self.sizes[place] if place < len(self.sizes) else -(-needed // 64) * 64
 
@@ -114,7 +113,7 @@ class Replay:
         return Frame(size, self._notes, self._targets)
 
     def _warm_up(self) -> None:
-        """One eager pass: what libraries set up when they are first used cannot be captured."""
+        """Run once without a graph, because the libraries' first-use set-up cannot be captured."""
         current = torch.cuda.current_stream()
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):

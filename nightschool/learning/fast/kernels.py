@@ -1,8 +1,8 @@
-"""CUDA kernels for what torch and bitsandbytes need several for: dropout, NF4 dequantisation, SwiGLU.
+"""CUDA kernels for dropout, NF4 dequantisation and SwiGLU, which take torch and bitsandbytes several each.
 
-They are compiled in a moment, as a process starts, by the NVRTC that comes with torch's CUDA builds
-on Linux and Windows: neither Triton nor a compiler has to be installed. Where that fails, and on
-other devices, their callers have a way in torch's own operations.
+They are compiled within a second when a process starts, by the NVRTC that comes with torch's CUDA
+builds on Linux and Windows: neither Triton nor a compiler is needed. Without NVRTC, and on other
+devices, the callers fall back to operations of torch and bitsandbytes.
 """
 
 from __future__ import annotations
@@ -158,13 +158,13 @@ SWIGLU(BF16, swiglu_bf16, swiglu_back_bf16)
 
 _DTYPES = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16"}
 _THREADS = 256
-# The random bits of an element.
+# Values of the 16 random bits that each element gets.
 _STEPS = 1 << 16
 
 
 @functools.cache
 def _kernel(name: str) -> Callable[..., None] | None:
-    """A kernel, compiled for the present GPU; None where there is no NVRTC for it."""
+    """A kernel, compiled for the current GPU; None without NVRTC."""
     try:
         compiled: Callable[..., None] = torch.cuda._compile_kernel(_SOURCE, name)
     except (OSError, RuntimeError, AttributeError, ImportError):
@@ -180,10 +180,10 @@ def available(device: torch.device) -> bool:
 def drop(
     x: torch.Tensor, seed: torch.Tensor, layer: int, keep: float, out: torch.Tensor
 ) -> torch.Tensor:
-    """Write to `out` the contiguous `x` with a share 1 - `keep` of its elements set to zero.
+    """Write the contiguous `x` to `out`, with a share 1 - `keep` of its elements set to zero.
 
-    Which ones is a function of `seed` (int64, shape (), on the GPU), `layer` and the place alone. `keep` is
-    rounded to 1/65536. `out` may be `x` itself.
+    The choice depends on `seed` (int64, shape (), on the GPU), on `layer` and on the element's index only.
+    `keep` is rounded to 1/65536. `out` may be `x` itself.
     """
     name = "drop16" if x.element_size() == 2 else "drop32"
     _launch(name, x.numel(), x, out, x.numel(), seed, layer, round(keep * _STEPS))
@@ -191,9 +191,9 @@ def drop(
 
 
 def dequantise(weight: torch.Tensor, state: Any) -> torch.Tensor | None:
-    """An NF4 weight in the dtype of its quant state, with the bits that bitsandbytes gives.
+    """An NF4 weight in the dtype of its quantisation state, bit for bit as bitsandbytes gives it.
 
-    None where the weight is of another kind than doubly quantised NF4 in blocks of 64 and 256.
+    None unless the weight is doubly quantised NF4 with blocks of 64 and 256.
     """
     if (
         not available(weight.device) or state.dtype not in _DTYPES
@@ -212,7 +212,7 @@ def dequantise(weight: torch.Tensor, state: Any) -> torch.Tensor | None:
 
 
 class SwiGLU(torch.autograd.Function):
-    """silu(gate) * up, keeping nothing but its two inputs; of contiguous tensors on the GPU.
+    """silu(gate) * up for contiguous tensors on the GPU; only its two inputs are saved.
 
     Shazeer 2020, arXiv:2002.05202.
     """
@@ -227,7 +227,7 @@ class SwiGLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         gate, up = ctx.saved_tensors
-        d_up = grads[0].contiguous()  # nobody else reads it: the MLP's last map alone made it
+        d_up = grads[0].contiguous()  # overwritten below: only this function reads it
         d_gate = torch.empty_like(gate)
         name = f"swiglu_back_{_DTYPES[gate.dtype]}"
         _launch(name, gate.numel(), gate, up, d_up, d_gate, gate.numel())

@@ -1,4 +1,4 @@
-"""The base's decoder layers: found, made lean, recomputed in the backward pass where memory needs it."""
+"""The base's decoder layers: found, fused, and recomputed in the backward pass to save memory."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from nightschool.learning.fast import kernels
 
 
 def decoder_layers(model: PreTrainedModel) -> Sequence[torch.nn.Module]:
-    """The decoder layers, lowest first. Raises LearningError where there is no stack of them."""
+    """The decoder layers, lowest first. Raises LearningError if the model has no stack of them."""
     depth = model.config.get_text_config().num_hidden_layers
-    # A base that sees images may have a stack as deep for those.
+    # Only within the decoder: a vision tower may have a stack of the same depth.
     decoder: torch.nn.Module = model.get_decoder()  # type: ignore[no-untyped-call]
     for module in decoder.modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == depth:
             return list(module)
     raise LearningError(
-        f"{type(model).__name__}: no stack of {depth} decoder layers is found in it; "
-        "set base in nightschool.toml to a decoder-only causal LM"
+        f"{type(model).__name__} has no stack of {depth} decoder layers",
+        "set base in nightschool.toml to a decoder-only causal LM",
     )
 
 
 def fuse_norms(model: PreTrainedModel) -> int:
-    """Let RMS norms run as one kernel each; returns how many do.
+    """Let each RMS norm run as one kernel; returns how many do.
 
-    A norm's own code is the judge: it is replaced only where the fused one gives its numbers.
+    RMSNorm: Zhang and Sennrich 2019, arXiv:1910.07467. A norm is replaced only if the fused one gives the
+    numbers of its own code on a probe.
     """
     fused = 0
     for module in model.modules():
@@ -43,14 +44,14 @@ def fuse_norms(model: PreTrainedModel) -> int:
         probe = torch.linspace(-2, 2, 2 * weight.numel(), device=weight.device)
         probe = probe.view(2, -1).to(weight.dtype)
         with torch.no_grad():
-            wanted = module(probe).float()
-            for offset in (0, 1):  # Gemma's weights are offsets from one
+            expected = module(probe).float()
+            for offset in (0, 1):  # Gemma's weights are offsets from 1
                 scale = weight + offset
-                got = torch.nn.functional.rms_norm(probe, scale.shape, scale, eps).float()
-                # Norms of their own go through float32, whatever the weights are.
+                actual = torch.nn.functional.rms_norm(probe, scale.shape, scale, eps).float()
+                # The bases' own norms compute in float32, whatever the weights' dtype.
                 eps32 = torch.finfo(torch.float32).eps
-                slack = 8 * max(torch.finfo(weight.dtype).eps, eps32) * float(wanted.abs().max())
-                if float((got - wanted).abs().max()) <= slack:
+                slack = 8 * max(torch.finfo(weight.dtype).eps, eps32) * float(expected.abs().max())
+                if float((actual - expected).abs().max()) <= slack:
                     setattr(module, "forward", _fused(scale.detach(), eps))  # noqa: B010
                     fused += 1
                     break
@@ -65,9 +66,10 @@ def _fused(scale: torch.Tensor, eps: float) -> Callable[[torch.Tensor], torch.Te
 
 
 def fuse_swiglu(model: PreTrainedModel) -> int:
-    """Let gated MLPs take one kernel for silu(gate) * up where the device has it; returns how many do.
+    """Let gated MLPs use one kernel for silu(gate) * up, if the device has it; returns how many do.
 
-    That keeps a third less of their activations. An MLP's own code is the judge, as with the norms.
+    The kernel saves a third less of their activations. As with the norms, an MLP is replaced only if the
+    result equals that of its own code.
     """
     silu = getattr(model.config.get_text_config(), "hidden_act", "") in ("silu", "swish")
     if not silu or not kernels.available(model.device):
@@ -83,9 +85,9 @@ def fuse_swiglu(model: PreTrainedModel) -> int:
         probe = torch.linspace(-2, 2, 8 * width, device=model.device).view(1, 8, width)
         probe = probe.to(model.dtype)
         with torch.no_grad():
-            wanted, got = module(probe).float(), _gated(module)(probe).float()
-        slack = 8 * torch.finfo(model.dtype).eps * float(wanted.abs().max())
-        if float((got - wanted).abs().max()) <= slack:
+            expected, actual = module(probe).float(), _gated(module)(probe).float()
+        slack = 8 * torch.finfo(model.dtype).eps * float(expected.abs().max())
+        if float((actual - expected).abs().max()) <= slack:
             setattr(module, "forward", _gated(module))  # noqa: B010
             fused += 1
     return fused
@@ -101,7 +103,7 @@ def _gated(module: Any) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def recompute(layers: Sequence[torch.nn.Module]) -> None:
-    """Keep nothing but their input of these layers' forward pass; compute it again going back."""
+    """Let these layers save only their input, and recompute their forward pass in the backward pass."""
     for layer in layers:
         setattr(layer, "forward", _recomputed(layer.forward))  # noqa: B010
 
@@ -126,9 +128,9 @@ def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Recompute(torch.autograd.Function):
-    """Activation checkpointing (Chen et al. 2016, arXiv:1604.06174) without any random state.
+    """Activation checkpointing (Chen et al. 2016, arXiv:1604.06174), without random state.
 
-    The layers' dropout is a function of a seed, so there is nothing else to keep or to restore.
+    The layers' dropout is a function of a seed, so no generator has to be saved and restored.
     """
 
     @staticmethod

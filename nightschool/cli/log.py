@@ -20,7 +20,7 @@ _POLL_S = 0.2
 def log_command(run: int | None, follow: bool, json_: bool) -> None:
     """Show the log of a run.
 
-    Without RUN, it is the newest run.
+    RUN defaults to the newest run.
     """
     school = current_school()
     with Ledger(school.ledger_file) as ledger:

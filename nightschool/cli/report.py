@@ -20,7 +20,7 @@ from nightschool.reports.report_file import read
 def report_command(run: int | None, json_: bool) -> None:
     """Show the before/after report of a run.
 
-    Without RUN, it is the newest run that has a report.
+    RUN defaults to the newest run that has a report.
     """
     school = current_school()
     reported = _run_with_report(school, run)

@@ -12,6 +12,7 @@ from nightschool.config import files
 from nightschool.config.errors import LearningError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
+from nightschool.learning.hub import context_length, fingerprint, locate
 from nightschool.notes.dataset import Dataset, load
 from nightschool.stages.kept_plan import KeptPlan, read_kept_plan, write_kept_plan
 from nightschool.stages.parent import Parent
@@ -67,8 +68,6 @@ class StageContext:
 
     def base_folder(self) -> Path:
         """The base model's folder. Raises LearningError if it is not the one that prep recorded."""
-        from nightschool.learning.hub import fingerprint, locate
-
         prepared = self.result(PrepResult)
         folder = Path(prepared.base_folder)
         if not folder.is_dir():  # nightschool or the hub's cache has moved
@@ -108,7 +107,6 @@ def make_encoder(settings: Settings, folder: Path, kinds: Sequence[str]) -> Enco
     """The encoder for a base. Raises LearningError if the prompts do not fit into its context."""
     from nightschool.learning.base import load_tokenizer  # lazy: transformers
     from nightschool.learning.encoding import Encoder  # lazy: transformers
-    from nightschool.learning.hub import context_length
 
     encoder = Encoder(
         load_tokenizer(folder),

@@ -18,6 +18,7 @@ from nightschool.notes.dataset import Dataset, Item
 from nightschool.notes.splits import Split
 from nightschool.scoring.cheap_baselines import Floats, vectors_lr
 from nightschool.scoring.contextual_calibration import CONTENT_FREE, calibrated
+from nightschool.scoring.embeddings import embed
 from nightschool.scoring.scorer import best, read
 from nightschool.stages.comparison_arms import arms_to_measure
 from nightschool.stages.context import StageContext
@@ -191,8 +192,6 @@ def _features_lr(splits: ScoredSplits) -> Answered:
 
 
 def _embeddings_lr(splits: ScoredSplits) -> Answered:
-    from nightschool.scoring.embeddings import embed
-
     context = splits.context
     folder = context.school.root / Path(context.settings.ladder.embeddings).expanduser()
     if not folder.is_dir():

@@ -14,6 +14,7 @@ from nightschool.stages.child_jobs import (
     StageJob,
 )
 from nightschool.stages.endings import Ending
+from nightschool.stages.note_changes import changes_since
 from nightschool.stages.parent import Parent
 
 _HEAVY_STAGES = (StageName.BASELINE, StageName.EVALUATE)
@@ -37,8 +38,6 @@ def perform(job: ChildJob, parent: Parent) -> Ending:
             classify(job.school, job.run, job.notes, job.abstain, parent)
             return Ending(Outcome.FINISHED)
         case NoteChangesJob():
-            from nightschool.stages.note_changes import changes_since
-
             changes = changes_since(job.school, job.settings, job.run, job.fingerprint)
             return Ending(Outcome.FINISHED, result=changes)
         case PlanJob():

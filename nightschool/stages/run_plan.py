@@ -10,6 +10,7 @@ from nightschool.config.errors import LearningError
 from nightschool.config.night import length_s
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
+from nightschool.learning.hub import fingerprint, locate
 from nightschool.learning.memory_plan import (
     MemoryLimit,
     MemoryNeed,
@@ -49,7 +50,6 @@ def plan(school: School, settings: Settings) -> RunEstimate:
     Raises LearningError or NotesError if a run would fail.
     """
     from nightschool.learning.device import memory_limit, pick  # lazy: torch
-    from nightschool.learning.hub import fingerprint, locate
 
     base = locate(settings.base, school.root)
     if base is None:

@@ -13,9 +13,13 @@ from nightschool.config.settings import recorded
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome
 from nightschool.ledger.records import StageName
+from nightschool.stages.baseline import baseline
 from nightschool.stages.context import StageContext
 from nightschool.stages.endings import Ending
+from nightschool.stages.evaluate import evaluate
 from nightschool.stages.parent import Parent
+from nightschool.stages.prep import prep
+from nightschool.stages.train import train
 from nightschool.stats.stage_results import (
     BaselineResult,
     CompareResult,
@@ -37,23 +41,15 @@ RESULTS: Mapping[StageName, type[StageResult]] = {
 
 
 def stage_function(stage: StageName) -> StageFunction:
-    """The function that does a stage; each loads only the libraries it needs."""
+    """The function that performs a stage."""
     match stage:
         case StageName.PREP:
-            from nightschool.stages.prep import prep
-
             return prep
         case StageName.BASELINE:
-            from nightschool.stages.baseline import baseline
-
             return baseline
         case StageName.TRAIN:
-            from nightschool.stages.train import train
-
             return train
         case StageName.EVALUATE:
-            from nightschool.stages.evaluate import evaluate
-
             return evaluate
         case StageName.COMPARE:
             from nightschool.stages.compare import compare  # lazy: scipy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from nightschool.learning.auto_choice import AutoChoice
 from nightschool.notes.splits import Split
 from nightschool.stages.context import StageContext
 from nightschool.stats.stage_results import PrepResult
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def run_task(context: StageContext) -> tuple[TrainingTask, Encoder]:
     """The whole training of a run, and its encoder."""
-    from nightschool.learning.training_task import TaskIdentity
+    from nightschool.learning.training_task import TaskIdentity  # lazy: transformers
 
     dataset = context.dataset()
     encoder = context.encoder(dataset.kinds)
@@ -31,9 +32,8 @@ def training_task_of(
     dataset: Dataset, encoder: Encoder, settings: TrainSettings, identity: TaskIdentity
 ) -> TrainingTask:
     """The whole training of a dataset."""
-    from nightschool.learning.auto_choice import AutoChoice
-    from nightschool.learning.class_balance import Balance
-    from nightschool.learning.training_task import TrainingTask
+    from nightschool.learning.class_balance import Balance  # lazy: transformers
+    from nightschool.learning.training_task import TrainingTask  # lazy: transformers
 
     training = dataset.of(Split.TRAIN)
     notes = [encoder.encode(item.text, item.kind) for item in training]

@@ -56,7 +56,7 @@ def exposures_of_test(
     read. The adapter of a run counts as one model, however often it answered as the champion. `accuracy` is
     the newest model's, on test notes worth `notes` independent ones.
     """
-    from nightschool.stats.power import optimism
+    from nightschool.stats.power import optimism  # lazy: scipy
 
     test = {item.id for item in dataset.of(Split.TEST)}
     fingerprint = _fingerprint(dataset)

@@ -66,7 +66,7 @@ class TimePlan:
 
 def kept_part(context: StageContext, task: TrainingTask) -> TrainingTask:
     """The whole task, or the part of it that the run chose at its first chunk."""
-    from nightschool.learning.timing import part_of
+    from nightschool.learning.timing import part_of  # lazy: torch
 
     times = context.kept_plan().time
     return part_of(task, times.lap) if times and times.lap else task
@@ -99,7 +99,12 @@ def _decide(
     plan: MemoryPlan,
     device: Device,
 ) -> list[TimedStep] | None:
-    from nightschool.learning.timing import part_of, shorter_texts, time_steps, workload_of
+    from nightschool.learning.timing import (  # lazy: torch
+        part_of,
+        shorter_texts,
+        time_steps,
+        workload_of,
+    )
 
     restart_s = time.monotonic() - context.parent.born
     timed = time_steps(engine, task, device, context.parent.should_stop)
@@ -315,7 +320,7 @@ class Clock:
 
     def _workload_at(self, step: int) -> Workload:
         """The workload of the whole training, all epochs taken to be like that of the step."""
-        from nightschool.learning.timing import workload_of
+        from nightschool.learning.timing import workload_of  # lazy: torch
 
         task, engine = self._times.task, self._engine
         epoch = (step - 1) // task.steps_per_epoch

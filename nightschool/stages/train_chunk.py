@@ -15,7 +15,9 @@ from nightschool.ledger.outcomes import Outcome
 from nightschool.stages.context import StageContext, write_json
 from nightschool.stages.endings import Ending
 from nightschool.stages.kept_memory_plan import ran_out, run_memory_plan
+from nightschool.stages.run_task import run_task
 from nightschool.stages.seeds import seed_name
+from nightschool.stages.time_plan import Clock, kept_part, time_plan
 from nightschool.stats.stage_results import Choice, StepLoss, TrainResult
 
 if TYPE_CHECKING:
@@ -61,7 +63,6 @@ def _train(
 ) -> TrainResult | Ending:
     libraries.load()
     from nightschool.learning.trainer import train  # lazy: torch
-    from nightschool.stages.time_plan import Clock, time_plan
 
     preparation = _prepare(context, device)
     task, plan = preparation.task, preparation.plan
@@ -90,8 +91,6 @@ def _train(
 def _prepare(context: StageContext, device: Device) -> _Preparation:
     from nightschool.learning.device import cap_memory, memory_limit  # lazy: torch
     from nightschool.learning.encoding import cuts_in_words  # lazy: transformers
-    from nightschool.stages.run_task import run_task
-    from nightschool.stages.time_plan import kept_part
 
     task, encoder = run_task(context)
     choices = context.report_choices(*device.choices, *encoder.choices, *task.choices)

@@ -129,7 +129,7 @@ def zone_of(night: NightSettings) -> tzinfo:
 @functools.lru_cache(maxsize=1)
 def _system_zone(minute: float) -> tzinfo:
     """The computer's time zone, read again every minute because the computer may travel."""
-    import tzlocal
+    import tzlocal  # lazy: tzlocal
 
     try:
         return tzlocal.reload_localzone()

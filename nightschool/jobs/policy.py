@@ -342,9 +342,8 @@ def _quiet(case: _Case, signals: Signals) -> PolicyFinding | None:
         if signals.idle_s.value <= grown:
             return None
     cause = MEANINGS[history.disturbed].what
-    detail = (
-        f"all clear for {format_duration(over)} of {format_duration(needed)} after a stop: {cause}"
-    )
+    clear = f"all clear for {format_duration(over)} of {format_duration(needed)}"
+    detail = f"{clear} (last stop: {cause})"
     return PolicyFinding(Reason.QUIET_TIME, detail, since + needed)
 
 

@@ -69,7 +69,7 @@ def _osascript(title: str, text: str) -> str | None:
 
 def _desktop_notifier(title: str, text: str) -> str | None:
     try:
-        from desktop_notifier.sync import DesktopNotifierSync
+        from desktop_notifier.sync import DesktopNotifierSync  # lazy: desktop-notifier
     except ImportError:
         return 'notifications on Windows need another package: pip install "nightschool[notify]"'
     try:

@@ -30,7 +30,7 @@ class TaskScheduler:
 
     @property
     def folder(self) -> Path:
-        import platformdirs
+        import platformdirs  # lazy: platformdirs
 
         return Path(platformdirs.user_data_dir("nightschool", False)) / "tasks"
 

@@ -51,7 +51,7 @@ class Gpu:
         if sys.platform == "darwin":
             return _absent(_NONE)
         if self._nvml is None:
-            import pynvml
+            import pynvml  # lazy: pynvml
 
             self._nvml = pynvml
         cards = nvidia_cards(self._pci)

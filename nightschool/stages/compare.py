@@ -55,7 +55,7 @@ class _Measured:
 
     dataset: Dataset
     test: Sequence[Item]
-    asked: Questions
+    questions: Questions
     results: Mapping[ArmName, ScoringResult]
     answers: Mapping[ArmName, list[str]]
 
@@ -79,18 +79,18 @@ def make_report(context: StageContext) -> Report:
     Also adds temperature and threshold, found on the validation notes, to the model card for `classify`.
     """
     measured = _gather(context)
-    dataset, asked = measured.dataset, measured.asked
+    dataset, questions = measured.dataset, measured.questions
     others = answer_with_arms(context, dataset)
     record_exposure(context, dataset, Answerer.ARMS)
     arms, pairs = _arms(measured, others.answers)
-    right = np.array(
-        [a == t for a, t in zip(measured.answers[ArmName.AFTER], asked.true, strict=True)]
+    correct = np.array(
+        [a == t for a, t in zip(measured.answers[ArmName.AFTER], questions.true, strict=True)]
     )
     certainties = _certainties(context, measured)
     answers = _answers(measured, certainties)
-    worth = len(right) / design_effect(right - right.mean(), asked.codes)
+    independent_notes = len(correct) / design_effect(correct - correct.mean(), questions.codes)
     verdict, rivals, champion = _decision(context, measured, arms, pairs)
-    origin = provenance(context, dataset, asked.groups)
+    origin = provenance(context, dataset, questions.groups)
     return Report(
         format=FORMAT,
         run=context.run,
@@ -108,7 +108,7 @@ def make_report(context: StageContext) -> Report:
         risk_coverage={name: c.risk_coverage for name, c in certainties.items()},
         out_of_scope={name: c.out_of_scope for name, c in certainties.items() if c.out_of_scope},
         abstention=certainties[ArmName.AFTER].abstention if ArmName.AFTER in certainties else None,
-        looks=exposures_of_test(context, dataset, float(right.mean()), worth),
+        looks=exposures_of_test(context, dataset, float(correct.mean()), independent_notes),
         seeds=_seeds(context, measured),
         kinds=tuple(dataset.kinds),
         base=context.settings.base,
@@ -134,7 +134,7 @@ def _gather(context: StageContext) -> _Measured:
             "queue a new run with `nightschool run --new`",
         )
     test = dataset.of(Split.TEST)
-    asked = Questions(
+    questions = Questions(
         dataset.kinds,
         [item.kind for item in test],
         [item.group for item in test],
@@ -142,14 +142,14 @@ def _gather(context: StageContext) -> _Measured:
     )
     results = {ArmName.BEFORE: before, ArmName.AFTER: after}
     answers = {name: [result.answers[i.id] for i in test] for name, result in results.items()}
-    return _Measured(dataset, test, asked, results, answers)
+    return _Measured(dataset, test, questions, results, answers)
 
 
 def _arms(
     measured: _Measured, others: Mapping[ArmName, list[str]]
 ) -> tuple[dict[ArmName, Arm], dict[ArmName, Paired]]:
     """Every arm's scores, and the challenger against each of the others."""
-    asked, after = measured.asked, measured.answers[ArmName.AFTER]
+    questions, after = measured.questions, measured.answers[ArmName.AFTER]
     answers: dict[ArmName, list[str]] = {
         **others, ArmName.BEFORE: measured.answers[ArmName.BEFORE], ArmName.AFTER: after,
     }  # fmt: skip
@@ -158,9 +158,9 @@ def _arms(
     for name, given in answers.items():
         better = None
         if name != ArmName.AFTER:
-            pairs[name] = paired(asked.kinds, asked.true, given, after, asked.groups)
+            pairs[name] = paired(questions.kinds, questions.true, given, after, questions.groups)
             better = pairs[name].p_better
-        arms[name] = scores(name, asked.kinds, asked.true, given, asked.groups, better)
+        arms[name] = scores(name, questions.kinds, questions.true, given, questions.groups, better)
     return arms, pairs
 
 
@@ -171,24 +171,26 @@ def _decision(
     pairs: Mapping[ArmName, Paired],
 ) -> tuple[Verdict, list[Rival], Champion | None]:
     """The verdict, the cheap arms that the challenger does not beat, and the model in use."""
-    asked, after = measured.asked, measured.answers[ArmName.AFTER]
+    questions, after = measured.questions, measured.answers[ArmName.AFTER]
     rules = Rules(context.settings.decide.confidence, context.settings.decide.margin)
-    judged = [judge(Reference.BEFORE, asked, measured.answers[ArmName.BEFORE], after, rules)]
-    champion, shown = incumbent(context, [item.id for item in measured.test]), None
+    judgements = [
+        judge(Reference.BEFORE, questions, measured.answers[ArmName.BEFORE], after, rules)
+    ]
+    champion, comparison = incumbent(context, [item.id for item in measured.test]), None
     if champion:
-        judgement, shown = _against(champion, measured, rules)
-        judged += [judgement] if judgement else []
+        judgement, comparison = _against(champion, measured, rules)
+        judgements += [judgement] if judgement else []
     cheap = {name: pairs[name] for name in CHEAP_ARMS if name in pairs}
     accuracy = {name: arms[name].accuracy for name in cheap}
-    check, rivals = against_cheap(asked, cheap, accuracy, rules)
-    verdict = decide(judged, check)
-    if champion and shown and shown.paired and is_same_adapter(context, champion.run):
+    check, rivals = against_cheap(questions, cheap, accuracy, rules)
+    verdict = decide(judgements, check)
+    if champion and comparison and comparison.paired and is_same_adapter(context, champion.run):
         same = (
             f"it equals run {champion.run}'s model bit for bit: nothing it learns from has changed"
         )
         reason = f"{same}; {verdict.reason}"
         verdict = replace(verdict, decision=Decision.KEEP, reason=reason, more_notes=None)
-    return verdict, rivals, shown
+    return verdict, rivals, comparison
 
 
 def _against(
@@ -198,25 +200,27 @@ def _against(
 
     They are not compared if it has answered fewer than half.
     """
-    shown = Champion(run=champion.run, accuracy=None, paired=None, why_not=champion.why_not)
-    both = [n for n, item in enumerate(measured.test) if item.id in champion.answers]
-    if 2 * len(both) < len(measured.test):
-        return None, shown
-    asked = measured.asked
+    comparison = Champion(run=champion.run, accuracy=None, paired=None, why_not=champion.why_not)
+    answered = [n for n, item in enumerate(measured.test) if item.id in champion.answers]
+    if 2 * len(answered) < len(measured.test):
+        return None, comparison
+    questions = measured.questions
     same = replace(
-        asked, true=[asked.true[n] for n in both], groups=[asked.groups[n] for n in both]
+        questions,
+        true=[questions.true[n] for n in answered],
+        groups=[questions.groups[n] for n in answered],
     )
-    old = [champion.answers[measured.test[n].id] for n in both]
-    new = [measured.answers[ArmName.AFTER][n] for n in both]
+    old = [champion.answers[measured.test[n].id] for n in answered]
+    new = [measured.answers[ArmName.AFTER][n] for n in answered]
     judgement = judge(Reference.CHAMPION, same, old, new, rules)
-    right = sum(a == t for a, t in zip(old, same.true, strict=True))
-    return judgement, replace(shown, accuracy=right / len(both), paired=judgement.paired)
+    correct = sum(a == t for a, t in zip(old, same.true, strict=True))
+    return judgement, replace(comparison, accuracy=correct / len(answered), paired=judgement.paired)
 
 
 def _certainties(context: StageContext, measured: _Measured) -> dict[ArmName, Certainty]:
     """What each model's probabilities show, for the models whose probabilities were recorded."""
     certainties = {
-        name: certainty(result, measured.dataset, measured.asked.codes, context.settings)
+        name: certainty(result, measured.dataset, measured.questions.codes, context.settings)
         for name, result in measured.results.items()
         if result.probabilities
     }
@@ -228,7 +232,7 @@ def _certainties(context: StageContext, measured: _Measured) -> dict[ArmName, Ce
 def _seeds(context: StageContext, measured: _Measured) -> tuple[Seed, ...]:
     """The scores of each seed's model, in the order of their training."""
     trained, evaluated = context.result(TrainResult), context.result(EvaluateResult)
-    settings, asked = context.settings.train, measured.asked
+    settings, questions = context.settings.train, measured.questions
     published = settings.seed if trained.seed is None else trained.seed
     only = SeedTraining(
         seed=published,
@@ -240,7 +244,7 @@ def _seeds(context: StageContext, measured: _Measured) -> tuple[Seed, ...]:
     for training in trained.seeds or (only,):
         answers = answers_by_seed.get(training.seed, evaluated.answers)
         given = [answers[item.id] for item in measured.test]
-        arm = scores(ArmName.AFTER, asked.kinds, asked.true, given, asked.groups)
+        arm = scores(ArmName.AFTER, questions.kinds, questions.true, given, questions.groups)
         rows.append(
             Seed(
                 seed=training.seed,

@@ -41,11 +41,11 @@ def certainty(
     """
     number = {kind: index for index, kind in enumerate(dataset.kinds)}
     test = dataset.of(Split.TEST)
-    watched = [item for item in dataset.of(Split.VALIDATION) if item.id in result.validation]
-    true, known = ([number[item.kind] for item in items] for items in (test, watched))
+    scored = [item for item in dataset.of(Split.VALIDATION) if item.id in result.validation]
+    true, validation_true = ([number[item.kind] for item in items] for items in (test, scored))
     rows = _rows(result.probabilities, test, len(number))
-    validation = _rows(result.validation, watched, len(number))
-    calibrated = calibration((validation, known), (rows, true), codes)
+    validation = _rows(result.validation, scored, len(number))
+    calibrated = calibration((validation, validation_true), (rows, true), codes)
     temperature = calibrated.temperature
     if temperature is not None:
         rows, validation = scaled(rows, temperature), scaled(validation, temperature)
@@ -53,22 +53,22 @@ def certainty(
     # A kind that the settings name may have no note.
     none = None if kind is None else number.get(kind)
     cost = settings.classify.unsorted_cost
-    least = threshold(validation, known, none, cost)
-    sure, right = rows.max(axis=1), rows.argmax(axis=1) == np.array(true)
-    stand = right[sure >= least]
+    limit = threshold(validation, validation_true, none, cost)
+    top, correct = rows.max(axis=1), rows.argmax(axis=1) == np.array(true)
+    confident = correct[top >= limit]
     return Certainty(
         calibrated,
-        risk_coverage(sure, right),
+        risk_coverage(top, correct),
         None if kind is None or none is None else out_of_scope(kind, rows, true, none, codes),
         Abstention(
-            threshold=least,
-            coverage=len(stand) / len(right),
-            risk=float(1 - stand.mean()) if len(stand) else None,
+            threshold=limit,
+            coverage=len(confident) / len(correct),
+            risk=float(1 - confident.mean()) if len(confident) else None,
             unsorted_cost=cost,
-            validation=len(watched),
+            validation=len(scored),
             in_use=settings.classify.abstain,
             plain=sorting(rows, true, none, 0.0, cost, codes),
-            thresholded=sorting(rows, true, none, least, cost, codes),
+            thresholded=sorting(rows, true, none, limit, cost, codes),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""The parent process as a stage sees it: where progress goes to, and where the request to stop comes from."""
+"""The parent process as a stage sees it: it receives progress and can request a stop."""
 
 from __future__ import annotations
 

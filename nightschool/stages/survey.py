@@ -102,7 +102,7 @@ def _expected_test_split(
 
 
 def _new_notes(school: School, notes: Sequence[Note]) -> NewNotes | None:
-    """What is new since the newest run that read notes; None if there is none, or if its files are gone."""
+    """What is new since the newest run that read notes; None without such a run or its files."""
     if not school.ledger_file.exists():
         return None
     try:

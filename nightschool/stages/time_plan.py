@@ -342,7 +342,7 @@ class Clock:
         return (prior + self._measured_s) / (prior + self._predicted_s)
 
     def remember(self) -> None:
-        """Keep what was timed for later runs; the steps timed at the start where there is no more."""
+        """Store the timed steps for later runs; those timed at the start if this chunk timed too few."""
         timed = self._timed if len(self._timed) >= 3 else self._times.timed
         if timed:
             remember(self._context.school, self._key, timed)

@@ -34,7 +34,7 @@ def test_the_inventory_is_a_table_or_a_page(make_school: MakeSchool) -> None:
     assert shown.returncode == 0 and shown.stderr == ""
     for line in (
         "38 notes, 0 unlabelled; lengths in tokens",
-        "hardly measurable: decision (12), lesson (12), none (12), value (2).",
+        "hardly be measured: decision (12), lesson (12), none (12), value (2).",
         "duplicates: value/[bold]x.md, value/y.md",
         "wrong labels: too few notes of different texts and sources to judge: value",
     ):

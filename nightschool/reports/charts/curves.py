@@ -78,7 +78,7 @@ def reliability(report: Report, palette: Palette) -> Figure | None:
     axes.plot([0, 1], [0, 1], color=palette.muted, linewidth=1.2, linestyle=(0, (4, 3)))
     label = write(axes, 0.05, 0.07, "perfect", palette.muted, SMALL)
     label.set(rotation=45, rotation_mode="anchor", va="bottom")
-    series = [("uncorrected", found.plain, palette.ink, palette.paper)]
+    series = [("raw", found.plain, palette.ink, palette.paper)]
     if found.scaled is not None:
         series.append(("corrected", found.scaled, palette.after, palette.after))
     for place, (name, measured, color, face) in enumerate(series):

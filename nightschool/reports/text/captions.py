@@ -119,7 +119,7 @@ def _read_loss(report: Report) -> str:
 def _reliability(report: Report) -> str:
     calibration = report.calibration[ArmName.AFTER]
     parts = []
-    for name, measured in (("uncorrected", calibration.plain), ("corrected", calibration.scaled)):
+    for name, measured in (("raw", calibration.plain), ("corrected", calibration.scaled)):
         if measured:
             bins = ", ".join(
                 f"{percent(b.confidence)} confidence {percent(b.accuracy)} correct of {b.n}"
@@ -131,7 +131,7 @@ def _reliability(report: Report) -> str:
 
 def _read_reliability(report: Report) -> str:
     markers = (
-        "Rings are the model's own probabilities, discs the corrected ones"
+        "Rings are the model's raw probabilities, discs the corrected ones"
         if report.calibration[ArmName.AFTER].scaled
         else "Rings are the model's probabilities"
     )

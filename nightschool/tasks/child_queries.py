@@ -88,7 +88,7 @@ def _ask(
     child = Child(job, job.school.state / "logs" / f"{job.job}.log")
     code = supervise(child, receive, should_stop)
     if ending is None:
-        raise ChildError(f"{job.job}: its process ended with code {code} (more in {child.log})")
+        raise ChildError(f"{job.job}: its process ended with code {code}", f"see {child.log}")
     if ending.outcome is not Outcome.FINISHED:
-        raise ChildError(f"{job.job}: {ending.reason} (more in {child.log})")
+        raise ChildError(f"{job.job}: {ending.reason} (details in {child.log})")
     return ending.result or {}

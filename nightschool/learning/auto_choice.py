@@ -1,4 +1,4 @@
-"""A value that the program chose by itself."""
+"""A value that the program chose automatically."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class AutoChoice:
-    """What was chosen and why; printed in the run's log and kept with the run."""
+    """An automatic choice with its reason; printed in the run's log and stored with the run."""
 
     name: str
     value: str

@@ -1,9 +1,9 @@
-"""Rare kinds: what the training loss adds to logits, or weighs notes with, so that frequent kinds do not win.
+"""Rare kinds: logit adjustment or class weights, so that the training loss does not favour frequent kinds.
 
-Both start from how often a kind occurs among the training notes, as a multiple of an even share.
-Logit adjustment (Menon et al. 2021, arXiv:2007.07314, section 5, tau = 1) adds its logarithm to the
-kind's logit in the loss: what a kind's frequency says is then no longer left for the model to learn,
-and it is as right in a rare kind as in a frequent one. Class weights divide by it.
+Both use a kind's relative frequency: its share of the training notes divided by an even share. Logit
+adjustment (Menon et al. 2021, arXiv:2007.07314, section 5, tau = 1) adds the logarithm of that to the
+kind's logit in the loss, so that the model need not learn the frequencies, and is as accurate for rare
+kinds as for frequent ones. Class weights divide a note's loss by it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from nightschool.learning.encoding import Encoded
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """How the loss of a training treats its kinds; made from the training notes alone."""
+    """How the training loss balances the kinds; computed from the training notes alone."""
 
     offsets: Mapping[int, float]
-    """Added to the logits where an answer begins, in the loss alone: token id -> nats."""
+    """Token id -> nats: added to the logits of an answer's first token, in the loss only"""
     weights: Sequence[float]
-    """By kind: what a note's loss counts; over the training notes, 1 in the mean."""
+    """By kind: the weight of a note's loss; the mean over the training notes is 1"""
     choice: AutoChoice
 
     @classmethod
     def of(cls, how: str, notes: Sequence[Encoded], first_tokens: Sequence[int]) -> Balance:
-        """`how` is `train.balance`; a kind's answer begins with its token of `first_tokens`.
+        """The balance for `how`, the value of `train.balance`.
 
-        Where all kinds are equally frequent, nothing is added and every note weighs 1.
+        `first_tokens` are the first token ids of the kinds' answers. If all kinds are equally frequent,
+        every offset is 0 and every weight 1.
         """
         counts = Counter(note.kind for note in notes)
-        # A kind without a training note is left as it is: no loss could teach it.
+        # A kind without training notes gets no offset: the model cannot learn it anyway.
         often = [
             counts[kind] * len(counts) / len(notes) if counts[kind] else 1.0
             for kind in range(len(first_tokens))
@@ -50,5 +51,5 @@ class Balance:
         )
 
     def weighted(self, notes: Sequence[Encoded]) -> list[Encoded]:
-        """The notes, each with the weight of its kind."""
+        """The notes with the weights of their kinds."""
         return [replace(note, weight=self.weights[note.kind]) for note in notes]

@@ -1,11 +1,11 @@
-"""The audit: proof that no tensor of a forbidden dtype exists in what runs under it, or in a model.
+"""The audit: proof that no operation uses a forbidden dtype, and that a model holds none.
 
     with Audit() as audit:
         take_step(engine, task, 1, lambda: False)
     assert not audit.found and not held(engine.model, engine.optimizer)
 
-A Turing card only emulates bf16, and slowly: the policy of `precision.py` keeps it out, and this
-finds what would bring it in (a checkpoint's config, a library's default, a cast).
+A Turing card emulates bf16, slowly. `precision.py` therefore avoids it, and the audit finds what would
+bring it back: a checkpoint's config, a library's default, a cast.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TORCHS_OWN = ("aten", "prim", "prims", "profiler")
 
 
 class Forbidden(LearningError):
-    """An operation took or gave a tensor of a forbidden dtype."""
+    """An operation took or returned a tensor of a forbidden dtype."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +37,20 @@ class DtypeFinding:
     operation: str
     dtype: torch.dtype
     given: bool
-    """Whether the operation made the tensor, rather than took it."""
+    """Whether the operation returned the tensor, rather than took it"""
     where: str
-    """The innermost line of code outside torch, as "file:line"; going back, that of backward()."""
+    """The innermost line outside torch, as "file:line"; in a backward pass, the call of backward()"""
 
     def __str__(self) -> str:
-        did = "gave" if self.given else "took"
+        did = "returned" if self.given else "took"
         return f"{self.where}: {self.operation} {did} a tensor of {self.dtype}"
 
 
 class Audit(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sees every operation within, the backward pass and the optimizer's among them.
+    """A context that checks every operation within it, including the backward pass and the optimizer's.
 
-    Autograd carries it into its threads, and it looks into other libraries' operators where
-    these are written in Python. It does not see what a kernel keeps to itself (registers, Triton).
+    Autograd carries the context into its threads, and the audit also checks operators of other libraries
+    that are written in Python. It cannot see inside a kernel (registers, Triton).
     """
 
     def __init__(self, forbidden: Collection[torch.dtype] = _BF16, strict: bool = False) -> None:
@@ -58,7 +58,7 @@ class Audit(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.found: list[DtypeFinding] = []
         self.operations: Counter[str] = Counter()
-        """How often each ran: what the audit has seen."""
+        """Number of calls of each operation"""
         self._forbidden = frozenset(forbidden)
         self._strict = strict
 
@@ -72,9 +72,9 @@ class Audit(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = str(func)
         self.operations[name] += 1
         taken = _tensors((args, kwargs))
-        self._look(name, taken, given=False)
+        self._check(name, taken, given=False)
         result = self._run(func, taken, args, kwargs or {})
-        self._look(name, _tensors(result), given=True)
+        self._check(name, _tensors(result), given=True)
         return result
 
     def _run(
@@ -86,12 +86,12 @@ class Audit(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         if func.namespace in _TORCHS_OWN or not taken:
             return func(*args, **kwargs)
-        # Straight to the operator's implementation, with this mode on for what that calls.
+        # Calls the operator's implementation directly, with this mode active for what it calls.
         key = getattr(torch._C.DispatchKey, taken[0].device.type.upper())
         with self:
             return func.redispatch(torch._C.DispatchKeySet(key), *args, **kwargs)
 
-    def _look(self, name: str, tensors: Sequence[torch.Tensor], given: bool) -> None:
+    def _check(self, name: str, tensors: Sequence[torch.Tensor], given: bool) -> None:
         for dtype in {tensor.dtype for tensor in tensors} & self._forbidden:
             finding = DtypeFinding(name, dtype, given, _caller())
             self.found.append(finding)
@@ -104,10 +104,10 @@ def held(
     optimizer: torch.optim.Optimizer | None = None,
     forbidden: Collection[torch.dtype] = _BF16,
 ) -> list[str]:
-    """What a model and its optimizer hold in a forbidden dtype, or would compute in, by name.
+    """The parts of a model and its optimizer that have, or compute in, a forbidden dtype: a line each.
 
-    Parameters, their gradients and quantisation states, buffers and other tensors of the modules,
-    the modules' own dtypes (as Linear4bit's compute_dtype), the optimizer's states.
+    Covers parameters, their gradients and quantisation states, buffers and other tensors of modules,
+    dtypes stored in modules (such as Linear4bit's compute_dtype), and the optimizer's states.
     """
     found: list[str] = []
     for prefix, module in model.named_modules():
@@ -133,7 +133,7 @@ def _within(name: str, value: Any, forbidden: Collection[torch.dtype]) -> Iterat
 
 
 def _within_state(name: str, state: Any, forbidden: Collection[torch.dtype]) -> Iterator[str]:
-    """The same of a bitsandbytes QuantState; its state2 is one too."""
+    """The same for a bitsandbytes QuantState, whose state2 is a QuantState, too."""
     if state is None:
         return
     for key, value in vars(state).items():

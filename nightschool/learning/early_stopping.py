@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def best_step(validation: Sequence[Sequence[float]]) -> int | None:
-    """The step with the lowest validation loss, the first of equals; None before any was measured.
+    """The first step with the lowest validation loss; None before the first validation.
 
     `validation` holds [step, loss in nats] pairs in the order of the steps.
     """
@@ -16,15 +16,14 @@ def best_step(validation: Sequence[Sequence[float]]) -> int | None:
 
 
 def should_end(validation: Sequence[Sequence[float]], patience: int) -> bool:
-    """Whether training ends here: the last `patience` validations were no better than the best one.
+    """Whether training ends now: none of the last `patience` validations improved on the best one.
 
-    `validation` is as for `best_step`, one pair an epoch. A loss that equals the best is no better.
-    With `patience` 0 training never ends early. It is a function of the run's history alone, which is
-    in the checkpoint, so an interrupted run ends at the same step.
+    `validation` is as for `best_step`, with one pair per epoch. An equal loss is no improvement. With a
+    `patience` of 0, training never ends early. The result depends only on the run's history, which is in
+    the checkpoint, so an interrupted run ends at the same step.
 
-    The adapter that is kept is that of `best_step`, not of the step at which training ended: with a
-    patience of 2 the last two epochs were tried and are thrown away.
-    Goodfellow, Bengio, Courville 2016, "Deep Learning", algorithm 7.1.
+    The adapter of `best_step` is kept, not that of the last step: with a patience of 2, the last two
+    epochs are discarded. Goodfellow, Bengio, Courville 2016, "Deep Learning", algorithm 7.1.
     """
     if not patience or not validation:
         return False

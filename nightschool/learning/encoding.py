@@ -1,4 +1,4 @@
-"""From a note to token ids: the prompt's parts, the cut, and the words that name the kinds."""
+"""From a note to token ids: the prompt around it, truncation, and the answers that name the kinds."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from nightschool.learning.truncation import Border, fit, tokens
 from nightschool.notes.prompts import Prompt, instruct_prompt, plain_prompt
 
 _MARK = "\u2063NOTE\u2063"
-# Between two examples, for models without a chat template.
+# Separates two examples, for models without a chat template.
 _APART = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One note as the model sees it."""
+    """One note as the model reads it."""
 
     prompt: list[int]
-    """Token ids of prefix + note + suffix: the answer comes next."""
+    """Token ids of prefix, note and suffix; the answer follows"""
     answer: list[int]
-    """Token ids of its kind's answer; empty where the kind is not known."""
+    """Token ids of its kind's answer; empty if the kind is unknown"""
     kind: int
-    """Index into the encoder's kinds; -1 where the kind is not known."""
+    """Index into the encoder's kinds; -1 if the kind is unknown"""
     cut: bool
-    """Whether the note was longer than the token limit."""
+    """Whether the note was truncated to the token limit"""
     border: Border = ""
-    """What the cut is behind."""
+    """What the truncated note ends with"""
     characters: int = 0
-    """Of the note, without the white space around it."""
+    """Characters of the note, without surrounding white space"""
     left_out: int = 0
-    """How many of these the model does not see."""
+    """How many of these the model does not read"""
     weight: float = 1.0
-    """What its loss counts in training, against that of another note."""
+    """Relative weight of its loss in training"""
 
 
 def shortened(note: Encoded, prefix: int, suffix: int, most: int) -> Encoded:
-    """A note of which at most `most` tokens are read; the prompt around it stays whole.
+    """A note truncated to at most `most` tokens; the prompt around it stays whole.
 
-    `prefix` and `suffix` count the prompt's tokens before and after the note.
+    `prefix` and `suffix` are the numbers of the prompt's tokens before and after the note.
     """
     end = len(note.prompt) - suffix
     if end - prefix <= most:
@@ -57,10 +57,10 @@ def shortened(note: Encoded, prefix: int, suffix: int, most: int) -> Encoded:
 
 
 class Encoder:
-    """Turns notes into token ids, the same way before, after and when serving.
+    """Turns notes into token ids, in the same way for training, scoring and classification.
 
-    The note is tokenised apart from the prompt around it, so that every note shares the
-    prompt's exact tokens and a cut never reaches the prompt.
+    The note is tokenised separately from the prompt around it, so that all notes share the prompt's
+    exact tokens and truncation never reaches the prompt.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Encoder:
 
     @property
     def fingerprint(self) -> str:
-        """Names everything that the model sees beside the note itself (sha256, 16 digits)."""
+        """A hash of everything that the model reads besides the note (sha256, 16 digits)."""
         cut = [self.max_tokens, "after a sentence"]
         seen = [self._prefix, self._suffix, self._answer_ids, self.kinds, cut]
         return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16]
@@ -111,7 +111,7 @@ class Encoder:
 
     @property
     def longest(self) -> int:
-        """The most tokens that a prompt with its answer can have."""
+        """The most tokens that a prompt with note and answer can have."""
         around = len(self._prefix) + len(self._suffix) + max(map(len, self._answer_ids))
         return self.max_tokens + around
 
@@ -130,9 +130,9 @@ class Encoder:
         )
 
     def with_examples(self, examples: Sequence[tuple[str, str]], limit: int) -> Encoder:
-        """An encoder whose prompt shows some notes with their kinds first, each cut at `limit` tokens.
+        """An encoder whose prompt starts with examples, each truncated to `limit` tokens.
 
-        `examples` are (text, kind); everything else stays as it is.
+        `examples` are (text, kind) pairs; everything else stays the same.
         """
         shown = [fit(self._tokenizer, text, limit).ids for text, _ in examples]
         words = [self._words[self.kinds.index(kind)] for _, kind in examples]
@@ -145,15 +145,15 @@ class Encoder:
         return made
 
     def _answers(self, chat: bool) -> tuple[list[str], str]:
-        """What the model answers for each kind, such that the first tokens differ; and why so.
+        """The model's answer for each kind, all with different first tokens, and the reason.
 
-        The kind's own name where that does; else a code, which the prompt explains.
+        The kinds' own names if their first tokens differ, otherwise codes, which the prompt explains.
         """
         count = len(self.kinds)
-        named = "each kind's name begins with a token of its own"
-        coded = "two kinds' names begin with the same token, so each is named by a code"
+        named = "the kinds' names have different first tokens"
+        coded = "two kinds' names have the same first token, so each kind is named by a code"
         tried = [(self.kinds, named), (tuple(islice(_codes(), count)), coded)]
-        # Some tokenizers split the space off: then the answer follows the prompt directly.
+        # Some tokenizers split off the space; then the answer follows the prompt directly.
         leads = ("",) if chat else (" ", "")
         for lead in leads:
             for words, why in tried:
@@ -165,12 +165,13 @@ class Encoder:
             if len(codes) >= count:
                 return codes[:count], coded
         raise LearningError(
-            f"{count} kinds are too many for this base: its tokenizer has distinct tokens to name "
-            f"{max(map(len, apart))}; use fewer kinds or another base"
+            f"{count} kinds are too many for this base, whose tokenizer can name "
+            f"{max(map(len, apart))} kinds with distinct first tokens",
+            "use fewer kinds or another base",
         )
 
     def _apart(self, words: Iterable[str]) -> list[str]:
-        """Of some words, those that begin with a token that none before them begins with."""
+        """The words whose first token no earlier word has."""
         first: dict[int, str] = {}
         for word in words:
             for token in tokens(self._tokenizer, word)[:1]:
@@ -178,8 +179,10 @@ class Encoder:
         return list(first.values())
 
     def _around(self, words: Sequence[str]) -> list[str]:
-        """The prompt's text before, between and after the notes, of which all but the last are
-        examples: their answers are `words`."""
+        """The prompt's text before, between and after the notes.
+
+        All notes but the last are examples, whose answers are `words`.
+        """
         prompt = self.prompt
         if not self._chat:
             shown = [f"{prompt.after}{word}{_APART}{prompt.before}" for word in words]
@@ -194,12 +197,12 @@ class Encoder:
         return str(rendered).split(_MARK)
 
     def _ids(self, text: str) -> list[int]:
-        """The tokens of the prompt's own text, special ones among them."""
+        """The tokens of the prompt's own text, including special ones."""
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _codes() -> Iterator[str]:
-    """Names for kinds, the plainest first: A, b, 7, AB, Ab, ab."""
+    """Codes for kinds, the simplest first: A, b, 7, AB, Ab, ab."""
     yield from ascii_uppercase + ascii_lowercase + digits
     for one, other in (
         (ascii_uppercase, ascii_uppercase),
@@ -210,18 +213,18 @@ def _codes() -> Iterator[str]:
 
 
 def cuts_in_words(notes: Sequence[Encoded], which: str, max_tokens: int) -> str:
-    """How many of the notes are cut, where, and what is lost by that; "" where none is.
+    """How many notes are truncated, where, and how much text that loses; "" if none is truncated.
 
-    `which` names the notes: "training notes".
+    `which` names the notes, for example "training notes".
     """
     cut = [note for note in notes if note.cut]
     if not cut:
         return ""
     within = sum(note.border != "sentence" for note in cut)
-    apart = f" ({within} within a sentence, because it is so long)" if within else ""
+    apart = f" ({within} within a long sentence)" if within else ""
     unseen = sum(note.left_out for note in cut) / sum(note.characters for note in notes)
     return (
         f"{len(cut)} of {len(notes)} {which} are longer than train.max_tokens = {max_tokens}: they "
-        f"are cut at the end of a sentence{apart}, and {100 * unseen:.1f} % of the text of all {len(notes)} is "
-        "not seen"
+        f"are cut at the end of a sentence{apart}, which leaves {100 * unseen:.1f} % of the text of all "
+        f"{len(notes)} unread"
     )

@@ -1,4 +1,4 @@
-"""Which training notes a prompt shows as examples, and how many: as many as pay and fit."""
+"""Which training notes a few-shot prompt shows as examples, and how many."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from nightschool.config.errors import LearningError
 from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.encoding import Encoder
 
-# Examples a kind at most, and the tokens of all together: every note that is scored looks back at
-# them.
+# Most examples per kind, and most tokens of all examples: every scored note attends to them.
 _MOST, _MOST_TOKENS = 4, 4096
-# Tokens of an example that tell what it is about, and the least that it is worth showing with.
+# Tokens after which an example usually shows its subject, and the fewest that are worth showing.
 _ENOUGH, _LEAST = 64, 16
 
 
 def with_examples(
     encoder: Encoder, notes: Sequence[tuple[str, str, str]], context: int | None
 ) -> tuple[Encoder, AutoChoice]:
-    """The encoder with training notes (id, text, kind) in its prompt, as many of each kind.
+    """The encoder with training notes (id, text, kind) in its prompt, equally many of each kind.
 
-    They are taken in the order of a hash, one of each kind after another, and cut after a sentence
-    so that they fit beside the longest note into `context` tokens (None: not known). Raises
-    LearningError where they do not.
+    The notes are chosen by hash order, one kind after the other, and truncated after a sentence so that
+    they fit into `context` tokens (None: unknown) together with the longest note. Raises LearningError
+    if they do not fit.
     """
     by_kind: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for _, text, kind in sorted(notes, key=lambda note: hashlib.sha256(note[0].encode()).digest()):
@@ -41,9 +40,9 @@ def with_examples(
             made = encoder.with_examples(chosen, limit)
             tokens = len(made.prefix) - len(encoder.prefix)
             if tokens <= room:
-                reason = f"{tokens} tokens with notes cut at {limit}: what fits into {room}"
+                reason = f"{tokens} tokens, with notes truncated to {limit}: the most that fit into {room}"
                 return made, AutoChoice("examples", f"{each} of each kind", reason)
     raise LearningError(
-        f"an example of each of {len(by_kind)} kinds does not fit into the {max(0, room)} tokens that "
-        f"the base leaves beside a note of train.max_tokens = {encoder.max_tokens}"
+        f"one example of each of {len(by_kind)} kinds does not fit into the {max(0, room)} tokens that "
+        f"the base's context leaves next to a note of train.max_tokens = {encoder.max_tokens}"
     )

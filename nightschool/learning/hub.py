@@ -1,4 +1,4 @@
-"""Where a base model is: on disk, or fetched from the hub once; and its config. Loads no weights."""
+"""Base models on disk or from the hub, and their configs. Loads no weights."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import Any
 from nightschool.config.errors import LearningError, first_line
 from nightschool.config.paths import DEMO_BASE
 
-# What is fetched of a hub repository: weights as safetensors, and text.
+# The files that are downloaded from a hub repository: safetensors weights, and text.
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 
 
 def locate(base: str, root: Path) -> Path | None:
-    """The folder of a base model that is on disk: "demo", a local folder, or a cached hub name.
+    """The folder of a base model on disk: "demo", a local folder, or a cached hub name; None if absent.
 
-    Raises LearningError where it is none, or none that can be trained on.
+    Raises LearningError if the name is invalid or the folder has no trainable model.
     """
     if base == "demo":
         return DEMO_BASE
     local = (root / Path(base).expanduser()).resolve()
     if local.is_dir():
         if not (local / "config.json").is_file():
-            raise LearningError(f"base = {base!r}: {local} holds no model (no config.json)")
+            raise LearningError(f"base = {base!r}: {local} contains no model (no config.json)")
         return _in_16_bits(base, local)
     if _looks_local(base):
         raise LearningError(
-            f"base = {base!r}: there is no folder {local}: set base in nightschool.toml, then `run --new`"
+            f"base = {base!r}: there is no folder {local}",
+            "set base in nightschool.toml, then `run --new`",
         )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -37,8 +38,8 @@ def locate(base: str, root: Path) -> Path | None:
         found = Path(snapshot_download(base, local_files_only=True, allow_patterns=_WANTED))
     except HFValidationError:
         raise LearningError(
-            f"base = {base!r} is neither a folder nor a hub name (owner/model): "
-            "set base in nightschool.toml, then `run --new`"
+            f"base = {base!r} is neither a folder nor a hub name (owner/model)",
+            "set base in nightschool.toml, then `run --new`",
         ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
         return None
@@ -47,11 +48,12 @@ def locate(base: str, root: Path) -> Path | None:
 
 
 def _in_16_bits(base: str, folder: Path) -> Path:
-    """A base that is already quantised computes in a dtype of its own, on Turing often bf16."""
+    """Refuse a quantised base, which computes in a dtype of its own: often bf16, also on Turing."""
     if "quantization_config" in json.loads((folder / "config.json").read_text("utf-8")):
         raise LearningError(
-            f"base = {base!r} is already quantised: set the 16-bit model that it was made of, which "
-            "is quantised here for this computer, then `run --new`"
+            f"base = {base!r} is already quantised",
+            "set the 16-bit model that it was made from, which nightschool quantises itself, "
+            "then `run --new`",
         )
     return folder
 
@@ -63,9 +65,9 @@ def _looks_local(base: str) -> bool:
 
 
 def fetch(base: str, root: Path) -> Path:
-    """The base model's folder, downloaded from the hub if it is not on disk yet.
+    """The base model's folder, downloaded from the hub if it is not on disk.
 
-    The only place that uses a network. Raises LearningError with one line where it fails.
+    The only function here that uses the network. Raises LearningError if the download fails.
     """
     found = locate(base, root)
     if found:
@@ -75,18 +77,18 @@ def fetch(base: str, root: Path) -> Path:
     try:
         fetched = Path(snapshot_download(base, allow_patterns=_WANTED))
     except Exception as error:
-        # The hub client raises errors of half a dozen libraries for "no network" alone.
+        # Without a network, the hub client raises errors of half a dozen libraries.
         cause = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise LearningError(
-            f"base model {base!r} is not on disk and could not be fetched ({cause}): go online once "
-            'and retry, or set base in nightschool.toml to a local folder ("demo" for the small one that '
-            "ships along) and `run --new`"
+            f"base model {base!r} is not on disk and could not be downloaded ({cause})",
+            "go online once and retry, or set base in nightschool.toml to a local folder "
+            '("demo" is the small model that ships with nightschool), then `run --new`',
         ) from None
     return _in_16_bits(base, fetched)
 
 
 def fingerprint(folder: Path) -> str:
-    """Names a base by its config and the size and first megabyte of each weight file (sha256)."""
+    """A hash of a base's config and of each weight file's size and first megabyte (sha256, 16 digits)."""
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     for file in sorted(folder.glob("*.safetensors")):
         digest.update(f"{file.name} {file.stat().st_size}".encode())
@@ -96,9 +98,9 @@ def fingerprint(folder: Path) -> str:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """A base's config, with what its config.json leaves to the defaults of its architecture.
+    """A base's config, completed with the defaults of its architecture.
 
-    Imports torch. Raises LearningError where the architecture is not known.
+    Imports torch. Raises LearningError if transformers does not know the architecture.
     """
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
@@ -106,13 +108,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, StrictDataclassError) as error:
-        raise LearningError(f"{folder}: no usable config.json: {first_line(error)}") from None
+        raise LearningError(f"{folder}: no usable config.json ({first_line(error)})") from None
     found: dict[str, Any] = config.to_dict()
     return found
 
 
 def context_length(folder: Path) -> int | None:
-    """The longest sequence in tokens that the base was made for, where its config says so."""
+    """The base's longest sequence in tokens; None if its config does not give it."""
     config = read_config(folder)
     length = (config.get("text_config") or config).get("max_position_embeddings")
     return int(length) if length else None

@@ -1,4 +1,4 @@
-"""The libraries of a child process that loads a base, imported in two thirds of the usual time."""
+"""Imports the libraries of a child process in two thirds of the usual time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from contextlib import contextmanager
 def load() -> None:
     """Import torch, bitsandbytes, transformers and peft.
 
-    Every chunk pays for that once. On two CPU cores it takes 6.2 s like this, 8.9 s as it comes: 1 s
-    for looking for garbage among modules that stay, 2 s for the compiler behind `torch.compile`, which
-    bitsandbytes asks for as it is imported. What it would compile is used by Apple's GPUs, and elsewhere
-    where its kernels do not take a shape; there it does the same uncompiled.
+    Every chunk pays for these imports once. On two CPU cores they take 6.2 s here and 8.9 s otherwise:
+    1 s goes to garbage collection among modules that stay, and 2 s to the compiler behind
+    `torch.compile`, which bitsandbytes calls on import. The functions that it would compile are used on
+    Apple's GPUs, and elsewhere for shapes that its kernels do not support; uncompiled they do the same.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -31,7 +31,7 @@ def load() -> None:
 
 @contextmanager
 def _uncompiled() -> Iterator[None]:
-    """Within, `torch.compile` gives a function back as it is, where no function is ever compiled."""
+    """A context within which `torch.compile` returns functions unchanged, except on macOS."""
     import torch
 
     if sys.platform == "darwin":

@@ -1,4 +1,4 @@
-"""The precision of training and scoring: one decision, from the device and its compute capability."""
+"""The precision of training and scoring: one decision, made from the device and its compute capability."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from nightschool.config.errors import LearningError
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """In what a device computes, and why.
+    """The dtype of the base's arithmetic and the attention kernel, with the reasons.
 
-    Adapters, their gradients and the optimizer's states are float32 everywhere. There is no
-    torch.autocast: the base is loaded in `compute`, and an adapter's layer casts its own factors.
+    Adapters, their gradients and the optimizer's states are float32 on every device. torch.autocast is
+    not used: the base is loaded in `compute`, and each adapter layer casts its own factors.
     """
 
     name: str
     compute: torch.dtype
-    """Of the frozen base's arithmetic."""
+    """The dtype of the frozen base's arithmetic"""
     scaler: bool
-    """Whether a gradient scaler is needed, for float16's narrow range."""
+    """Whether a gradient scaler is needed, because of float16's narrow range"""
     reason: str
     attention: str
-    """The kernel for packs: "flash", "memory-efficient" or "each" (a note at a time, anywhere)."""
+    """The kernel for packs: "flash", "memory-efficient", or "each" (note by note, on any device)"""
     attention_reason: str
 
 
@@ -40,36 +40,38 @@ def cpu_has_bf16() -> bool:
 def choose(
     device_type: str,
     capability: tuple[int, int] | None,
-    wanted: str = "auto",
+    requested: str = "auto",
     *,
     flash: bool = True,
     cpu_bf16: bool = False,
 ) -> Precision:
-    """The precision for a device ("cuda", "mps" or "cpu") of a CUDA compute capability.
+    """The precision for a device ("cuda", "mps" or "cpu") with a CUDA compute capability.
 
     `flash`: whether torch was built with flash attention. `cpu_bf16`: see `cpu_has_bf16`.
-    torch.cuda.is_bf16_supported() is no help: it counts emulation, and so says yes on Turing.
-    MPS was not run: there auto takes float32, which needs nothing, and an owner may set another.
-    Raises LearningError where `wanted` cannot run on the device.
+    torch.cuda.is_bf16_supported() does not help: it counts emulation, and so returns true on Turing.
+    MPS is untested: "auto" chooses float32 there, which needs no special support.
+    Raises LearningError if the device cannot compute in the `requested` precision.
     """
     where = f"compute capability {capability[0]}.{capability[1]}" if capability else device_type
     native_bf16 = capability is not None and capability >= (8, 0)
-    if wanted == "auto":
+    if requested == "auto":
         name, reason = _automatic(device_type, where, native_bf16)
     else:
-        name, reason = wanted, "set by the owner"
-        if wanted == "bf16" and device_type == "cuda" and not native_bf16:
+        name, reason = requested, "train.precision"
+        if requested == "bf16" and device_type == "cuda" and not native_bf16:
             raise LearningError(
-                f'train.precision = "bf16", but {where} only emulates it: '
-                'set it to "auto" or "fp16"'
+                f'train.precision = "bf16", but {where} only emulates it',
+                'set it to "auto" or "fp16"',
             )
-        if wanted == "bf16" and device_type == "cpu" and not cpu_bf16:
+        if requested == "bf16" and device_type == "cpu" and not cpu_bf16:
             raise LearningError(
-                'train.precision = "bf16", but this CPU only emulates it: set it to "auto" or "fp32"'
+                'train.precision = "bf16", but this CPU only emulates it',
+                'set it to "auto" or "fp32"',
             )
-        if wanted == "fp16" and device_type == "cpu":
+        if requested == "fp16" and device_type == "cpu":
             raise LearningError(
-                'train.precision = "fp16" is many times slower on a CPU: set it to "auto" or "fp32"'
+                'train.precision = "fp16" is many times slower on a CPU',
+                'set it to "auto" or "fp32"',
             )
     kernel, why = _attention(device_type, where, native_bf16, name, flash)
     return Precision(name, _COMPUTE[name], name == "fp16", reason, kernel, why)
@@ -80,15 +82,15 @@ def _automatic(device_type: str, where: str, native_bf16: bool) -> tuple[str, st
         # Measured with the demo's base on a CPU with AVX512-BF16: a step in bf16 took 0.87 to 0.99
         # of its time in float32. (In fp16: 14 times as long.)
         return "fp32", (
-            "cpu: float32 gives close numbers on every CPU, and bf16 saves hardly any time, "
-            "even on one that has it"
+            "cpu: float32 gives nearly the same numbers on every CPU, and bf16 saves hardly any time, "
+            "even where the CPU supports it"
         )
     if device_type != "cuda":
-        return "fp32", f"{device_type}: float32 runs everywhere"
+        return "fp32", f"{device_type}: float32 runs on every device"
     if native_bf16:
         return "bf16", f"{where} has native bf16 (8.0 and later)"
     return "fp16", (
-        f"{where} has no native bf16 (that begins with 8.0): fp16 with a gradient scaler, "
+        f"{where} has no native bf16 (8.0 and later do): fp16 with a gradient scaler, "
         "adapters in float32"
     )
 
@@ -99,9 +101,9 @@ def _attention(
     if device_type != "cuda":
         return "each", f"{device_type} has no kernel for sequences of unequal length"
     if name == "fp32":
-        return "each", "the kernels for sequences of unequal length are used in 16 bits only"
+        return "each", "the kernels for sequences of unequal length need 16-bit numbers"
     if not flash:
-        return "memory-efficient", "this torch is built without flash attention"
+        return "memory-efficient", "this build of torch has no flash attention"
     if not ampere:
         return "memory-efficient", f"{where}: flash attention needs 8.0 or later"
     return "flash", f"{where} has flash attention (8.0 and later)"

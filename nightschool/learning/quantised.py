@@ -1,8 +1,8 @@
-"""The base in NF4, kept in the school: quantised once, then loaded as it is.
+"""The base in NF4, cached in the school: quantised once, then loaded directly.
 
-A cache is a folder named by all that its bits depend on: a model as transformers writes it, and
-`manifest.json` with the sha256 of each file. It is written aside, synced, then renamed. It can
-always be made again, so nothing that is wrong with it ends a run.
+A cache is a folder, named by a hash of everything that its bits depend on, with a model as transformers
+writes it and a `manifest.json` with the sha256 of each file. It is written to a temporary folder, synced
+and renamed. It can always be made again, so no fault in it ends a run.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from nightschool.learning.hub import fingerprint
 
 KEPT = 2
 FREE_BYTES = 2_000_000_000
-"""Left on the disk for checkpoints and everything else."""
+"""Disk space that is left free for checkpoints and everything else."""
 _FORMAT = 1
-# Small enough to be hashed side by side, and for the copy in memory while a GPU's are written.
+# Small enough to hash several at once, and to hold a copy in memory while a GPU's weights are written.
 _SHARD = "500MB"
 
 Say = Callable[[str, str], None]
@@ -42,7 +42,7 @@ Say = Callable[[str, str], None]
 
 
 def silent(kind: str, message: str) -> None:
-    """Tells nobody."""
+    """Drop the message."""
 
 
 def nf4(compute: torch.dtype) -> BitsAndBytesConfig:
@@ -63,7 +63,7 @@ def load(
     quantise: Callable[[], PreTrainedModel],
     say: Say,
 ) -> PreTrainedModel:
-    """The quantised base from `cache`, else from `quantise`, whose result is then kept there."""
+    """The quantised base from `cache`, or from `quantise`, whose result is then cached."""
     made_of = _made_of(base, device, config)
     text = json.dumps(made_of, sort_keys=True)
     folder = cache / hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -72,30 +72,33 @@ def load(
             verify(folder)
             model = _read(folder, base, device)
             with contextlib.suppress(OSError):
-                os.utime(folder)  # the one that was used last is dropped last
+                os.utime(folder)  # marks it as the last one used
             return model
         except LearningError as error:
-            say("warning", f"{error}: it is dropped and made again from {base}")
+            say("warning", f"{error}: it is discarded and made again from {base}")
             _drop(folder)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
-            # Its bytes are right, so making it again would not help.
+            # The bytes are intact, so making it again would not help.
             why = first_line(error)
-            say("warning", f"quantised base {folder.name} cannot be used ({why}): {base} is read")
+            say(
+                "warning",
+                f"the quantised base {folder.name} cannot be used ({why}): {base} is read instead",
+            )
     model = quantise()
     _keep(model, folder, made_of, say)
     return model
 
 
 def verify(folder: Path) -> None:
-    """Raises LearningError where a file is missing or differs from its sha256.
+    """Raise LearningError if a file is missing or differs from its sha256.
 
-    Each byte, each time: a GB takes a core 0.5 s, 1.3 s without SHA instructions (measured, and
-    up to four shards are read at once), the file system has it in memory for the loading that
-    follows, and a chunk lasts minutes.
+    Every byte is read each time: a GB takes one core 0.5 s, or 1.3 s without SHA instructions (measured);
+    up to four shards are read in parallel, the file system then has them in memory for loading, and a
+    chunk lasts minutes.
     """
-    damaged = f"quantised base {folder.name} is damaged"
+    damaged = f"the quantised base {folder.name} is damaged"
     try:
         sums = json.loads((folder / "manifest.json").read_text("utf-8"))["sha256"]
         names = {file.name for file in folder.iterdir()} - {"manifest.json"}
@@ -109,9 +112,10 @@ def verify(folder: Path) -> None:
 
 
 def _made_of(base: Path, device: Device, config: BitsAndBytesConfig) -> dict[str, object]:
-    """What the bits depend on. The type of the device: CPU and GPU kernels round differently.
+    """Everything that the bits depend on.
 
-    The times: weights that were changed in place can have the fingerprint that they had before.
+    The device's type, because CPU and GPU kernels round differently; the files' times, because weights
+    that are changed in place can keep their fingerprint.
     """
     return {
         "format": _FORMAT,
@@ -129,7 +133,7 @@ def _versions() -> dict[str, str]:
 
 
 def _read(folder: Path, base: Path, device: Device) -> PreTrainedModel:
-    """The model as it was kept. Raises ValueError where transformers leaves a weight out."""
+    """The cached model. Raises ValueError if transformers does not load every weight."""
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=device.precision.compute,
@@ -140,13 +144,13 @@ def _read(folder: Path, base: Path, device: Device) -> PreTrainedModel:
     for what, names in loaded[1].items():
         if names:
             raise ValueError(f"{what}: {', '.join(map(str, list(names)[:3]))}")
-    # peft writes it into the adapter's config: a cache may be gone tomorrow.
+    # peft writes this path into the adapter's config, and a cache may be deleted at any time.
     model.name_or_path = model.config._name_or_path = str(base)
     return model
 
 
 def _keep(model: PreTrainedModel, folder: Path, made_of: Mapping[str, object], say: Say) -> None:
-    """Write the cache, if the disk has room for it and no other process is at it."""
+    """Write the cache, unless the disk is too full or another process is writing it."""
     cache, aside = folder.parent, folder.with_suffix(".tmp")
     began = time.monotonic()
     try:
@@ -156,13 +160,13 @@ def _keep(model: PreTrainedModel, folder: Path, made_of: Mapping[str, object], s
                 return
             _tidy(cache)
             weights = (*model.parameters(), *model.buffers())
-            needed = 1.05 * sum(w.nbytes for w in weights)  # the blocks' scales come on top
+            needed = 1.05 * sum(w.nbytes for w in weights)  # 5 % for the blocks' scales
             free = shutil.disk_usage(cache).free
             if free < needed + FREE_BYTES:
                 say(
                     "warning",
-                    f"the quantised base is not kept: {free / 1e9:.1f} GB free in {cache}, and "
-                    f"{(needed + FREE_BYTES) / 1e9:.1f} GB are wanted; each start quantises it anew",
+                    f"the quantised base is not cached: {cache} has {free / 1e9:.1f} GB free and needs "
+                    f"{(needed + FREE_BYTES) / 1e9:.1f} GB; every start quantises it again",
                 )
                 return
             _write(model, aside, made_of)
@@ -170,14 +174,14 @@ def _keep(model: PreTrainedModel, folder: Path, made_of: Mapping[str, object], s
         size = sum(file.stat().st_size for file in folder.iterdir())
         say(
             "state",
-            f"the quantised base is kept for the next start ({size / 1e6:.0f} MB, "
+            f"the quantised base is cached for the next start ({size / 1e6:.0f} MB, "
             f"written in {time.monotonic() - began:.0f} s)",
         )
     except filelock.Timeout:
         return
     except Exception as error:  # a full disk, or a model that transformers cannot write
         shutil.rmtree(aside, ignore_errors=True)
-        say("warning", f"the quantised base is not kept in {cache}: {first_line(error)}")
+        say("warning", f"the quantised base cannot be cached in {cache}: {first_line(error)}")
 
 
 def _write(model: PreTrainedModel, aside: Path, made_of: Mapping[str, object]) -> None:
@@ -202,7 +206,7 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 def _tidy(cache: Path) -> None:
-    """Drop what killed processes left, and all but the last used, with room for one more."""
+    """Delete the remains of killed processes, and all caches but the last used, to make room for one more."""
     for rest in cache.glob("*.tmp"):
         shutil.rmtree(rest, ignore_errors=True)
     kept = sorted(
@@ -214,7 +218,7 @@ def _tidy(cache: Path) -> None:
 
 
 def _drop(folder: Path) -> None:
-    """Remove a cache: as a whole, or, where Windows has it open, not at all."""
+    """Delete a cache as a whole, or not at all if it is open on Windows."""
     aside = folder.with_suffix(".tmp")
     shutil.rmtree(aside, ignore_errors=True)
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""How many tokens a text has for a base model, without torch: by its tokenizer.json alone."""
+"""Token counts of texts for a base model, from its tokenizer.json, without torch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _BATCH = 500
 
 
 def token_counter(base: str, root: Path) -> Callable[[Sequence[str]], Iterator[int]]:
-    """What counts the tokens of texts, as training will see them: without the white space around
-    them, and with the names of special tokens read as letters.
+    """A function that counts the tokens of texts as training does.
 
-    Raises LearningError with the reason where the base is not on disk or has no tokenizer.json.
+    Surrounding white space is stripped, and names of special tokens count as ordinary text. Raises
+    LearningError if the base is not on disk or has no usable tokenizer.json.
     """
     folder = locate(base, root)
     if folder is None:

@@ -1,4 +1,4 @@
-"""What a run trains: its notes, in which order, at which learning rate; a function of the step alone."""
+"""What a run trains: the notes and the learning rate of each step, as functions of the step's number."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ class TaskIdentity:
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:
-    """What to train on what: fixed for the whole run."""
+    """A training: notes, settings and identity. Fixed for the whole run."""
 
     notes: Sequence[Encoded]
     ids: Sequence[str]
-    """The notes' content ids: their order in each epoch is derived from these."""
+    """The notes' content ids, which determine their order in each epoch"""
     sources: Sequence[str]
-    """Where the notes are from, for messages."""
+    """The notes' origins, for messages"""
     validation: Sequence[Encoded]
     prefix: Sequence[int]
-    """Token ids of the prompt that all notes begin with."""
+    """Token ids of the prompt before the note, which all notes share"""
     padding: int
     settings: TrainSettings
     identity: TaskIdentity
     suffix: Sequence[int] = ()
-    """Token ids of the prompt after the note, which all notes share too."""
+    """Token ids of the prompt after the note, which all notes share"""
     offsets: Mapping[int, float] = field(default_factory=dict)
-    """What the loss adds to the logits where an answer begins: token id -> nats; see `balance.py`."""
+    """Token id -> nats: added to the logits of an answer's first token; see `class_balance.py`"""
     choices: Sequence[AutoChoice] = ()
-    """What was chosen in making it."""
+    """The automatic choices that went into it"""
 
     @property
     def longest(self) -> int:
-        """The most tokens that a note has with its prompt and answer."""
+        """Tokens of the longest note, with its prompt and answer."""
         return max(len(note.prompt) + len(note.answer) for note in [*self.notes, *self.validation])
 
     @property
@@ -58,14 +58,14 @@ class TrainingTask:
         return max(1, round(self.steps_per_epoch * self.settings.epochs))
 
     def indices(self, step: int) -> list[int]:
-        """The indices of a step's notes (the step is 1-based)."""
+        """The indices of the notes of a step (1-based)."""
         epoch, place = divmod(step - 1, self.steps_per_epoch)
         size = self.settings.effective_batch
         order = epoch_order(self.ids, self.settings.seed, epoch)
         return order[place * size : (place + 1) * size]
 
     def steps(self, least: int = 0) -> Iterator[list[int]]:
-        """The indices of each step's notes: of all steps, and of `least` if these are fewer."""
+        """The indices of each step's notes, for all steps, but at least for `least` of them."""
         size, count = self.settings.effective_batch, max(least, self.total_steps)
         for first in range(0, count, self.steps_per_epoch):
             order = epoch_order(self.ids, self.settings.seed, first // self.steps_per_epoch)
@@ -74,7 +74,7 @@ class TrainingTask:
 
 
 def rate(step: int, total: int, settings: TrainSettings) -> float:
-    """The learning rate of a step (1-based) as a share of the peak: linear warm-up, then the schedule."""
+    """A step's (1-based) learning rate relative to the peak: linear warm-up, then the schedule."""
     warmup = max(1, round(settings.warmup * total))
     if step <= warmup:
         return step / warmup
@@ -85,7 +85,7 @@ def rate(step: int, total: int, settings: TrainSettings) -> float:
 
 
 def epoch_order(ids: Sequence[str], seed: int, epoch: int) -> list[int]:
-    """The notes' order in an epoch: by a hash, so the same on every machine and version."""
+    """The notes' order in an epoch: by a hash, so equal on every machine and with every version."""
     return list(_order(tuple(ids), seed, epoch))
 
 

@@ -1,4 +1,4 @@
-"""Long notes: cut to a number of tokens, after the last whole sentence that fits."""
+"""Truncation of long notes to a number of tokens, after the last whole sentence that fits."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from transformers import PreTrainedTokenizerBase
 from nightschool.notes.sentences import character_end, sentence_end, word_end
 
 Border = Literal["", "sentence", "word", "character"]
-"""What a cut is behind; "" where nothing is cut."""
+"""What a truncated text ends with; "" if it is not truncated."""
 
-# Enough of a text to fill a token limit twice: tokens have 1 to 6 characters.
+# Enough characters to fill a token limit twice: tokens have 1 to 6 characters.
 _CHARACTERS_A_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Truncated:
-    """As much of a text as fits."""
+    """The part of a text that fits."""
 
     text: str
     ids: list[int]
-    """Exactly the tokens of `text`."""
+    """The tokens of exactly `text`"""
     border: Border
 
 
 def tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """The token ids of text that others wrote: a special token's name in it is just letters."""
+    """The token ids of untrusted text: a special token's name in it counts as ordinary text."""
     encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
     return list(encoded["input_ids"])
 
 
 def fit(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> Truncated:
-    """The beginning of `text` in at most `limit` tokens, without the white space around it.
+    """The beginning of `text` that fits into `limit` tokens, without surrounding white space.
 
-    A text that is too long ends after its last whole sentence; where none ends in the last half of
-    what fits, after a word; where none does either, after a character. Only as much of the text is
-    tokenised as is needed to know that.
+    A text that is too long ends after its last whole sentence; if no sentence ends in the second half of
+    what fits, after a word; if no word does, after a character. No more of the text is tokenised than
+    that takes.
     """
     text = text.strip()
     size = limit * _CHARACTERS_A_TOKEN
@@ -46,7 +46,7 @@ def fit(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> Truncated:
         ids = tokens(tokenizer, head)
         if len(ids) <= limit and len(head) == len(text):
             return Truncated(text, ids, "")
-        # Tokens at the end of `head` may differ from the text's own: hence not at the first beyond.
+        # The last tokens of `head` may differ from the whole text's: hence twice the limit.
         if len(ids) > 2 * limit or len(head) == len(text):
             break
         size *= 4
@@ -56,7 +56,7 @@ def fit(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> Truncated:
         place, border = _border(text, end)
         kept = text[:place].rstrip()
         ids = tokens(tokenizer, kept)
-        # The beginning of a text may have other tokens, and more, than the text begins with.
+        # The shortened text may have other, and more, tokens than the whole text starts with.
         if len(ids) <= limit:
             return Truncated(kept, ids, border)
         end = place - 1
@@ -64,7 +64,7 @@ def fit(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> Truncated:
 
 
 def _border(text: str, end: int) -> tuple[int, Border]:
-    """Where to cut a text of which `end` characters fit."""
+    """Where to truncate a text of which `end` characters fit, and what it then ends with."""
     place = sentence_end(text, end // 2, end)
     if place is not None:
         return place, "sentence"
@@ -75,14 +75,14 @@ def _border(text: str, end: int) -> tuple[int, Border]:
 
 
 def _end(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> int:
-    """How many characters of a longer text fit into `limit` tokens: for fast tokenizers, about."""
+    """How many characters of a longer text fit into `limit` tokens; approximate for fast tokenizers."""
     if tokenizer.is_fast:
         encoded = tokenizer(
             text, add_special_tokens=False, split_special_tokens=True, verbose=False,
             return_offsets_mapping=True,
         )  # fmt: skip
         offsets = encoded["offset_mapping"]
-        # A character may be several tokens: then both begin where it does.
+        # A character may have several tokens, which all start at its offset.
         end = min(offsets[limit - 1][1], offsets[limit][0])
         if end > 0:
             return int(end)

@@ -56,6 +56,6 @@ def test_a_kind_with_few_notes_shows_those(encoder: Encoder) -> None:
 
 def test_what_does_not_fit_is_one_line(encoder: Encoder) -> None:
     with pytest.raises(
-        LearningError, match=r"does not fit into the [0-9]+ tokens that the base leaves"
+        LearningError, match=r"does not fit into the [0-9]+ tokens that the base.s context leaves"
     ):
         with_examples(encoder, NOTES, 100)

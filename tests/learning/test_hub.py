@@ -43,7 +43,7 @@ def test_a_base_that_fills_gaps_is_refused(tmp_path: Path) -> None:
         num_attention_heads=1,
     )
     BertForMaskedLM(config).save_pretrained(tmp_path)
-    with pytest.raises(LearningError, match="bert fills gaps and continues no text"):
+    with pytest.raises(LearningError, match="bert is a masked language model"):
         load_base(tmp_path, pick(TrainSettings(device="cpu")), "none")
 
 
@@ -86,6 +86,6 @@ def test_a_config_that_cannot_be_read_is_told(
     tmp_path: Path, config: dict[str, str], said: str
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
-    with pytest.raises(LearningError, match=rf"no usable config\.json: .*{said}") as error:
+    with pytest.raises(LearningError, match=rf"no usable config\.json \(.*{said}") as error:
         context_length(tmp_path)
     assert "\n" not in str(error.value)

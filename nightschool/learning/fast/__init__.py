@@ -1,1 +1,1 @@
-"""The packed engine: one sequence per step, fused kernels and CUDA graphs."""
+"""The packed engine: packs of notes, fused kernels and CUDA graphs."""

@@ -33,6 +33,6 @@ def test_a_training_that_does_not_fit_is_refused_with_its_need(
     make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(
-        LearningError, match=r"training needs .* GB of GPU memory and .* may be used"
+        LearningError, match=r"training needs .* GB of GPU memory, but .* may be used"
     ):
         estimate(make_school, monkeypatch, 400_000_000)

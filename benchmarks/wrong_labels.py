@@ -22,7 +22,7 @@ from statistics import mean
 
 from nightschool.notes.note import Note
 from nightschool.notes.readers import read_notes
-from nightschool.scoring.label_errors import SHOWN, find_suspects
+from nightschool.scoring.label_errors import SHOWN, find_label_errors
 from nightschool.scoring.style_shift import compare_styles
 
 
@@ -43,7 +43,7 @@ def labels(notes: list[Note], share: float, draws: int) -> dict[str, object]:
     hits, flagged = [], []
     for seed in range(draws):
         spoilt, wrong = spoil(notes, share, random.Random(seed))
-        found = find_suspects(spoilt, range(len(spoilt)))
+        found = find_label_errors(spoilt, range(len(spoilt)))
         hits.append(sum(suspect.source in wrong for suspect in found.worst))
         flagged.append(found.disagreed)
     return {

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nightschool.notes.inventory import Inventory, Lengths, Suspect
+from nightschool.notes.inventory import Inventory, Lengths, LikelyLabelError
 from nightschool.notes.printable import listed
 from nightschool.reports.inventory_page import (
     SHOWN_GROUPS,
@@ -78,7 +78,7 @@ def _show_cuts(lengths: Lengths, console: Console) -> None:
     _print_line(console, "* train.max_tokens")
 
 
-def _show_suspects(suspects: Sequence[Suspect], console: Console) -> None:
+def _show_suspects(suspects: Sequence[LikelyLabelError], console: Console) -> None:
     _print_line(console, "likely wrong labels, most doubtful first:")
     for n, suspect in enumerate(suspects, start=1):
         kind = f"{suspect.kind} ({percent(suspect.p_kind)})"

@@ -60,7 +60,7 @@ class KindCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class LikelyLabelError:
     """A note that looks mislabelled, with the model's probabilities of its kind and of the suggested one."""
 
     source: str
@@ -72,12 +72,12 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspects:
+class LabelErrors:
     """How often a simple model disagrees with the labels of notes that it was not fitted on."""
 
     judged: int
     disagreed: int
-    worst: tuple[Suspect, ...]
+    worst: tuple[LikelyLabelError, ...]
     remark: str
 
 
@@ -154,7 +154,7 @@ class Inventory:
     skipped: tuple[SkippedCount, ...]
     warnings: tuple[str, ...]
     news: NewNotes | None = None
-    suspects: Suspects | None = None
+    suspects: LabelErrors | None = None
     style_shift: StyleShift | None = None
     to_measure: ExpectedTestSplit | None = None
 

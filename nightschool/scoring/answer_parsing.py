@@ -1,4 +1,4 @@
-"""Which kind a model means that answers in its own words."""
+"""Finds the kind in a model's free-text answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from nightschool.notes.kinds import same_kind
 
-# What a reasoning model thinks aloud before it answers, closed or not.
+# The reasoning before an answer, in closed or unclosed tags.
 _THOUGHTS = re.compile(r"<(think|thinking|thought|reasoning)>.*?(</\1>|\Z)", re.DOTALL)
 _THOUGHT_AHEAD = re.compile(r"\A.*</(?:think|thinking|thought|reasoning)>", re.DOTALL)
 _NAMES_ANSWER = ("kind", "answer", "category", "label", "classification", "種類", "分類", "答え")
@@ -16,24 +16,23 @@ _MARKER = re.compile(
     rf"(?:{'|'.join(rf'(?<![a-z]){name}' for name in _NAMES_ANSWER)})"
     r"[\s\"'*_`]*(?:is|would be|=|:|は)[\s\"'*_`]*([^\n]*)"
 )
-# A kind that is named between these is not meant: "of no value", "not really a lesson", 教訓ではない.
+# A kind within these patterns is denied: "of no value", "not really a lesson", 教訓ではない.
 _DENIED = (
     r"(?<![a-z])(?:no|not|cannot|[a-z]+n['’]t|never|nor|neither|without)(?:\s+\w+){0,2}?\s+[\"'*_`]*",
     r"[\"'*_`」』]*(?:では|じゃ|は|が)(?:ない|なく|ありません)",
 )
-# Scripts whose words stand together without spaces.
+# Scripts without spaces between words.
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _LETTER = rf"[^\W{_UNSPACED}]"
 
 
 def kind_in(reply: str, kinds: Sequence[str]) -> str | None:
-    """The one kind that a reply names, or None where it names none or cannot decide.
+    """The one kind that a reply names, or None if it names no kind or several.
 
-    Case, width, quotes and markup do not count, nor what a model thinks aloud in tags of its own. Of a
-    JSON object only "kind", "answer" or the like is read where it has that. Tried in this order: the
-    whole reply is a kind, or one is all that its JSON object has for values, the last "kind:" or
-    "answer:" is followed by one, only one is named at all, or only one in the last line. A kind that
-    is denied ("not a lesson") is not named.
+    Ignores case, width, quotes, markup, and reasoning in tags. If a JSON object has a key such as "kind" or
+    "answer", only that is read. Tried in this order: the whole reply is a kind, or the values of its JSON
+    object are one; a kind follows the last "kind:" or "answer:"; only one kind is named; only one is named
+    in the last line. A denied kind ("not a lesson") does not count as named.
     """
     text = _THOUGHT_AHEAD.sub(" ", same_kind(reply))
     text = _THOUGHTS.sub(" ", text).strip()
@@ -63,7 +62,7 @@ def _bare(text: str) -> str:
 
 
 def _values(text: str) -> dict[str, str]:
-    """The strings in the JSON object of a reply by their keys, if there is exactly one and it is whole."""
+    """The string values of the reply's JSON object, by key; empty without exactly one valid object."""
     begin, end = text.find("{"), text.rfind("}")
     try:
         found = json.loads(text[max(0, begin) : end + 1])
@@ -74,7 +73,7 @@ def _values(text: str) -> dict[str, str]:
 
 
 def _named(text: str, by_name: Mapping[str, str]) -> set[str]:
-    """The kinds whose names stand in a text as words, not denied; one within a longer one does not count."""
+    """The kinds that a text names as words without denying them; a name within a longer one does not count."""
     found = set()
     before, after = _DENIED
     for name in sorted(by_name, key=len, reverse=True):
@@ -87,7 +86,7 @@ def _named(text: str, by_name: Mapping[str, str]) -> set[str]:
 
 
 def _as_a_word(name: str) -> str:
-    """A pattern for a name that no letter touches, where its script puts spaces between words."""
+    """A pattern for a name as a whole word, if its script separates words by spaces."""
     before = rf"(?<!{_LETTER})" if re.match(_LETTER, name[:1]) else ""
     after = rf"(?!{_LETTER})" if re.match(_LETTER, name[-1:]) else ""
     return f"{before}{re.escape(name)}{after}"

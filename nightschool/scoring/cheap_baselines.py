@@ -1,4 +1,4 @@
-"""The cheap baselines that always stand beside the model: they cost seconds and often do well."""
+"""The cheap comparison arms: they train in seconds and often do well."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.floating]
 
-# Inverse strengths of the penalty that `vectors_lr` tries, and that which it takes untried.
+# Inverse penalty strengths that `vectors_lr` tries, and the one it uses without trying.
 _STRENGTHS, _USUAL = (0.001, 0.01, 0.1, 1.0), 0.1
 _FOLDS = 5
 _JITTER = 1e-6
 
 
 def majority(kinds: Sequence[str], notes: int) -> list[str]:
-    """The most frequent training kind (the first by name of equals), for every note."""
+    """The most frequent training kind for every note; of equally frequent ones the first by name."""
     counts = Counter(kinds)
     return [min(counts, key=lambda kind: (-counts[kind], kind))] * notes
 
 
 def text_features(texts: Sequence[str]) -> FeatureUnion:
-    """TF-IDF of words and of characters within them, for such texts; not fitted yet.
+    """Unfitted TF-IDF of words and of the characters within them, for such texts.
 
-    The character n-grams serve text without spaces between words, such as Japanese. Where no text has a
-    word of two letters they are all there is.
+    The character n-grams serve text without spaces between words, such as Japanese. They are used alone if
+    no text has a word of two letters.
     """
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
@@ -44,15 +44,15 @@ def text_features(texts: Sequence[str]) -> FeatureUnion:
 
 
 def classifier(strength: float = 10) -> LogisticRegression:
-    """A logistic regression, balanced between the kinds, not fitted yet.
+    """An unfitted logistic regression with balanced kinds.
 
-    The strength for `text_features` (C = 10) is fixed, not chosen on the notes.
+    The strength for `text_features` (C = 10) is fixed, not tuned on the notes.
     """
     return LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
 
 
 def tfidf_lr(texts: Sequence[str], kinds: Sequence[str], notes: Sequence[str]) -> list[str]:
-    """What `classifier` on `text_features`, fitted on texts and their kinds, answers for some notes."""
+    """Answers for notes by `classifier` on `text_features`, fitted on texts and their kinds."""
     model = make_pipeline(text_features(texts), classifier()).fit(list(texts), list(kinds))
     return [str(kind) for kind in model.predict(list(notes))]
 
@@ -66,20 +66,20 @@ def gram_rows(texts: Sequence[str]) -> NDArray[np.float64]:
     """
     rows = text_features(texts).fit_transform(list(texts))
     gram = (rows @ rows.T).toarray()
-    # Copies would leave it without a Cholesky factor.
+    # Without it, identical texts would make the matrix singular.
     gram[np.diag_indices_from(gram)] += _JITTER
     return np.asarray(np.linalg.cholesky(gram), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class FittedBaseline:
-    """What a logistic regression on vectors says of the notes that it has not seen."""
+    """The answers of a logistic regression on vectors to new notes."""
 
     answers: list[str]
     probabilities: list[list[float]]
     """Over the kinds as they were given; each sums to 1."""
     note: str
-    """How strong its penalty is, and how that was chosen."""
+    """The strength of its penalty, and how that was chosen."""
 
 
 def vectors_lr(
@@ -91,12 +91,12 @@ def vectors_lr(
 ) -> FittedBaseline:
     """A balanced logistic regression on vectors, shape (notes, width), each number standardised.
 
-    FittedBaseline on `known` with their `kinds`. The strength of its penalty is that with the highest accuracy
-    in five-fold cross-validation within these, near-copies (`groups`) kept together; of equals the
-    strongest. `order` are the kinds of the probabilities.
+    Fitted on `known` with their `kinds`. The penalty is the one with the highest accuracy in five-fold
+    cross-validation with whole `groups` (near-duplicates); of equal ones the strongest. `order` is the
+    order of the kinds in the probabilities.
     """
     found = np.zeros((len(notes), len(order)))
-    # Matrices this small: threads that wait for one another took 30 times as long on a busy machine.
+    # For matrices this small, threads waiting for one another took 30 times as long on a busy machine.
     with threadpool_limits(1):
         strength, note = _strength(known, kinds, groups)
         model = _on_vectors(strength).fit(known, list(kinds))
@@ -106,8 +106,8 @@ def vectors_lr(
 
 
 def _strength(known: Floats, kinds: Sequence[str], groups: Sequence[str]) -> tuple[float, str]:
-    """The best of `_STRENGTHS`, and how it was found."""
-    # Only what every kind but one can be on both sides of can be told apart within a fold.
+    """The best of `_STRENGTHS`, and how it was chosen."""
+    # At least two kinds need enough groups to be in every fold.
     apart = {
         kind: len({g for k, g in zip(kinds, groups, strict=True) if k == kind}) for kind in kinds
     }
@@ -123,7 +123,7 @@ def _strength(known: Floats, kinds: Sequence[str], groups: Sequence[str]) -> tup
                 answers = cross_val_predict(
                     _on_vectors(strength), known, list(kinds), groups=list(groups), cv=parts
                 )
-            except ValueError:  # a fold that leaves one kind alone to learn from
+            except ValueError:  # a fold whose training part has a single kind
                 return _USUAL, f"C = {_USUAL:g}, fixed: there are too few notes to choose it"
             right[strength] = float(np.mean(answers == np.array(kinds)))
     best = max(right, key=lambda strength: (right[strength], -strength))

@@ -1,4 +1,4 @@
-"""Contextual calibration: what a model says of nothing is taken out of what it says of a note.
+"""Contextual calibration: removes a model's bias, measured on content-free notes.
 
 Zhao, Wallace, Feng, Klein, Singh 2021, "Calibrate before use", arXiv:2102.09690.
 """
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 CONTENT_FREE = ("N/A", "[MASK]", "")
 """The notes without content that the paper averages over."""
 
-# What a kind can seem at least likely before the note is read: 0 could not be taken out.
+# Lower limit of a bias: dividing by 0 would be undefined.
 _LEAST = 1e-6
 
 
 def calibrated(
     probabilities: Sequence[Sequence[float]], content_free: Sequence[Sequence[float]]
 ) -> NDArray[np.float64]:
-    """Probabilities over the kinds, shape (notes, kinds), less the bias that notes without content show.
+    """Probabilities over the kinds, shape (notes, kinds), without the bias that content-free notes show.
 
     Each probability is divided by its mean on `content_free` (shape (some, kinds)), then all of a note
     are scaled to sum to 1: the paper's matrix W = diag(p)^-1. (It takes a softmax of the quotients

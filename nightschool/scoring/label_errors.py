@@ -1,4 +1,4 @@
-"""Notes that look mislabelled: the cheap model, fitted on the others, disagrees with their kind."""
+"""Likely label errors: notes with whose kind a word-count model, fitted on the others, disagrees."""
 
 from __future__ import annotations
 
@@ -10,45 +10,47 @@ from collections.abc import Sequence
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from nightschool.notes.inventory import Suspect, Suspects
+from nightschool.notes.inventory import LabelErrors, LikelyLabelError
 from nightschool.notes.note import Note
 from nightschool.notes.printable import one_line
 from nightschool.scoring.cheap_baselines import classifier, gram_rows
 
 FOLDS = 5
 SHOWN = 20
-# Enough to find what is wrong; more would take minutes.
+# Enough to find errors; more would take minutes.
 MOST_NOTES = 3000
 MOST_CHARACTERS = 2000
 _EXCERPT = 160
-# Below this agreement with the labels, the model's doubts say more about itself.
+# If it agrees with fewer labels than this, its disagreement says more about the model.
 _WEAK = 0.6
 
 
-def find_suspects(notes: Sequence[Note], groups: Sequence[int], most: int = SHOWN) -> Suspects:
-    """The labelled notes of which the cheap model doubts the kind most: `most` at most, the worst first.
+def find_label_errors(
+    notes: Sequence[Note], groups: Sequence[int], most: int = SHOWN
+) -> LabelErrors:
+    """The labelled notes with the least plausible kinds, at most `most`, the least plausible first.
 
-    Each is judged by a model fitted without it and without all notes of its group (near-copies,
-    notes of one file or source): out-of-fold, 5 folds. Ranked by p(the model's answer) - p(the label), as in
-    confident learning (Northcutt, Jiang & Chuang 2021). `groups`: a number for each note. Kinds of
-    fewer than 5 groups cannot be judged; of more than 3,000 notes so many are drawn.
+    Each note is judged by a model fitted without it and its group (near-duplicates, notes of one file or
+    source): out-of-fold, 5 folds. Ranked by p(the model's answer) - p(the label), as in confident learning
+    (Northcutt, Jiang & Chuang 2021). `groups` has a number for each note. Kinds with fewer than 5 groups
+    cannot be judged; from more than 3,000 notes a sample is drawn.
     """
     labelled = [number for number, note in enumerate(notes) if note.kind is not None]
     remarks = []
     if len(labelled) > MOST_NOTES:
-        remarks.append(f"{MOST_NOTES:,} of {len(labelled):,} notes were drawn to be judged")
+        remarks.append(f"{MOST_NOTES:,} of {len(labelled):,} notes were sampled")
         labelled = sorted(random.Random(0).sample(labelled, MOST_NOTES))
     chosen, few = _judgeable(labelled, notes, groups)
     if len({notes[n].kind for n in chosen}) < 2:
         needs = f"needs two kinds of at least {FOLDS} notes of different texts and sources each"
-        return Suspects(0, 0, (), f"not looked for: {needs}")
+        return LabelErrors(0, 0, (), f"not checked: {needs}")
     if few:
         remarks.insert(
             0, f"too few notes of different texts and sources to judge: {', '.join(few)}"
         )
     kinds = [str(notes[n].kind) for n in chosen]
     with warnings.catch_warnings(), threadpool_limits(1):
-        # Where all of a rare kind's groups fall into one fold: its probability is 0 there.
+        # If all groups of a rare kind fall into one fold, its probability is 0 there.
         warnings.filterwarnings("ignore", message="Number of classes in training fold")
         given = cross_val_predict(
             classifier(),
@@ -65,17 +67,19 @@ def find_suspects(notes: Sequence[Note], groups: Sequence[int], most: int = SHOW
         if names[best] != kind:
             own, other = float(row[names.index(kind)]), float(row[best])
             note = notes[number]
-            doubted.append(Suspect(note.source, kind, names[best], own, other, _excerpt(note.text)))
+            doubted.append(
+                LikelyLabelError(note.source, kind, names[best], own, other, _excerpt(note.text))
+            )
     doubted.sort(key=lambda suspect: (suspect.p_kind - suspect.p_suggested, suspect.source))
     if len(doubted) > (1 - _WEAK) * len(chosen):
-        remarks.append("the cheap model is often wrong here, so its doubts weigh little")
-    return Suspects(len(chosen), len(doubted), tuple(doubted[:most]), "; ".join(remarks))
+        remarks.append("the model often disagrees here, so single disagreements mean little")
+    return LabelErrors(len(chosen), len(doubted), tuple(doubted[:most]), "; ".join(remarks))
 
 
 def _judgeable(
     labelled: Sequence[int], notes: Sequence[Note], groups: Sequence[int]
 ) -> tuple[list[int], list[str]]:
-    """Those of the labelled notes whose kinds have enough groups, and the kinds that have too few."""
+    """The labelled notes whose kinds have enough groups, and the kinds that have too few."""
     of: dict[str, set[int]] = defaultdict(set)
     for n in labelled:
         of[str(notes[n].kind)].add(groups[n])

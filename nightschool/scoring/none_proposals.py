@@ -1,4 +1,4 @@
-"""Proposals for "none of the above": the notes of the pool that are farthest from every kind."""
+"""Candidates for "none of the above": the unlabelled notes that are farthest from every kind."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from nightschool.scoring.cheap_baselines import classifier, gram_rows
 Row = NDArray[np.float64]
 _COMPONENTS, _NEIGHBOURS = 100, 5
 
-Proposal = tuple[int, str, float]
-"""The note's index in the pool, the kind that it is nearest to, and the cheap model's probability of it."""
+NoneCandidate = tuple[int, str, float]
+"""The note's index in the pool, its likeliest kind, and the word-count model's probability of that kind."""
 
 
 def far_from_every_kind(
     texts: Sequence[str], kinds: Sequence[str], pool: Sequence[str], none: str | None = None
-) -> list[Proposal]:
-    """All notes of the pool, those that are most likely of no kind first.
+) -> list[NoneCandidate]:
+    """All notes of the pool, the most likely of no kind first.
 
-    By `order` of `doubt_and_distance`: `benchmarks/none_proposals.py` compares that with each by
-    itself. Empty where no kind but `none` has notes.
+    Ordered by `order` of `doubt_and_distance`; `benchmarks/none_proposals.py` compares this with either
+    measure alone. Empty if no kind other than `none` has notes.
     """
     if not pool or not set(kinds) - {none}:
         return []
@@ -34,7 +34,7 @@ def far_from_every_kind(
 
 
 def order(doubt: Row, distance: Row) -> list[int]:
-    """The indices by the sum of both ranks, the largest first."""
+    """The indices ordered by the sum of both ranks, the largest first."""
     score = rankdata(doubt) + rankdata(distance)
     return [int(index) for index in np.argsort(-score, kind="stable")]
 
@@ -42,11 +42,11 @@ def order(doubt: Row, distance: Row) -> list[int]:
 def doubt_and_distance(
     texts: Sequence[str], kinds: Sequence[str], pool: Sequence[str], none: str | None
 ) -> tuple[Row, Row, list[tuple[str, float]]]:
-    """How far each note of the pool is from every kind but `none`, in two ways; and its likeliest kind.
+    """Two measures of how far each note of the pool is from every kind but `none`, and its likeliest kind.
 
-    Doubt: how little the cheap model believes in any kind or, where there are notes of the kind
-    `none`, how much it believes in that. Distance: one less the mean cosine to the nearest five notes
-    of other kinds in 100 components of TF-IDF (latent semantic analysis, Deerwester et al. 1990).
+    Doubt: the negative of the word-count model's highest probability or, if there are notes of kind `none`,
+    its probability of `none`. Distance: one minus the mean cosine to the five nearest notes of other kinds
+    in 100 components of TF-IDF (latent semantic analysis, Deerwester et al. 1990).
     """
     rows = gram_rows([*texts, *pool])
     labelled, asked = rows[: len(texts)], rows[len(texts) :]

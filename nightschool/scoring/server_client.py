@@ -1,7 +1,7 @@
-"""An OpenAI-compatible server (Ollama, llama.cpp, ...) that answers one note at a time.
+"""Client of an OpenAI-compatible server (Ollama, llama.cpp, ...) that answers one note at a time.
 
-Notes go to this computer alone, unless the settings say otherwise: before anything is sent, the
-address that was reached is looked at, and a redirect is never followed. Proxies are not used.
+Notes stay on this computer unless the settings allow otherwise: the address of the connection is checked
+before anything is sent, redirects are not followed, and proxies are not used.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from nightschool.notes.printable import encodable, one_line
 
 Trouble = Literal["timeout", "error"]
 
-# Enough for a model that thinks before it answers.
+# Enough for a model that reasons before it answers.
 _MOST_TOKENS = 1024
 _MOST_BYTES = 4_000_000
-# Answers that mean "not yet": the model is being loaded, or others are served.
+# "Try again later": the model is loading, or the server is busy.
 _LATER = (429, 503)
 _AGAIN_S = 0.5
 
 
 class ServerError(Exception):
-    """Why a note has no answer, in a few words, which may be the server's own."""
+    """Why a note has no answer; the message may come from the server."""
 
     def __init__(self, trouble: Trouble, message: str) -> None:
         super().__init__("".join(filter(str.isprintable, message)))
@@ -41,11 +41,11 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where to ask, and as whom."""
+    """A server and the key for it."""
 
     settings: ServerSettings
     key: str = ""
-    """Sent as a bearer token where it is not empty."""
+    """Sent as a bearer token unless empty."""
 
     @property
     def host(self) -> str:
@@ -60,25 +60,25 @@ class Server:
             "max_tokens": _MOST_TOKENS,
             "stream": False,
         }
-        return _content(self._patiently("POST", "/chat/completions", json.dumps(body).encode()))
+        return _content(self._request("POST", "/chat/completions", json.dumps(body).encode()))
 
     def models(self) -> list[str]:
         """The names of the models that the server offers. Raises ServerError."""
-        found = _parsed(self._patiently("GET", "/models", None))
+        found = _parsed(self._request("GET", "/models", None))
         rows = found.get("data") if isinstance(found, dict) else None
         if not isinstance(rows, list):
-            raise ServerError("error", "its list of models is of another form")
+            raise ServerError("error", "the list of models has an unexpected form")
         return [one_line(str(row.get("id", ""))) for row in rows if isinstance(row, dict)]
 
-    def _patiently(self, method: str, path: str, body: bytes | None) -> bytes:
-        """The body of an answer, asked for again while the server says "not yet"."""
+    def _request(self, method: str, path: str, body: bytes | None) -> bytes:
+        """The body of the answer; repeats the request while the server is busy."""
         deadline = time.monotonic() + self.settings.timeout_s
         while True:
             status, content = self._exchange(method, path, body, deadline)
             if status == 200:
                 return content
             if status not in _LATER or time.monotonic() + _AGAIN_S > deadline:
-                raise ServerError("error", f"HTTP {status}{_why(content)}")
+                raise ServerError("error", f"HTTP {status}{_error_text(content)}")
             time.sleep(_AGAIN_S)
 
     def _exchange(
@@ -97,14 +97,14 @@ class Server:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
-        # The socket's own timeout begins anew with every byte.
+        # The socket's own timeout restarts with every byte.
         watch = threading.Timer(left, end)
         watch.daemon = True
         watch.start()
         try:
             connection.connect()
             reached.append(connection.sock)
-            self._see_where_it_is(connection.sock)
+            self._check_address(connection.sock)
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             if self.key:
                 headers["Authorization"] = f"Bearer {self.key}"
@@ -123,13 +123,13 @@ class Server:
             if over.is_set() or isinstance(error, TimeoutError):
                 wait = f"no answer within {self.settings.timeout_s:g} s"
                 raise ServerError("timeout", wait) from None
-            raise ServerError("error", _said(error)) from None
+            raise ServerError("error", _connection_error_text(error)) from None
         finally:
             watch.cancel()
             connection.close()
 
-    def _see_where_it_is(self, sock: socket.socket) -> None:
-        """A name may lead anywhere: only the address that was reached counts."""
+    def _check_address(self, sock: socket.socket) -> None:
+        """A name may resolve to any address: checks the one that is connected."""
         if not self.settings.allow_remote:
             address = str(sock.getpeername()[0])
             if not is_loopback(address):
@@ -146,7 +146,7 @@ def _connection(url: SplitResult, timeout_s: float) -> http.client.HTTPConnectio
 
 
 def _base_path(url: SplitResult) -> str:
-    """The path that the protocol's own begin with: "/v1" where the settings name none."""
+    """The path before the protocol's own paths: "/v1" unless the settings name another."""
     path = url.path.rstrip("/").removesuffix("/chat/completions")
     return path or "/v1"
 
@@ -156,7 +156,7 @@ def _content(body: bytes) -> str:
     try:
         content = _parsed(body)["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):
-        raise ServerError("error", "an answer of another form than chat completions") from None
+        raise ServerError("error", "the answer is not a chat completion") from None
     if isinstance(content, list):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return encodable(content) if isinstance(content, str) else ""
@@ -169,8 +169,8 @@ def _parsed(body: bytes) -> Any:
         raise ServerError("error", "broken JSON") from None
 
 
-def _why(body: bytes) -> str:
-    """What an error's body says, if it is short text: ": model not found"."""
+def _error_text(body: bytes) -> str:
+    """The message in an error's body, as ": model not found", or ""."""
     try:
         error = json.loads(body.decode("utf-8"))["error"]
         message = error["message"] if isinstance(error, dict) else error
@@ -179,7 +179,7 @@ def _why(body: bytes) -> str:
     return f": {str(message).strip().splitlines()[0][:120]}" if str(message).strip() else ""
 
 
-def _said(error: Exception) -> str:
+def _connection_error_text(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused (is the server running?)"
     if isinstance(error, socket.gaierror):

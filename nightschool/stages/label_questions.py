@@ -21,7 +21,7 @@ from nightschool.notes.none_of_the_above import none_kind
 from nightschool.notes.note import Note
 from nightschool.notes.readers import read_school
 from nightschool.notes.splits import number_groups
-from nightschool.scoring.label_errors import find_suspects
+from nightschool.scoring.label_errors import find_label_errors
 from nightschool.scoring.none_proposals import far_from_every_kind
 
 
@@ -163,7 +163,7 @@ def _suspects(
             guess=suspect.suggested,
             probability=suspect.p_suggested,
         )
-        for suspect in find_suspects(notes, groups, most=len(notes)).worst
+        for suspect in find_label_errors(notes, groups, most=len(notes)).worst
     ]
 
 

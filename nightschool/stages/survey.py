@@ -74,10 +74,10 @@ def survey(
     groups = number_groups(
         [[n] for n in notes], with_copies(same, near), settings.split.same_source
     )
-    from nightschool.scoring.label_errors import find_suspects  # lazy: sklearn
+    from nightschool.scoring.label_errors import find_label_errors  # lazy: sklearn
 
     on_progress("looking for wrong labels", 0, 1)
-    suspects = find_suspects(notes, groups)
+    suspects = find_label_errors(notes, groups)
     on_progress("comparing labelled with unlabelled notes", 0, 1)
     return replace(
         inventory,

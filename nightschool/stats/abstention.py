@@ -1,4 +1,4 @@
-"""Leaving a note unsorted where the model is not sure, and telling what is of no kind."""
+"""Abstention: leaving notes with uncertain answers unsorted, and detecting notes of no kind."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Bools = NDArray[np.bool_]
 
 
 def risk_coverage(confidence: Floats, right: Bools) -> RiskCoverage:
-    """What is wrong of the surest notes, for every share of them; and the area under that curve.
+    """The share of wrong answers among the most confident ones, for every coverage, and its area.
 
     El-Yaniv, Wiener 2010; the area (AURC) as Geifman, Uziel, El-Yaniv 2019 define it: the mean risk
-    over all coverages. Notes of equal confidence come in no order, so their errors are spread evenly.
-    There is a point for each confidence that occurs.
+    over all coverages. Notes of equal confidence have no order, so their errors are spread evenly.
+    There is a point for each distinct confidence.
     """
     n = len(right)
     order = np.argsort(-confidence, kind="stable")
@@ -59,7 +59,7 @@ def sorting(
     unsorted_cost: float,
     codes: Codes,
 ) -> Sorting:
-    """What an owner gets with a threshold; 0 sorts all. Arguments as for `threshold`, `codes` groups."""
+    """The result of sorting with a threshold; 0 sorts all. Arguments as for `threshold`; `codes` are groups."""
     answers, kinds = _sorted(rows, none, threshold), np.asarray(true)
     given, hits = answers != _unsorted(none), answers == kinds
     of_none = kinds == _unsorted(none)
@@ -77,7 +77,7 @@ def sorting(
 def out_of_scope(
     kind: str, rows: Floats, true: Sequence[int], none: int, codes: Codes
 ) -> OutOfScope | None:
-    """How well notes of the kind none are told from others; None where there are none of them.
+    """How well notes of the kind none are separated from the others; None without such notes.
 
     `auroc` is the probability that a note of a real kind has a higher probability for its likeliest
     real kind than a note of none (Hendrycks, Gimpel 2017), ties counted half; its interval is

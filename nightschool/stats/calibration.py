@@ -1,4 +1,4 @@
-"""Whether a model's probabilities can be believed, and the temperature that makes them believable.
+"""Calibration: how well confidence matches accuracy, and the temperature that improves it.
 
 Of a note's probabilities (a row, over the kinds) the largest, that of its answer, is the confidence.
 """

@@ -1,4 +1,4 @@
-"""Intervals that know groups: near-copies of a note are right or wrong together, so they count as less.
+"""Intervals by group: near-duplicates are right or wrong together, so they count as fewer notes.
 
 A group's notes are one draw; groups are independent. Where every note is a group of its own,
 everything here is the plain method for independent notes.

@@ -1,4 +1,4 @@
-"""New answers against earlier ones on the same notes: what was fixed, what was broken, how sure that is."""
+"""Paired comparison of new and earlier answers: what was fixed and broken, and how certain that is."""
 
 from __future__ import annotations
 

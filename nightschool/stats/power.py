@@ -1,4 +1,4 @@
-"""What a number of test notes can show, and what many looks at them do."""
+"""What a number of test notes can show, and how many test exposures flatter the best model."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from nightschool.notes.inventory import (
     ExpectedTestSplit,
     Feature,
     Inventory,
+    LabelErrors,
+    LikelyLabelError,
     StyleShift,
-    Suspect,
-    Suspects,
     take_inventory,
 )
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
@@ -50,12 +50,12 @@ def full() -> Inventory:
     notes = [Note(f"note {n}", "lesson" if n % 2 else MADE_UP, f"a/{n}.md") for n in range(50)]
     notes += [Note("note 1", "lesson", "copy.md"), Note("note 2", "lesson", "wrong.md")]
     notes += [Note(f"loose {n}", None, f"{n}.md") for n in range(30)]
-    suspect = Suspect(f"{MADE_UP}.md", "lesson", MADE_UP, 0.1, 0.8, f"{MADE_UP} text")
+    suspect = LikelyLabelError(f"{MADE_UP}.md", "lesson", MADE_UP, 0.1, 0.8, f"{MADE_UP} text")
     return _inventory(
         *notes,
         tokens=[*range(10, 10 + 81), 400],
         near=[[5, 7]],
-        suspects=Suspects(52, 1, (suspect,), "a remark"),
+        suspects=LabelErrors(52, 1, (suspect,), "a remark"),
         style_shift=StyleShift(
             52,
             30,
@@ -239,5 +239,5 @@ def test_page_is_written_atomically_into_a_new_folder(full: Inventory, tmp_path:
 
 
 def test_remark_keeps_the_case_of_names(full: Inventory) -> None:
-    suspects = Suspects(0, 0, (), "too few to judge: KPI")
+    suspects = LabelErrors(0, 0, (), "too few to judge: KPI")
     assert "Too few to judge: KPI." in render(replace(full, suspects=suspects))

@@ -129,9 +129,9 @@ def test_a_server_that_loads_for_too_long_is_told() -> None:
         (b'{"choices": [{"message": {"content": "les', "broken JSON"),
         (b"\xff\xfe", "broken JSON"),
         (b"[" * 200_000, "broken JSON"),
-        (b"[]", "an answer of another form than chat completions"),
-        (b'{"choices": []}', "an answer of another form than chat completions"),
-        (b'{"choices": [{"message": null}]}', "an answer of another form than chat completions"),
+        (b"[]", "the answer is not a chat completion"),
+        (b'{"choices": []}', "the answer is not a chat completion"),
+        (b'{"choices": [{"message": null}]}', "the answer is not a chat completion"),
     ],
 )
 def test_an_answer_of_another_form_is_an_error(body: bytes, message: str) -> None:

@@ -1,12 +1,12 @@
-"""Set nightschool up and run it: needs nothing but Python 3.11 or later and the package index.
+"""Set up nightschool and run it; needs only Python 3.11 or later and the package index.
 
-    python go.py demo          the whole way on the notes that ship with it, in minutes
-    python go.py test          the tests
-    python go.py setup         only the environment (--torch cpu or --torch cuda to choose)
-    python go.py COMMAND ...   any nightschool command
+    python go.py demo          run all stages on the included notes, in minutes
+    python go.py test          run the tests
+    python go.py setup         set up the environment only (--torch cpu|cuda chooses the build)
+    python go.py COMMAND ...   run any nightschool command
 
-It makes `.venv` beside this file, with the versions of constraints.txt. A second run sees that
-nothing has changed and starts at once.
+It creates `.venv` beside this file, with the versions of constraints.txt. Later calls reuse it unless
+those files have changed.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "nightschool-setup.json"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-# The package index has CPU builds for Windows and macOS and CUDA builds for Linux; the others
-# are in PyTorch's own index. CUDA 12.6 builds still hold kernels for Turing (7.5).
+# The package index has CPU builds for Windows and macOS and CUDA builds for Linux; PyTorch's own
+# index has the others. CUDA 12.6 builds still include kernels for Turing (7.5).
 TORCH_INDEX = {
     "cpu": "https://download.pytorch.org/whl/cpu",
     "cuda": "https://download.pytorch.org/whl/cu126",
@@ -31,9 +31,9 @@ TORCH_INDEX = {
 
 
 def main() -> int:
-    if sys.version_info < (3, 11):  # noqa: UP036 - this is what tells the owner of an older one
-        found = platform.python_version()
-        print(f"go.py: this is Python {found}; nightschool needs 3.11 or later", file=sys.stderr)
+    if sys.version_info < (3, 11):  # noqa: UP036 - older versions get this message
+        version = platform.python_version()
+        print(f"go.py: nightschool needs Python 3.11 or later; this is {version}", file=sys.stderr)
         return 1
     command, *rest = sys.argv[1:] or ["--help"]
     if command in ("-h", "--help"):
@@ -50,10 +50,10 @@ def main() -> int:
         set_up(extras={"test"} if command == "test" else set(), torch=None)
     except subprocess.CalledProcessError as error:
         step = " ".join(map(str, error.cmd[1:]))
-        print(f"go.py: setting up failed (exit code {error.returncode}): {step}", file=sys.stderr)
+        print(f"go.py: the set-up failed (exit code {error.returncode}): {step}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("go.py: stopped; the next call starts over", file=sys.stderr)
+        print("go.py: stopped; the next call starts the set-up again", file=sys.stderr)
         return 1
     module = ["pytest"] if command == "test" else ["nightschool", command]
     environment = os.environ | {"PYTHONUTF8": "1"}
@@ -65,19 +65,19 @@ def main() -> int:
 
 
 def set_up(extras: set[str], torch: str | None) -> None:
-    """Make or renew the environment, unless it is as wanted already."""
+    """Create or update the environment unless it is up to date."""
     try:
         done = json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        done = {}  # never set up, or not to the end
+        done = {}  # never set up, or interrupted
     extras |= set(done.get("extras", []))
     torch = torch or done.get("torch") or ("cuda" if has_nvidia_driver() else "cpu")
-    wanted = {"extras": sorted(extras), "torch": torch, "files": fingerprint()}
-    if done == wanted:
+    target = {"extras": sorted(extras), "torch": torch, "files": fingerprint()}
+    if done == target:
         return
-    why = "an NVIDIA driver is here" if torch == "cuda" else "no NVIDIA driver is here"
+    reason = "an NVIDIA driver responds" if torch == "cuda" else "no NVIDIA driver responds"
     print(
-        f"setting up {VENV} with torch for {torch} ({why}); the first time takes minutes",
+        f"setting up {VENV} with torch for {torch} ({reason}); this takes a few minutes once",
         flush=True,
     )
     if not done:
@@ -86,11 +86,11 @@ def set_up(extras: set[str], torch: str | None) -> None:
         install_torch(torch)
     name = f".[{','.join(sorted(extras))}]" if extras else "."
     pip("install", "--constraint", "constraints.txt", "--editable", name)
-    STAMP.write_text(json.dumps(wanted), encoding="utf-8")
+    STAMP.write_text(json.dumps(target), encoding="utf-8")
 
 
 def install_torch(build: str) -> None:
-    """Install the tested torch in the wanted build."""
+    """Install the tested version of torch in the given build."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     version = next(line for line in lines if line.startswith("torch=="))
     if (
@@ -100,7 +100,7 @@ def install_torch(build: str) -> None:
     ):
         pip("install", version)
     else:
-        # What pip is configured to look at first: a mirror or a local folder may have the build.
+        # The index that pip is configured with comes first: a mirror or a local folder may have the build.
         local = f"{version}+{Path(TORCH_INDEX[build]).name}"
         try:
             pip("install", local, quiet=True)
@@ -115,7 +115,7 @@ def pip(*arguments: str, quiet: bool = False) -> None:
 
 
 def has_nvidia_driver() -> bool:
-    """Whether an NVIDIA driver answers; a left-over nvidia-smi alone does not count."""
+    """Whether an NVIDIA driver responds; a leftover nvidia-smi alone is not enough."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return False
@@ -126,7 +126,7 @@ def has_nvidia_driver() -> bool:
 
 
 def fingerprint() -> str:
-    """Changes when the environment has to be renewed."""
+    """A hash that changes when the environment must be updated."""
     digest = hashlib.sha256(sys.version.encode())
     for name in ("constraints.txt", "pyproject.toml"):
         digest.update((ROOT / name).read_bytes())

@@ -84,7 +84,7 @@ def test_a_kind_that_is_lost_when_notes_are_drawn_is_left_out(
     assert found.judged <= 40
     assert found.remark.endswith("40 of 605 notes were sampled")
     one = [*rare, *(Note(f"food {n}", "food", f"{n}") for n in range(1000))]
-    assert find_label_errors(one, range(len(one))).remark.startswith("not looked for")
+    assert find_label_errors(one, range(len(one))).remark.startswith("not checked")
 
 
 def test_as_many_as_are_wanted_are_given() -> None:

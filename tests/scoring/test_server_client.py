@@ -102,7 +102,7 @@ def test_what_a_server_says_does_nothing_to_a_terminal(monkeypatch: pytest.Monke
         found = trouble(client(chat.url))[1]
     assert "hello" in found and found.isprintable()
     names = json.dumps({"data": [{"id": "\x1b[2Jbig\n\ud83d"}]}).encode()
-    monkeypatch.setattr(Server, "_patiently", lambda *_: names)
+    monkeypatch.setattr(Server, "_request", lambda *_: names)
     assert client("http://127.0.0.1").models() == ["[2Jbig ?"]
 
 

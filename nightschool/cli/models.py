@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 
 import click
@@ -13,6 +12,7 @@ from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.reports.report_file import read
 from nightschool.reports.text.wording import percent
+from nightschool.stats.stage_results import read_record
 from nightschool.stats.terms import ArmName
 
 
@@ -51,12 +51,14 @@ def models_command(json_: bool) -> None:
 
 
 def trained_models(school: School, in_use: int | None) -> list[ListedModel]:
-    """All trained models of a school, by run."""
+    """All trained models of a school, by run. Raises LearningError if a model card is damaged."""
     models = []
     for file in school.models.glob("run-*/model.json"):
-        card = json.loads(file.read_text("utf-8"))
-        run = card["run"]
-        report = report_path(school, run)
+        from nightschool.stages.publish import ModelCard  # lazy: numpy
+
+        card = read_record(file, ModelCard)
+        report = report_path(school, card.run)
         accuracy = read(report).arm(ArmName.AFTER).accuracy if report.exists() else None
-        models.append(ListedModel(run, card["base"], card["kinds"], accuracy, run == in_use))
+        in_use_now = card.run == in_use
+        models.append(ListedModel(card.run, card.base, list(card.kinds), accuracy, in_use_now))
     return sorted(models, key=lambda model: model.run)

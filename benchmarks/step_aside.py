@@ -1,18 +1,17 @@
-"""How fast training makes way for the owner: from a signal to the decision, to a free GPU.
+"""How fast training yields: from a signal to the decision, and to a free GPU.
 
     python benchmarks/step_aside.py --trials 100                    # the shipped base on a CPU, 15 minutes
     python benchmarks/step_aside.py --trials 100 --schools 8 --device cuda
     python benchmarks/step_aside.py --trials 5 --base /tmp/nightschool-benchmark/base3b --device cuda
 
-Each of `--schools` schools has a worker, the program's own, in a process that reads its signals from
-a file. A trial: training is under way; at a random moment the owner is back, or the plug is pulled;
-seconds until the ledger holds the decision, until a checkpoint is on disk, until the training process
-is gone and, with a GPU, until NVML tells as little memory in use as before (with several schools:
-until it no longer names the process). Then all is quiet again, and training goes on from its
-checkpoint: seconds until the next step ("again"). Prints each trial to standard error, then one JSON
-line with median, 99th percentile and maximum over all trials, and how many have left no checkpoint
-(the process was ended: a step was too long). How long the signals themselves take is measured by
-`benchmarks/signals.py`.
+Each of `--schools` schools has its own worker process, which reads its signals from a file. In a trial,
+while training runs, the owner returns or the plug is pulled at a random moment. Measured are the seconds
+until the ledger holds the decision, until a checkpoint is on disk, until the training process has ended
+and, with a GPU, until NVML reports no more memory in use than before (with several schools: until it no
+longer lists the process). Then all signals are clear again, and training resumes from its checkpoint:
+the seconds until the next step are "again". Prints each trial to standard error, then one JSON line with
+median, 99th percentile and maximum over all trials, and the number of trials without a checkpoint (a
+step was too long, so the process was killed). `benchmarks/signals.py` measures the signals themselves.
 """
 
 from __future__ import annotations

@@ -7,11 +7,10 @@
 Needs a CUDA GPU and 13 GB of disk (`--work`), no network: the weights are random, which costs
 the same arithmetic. 576 examples: 150 shared prompt tokens, log-normal notes (sigma 0.8), 3 answer
 tokens; effective batch 8, LoRA r=16 on all linear layers. Each arm runs in a process of its own:
-14 steps, then steps 5 to 14 again, timed (TRL and Unsloth: 4 steps to warm up, 10 timed). A CUDA
-graph is made for each size of packs in the first 14, and `making_s` tells how long that took;
-`prepare_s` is what comes before. One
-JSON line an arm. `model_flops` counts what a row-by-row trainer has to do: 4 operations a weight and
-token (frozen weights have no gradient), each row with its prompt and without padding; `utilisation`
+14 steps, then steps 5 to 14 again, timed (TRL and Unsloth: 4 steps to warm up, 10 timed). The first 14
+capture a CUDA graph for each size of packs, which takes `making_s` seconds; `prepare_s` are the seconds
+before. One JSON line per arm. `model_flops` counts what a row-by-row trainer computes: 4 operations per
+weight and token (frozen weights have no gradient), each row with its prompt and without padding; `utilisation`
 divides by the GPU's dense 16-bit peak (989 TFLOP/s: H100, H200).
 """
 

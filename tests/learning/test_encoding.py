@@ -54,7 +54,7 @@ def test_the_fingerprint_changes_with_what_the_model_sees(tiny_base: Path) -> No
     assert one.fingerprint != encoder(tiny_base, ["lesson", "none"], max_tokens=50).fingerprint
 
 
-def test_a_long_note_is_cut_at_a_sentence_and_that_is_told(tiny_base: Path) -> None:
+def test_a_long_note_is_cut_at_a_sentence_and_reported(tiny_base: Path) -> None:
     made = encoder(tiny_base, ["lesson", "none"], max_tokens=32)
     notes = [made.encode(text) for text in ("Short.", " The router broke. " * 40, "x" * 400)]
     assert [note.border for note in notes] == ["", "sentence", "character"]

@@ -82,7 +82,7 @@ def test_a_config_that_leaves_much_to_its_architecture_is_read(tmp_path: Path) -
         ({"model_type": "qwen2", "hidden_size": "many"}, "hidden_size"),
     ],
 )
-def test_a_config_that_cannot_be_read_is_told(
+def test_an_unreadable_config_is_reported(
     tmp_path: Path, config: dict[str, str], said: str
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")

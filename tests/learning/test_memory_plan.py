@@ -78,13 +78,13 @@ def test_a_part_that_sees_images_takes_memory() -> None:
     assert more.bytes["weights"] - plan.bytes["weights"] == pytest.approx(0.206e9, rel=0.01)
 
 
-def test_too_little_memory_is_said_with_what_is_needed() -> None:
+def test_the_error_about_too_little_memory_gives_what_is_needed() -> None:
     with pytest.raises(LearningError, match=r"needs 3\.\d GB .* 2\.0 GB may be used") as error:
         choose(need(), room(2))
     assert "\n" not in str(error.value)
 
 
-def test_a_limit_of_the_owners_is_named() -> None:
+def test_the_error_names_train_memory_gb_if_that_is_the_limit() -> None:
     with pytest.raises(LearningError, match=r"raise train\.memory_gb"):
         choose(need(TrainSettings(memory_gb=2.0)), room(2))
 
@@ -94,7 +94,7 @@ def test_memory_that_other_programs_hold_is_waited_for() -> None:
         choose(need(), room(2, alone=7.5))
 
 
-def test_a_run_goes_on_in_less_memory_without_another_number() -> None:
+def test_with_less_memory_more_layers_are_recomputed() -> None:
     plan, _ = choose(need(), room(7.5))
     assert refit(need(), plan, room(9)) is plan
     deeper = refit(need(), plan, room(7.0, alone=7.5))
@@ -110,7 +110,7 @@ def test_on_a_smaller_device_a_run_has_another_plan() -> None:
     assert less == choose(need(), room(4.0))[0]
 
 
-def test_less_is_tried_step_by_step() -> None:
+def test_plans_shrink_step_by_step() -> None:
     plan, _ = choose(need(), room(12))
     tried, less = [plan], smaller(need(), plan)
     while less:
@@ -129,6 +129,6 @@ def test_without_a_limit_and_against_recomputing_only_passes_become_smaller() ->
     assert smaller(kept, MemoryPlan(2600, 0, {})) == MemoryPlan(1300, 0, {})
 
 
-def test_a_config_that_says_too_little_is_named() -> None:
+def test_the_error_names_what_a_config_lacks() -> None:
     with pytest.raises(LearningError, match="num_attention_heads"):
         Shape.of({"hidden_size": 8})

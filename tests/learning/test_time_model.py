@@ -170,7 +170,7 @@ SHORTER = [
 ]
 
 
-def test_each_way_out_is_a_setting_with_its_time_and_cost() -> None:
+def test_each_remedy_is_a_setting_with_its_time_and_cost() -> None:
     assert [str(way) for way in remedies(23.0, PACE, WORKLOAD, SHORTER, BASE_SIZE)] == [
         "train.max_tokens = 256: about 18 s, cuts 40 % of the notes and 60 % of their text",
         "train.epochs = 2: about 22 s, 2 epochs instead of 3",
@@ -183,12 +183,12 @@ def test_the_mildest_of_each_kind_is_named() -> None:
     assert first.setting == "train.max_tokens = 512"
 
 
-def test_where_no_change_is_enough_there_is_none() -> None:
+def test_there_is_no_remedy_if_no_single_change_is_enough() -> None:
     assert remedies(0.5, PACE, WORKLOAD, SHORTER, BASE_SIZE) == []
 
 
 @given(st.floats(1, 40))
-def test_every_way_out_leads_out(window: float) -> None:
+def test_every_remedy_fits_into_the_window(window: float) -> None:
     for way in remedies(window, PACE, WORKLOAD, SHORTER, BASE_SIZE):
         assert way.seconds <= window
 
@@ -198,7 +198,7 @@ def test_a_base_is_not_replaced_by_a_larger_one() -> None:
     assert not any("base" in way.setting for way in remedies(30.0, PACE, WORKLOAD, [], small))
 
 
-def test_the_rungs_cut_something_and_leave_something() -> None:
+def test_token_limits_cut_something_and_leave_something() -> None:
     assert token_limits(500) == [384, 256, 192, 128, 96, 64]
     assert token_limits(64) == []
 
@@ -219,7 +219,7 @@ def test_the_rungs_cut_something_and_leave_something() -> None:
         (1, 1.0, 256, 1, False),
     ],
 )
-def test_a_lap_keeps_as_much_as_fits(
+def test_a_quick_plan_keeps_as_much_as_fits(
     allowed: float, epochs: float, max_tokens: int | None, steps: int | None, fits: bool
 ) -> None:
     found = quick_plan(allowed, PACE, WORKLOAD, SHORTER)
@@ -252,7 +252,7 @@ def test_more_time_never_leaves_less(workload: Workload, time: float, more: floa
 
 
 @given(workloads, st.floats(0, 500))
-def test_a_lap_that_is_said_to_fit_ends_in_time(workload: Workload, allowed: float) -> None:
+def test_a_quick_plan_that_fits_ends_in_time(workload: Workload, allowed: float) -> None:
     found = quick_plan(allowed, PACE, workload, [])
     assume(found.fits and found.steps is None)
     assert replace(workload, epochs=found.epochs).estimate(PACE).high <= allowed

@@ -123,7 +123,7 @@ def test_the_smallest_the_median_and_the_largest_step_are_timed(
     assert done == [*reversed(done[3:]), *done[3:]] and steps[done[0] - 1].tokens == sizes[3]
 
 
-def test_timing_hears_the_wish_to_stop_and_leaves_nothing(
+def test_timing_stops_on_request_and_leaves_no_gradients(
     task: TrainingTask, engine: PackedEngine, device: Device
 ) -> None:
     asked = iter([False, True])  # after the first pass of the largest step
@@ -132,7 +132,7 @@ def test_timing_hears_the_wish_to_stop_and_leaves_nothing(
     assert not engine.weights.gradient.any()
 
 
-def test_too_little_memory_for_the_largest_step_is_told(
+def test_too_little_memory_for_the_largest_step_is_reported(
     task: TrainingTask, engine: PackedEngine, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def accumulate(*_: object) -> None:
@@ -142,7 +142,7 @@ def test_too_little_memory_for_the_largest_step_is_told(
     assert time_steps(engine, task, device) is None
 
 
-def test_shorter_text_asks_for_less_and_says_what_it_cuts(task: TrainingTask) -> None:
+def test_shorter_text_takes_less_and_reports_what_it_cuts(task: TrainingTask) -> None:
     layout, texts = packs_of(task), text_lengths(task)
     whole = sum(step.tokens for step in workload_of(task, layout, 150).steps)
     found = shorter_texts(task, layout, 150)

@@ -71,11 +71,11 @@ def chunk(tiny_base: Path, device: Device) -> Chunk:
     def run(
         task: TrainingTask, folder: Path, stop_after: float = math.inf
     ) -> tuple[ChunkResult, RecordingReporter]:
-        told = RecordingReporter()
+        reporter = RecordingReporter()
         model = load_base(tiny_base, device, task.settings.quantisation)
         engine = PackedEngine.prepare(model, task, PLAN, device)
-        ended = train(engine, task, folder, told, lambda: len(told.steps) >= stop_after)
-        return ended, told
+        ended = train(engine, task, folder, reporter, lambda: len(reporter.steps) >= stop_after)
+        return ended, reporter
 
     return run
 
@@ -89,8 +89,8 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     whole, _ = chunk(task, tmp_path / "whole")
     steps = []
     for stop_after in (1, 3, 2, math.inf):
-        part, told = chunk(task, tmp_path / "parts", stop_after)
-        steps += told.steps
+        part, reporter = chunk(task, tmp_path / "parts", stop_after)
+        steps += reporter.steps
     assert whole.ended == part.ended == "finished"
     assert steps == list(range(1, task.total_steps + 1))
     assert adapter_sha256(tmp_path / "whole/adapter") == adapter_sha256(tmp_path / "parts/adapter")
@@ -111,8 +111,8 @@ def test_a_kill_between_checkpoints_costs_the_steps_since_the_last_and_no_bit(
         patched.setattr(trainer, "_validate", die)  # at the end of the first epoch
         with pytest.raises(KeyboardInterrupt):
             chunk(rare, tmp_path / "killed")
-    _, told = chunk(rare, tmp_path / "killed")
-    assert told.steps[0] == 3
+    _, reporter = chunk(rare, tmp_path / "killed")
+    assert reporter.steps[0] == 3
     assert adapter_sha256(tmp_path / "killed/adapter") == adapter_sha256(tmp_path / "whole/adapter")
 
 
@@ -120,18 +120,18 @@ def test_a_stop_within_a_step_costs_that_step_and_no_bit(
     task: TrainingTask, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
 ) -> None:
     chunk(task, tmp_path / "whole")
-    told = RecordingReporter()
+    reporter = RecordingReporter()
     passes = 0
 
     def within_the_third_step() -> bool:
         nonlocal passes
-        passes = passes + 1 if len(told.steps) == 2 else 0
+        passes = passes + 1 if len(reporter.steps) == 2 else 0
         return passes == 3  # after the loop's own question and the first pass
 
     model = load_base(tiny_base, device, task.settings.quantisation)
     engine = PackedEngine.prepare(model, task, PLAN, device)
-    ended = train(engine, task, tmp_path / "part", told, within_the_third_step)
-    assert (ended.ended, told.steps) == ("stopped", [1, 2])
+    ended = train(engine, task, tmp_path / "part", reporter, within_the_third_step)
+    assert (ended.ended, reporter.steps) == ("stopped", [1, 2])
     chunk(task, tmp_path / "part")
     assert adapter_sha256(tmp_path / "part/adapter") == adapter_sha256(tmp_path / "whole/adapter")
 
@@ -141,20 +141,20 @@ def test_a_stop_within_a_validation_costs_no_step_and_no_bit(
 ) -> None:
     task = replace(task, validation=task.notes * 3)  # several passes
     whole, _ = chunk(task, tmp_path / "whole")
-    told, passes = RecordingReporter(), 0
+    reporter, passes = RecordingReporter(), 0
 
     def within_the_first_validation() -> bool:
         nonlocal passes
-        passes += len(told.steps) == task.steps_per_epoch
+        passes += len(reporter.steps) == task.steps_per_epoch
         return passes == 2  # before the second pass
 
     rare = replace(task, settings=task.settings.model_copy(update={"checkpoint_minutes": 60.0}))
     model = load_base(tiny_base, device, task.settings.quantisation)
     engine = PackedEngine.prepare(model, rare, PLAN, device)
-    ended = train(engine, rare, tmp_path / "part", told, within_the_first_validation)
+    ended = train(engine, rare, tmp_path / "part", reporter, within_the_first_validation)
     assert (ended.ended, ended.step, ended.validation) == ("stopped", task.steps_per_epoch, [])
-    part, told = chunk(rare, tmp_path / "part")
-    assert told.steps[0] == task.steps_per_epoch + 1
+    part, reporter = chunk(rare, tmp_path / "part")
+    assert reporter.steps[0] == task.steps_per_epoch + 1
     assert adapter_sha256(tmp_path / "part/adapter") == adapter_sha256(tmp_path / "whole/adapter")
     assert (part.losses, part.validation) == (whole.losses, whole.validation)
 
@@ -210,9 +210,9 @@ def test_training_ends_early_and_keeps_the_adapter_of_the_best_validation(
     seen: list[int] = []
     monkeypatch.setattr(trainer, "_validate", validate)
     chunk(more, tmp_path, 13)  # interrupted behind the best
-    ended, told = chunk(more, tmp_path)
+    ended, reporter = chunk(more, tmp_path)
     assert (ended.ended, ended.step) == ("finished", 16)
-    assert any("keeps the adapter of step 8" in text for _, text in told.messages)
+    assert any("keeps the adapter of step 8" in text for _, text in reporter.messages)
     saved = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
     assert {torch.equal(value, at_step_8[_peft_name(name)]) for name, value in saved.items()} == {
         True
@@ -227,8 +227,8 @@ def test_a_chunk_ends_when_its_time_is_over(
     task: TrainingTask, chunk: Chunk, tmp_path: Path
 ) -> None:
     short = replace(task, settings=task.settings.model_copy(update={"chunk_minutes": 0.0}))
-    ended, told = chunk(short, tmp_path)
-    assert (ended.ended, told.steps) == ("chunk_done", [1])
+    ended, reporter = chunk(short, tmp_path)
+    assert (ended.ended, reporter.steps) == ("chunk_done", [1])
 
 
 @pytest.mark.parametrize("key", ["dataset", "prompt", "base"])
@@ -240,18 +240,18 @@ def test_a_checkpoint_of_something_else_is_refused(
         chunk(replace(task, identity=replace(task.identity, **{key: "other"})), tmp_path)
 
 
-def test_other_versions_are_said_and_the_run_goes_on(
+def test_other_versions_are_reported_and_the_run_resumes(
     task: TrainingTask, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chunk(task, tmp_path, 1)
     monkeypatch.setattr(run_fingerprint, "library_versions", lambda: {"torch": "9.9"})
-    _, told = chunk(task, tmp_path, 1)
-    warning = next(text for kind, text in told.messages if kind == "warning")
+    _, reporter = chunk(task, tmp_path, 1)
+    warning = next(text for kind, text in reporter.messages if kind == "warning")
     assert "torch was" in warning and "no longer bit-exact" in warning
-    assert told.steps == [2]
+    assert reporter.steps == [2]
 
 
-def test_another_optimizer_begins_its_averages_anew_and_the_run_goes_on(
+def test_another_optimizer_starts_without_averages(
     task: TrainingTask, chunk: Chunk, tmp_path: Path
 ) -> None:
     """As paged_adamw_8bit is AdamW where there is no CUDA."""
@@ -265,9 +265,9 @@ def test_another_optimizer_begins_its_averages_anew_and_the_run_goes_on(
     sums = state.with_name("manifest.json")
     known = json.loads(sums.read_text("utf-8")) | {"state.json": checkpoints.file_sha256(state)}
     sums.write_text(json.dumps(known), "utf-8")
-    _, told = chunk(task, tmp_path, 1)
-    warnings = [text for kind, text in told.messages if kind == "warning"]
-    assert told.steps == [2]
+    _, reporter = chunk(task, tmp_path, 1)
+    warnings = [text for kind, text in reporter.messages if kind == "warning"]
+    assert reporter.steps == [2]
     assert "optimizer was AdamW8bit and is now AdamW: the run resumes" in warnings[0]
     assert "without the averages of the old one" in warnings[1]
 
@@ -297,14 +297,14 @@ def _without_finite_loss(monkeypatch: pytest.MonkeyPatch, steps: set[int]) -> No
     monkeypatch.setattr(trainer, "take_step", step)
 
 
-def test_a_step_without_a_finite_loss_is_skipped_and_told(
+def test_a_step_without_a_finite_loss_is_skipped_and_reported(
     task: TrainingTask, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _without_finite_loss(monkeypatch, {3, 5, 6})
-    ended, told = chunk(task, tmp_path)
+    ended, reporter = chunk(task, tmp_path)
     assert ended.ended == "finished" and ended.skipped == [3, 5, 6]
     assert [step for step, _ in ended.losses] == [1, 2, 4, 7, 8]
-    warnings = [text for kind, text in told.messages if kind == "warning"]
+    warnings = [text for kind, text in reporter.messages if kind == "warning"]
     first = task.sources[task.indices(3)[0]]
     assert "step 3 is not finite: skipped" in warnings[0] and first in warnings[0]
 
@@ -323,14 +323,14 @@ def test_gradients_that_no_scale_makes_finite_end_the_run(
         return loss
 
     engine.run_pass = overflows  # type: ignore[method-assign]
-    told = RecordingReporter()
+    reporter = RecordingReporter()
     with pytest.raises(
         LearningError, match=r"loss or a gradient is not finite in 12 steps in a row"
     ):
-        train(engine, more, tmp_path, told, lambda: False)
+        train(engine, more, tmp_path, reporter, lambda: False)
     assert torch.equal(engine.weights.parameter, before)
     assert engine.scaler.get_scale() == 0.5  # 2^11, halved twelve times
-    assert "a gradient of step 1 is not finite: skipped" in told.messages[-11][1]
+    assert "a gradient of step 1 is not finite: skipped" in reporter.messages[-11][1]
 
 
 def test_three_steps_without_a_finite_loss_end_the_run_and_name_the_notes(
@@ -343,7 +343,7 @@ def test_three_steps_without_a_finite_loss_end_the_run_and_name_the_notes(
 
 
 @pytest.mark.parametrize(("where", "done"), [("take_step", 3), ("_validate", 4)])
-def test_what_was_half_done_when_memory_ran_out_is_done_again(
+def test_work_interrupted_by_out_of_memory_is_repeated(
     task: TrainingTask,
     chunk: Chunk,
     tmp_path: Path,
@@ -362,14 +362,14 @@ def test_what_was_half_done_when_memory_ran_out_is_done_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(trainer, where, short_of_memory)
-        ended, told = chunk(task, tmp_path / "parts")
+        ended, reporter = chunk(task, tmp_path / "parts")
     assert (ended.ended, ended.step) == ("out_of_memory", done)
-    _, told = chunk(task, tmp_path / "parts")
-    assert told.steps[0] == done + 1
+    _, reporter = chunk(task, tmp_path / "parts")
+    assert reporter.steps[0] == done + 1
     assert adapter_sha256(tmp_path / "parts/adapter") == adapter_sha256(tmp_path / "whole/adapter")
 
 
-def test_layers_that_the_base_lacks_are_named(
+def test_the_error_names_layers_that_the_base_lacks(
     task: TrainingTask, chunk: Chunk, tmp_path: Path
 ) -> None:
     settings = task.settings.model_copy(update={"lora_targets": ["q_proj", "qkv"]})

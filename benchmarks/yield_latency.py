@@ -1,8 +1,8 @@
 """How fast training yields: from a signal to the decision, and to a free GPU.
 
-    python benchmarks/step_aside.py --trials 100                    # the shipped base on a CPU, 15 minutes
-    python benchmarks/step_aside.py --trials 100 --schools 8 --device cuda
-    python benchmarks/step_aside.py --trials 5 --base /tmp/nightschool-benchmark/base3b --device cuda
+    python benchmarks/yield_latency.py --trials 100                    # the shipped base on a CPU, 15 minutes
+    python benchmarks/yield_latency.py --trials 100 --schools 8 --device cuda
+    python benchmarks/yield_latency.py --trials 5 --base /tmp/nightschool-benchmark/base3b --device cuda
 
 Each of `--schools` schools has its own worker process, which reads its signals from a file. In a trial,
 while training runs, the owner returns or the plug is pulled at a random moment. Measured are the seconds

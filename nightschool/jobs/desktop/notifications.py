@@ -37,7 +37,7 @@ def _freedesktop(title: str, text: str) -> str | None:
     )
     try:
         with BusClient("session", patient=True) as bus:
-            [capabilities] = bus.call(service, "GetCapcapabilities", "as")
+            [capabilities] = bus.call(service, "GetCapabilities", "as")
             body = html.escape(text, quote=False) if "body-markup" in capabilities else text
             hints = {"urgency": ("y", 1), "category": ("s", "transfer.complete")}
             # The last value is the timeout, 0 for none: the owner may still be asleep.

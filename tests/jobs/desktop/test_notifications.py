@@ -29,7 +29,7 @@ class FakeNotifications(FakeService):
             bus,
             "org.freedesktop.Notifications",
             {
-                "GetCapcapabilities": lambda message: ("as", (self._capabilities,)),
+                "GetCapabilities": lambda message: ("as", (self._capabilities,)),
                 "Notify": self._show,
             },
         )

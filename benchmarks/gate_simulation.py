@@ -26,6 +26,7 @@ from nightschool.stats.intervals import codes_of
 from nightschool.stats.macro_f1 import f1_counts, macro_f1
 from nightschool.stats.metrics import scores
 from nightschool.stats.paired import differences, mcnemar, paired, sign_flip
+from nightschool.stats.terms import ArmName, Reference
 
 KINDS = ("decision", "knowledge", "lesson", "value", "none")
 SHARES = np.array([0.2, 0.3, 0.2, 0.1, 0.2])
@@ -142,7 +143,7 @@ def promotes(test: Questions, before: list[str], after: list[str]) -> tuple[bool
     # All checks have to pass, so most models need not be judged to the end.
     rules = Rules()
     hopeful = 1 - sign_flip(difference, test.codes) >= rules.confidence
-    ours = hopeful and judge("before", test, before, after, rules).decision == "promote"
+    ours = hopeful and judge(Reference.BEFORE, test, before, after, rules).decision == "promote"
     return more, more and p < 0.05, ours
 
 
@@ -172,8 +173,9 @@ def covered(job: tuple[World, int, int]) -> list[float]:
     held = np.zeros(len(truth))
     for _ in range(runs):
         test, before, (after,) = draw(world, notes, random)
-        arm = scores("after", KINDS, test.true, after, test.groups)
+        arm = scores(ArmName.AFTER, KINDS, test.true, after, test.groups)
         pair = paired(KINDS, test.true, before, after, test.groups)
+        assert arm.macro_f1_ci and pair.delta_macro_f1_ci
         found = (
             arm.accuracy_ci, arm.macro_f1_ci, pair.delta_ci, pair.delta_macro_f1_ci,
         )  # fmt: skip

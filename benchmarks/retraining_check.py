@@ -27,6 +27,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.config.settings_template import template
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import StageName, Timing
 
 ARMS = ("walk", "unchanged", "changed", "watchdog")
 
@@ -54,7 +55,7 @@ def place(work: Path, count: int, folders: int) -> School:
     dataset = Dataset(items, tuple(sorted(set(kinds.values()))), fingerprint_of(items), ())
     write(dataset, school.datasets / "all")
     with Ledger(school.ledger_file) as ledger:
-        run = ledger.add_run(Settings().model_dump(), "compare", "now").id
+        run = ledger.add_run(Settings().model_dump(), StageName.COMPARE, Timing.NOW).id
         write_json(school.run_folder(run) / "prep.json", {"dataset": "all"})
         while claim := ledger.claim(run, "benchmark"):
             ledger.finish(claim, {})

@@ -60,8 +60,7 @@ class Prompted:
 
 def on_cpu(prompt: int, count: int) -> tuple[Prompted, list[Encoded]]:
     """The demo's notes, with so many arbitrary tokens before them."""
-    found = read_notes(DEMO_NOTES).notes
-    found = sorted(found, key=lambda note: note.source)
+    found = sorted(read_notes(DEMO_NOTES).notes, key=lambda note: note.source)
     random.Random(0).shuffle(found)
     kinds = sorted({note.kind for note in found if note.kind})
     encoder = Encoder(load_tokenizer(DEMO_BASE), kinds, {}, "", 320)

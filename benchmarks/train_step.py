@@ -33,12 +33,12 @@ VOCABULARY = 151_936
 # Median and cut of the notes that give a mean length (prompt and answer included) of the key.
 LENGTHS = {417: (200, 1024), 900: (600, 2048)}
 PEAK_FLOPS = 989e12
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "vocab_size": VOCABULARY, "hidden_size": 2048, "intermediate_size": 11008,
     "num_hidden_layers": 36, "num_attention_heads": 16, "num_key_value_heads": 2,
     "max_position_embeddings": 32768, "rope_theta": 1e6, "tie_word_embeddings": True,
 }  # fmt: skip
-OURS = {
+OURS: dict[str, dict[str, Any]] = {
     "packed": {},
     "packed-all-recomputed": {"activation_checkpointing": "all"},
     "packed-none-recomputed": {"activation_checkpointing": "none"},
@@ -58,13 +58,12 @@ def make_base(folder: Path, layers: int = 36) -> None:
         return
     torch.manual_seed(0)
     with torch.device("cuda"):
-        model = Qwen2ForCausalLM(Qwen2Config(**CONFIG | {"num_hidden_layers": layers})).to(
-            torch.float16
-        )
+        model = Qwen2ForCausalLM(Qwen2Config(**CONFIG | {"num_hidden_layers": layers}))
+    model.half()  # type: ignore[no-untyped-call]
     model.save_pretrained(folder)
     words = {str(number): number for number in range(VOCABULARY)}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="0"))
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, eos_token="1", pad_token="2"
     ).save_pretrained(folder)
 
@@ -154,13 +153,13 @@ def _rows_of(count: int) -> None:
     from nightschool.learning.fast.packing import Layout
 
     class Rows(Layout):
-        def split(self, notes: Any, budget: int) -> list[list[int]]:
+        def split(self, notes: Any, budget: int, most: int | None = None) -> list[list[int]]:
             return [list(range(n, min(n + count, len(notes)))) for n in range(0, len(notes), count)]
 
     def rows(model: Any, prefix: Any, padding: int, *_: Any) -> tuple[Layout, str]:
         return Rows(tuple(prefix), padding, model.device, model.dtype, "rows"), "the benchmark's"
 
-    packed_engine.layout_for = rows  # type: ignore[assignment]
+    packed_engine.layout_for = rows  # type: ignore[assignment, attr-defined]
 
 
 def with_liger(model: Any) -> None:
@@ -179,8 +178,10 @@ def with_compile(model: Any) -> None:
 
     from nightschool.learning.fast import adapter, attention
 
-    adapter._forward = torch.compiler.disable(adapter._forward)
-    attention._Attention.apply = torch.compiler.disable(attention._Attention.apply)  # type: ignore[method-assign]
+    adapter._forward = torch.compiler.disable(adapter._forward)  # type: ignore[no-untyped-call]
+    attention._Attention.apply = torch.compiler.disable(  # type: ignore[method-assign, no-untyped-call]
+        attention._Attention.apply
+    )
     for layer in model.model.layers:
         layer.forward = torch.compile(layer.forward, dynamic=True)
 
@@ -189,14 +190,14 @@ def without_graphs(model: Any) -> None:
     """Launch kernel by kernel."""
     from nightschool.learning.fast import packed_engine
 
-    packed_engine.reason_for_eager_passes = lambda *_: "the benchmark"  # type: ignore[assignment]
+    packed_engine.reason_for_eager_passes = lambda *_: "the benchmark"  # type: ignore[attr-defined]
 
 
 def with_their_nf4(model: Any) -> None:
     """bitsandbytes' dequantisation: several kernels a weight."""
     from nightschool.learning.fast import kernels
 
-    kernels.dequantise = lambda weight, state: None  # type: ignore[assignment]
+    kernels.dequantise = lambda weight, state: None
 
 
 EXTRA = {
@@ -259,7 +260,7 @@ def through_trl(base: Path, mean: int, model: Any = None, at_once: int = 1) -> d
     times: list[float] = []
     began = [0.0]
 
-    class Clock(transformers.TrainerCallback):  # type: ignore[misc]
+    class Clock(transformers.TrainerCallback):
         def on_step_begin(self, *_: Any, **__: Any) -> None:
             torch.cuda.synchronize()
             if len(times) == WARM_UP:
@@ -274,7 +275,7 @@ def through_trl(base: Path, mean: int, model: Any = None, at_once: int = 1) -> d
     if model is None:
         model = AutoModelForCausalLM.from_pretrained(
             base, dtype=torch.float16, device_map={"": 0},
-            quantization_config=BitsAndBytesConfig(
+            quantization_config=BitsAndBytesConfig(  # type: ignore[no-untyped-call]
                 load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
                 bnb_4bit_compute_dtype=torch.float16,
             ),

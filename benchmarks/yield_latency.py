@@ -50,7 +50,7 @@ max_tokens = 160
 [night.days]
 """
 
-
+INTERRUPTIONS: list[dict[str, object]] = [{"idle_s": 0.0}, {"on_ac": False}]
 WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -124,6 +124,7 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
     from nightschool.config.settings_file import load
     from nightschool.jobs.requests import request_run
     from nightschool.ledger.ledger import Ledger
+    from nightschool.ledger.records import StageName, Timing
 
     root = given.work / f"school-{number}"
     shutil.rmtree(root, ignore_errors=True)
@@ -136,7 +137,9 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
     )
     tell(root)
     with Ledger(school.ledger_file) as ledger:
-        run = request_run(ledger, school, load(school.settings_file), "tonight", new=True)[0].id
+        run = request_run(ledger, school, load(school.settings_file), Timing.TONIGHT, new=True)[
+            0
+        ].id
     # The lock of the device is for one school; here each has a state, and so a lock, of its own.
     environment = os.environ | {"NIGHTSCHOOL_STATE": str(root / "locks")}
     command = [sys.executable, __file__, "--serve", str(root)]
@@ -148,10 +151,12 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
         with Ledger(school.ledger_file) as ledger:
 
             def step() -> int:
-                return ledger.stage(run, "train").step
+                return ledger.stage(run, StageName.TRAIN).step
 
             def offspring() -> list[psutil.Process]:
-                return psutil.Process(worker.pid).children(recursive=True)
+                children: list[psutil.Process]
+                children = psutil.Process(worker.pid).children(recursive=True)
+                return children
 
             until(lambda: step() > 0, 300)
             for trial in range(given.trials // given.schools):
@@ -161,7 +166,7 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
                 holding = gpu_processes() if given.device == "cuda" else set()
                 holding &= {process.pid for process in offspring()}
                 began, clock = time.monotonic(), time.time()
-                tell(root, **dice.choice([{"idle_s": 0.0}, {"on_ac": False}]))
+                tell(root, **dice.choice(INTERRUPTIONS))
                 line = {"decision": until(lambda: not ledger.control().run_allowed)}
                 until(lambda: not offspring())
                 line["gone"] = time.monotonic() - began

@@ -61,7 +61,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     answers = [f" {kind}" for kind in KINDS]
     tokenizer.train_from_iterator([*answers * 9, *OPENINGS.values(), *THINGS], trainer)
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, eos_token="<end>", pad_token="<pad>"
     ).save_pretrained(folder)
     torch.manual_seed(0)
@@ -78,7 +78,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         eos_token_id=0,
         pad_token_id=1,
     )
-    Qwen2ForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+    Qwen2ForCausalLM(config).bfloat16().save_pretrained(folder)
     return folder
 
 

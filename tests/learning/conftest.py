@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from peft import PeftModel
 from transformers import PreTrainedModel
 
 from nightschool.config.settings import TrainSettings
@@ -21,7 +22,7 @@ from nightschool.learning.fast import adapter
 from nightschool.learning.fast.layers import decoder_layers, fuse_norms, recompute
 from nightschool.learning.fast.loss import summed_loss
 from nightschool.learning.fast.packing import Layout
-from nightschool.learning.training_task import TrainingTask
+from nightschool.learning.training_task import TaskIdentity, TrainingTask
 from tests.conftest import KINDS, OPENINGS, THINGS
 
 
@@ -54,7 +55,7 @@ def task_on(base: Path, optimizer: str = "adamw") -> TrainingTask:
         prefix=encoder.prefix,
         padding=encoder.padding,
         settings=TrainSettings(optimizer=optimizer, learning_rate=1e-2, lora_dropout=0.1),  # type: ignore[arg-type]
-        identity={},
+        identity=TaskIdentity(),
     )
 
 
@@ -95,7 +96,7 @@ def build(family: str, fused: bool = True) -> PreTrainedModel:
         name = "Gemma3Text" if family == "Gemma3" else family
         config = getattr(transformers, f"{name}Config")(**settings)
         model = getattr(transformers, f"{family}ForCausalLM")(config)
-    model.double().eval()
+    model.double().train(False)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     if fused:
@@ -113,7 +114,7 @@ def notes(seed: int = 0) -> list[Encoded]:
     return [Encoded([*PREFIX, *some(n)], some(m), 0, False, weight=w) for n, m, w in shapes]
 
 
-def with_adapter(base: PreTrainedModel, recomputed: int = 0) -> adapter.PeftModel:
+def with_adapter(base: PreTrainedModel, recomputed: int = 0) -> PeftModel:
     """The base with an adapter in float64 whose two factors are both random."""
     model, _ = adapter.fresh(base, TrainSettings(lora_r=4, lora_dropout=0.0))
     model.double()
@@ -127,7 +128,7 @@ def with_adapter(base: PreTrainedModel, recomputed: int = 0) -> adapter.PeftMode
 Losses = tuple[float, dict[str, torch.Tensor]]
 
 
-def step(model: adapter.PeftModel, layout: Layout, budget: int) -> Losses:
+def step(model: PeftModel, layout: Layout, budget: int) -> Losses:
     """A step's loss, and its gradient for each of the adapter's weights."""
     model.zero_grad()
     rows = notes()

@@ -97,7 +97,7 @@ def test_an_unreadable_checkpoint_is_named_in_one_line(
 def test_a_real_optimizer_goes_on_from_its_state() -> None:
     weight = torch.nn.Parameter(torch.ones(4))
     optimizer = torch.optim.AdamW([weight])
-    weight.sum().backward()
+    weight.sum().backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     tensors, structure = flatten(optimizer.state_dict())
     other = torch.optim.AdamW([torch.nn.Parameter(torch.ones(4))])

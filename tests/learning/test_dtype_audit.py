@@ -151,8 +151,8 @@ def test_it_names_all_that_a_model_and_its_optimizer_hold(tiny_base: Path) -> No
     layer.weight.quant_state.dtype = BF16  # type: ignore[union-attr]
     layer.weight.quant_state.state2.absmax = torch.zeros(1, dtype=BF16)  # type: ignore[union-attr]
     layer.register_buffer("planted", torch.zeros(1, dtype=BF16))
-    layer.weights = torch.nn.Parameter(torch.zeros(1, dtype=BF16))  # type: ignore[assignment]
-    layer.weights.grad = torch.zeros(1, dtype=BF16)  # type: ignore[union-attr]
+    layer.weights = torch.nn.Parameter(torch.zeros(1, dtype=BF16))
+    layer.weights.grad = torch.zeros(1, dtype=BF16)
     lines = " ".join(held(engine.model, engine.optimizer))
     for name in (
         "optimizer state 0.exp_avg", "compute_dtype =", "quant_state.dtype =",

@@ -43,6 +43,7 @@ def test_an_instruction_model_gets_the_kinds_and_their_meanings(tiny_base: Path)
     )
     made = Encoder(tokenizer, ["lesson", "none"], {"lesson": "learned"}, "Sort it.", 50)
     text = tokenizer.decode(made.encode("my note").prompt)
+    assert isinstance(text, str)
     assert "Sort it." in text and "lesson: learned" in text and "Note:\nmy note" in text
     assert text.endswith("Kind:</><assistant>")
 

@@ -22,7 +22,7 @@ from tests.learning.conftest import task_on
 
 def test_a_base_that_is_already_quantised_is_refused(tiny_base: Path, tmp_path: Path) -> None:
     folder = tmp_path / "4-bit 基"
-    four_bits = BitsAndBytesConfig(load_in_4bit=True)
+    four_bits = BitsAndBytesConfig(load_in_4bit=True)  # type: ignore[no-untyped-call]
     Qwen2ForCausalLM.from_pretrained(
         tiny_base, quantization_config=four_bits, device_map={"": "cpu"}
     ).save_pretrained(folder)

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -18,10 +17,11 @@ from nightschool.learning import checkpoints, run_fingerprint, trainer
 from nightschool.learning.base import attach, load_base, load_tokenizer
 from nightschool.learning.class_balance import Balance
 from nightschool.learning.device import Device, pick
-from nightschool.learning.encoding import Encoder
+from nightschool.learning.encoding import Encoded, Encoder
 from nightschool.learning.fast import packed_engine
 from nightschool.learning.fast.adapter import tensors
 from nightschool.learning.fast.layout_choice import layout_for
+from nightschool.learning.fast.loss import summed_loss
 from nightschool.learning.fast.packed_engine import PackedEngine
 from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.precision import choose
@@ -139,7 +139,7 @@ def test_a_stop_within_a_step_costs_that_step_and_no_bit(
 def test_a_stop_within_a_validation_costs_no_step_and_no_bit(
     task: TrainingTask, chunk: Chunk, tmp_path: Path, tiny_base: Path, device: Device
 ) -> None:
-    task = replace(task, validation=task.notes * 3)  # several passes
+    task = replace(task, validation=[*task.notes] * 3)  # several passes
     whole, _ = chunk(task, tmp_path / "whole")
     reporter, passes = RecordingReporter(), 0
 
@@ -290,7 +290,6 @@ def _without_finite_loss(monkeypatch: pytest.MonkeyPatch, steps: set[int]) -> No
         if number not in steps:
             return take_step(engine, task, number, *others)  # type: ignore[arg-type]
         with pytest.MonkeyPatch.context() as patched:
-            summed_loss = packed_engine.summed_loss
             patched.setattr(packed_engine, "summed_loss", lambda *a: summed_loss(*a) * math.nan)
             return take_step(engine, task, number, *others)  # type: ignore[arg-type]
 
@@ -317,8 +316,8 @@ def test_gradients_that_no_scale_makes_finite_end_the_run(
     engine = PackedEngine.prepare(load_base(tiny_base, turing, "none"), more, PLAN, turing)
     run, before = engine.run_pass, engine.weights.parameter.detach().clone()
 
-    def overflows(*arguments: Any) -> torch.Tensor:
-        loss = run(*arguments)
+    def overflows(notes: Sequence[Encoded], share: float) -> torch.Tensor:
+        loss = run(notes, share)
         engine.weights.gradient[0] = math.inf
         return loss
 

@@ -27,12 +27,14 @@ def _later(file: Path) -> None:
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
 
 
+def _write_in_new_folder(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text("new", "utf-8")
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "a new note": lambda root: (root / "inbox/new.md").write_text("new", "utf-8"),
-    "a note in a new folder": lambda root: [
-        (root / "x").mkdir(),
-        (root / "x/new.MD").write_text("new", "utf-8"),
-    ],
+    "a note in a new folder": lambda root: _write_in_new_folder(root / "x/new.MD"),
     "a longer note": lambda root: (root / "inbox/a.md").write_text("longer " * 9, "utf-8"),
     "a note of the same length": lambda root: _later(root / "仕事/c.markdown"),
     "a row": lambda root: (root / "rows.csv").write_text("text,label\na,b\n", "utf-8"),
@@ -43,10 +45,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 NO_CHANGES: dict[str, Callable[[Path], object]] = {
     "nothing": lambda root: None,
     "a hidden file": lambda root: (root / ".draft.md").write_text("new", "utf-8"),
-    "a hidden folder": lambda root: [
-        (root / ".obsidian").mkdir(),
-        (root / ".obsidian/a.md").write_text("new", "utf-8"),
-    ],
+    "a hidden folder": lambda root: _write_in_new_folder(root / ".obsidian/a.md"),
     "an image": lambda root: (root / "photo.png").write_bytes(b"\x89PNG"),
     "an empty folder": lambda root: (root / "empty").mkdir(),
     "a read": lambda root: (root / "loose.md").read_text("utf-8"),

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from nightschool.config.errors import NotesError
 from nightschool.config.settings import NotesSettings
-from nightschool.notes.kind_resolution import KindCandidates, Resolved, resolve
+from nightschool.notes.kind_resolution import KindCandidates, KindSource, Resolved, resolve
 from nightschool.notes.kinds import KnownKinds
 from nightschool.notes.note import Note
 from nightschool.notes.readers import read_notes
 from tests.notes.conftest import Put, kinds_of, skipped_in
 
-ORDER = ("kind", "type", "folder", "tags")
+ORDER: Sequence[KindSource] = ("kind", "type", "folder", "tags")
 KNOWN = KnownKinds(["lesson", "value", "買い物 リスト"])
 
 

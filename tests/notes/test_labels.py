@@ -18,7 +18,7 @@ from nightschool.notes.labels import Label, read_labels, with_labels, write_labe
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
 from nightschool.notes.readers import read_notes
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
 kinds = texts.map(lambda text: kind_name(f"a{text}"))
 some_labels = st.builds(
     Label, texts.map(lambda text: f"id {text}"), st.one_of(st.none(), kinds), texts, texts, texts

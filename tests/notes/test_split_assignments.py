@@ -69,7 +69,12 @@ def test_an_unknown_split_claims_nothing() -> None:
 def test_known_signatures_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assignments = SplitAssignments().after(_items(test=TEXT))
     seen: list[str] = []
-    monkeypatch.setattr(module, "signatures", lambda texts: seen.extend(texts) or signatures(texts))
+
+    def recorded_signatures(texts: list[str]) -> object:
+        seen.extend(texts)
+        return signatures(texts)
+
+    monkeypatch.setattr(module, "signatures", recorded_signatures)
     signed = assignments.sign({"new": "other", content_id(TEXT): TEXT})
     assert seen == ["other"]
     assert (signed == signatures(["other", TEXT])).all()

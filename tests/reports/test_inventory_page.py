@@ -1,9 +1,11 @@
 """The inventory in words and as a page."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ from nightschool.notes.inventory import (
     take_inventory,
 )
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
-from nightschool.notes.style_features import FEATURES
+from nightschool.notes.style_features import FEATURES, StyleFeature
 from nightschool.reports.inventory_page import (
     HASTY_FEATURES,
     TIDY_FEATURES,
@@ -32,14 +34,19 @@ from nightschool.reports.inventory_page import (
 MADE_UP = '<script>alert("x")</script>'
 
 
-def _inventory(*notes: Note, tokens: list[int] | None = None, **more: object) -> Inventory:
+def _inventory(
+    *notes: Note,
+    tokens: list[int] | None = None,
+    near: Sequence[Sequence[int]] | None = None,
+    **more: Any,
+) -> Inventory:
     loaded = LoadedNotes(notes, (Skipped("x", SkipReason.EMPTY),), (f"{MADE_UP} warns",))
     inventory = take_inventory(
         loaded,
         tokens=tokens,
         limit=100,
         languages=["en"] * len(notes),
-        near=more.pop("near", None),
+        near=near,
     )
     return replace(inventory, **more)
 
@@ -62,8 +69,8 @@ def full() -> Inventory:
             Auc(0.93, 0.9, 0.95),
             Auc(0.5, 0.4, 0.6),
             (
-                Feature("lines that are headings", 0.12, 0.004),
-                Feature("length of a line", 740.4, 9.26),
+                Feature(StyleFeature.HEADINGS, 0.12, 0.004),
+                Feature(StyleFeature.LINE_LENGTH, 740.4, 9.26),
             ),
             "",
         ),
@@ -108,15 +115,15 @@ def test_style_shift_is_described_by_its_size(full: Inventory, auc: Auc, said: s
 @pytest.mark.parametrize(
     ("features", "advised"),
     [
-        ([("lines that are headings", 0.3, 0.0), ("capitals (in 100 characters)", 4, 1)], True),
-        ([("lines that begin with a small letter", 0.1, 0.9)], True),
-        ([("lines that are headings", 0.0, 0.3), ("lines that end a sentence", 0.1, 0.9)], False),
-        ([("lines that begin with a small letter", 0.9, 0.1)], False),
-        ([("length in characters", 900, 100)], False),
+        ([(StyleFeature.HEADINGS, 0.3, 0.0), (StyleFeature.CAPITALS, 4, 1)], True),
+        ([(StyleFeature.SMALL_STARTS, 0.1, 0.9)], True),
+        ([(StyleFeature.HEADINGS, 0.0, 0.3), (StyleFeature.SENTENCE_ENDS, 0.1, 0.9)], False),
+        ([(StyleFeature.SMALL_STARTS, 0.9, 0.1)], False),
+        ([(StyleFeature.LENGTH, 900, 100)], False),
     ],
 )
 def test_roughening_is_advised_only_if_the_labelled_notes_are_tidier(
-    full: Inventory, features: list[tuple[str, float, float]], advised: bool
+    full: Inventory, features: list[tuple[StyleFeature, float, float]], advised: bool
 ) -> None:
     assert full.style_shift
     texture = replace(full.style_shift, features=tuple(Feature(*feature) for feature in features))

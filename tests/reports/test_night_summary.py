@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason, parse_outcome
-from nightschool.ledger.records import Attempt, PastDecision
+from nightschool.ledger.records import Attempt, PastDecision, StageName, Timing
 from nightschool.reports.night_summary import night_between, spans
 from nightschool.reports.text.night_text import lines
 from nightschool.reports.timeline import Span
@@ -26,7 +26,7 @@ def decided(at: float, allowed: bool, reason: str) -> PastDecision:
 
 def attempt(stage: str, start: float, end: float | None, outcome: str | None) -> Attempt:
     how = None if outcome is None else parse_outcome(outcome)
-    return Attempt(1, stage, M * start, None if end is None else M * end, how, "")
+    return Attempt(1, StageName(stage), M * start, None if end is None else M * end, how, "")
 
 
 def rows(found: list[Span]) -> list[tuple[str, float, float, str, str]]:
@@ -137,11 +137,11 @@ def test_spans_never_overlap_and_contain_all_work(
 def test_interruption_lasts_until_the_end_of_the_night(tmp_path: Path) -> None:
     now = 0.0
     with Ledger(tmp_path / "ledger.db", clock=lambda: now) as ledger:
-        ledger.add_run({}, "compare", "tonight")
+        ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT)
         claim = ledger.claim(1, "worker")
         assert claim
         now = 60 * M
-        ledger.interrupt(claim, "owner_active", "")  # type: ignore[arg-type]
+        ledger.interrupt(claim, Reason.OWNER_ACTIVE, "")
         (interruption,) = night_between(ledger, 0, 480 * M).interruptions
     assert (interruption.reason, interruption.times, interruption.seconds) == (
         "owner_active",
@@ -178,10 +178,11 @@ def test_night_without_work_lists_what_held_it_up(
 ) -> None:
     now = 0.0
     with Ledger(tmp_path / "ledger.db", clock=lambda: now) as ledger:
-        ledger.add_run({}, "compare", "tonight")
+        ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT)
         for minute, allowed, reason in policy:
             now = M * minute
-            ledger.decide(None if reason in ("no_worker", "nothing_to_do") else 1, allowed, reason)
+            run = None if reason in ("no_worker", "nothing_to_do") else 1
+            ledger.decide(run, allowed, Reason(reason))
         night = night_between(ledger, 60 * M, 540 * M)
         assert [(one.reason, one.seconds / M) for one in night.interruptions] == expected
         assert (night.runs, night.worked_s) == ((), 0)
@@ -190,10 +191,10 @@ def test_night_without_work_lists_what_held_it_up(
 def test_night_without_a_run_has_no_interruptions(tmp_path: Path) -> None:
     now = 0.0
     with Ledger(tmp_path / "ledger.db", clock=lambda: now) as ledger:
-        for now, reason in ((0.0, "nothing_to_do"), (90 * M, "no_worker")):  # noqa: B007
+        for now, reason in ((0.0, Reason.NOTHING_TO_DO), (90 * M, Reason.NO_WORKER)):  # noqa: B007
             ledger.decide(None, False, reason)
         now = 600 * M
-        ledger.add_run({}, "compare", "tonight")
+        ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT)
         assert night_between(ledger, 60 * M, 540 * M).interruptions == ()
 
 
@@ -204,7 +205,7 @@ def test_summary_lines_of_a_night(tmp_path: Path) -> None:
         return now
 
     with Ledger(tmp_path / "ledger.db", clock=clock) as ledger:
-        run = ledger.add_run({}, "compare", "tonight").id
+        run = ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT).id
 
         def work(minutes: float, outcome: str, step: int = 0, **result: object) -> None:
             nonlocal now

@@ -56,10 +56,9 @@ def cloud(kinds: list[str], spread: float = 0.3) -> np.ndarray:
     """A point a note: each kind around a corner of its own, on scales of its own."""
     corners = {"a": [0.0, 0.0], "b": [1000.0, 0.0], "c": [0.0, 0.001]}
     scale = np.array([1000.0, 0.001])
-    return (
-        np.array([corners[kind] for kind in kinds])
-        + RANDOM.normal(0, spread, (len(kinds), 2)) * scale
-    )
+    centres = np.array([corners[kind] for kind in kinds])
+    points: np.ndarray = centres + RANDOM.normal(0, spread, (len(kinds), 2)) * scale
+    return points
 
 
 def test_kinds_are_told_apart_whatever_the_scale_of_their_numbers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]"
     ).save_pretrained(path)
     torch.manual_seed(0)
@@ -37,12 +38,12 @@ def folder(tmp_path: Path) -> Path:
         vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
         intermediate_size=32, max_position_embeddings=32,
     )  # fmt: skip
-    BertModel(config).eval().save_pretrained(path)
+    BertModel(config).train(False).save_pretrained(path)
     return path
 
 
 def module(
-    folder: Path, number: int, name: str, config: dict[str, object] | None = None
+    folder: Path, number: int, name: str, config: Mapping[str, object] | None = None
 ) -> dict[str, object]:
     path = f"{number}_{name}" if number else ""
     if config is not None:
@@ -51,7 +52,7 @@ def module(
     return {"idx": number, "path": path, "type": f"sentence_transformers.models.{name}"}
 
 
-def pool(folder: Path, config: dict[str, object]) -> None:
+def pool(folder: Path, config: Mapping[str, object]) -> None:
     modules = [
         module(folder, 0, "Transformer"),
         module(folder, 1, "Pooling", config),
@@ -67,8 +68,11 @@ def by_hand(folder: Path, text: str, pooling: str) -> np.ndarray:
     ids = AutoTokenizer.from_pretrained(folder)(text, truncation=True, max_length=32)["input_ids"]
     with torch.no_grad():
         hidden = AutoModel.from_pretrained(folder)(torch.tensor([ids])).last_hidden_state[0]
-    vector = {"mean": hidden.mean(0), "cls": hidden[0], "lasttoken": hidden[-1]}[pooling].numpy()
-    return vector / np.linalg.norm(vector)
+    vector: np.ndarray = {"mean": hidden.mean(0), "cls": hidden[0], "lasttoken": hidden[-1]}[
+        pooling
+    ].numpy()
+    vector /= np.linalg.norm(vector)
+    return vector
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "lasttoken"])

@@ -10,7 +10,8 @@ from nightschool.config.settings import TrainSettings
 from nightschool.learning.base import load_base, load_tokenizer
 from nightschool.learning.device import pick
 from nightschool.learning.encoding import Encoder
-from nightschool.learning.fast.packing import Batch, Layout
+from nightschool.learning.fast.batch import Batch
+from nightschool.learning.fast.packing import Layout
 from nightschool.scoring import scorer
 from nightschool.scoring.scorer import read, score
 from tests.conftest import KINDS

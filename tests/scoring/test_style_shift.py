@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from nightschool.notes.style_features import StyleFeature
 from nightschool.scoring.style_shift import LEAST, auc_interval, compare_styles, placements
 
 WORDS = [
@@ -53,8 +54,8 @@ def test_tidy_and_rough_notes_are_told_apart_and_what_differs_is_named() -> None
     assert (found.labelled, found.unlabelled) == (60, 40)
     assert found.style and found.style.value == 1 and 0.8 < found.style.low < 1
     telling = {feature.name: (feature.labelled, feature.unlabelled) for feature in found.features}
-    assert telling["lines that are list items"] == (0, 1)
-    assert telling["lines that end a sentence"] == (1, 0)
+    assert telling[StyleFeature.LIST_ITEMS] == (0, 1)
+    assert telling[StyleFeature.SENTENCE_ENDS] == (1, 0)
 
 
 def test_the_same_words_in_another_form_are_told_apart_by_form_alone() -> None:

@@ -13,7 +13,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome
-from nightschool.ledger.records import Answerer, StageName
+from nightschool.ledger.records import Answerer, StageName, Timing
 from nightschool.notes.dataset import Item
 from nightschool.notes.splits import Split
 from nightschool.stages.champion import answer_new_test_notes, incumbent
@@ -35,7 +35,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> School:
     settings = load(school.settings_file).model_dump()
     with Ledger(school.ledger_file) as ledger:
         for _ in range(2):
-            ledger.add_run(settings, "compare", "now")
+            ledger.add_run(settings, StageName.COMPARE, Timing.NOW)
         ledger.promote(1)
     silent = cast(Any, Silent())
     for stage in (StageName.PREP, StageName.TRAIN, StageName.EVALUATE):

@@ -13,7 +13,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome
-from nightschool.ledger.records import StageName
+from nightschool.ledger.records import StageName, Timing
 from nightschool.stages.child_jobs import ClassifiedNote, NoteText
 from nightschool.stages.classification import classify
 from nightschool.stages.run_stage import run_stage
@@ -48,7 +48,7 @@ def school(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> School:
         tmp_path_factory.mktemp("classify") / "my 学校", base=tiny_base.as_posix(), train=TRAIN
     )
     with Ledger(school.ledger_file) as ledger:
-        ledger.add_run(load(school.settings_file).model_dump(), "train", "now")
+        ledger.add_run(load(school.settings_file).model_dump(), StageName.TRAIN, Timing.NOW)
     for stage in (StageName.PREP, StageName.TRAIN):
         assert run_stage(school, 1, stage, cast(Any, Silent())).outcome is Outcome.FINISHED
     return school

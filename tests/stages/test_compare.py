@@ -18,7 +18,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Answerer
+from nightschool.ledger.records import Answerer, StageName, Timing
 from nightschool.notes.dataset import Dataset, fingerprint_of, write
 from nightschool.notes.note import LoadedNotes
 from nightschool.notes.splits import Split
@@ -76,10 +76,10 @@ def record(
     settings = settings or load(school.settings_file)
     _, dataset = read_and_freeze(school, settings)
     with Ledger(school.ledger_file) as ledger:
-        run = ledger.add_run(settings.model_dump(), "compare", "now").id
+        run = ledger.add_run(settings.model_dump(), StageName.COMPARE, Timing.NOW).id
     write(dataset, school.datasets / dataset.fingerprint[:16])
-    counts = {split: sum(item.split == split for item in dataset.items) for split in Split}
-    recorded = {
+    counts = {str(split): sum(item.split == split for item in dataset.items) for split in Split}
+    recorded: dict[str, dict[str, Any]] = {
         "prep": {
             "dataset": dataset.fingerprint[:16], "fingerprint": dataset.fingerprint, "warnings": [],
             "base_folder": "base", "base_fingerprint": "b", **counts,
@@ -179,7 +179,7 @@ def test_the_threshold_lies_on_the_curve_of_risk_and_coverage(school: School) ->
             found[item.id] = [sure if kind == answer else (1 - sure) / 2 for kind in KINDS]
         return found
 
-    unsure = {"probabilities": rows("test"), "validation": rows("validation")}
+    unsure = {"probabilities": rows(Split.TEST), "validation": rows(Split.VALIDATION)}
     report = report_of(record(school, evaluate=unsure))
     found = report.abstention
     assert found and found.threshold > 0
@@ -265,7 +265,8 @@ def test_a_champion_that_answered_most_test_notes_is_compared_on_those(
     champion_with(school, lambda answers: [answers.popitem() for _ in range(12)])
     report = report_of(record(school))
     shown = report.champion
-    assert shown and shown.paired and shown.accuracy == pytest.approx(0.5, abs=0.05)
+    assert shown and shown.paired and shown.accuracy is not None
+    assert shown.accuracy == pytest.approx(0.5, abs=0.05)
     assert shown.why_not == "it has answered 60 of these 72 test notes"
     assert shown.paired.wins == round(60 * (1 - shown.accuracy))
     assert {check.reference for check in report.checks} == {"before", "champion"}

@@ -11,8 +11,9 @@ from nightschool.config.errors import Stopped
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.jobs.requests import request_run
+from nightschool.learning.few_shot import with_examples
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import StageName
+from nightschool.ledger.records import StageName, Timing
 from nightschool.notes.splits import Split
 from nightschool.scoring import scorer
 from nightschool.stages import model_arms
@@ -31,7 +32,7 @@ def baseline(
     """The stage's result, and the messages."""
     listener = listener or Listener()
     with Ledger(school.ledger_file) as ledger:
-        run = request_run(ledger, school, load(school.settings_file), "now", new=True)[0].id
+        run = request_run(ledger, school, load(school.settings_file), Timing.NOW, new=True)[0].id
     run_stage(school, run, StageName.PREP, Listener())  # type: ignore[arg-type]
     ending = run_stage(school, run, StageName.BASELINE, listener)  # type: ignore[arg-type]
     assert isinstance(ending.result, BaselineResult)
@@ -68,7 +69,6 @@ def test_few_shot_examples_are_no_roughened_copies(
     make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[str] = []
-    with_examples = model_arms.with_examples
 
     def seen(encoder: Any, notes: Any, context: Any) -> Any:
         shown.extend(id_ for id_, _, _ in notes)

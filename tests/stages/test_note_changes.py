@@ -8,6 +8,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.notes.new_notes import NewNotes
 from nightschool.notes.note import LoadedNotes
+from nightschool.notes.readers import read_school
 from nightschool.stages import note_changes
 from nightschool.stages.note_changes import NoteChanges, changes_since
 from tests.conftest import MakeSchool
@@ -24,10 +25,9 @@ def test_a_change_during_reading_is_found_by_the_next_check(
     school = make_school()
     prepare(school)
     note = school.root / "notes/lesson/lesson-0.md"
-    read = note_changes.read_school
 
     def read_and_change(*given: object) -> LoadedNotes:
-        loaded = read(*given)  # type: ignore[arg-type]
+        loaded = read_school(*given)  # type: ignore[arg-type]
         note.write_text("Another lesson, written while the notes were read.", encoding="utf-8")
         return loaded
 

@@ -8,7 +8,7 @@ from nightschool.config.errors import LearningError
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome
-from nightschool.ledger.records import StageName
+from nightschool.ledger.records import StageName, Timing
 from nightschool.stages.run_stage import RESULTS, run_stage, stage_function
 from nightschool.stats.stage_results import CompareResult
 from nightschool.stats.terms import Decision
@@ -17,14 +17,16 @@ from tests.conftest import MakeSchool
 
 @pytest.mark.parametrize("stage", StageName)
 def test_every_stage_has_a_function_and_a_result(stage: StageName) -> None:
-    assert stage_function(stage).__name__ == stage  # type: ignore[attr-defined]
+    assert stage_function(stage).__name__ == stage
     assert RESULTS[stage].stage is stage
 
 
 def test_a_stage_that_is_done_is_not_repeated(make_school: MakeSchool) -> None:
     school = make_school()
     with Ledger(school.ledger_file) as ledger:
-        run = ledger.add_run(load(school.settings_file).model_dump(), "compare", "now").id
+        run = ledger.add_run(
+            load(school.settings_file).model_dump(), StageName.COMPARE, Timing.NOW
+        ).id
     file = school.run_folder(run) / "compare.json"
     file.parent.mkdir(parents=True)
     file.write_text('{"decision": "keep", "reason": "keep: no better", "page": "p"}', "utf-8")

@@ -15,12 +15,14 @@ from nightschool.config.paths import School
 from nightschool.config.settings import TrainSettings
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import StageName, Timing
 from nightschool.stages import train
 from nightschool.stages.compare import make_report
 from nightschool.stages.context import StageContext
 from nightschool.stages.endings import Ending
 from nightschool.stages.run_stage import run_stage
 from nightschool.stages.seeds import median_seed, seed_name, seeds_of, validation_loss
+from nightschool.stages.train_chunk import train_chunk
 from nightschool.stats.stage_results import (
     BaselineResult,
     EvaluateResult,
@@ -71,7 +73,7 @@ def complete(school: School, kind: type[ResultT], stop_after: int = 0) -> tuple[
 def prepared(root: Path, base: Path, **train: object) -> School:
     school = new_school(root, base=base.as_posix(), train={**FAST, **train})
     with Ledger(school.ledger_file) as ledger:
-        ledger.add_run(load(school.settings_file).model_dump(), "compare", "now")
+        ledger.add_run(load(school.settings_file).model_dump(), StageName.COMPARE, Timing.NOW)
     complete(school, PrepResult)
     return school
 
@@ -153,7 +155,6 @@ def test_a_failed_seed_is_named_and_the_others_are_kept(
     tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     school = prepared(tmp_path, tiny_base, seeds=2)
-    train_chunk = train.train_chunk
 
     def diverges(context: StageContext, folder: Path, number: int) -> TrainResult | Ending:
         if number == 1:

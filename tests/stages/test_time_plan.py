@@ -18,7 +18,7 @@ from nightschool.learning.time_model import BaseSize, Pace, TimedStep
 from nightschool.learning.timing import packs_of, shorter_texts, workload_of
 from nightschool.learning.training_task import TaskIdentity, TrainingTask
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Timing
+from nightschool.ledger.records import StageName, Timing
 from nightschool.stages import time_plan
 from nightschool.stages.context import StageContext
 from nightschool.stages.time_plan import Clock, TimePlan, recall, remember, ways
@@ -137,7 +137,7 @@ def test_a_short_run_does_not_displace_the_steps_of_a_long_one(context: StageCon
 
 def warned(context: StageContext, timing: Timing, training: TrainingTask) -> list[str]:
     with Ledger(context.school.ledger_file) as ledger:
-        ledger.add_run({}, "compare", timing)
+        ledger.add_run({}, StageName.COMPARE, timing)
     layout = packs_of(training)
     workload = workload_of(training, layout, PLAN.budget)
     base_size = BaseSize(layers=36, weights=2.77e9)
@@ -152,7 +152,7 @@ def test_a_training_longer_than_the_night_is_a_warning_with_alternatives(
 ) -> None:
     monkeypatch.setattr(time_plan, "left_s", lambda *_: 4 * 3600.0)
     # 10,000 notes of 99 tokens: 9,912.5 s an epoch, 8 h 16 min in all.
-    first, *ways = warned(context, "tonight", task(notes=10_000, epochs=3.0))
+    first, *ways = warned(context, Timing.TONIGHT, task(notes=10_000, epochs=3.0))
     assert first == (
         "training takes about 8 h 16 min (7 h 31 min to 9 h 5 min), and the night's window has 4 h: "
         "it would continue the next night and take 2 nights in all"
@@ -165,9 +165,9 @@ def test_a_training_longer_than_the_night_is_a_warning_with_alternatives(
 def test_a_training_that_fits_or_runs_now_is_no_warning(
     context: StageContext, tmp_path: Path
 ) -> None:
-    assert warned(context, "tonight", task()) == []
+    assert warned(context, Timing.TONIGHT, task()) == []
     other = StageContext(School(tmp_path / "now"), 1, context.settings, context.parent)
-    assert warned(other, "now", task(notes=10_000)) == []
+    assert warned(other, Timing.NOW, task(notes=10_000)) == []
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_the_alternative_to_too_many_seeds_is_fewer_seeds(
 def test_several_seeds_share_the_time_of_a_quick_run(context: StageContext) -> None:
     """Four epochs of 40 s fit into 200 s less what comes after; for two seeds, two of them."""
     with Ledger(context.school.ledger_file) as ledger:
-        ledger.add_run({}, "compare", "now")
+        ledger.add_run({}, StageName.COMPARE, Timing.NOW)
     for seeds, epochs in ((1, "4 of 4"), (2, "2 of 4")):
         training = task(40, epochs=4.0, seeds=seeds)
         workload = workload_of(training, packs_of(training), 1000)

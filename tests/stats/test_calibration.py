@@ -30,7 +30,7 @@ def test_the_temperature_is_that_of_scikit_learn() -> None:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    class Says(ClassifierMixin, BaseEstimator):
+    class Says(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """A classifier that passes logits on."""
 
         classes_ = np.arange(4)
@@ -40,7 +40,8 @@ def test_the_temperature_is_that_of_scikit_learn() -> None:
             return self
 
         def predict(self, x: np.ndarray) -> np.ndarray:
-            return x.argmax(axis=1)
+            answers: np.ndarray = x.argmax(axis=1)
+            return answers
 
         def decision_function(self, x: np.ndarray) -> np.ndarray:
             return x

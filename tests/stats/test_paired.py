@@ -81,7 +81,8 @@ def tango_by_likelihood(delta: float, wins: int, losses: int, n: int) -> float:
 
     def unlikely(lost: float) -> float:
         won, rest = lost + delta, 1 - 2 * lost - delta
-        return -(wins * np.log(won) + losses * np.log(lost) + (n - wins - losses) * np.log(rest))
+        same = n - wins - losses
+        return -float(wins * np.log(won) + losses * np.log(lost) + same * np.log(rest))
 
     bounds = (max(0.0, -delta) + 1e-12, (1 - delta) / 2 - 1e-12)
     lost = minimize_scalar(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
@@ -132,6 +133,7 @@ def test_macro_f1_and_its_difference_are_those_of_scikit_learn() -> None:
     found = paired(KINDS, true, before, after, single(60))
     old, new = (f1_score(true, answers, average="macro") for answers in (before, after))
     assert found.delta_macro_f1 == pytest.approx(new - old)
+    assert found.delta_macro_f1_ci
     low, high = found.delta_macro_f1_ci
     assert low < new - old < high
 
@@ -146,6 +148,7 @@ def test_groups_widen_the_interval_and_lower_the_certainty() -> None:
         (together.delta_ci, alone.delta_ci),
         (together.delta_macro_f1_ci, alone.delta_macro_f1_ci),
     ):
+        assert wide and narrow
         (low, high), (one, two) = wide, narrow
         assert low < one and two < high
 
@@ -167,6 +170,7 @@ def test_answers_that_did_not_change_leave_what_so_few_notes_leave_open(right: b
 def test_intervals_hold_what_they_are_of(notes: list[tuple[str, str, str, int]]) -> None:
     true, before, after, group = map(list, zip(*notes, strict=True))
     found = paired(KINDS, true, before, after, [str(g) for g in group], draws=50)
+    assert found.delta_macro_f1_ci
     low, high = found.delta_macro_f1_ci
     assert low <= found.delta_macro_f1 <= high and low < high
     low, high = found.delta_ci
@@ -179,6 +183,7 @@ def test_wrong_answers_that_move_between_kinds_change_macro_f1_alone() -> None:
     after = ["a"] * 12 + ["b", "c"] * 4 + ["b"] * 20 + ["c"] * 20
     found = paired(KINDS, true, before, after, single(60))
     assert found.wins == found.losses == 0
+    assert found.delta_macro_f1_ci
     low, high = found.delta_macro_f1_ci
     assert low <= found.delta_macro_f1 <= high
     assert (low, high) != tuple(found.delta_ci)

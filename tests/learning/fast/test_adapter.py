@@ -6,6 +6,7 @@ from types import MethodType
 
 import pytest
 import torch
+from peft.tuners.lora import LoraLayer
 
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.fast import adapter
@@ -28,7 +29,7 @@ def test_our_arithmetic_is_pefts() -> None:
     model = with_adapter(base)
     ours = step(model, layout, 1000)
     for module in model.modules():
-        if isinstance(module, adapter.LoraLayer):
+        if isinstance(module, LoraLayer):
             setattr(module, "forward", MethodType(type(module).forward, module))  # noqa: B010
     assert_equal(step(model, layout, 1000), ours)
 
@@ -56,7 +57,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     ones = torch.ones(200, 200)
     dropout.seed = 3
     kept = dropout.drop(ones, 0)
-    assert set(kept.unique().tolist()) == {0.0, 1.0}
+    assert set(kept.flatten().tolist()) == {0.0, 1.0}
     assert float(kept.mean()) == pytest.approx(0.75, abs=0.01)
     assert torch.equal(kept, dropout.drop(ones, 0))
     assert not torch.equal(kept, dropout.drop(ones, 1))
@@ -70,6 +71,7 @@ def test_the_adapter_lies_on_the_decoders_layers_alone(family: str) -> None:
     layers = decoder_layers(base)
     wanted = {m for layer in layers for m in layer.modules() if isinstance(m, torch.nn.Linear)}
     model, _ = adapter.fresh(base, TrainSettings(lora_r=4))
-    found = {m.get_base_layer() for m in model.modules() if isinstance(m, adapter.LoraLayer)}
+    found = {m.get_base_layer() for m in model.modules() if isinstance(m, LoraLayer)}
     assert found == wanted
-    assert all(layer in list(base.get_decoder().layers) for layer in layers)
+    decoder = base.get_decoder()  # type: ignore[no-untyped-call]
+    assert all(layer in list(decoder.layers) for layer in layers)

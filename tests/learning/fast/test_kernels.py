@@ -37,7 +37,7 @@ def test_dropout_is_a_function_of_seed_layer_and_place(dtype: torch.dtype) -> No
         return kernels.drop(ones, number, layer, 0.75, torch.empty_like(ones))
 
     one = kept(5, 2)
-    assert set(one.float().unique().tolist()) == {0.0, 1.0}
+    assert set(one.float().flatten().tolist()) == {0.0, 1.0}
     assert float(one.float().mean()) == pytest.approx(0.75, abs=0.005)
     assert torch.equal(one, kept(5, 2))
     for other in (kept(6, 2), kept(5, 3), kept(5 + (1 << 40), 2)):
@@ -49,12 +49,12 @@ def test_swiglu_and_its_gradients_are_torchs(dtype: torch.dtype) -> None:
     gate, up, dy = (torch.randn(50, 88, device="cuda", dtype=dtype) * 3 for _ in range(3))
     exact = [x.double().requires_grad_() for x in (gate, up)]
     wanted = torch.nn.functional.silu(exact[0]) * exact[1]
-    wanted.backward(dy.double())
+    wanted.backward(dy.double())  # type: ignore[no-untyped-call]
     own = [x.clone().requires_grad_() for x in (gate, up)]
     got = kernels.SwiGLU.apply(*own)  # type: ignore[no-untyped-call]
     got.backward(dy.clone())
-    slack = {"rtol": 8 * torch.finfo(dtype).eps, "atol": 1e-5 if dtype is torch.float32 else 1e-3}
-    torch.testing.assert_close(got.double(), wanted, **slack)
+    rtol, atol = 8 * torch.finfo(dtype).eps, 1e-5 if dtype is torch.float32 else 1e-3
+    torch.testing.assert_close(got.double(), wanted, rtol=rtol, atol=atol)
     for one, other in zip(own, exact, strict=True):
         assert one.grad is not None
-        torch.testing.assert_close(one.grad.double(), other.grad, **slack)
+        torch.testing.assert_close(one.grad.double(), other.grad, rtol=rtol, atol=atol)

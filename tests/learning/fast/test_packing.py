@@ -40,6 +40,7 @@ def test_rows_end_with_the_answers_and_positions_start_at_each_row(tiny_base: Pa
     layout = Layout(tuple(PREFIX), 0, torch.device("cpu"), torch.float32, "rows")
     rows = notes()[:3]
     batch = layout.batch(rows)
+    assert isinstance(batch.mask, torch.Tensor)
     for number, row in enumerate(rows):
         length = len(row.prompt) + len(row.answer) - 1
         assert batch.ids[number, -length:].tolist() == [*row.prompt, *row.answer[:-1]]

@@ -54,7 +54,7 @@ def takes(family: str, way: Way) -> bool:
 
 @pytest.mark.parametrize(
     ("family", "way"),
-    [(f, w) for f in FAMILIES for w in ("segments", "mask", "rows") if takes(f, w)],  # type: ignore[arg-type]
+    [(f, w) for f in FAMILIES for w in ("segments", "mask", "rows") if takes(f, w)],
 )
 def test_a_kept_prompt_changes_no_logit(family: str, way: Way) -> None:
     base = build(family)
@@ -151,7 +151,7 @@ def test_kernels_get_the_kept_keys_before_each_notes_own() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
 @pytest.mark.parametrize("kernel", ["flash", "memory-efficient"])
 def test_a_kept_prompt_changes_no_logit_on_a_gpu(kernel: str) -> None:
-    base = build("Llama", fused=False).to("cuda", torch.float16)
+    base = build("Llama", fused=False).to("cuda", torch.float16)  # type: ignore[arg-type]
     layout, _ = layout_for(base, PREFIX, 0, 60, kernel)
     assert layout.kernel == kernel
     kept, why_not = cache_prompt(base, layout)

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib.image
 import pytest
+from matplotlib.font_manager import fontManager
 
 from nightschool.reports.charts import drawing
 from nightschool.reports.charts.curves import smooth
@@ -102,7 +103,7 @@ def test_a_font_that_was_installed_after_matplotlib_listed_them_is_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As where an owner installs a Japanese font because the charts show boxes."""
-    listed = copy(drawing.fontManager)
+    listed = copy(fontManager)
     new = next(font for font in listed.ttflist if font.name == "STIXGeneral")
     listed.ttflist = [font for font in listed.ttflist if font.name == "DejaVu Sans"]
     (tmp_path / "broken.ttf").write_bytes(b"no font")

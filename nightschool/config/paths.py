@@ -47,17 +47,17 @@ class School:
 
     @property
     def seen_file(self) -> Path:
-        """What the last look at the notes found."""
+        """The result of the last retraining check."""
         return self.state / "seen.json"
 
     @property
     def signals_file(self) -> Path:
-        """What the worker last read of the computer and its owner."""
+        """The signals that the worker read last."""
         return self.state / "signals.json"
 
     @property
     def told_file(self) -> Path:
-        """The last night that its owner was told of."""
+        """The last night for which a notification was sent."""
         return self.state / "told.json"
 
     @property

@@ -1,4 +1,4 @@
-"""The demo: a whole run on sample notes, interrupted once by its owner and once by a kill.
+"""The demo: a whole run on sample notes, interrupted once by a pause and once by a kill.
 
 It does what a user does: it starts a `nightschool work` process, and sends requests from another one.
 """
@@ -22,7 +22,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import StageName, Timing
 
 NOTES = Path(__file__).parent / "notes"
-# Shares of the training steps after which the owner returns, and the worker is killed.
+# Shares of the training steps after which the run is paused, and its worker is killed.
 PAUSE_AT, KILL_AT = 0.35, 0.7
 _POLL_S = 0.1
 Worker = subprocess.Popen[bytes]

@@ -26,7 +26,7 @@ from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import Control, Run
 
 STOP_S = 10.0
-"""Seconds before a window closes at which work work_end, so that the computer is free in time."""
+"""How many seconds before a window closes work ends, so that the computer is free in time."""
 BUSY_GPU_PERCENT = 20.0
 """More than drawing a desktop takes, and far less than a game."""
 RETRY_S = 300.0

@@ -1,8 +1,8 @@
-"""Checkpoints that are whole or not there: written aside, synced, checksummed, then renamed.
+"""Checkpoints that are whole or absent: written to a temporary folder, synced, hashed, then renamed.
 
 A checkpoint is a folder `step-00000012` with safetensors files, `state.json` and, written last,
-`manifest.json` with the sha256 of each. Nothing is pickled. Two are kept, so that a damaged
-newest one costs one checkpoint and not the run.
+`manifest.json` with the sha256 of each file. Nothing is pickled. Two checkpoints are kept, so that a
+damaged one does not cost the run.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _FILES = ("adapter.safetensors", "best.safetensors", "optimizer.safetensors", "s
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Everything that a run needs to go on, bit for bit.
+    """Everything that a run needs to continue, bit for bit.
 
-    There is no generator state in it: the trainer seeds each step by its number.
+    It has no state of a random generator, because the trainer seeds each step by its number.
     """
 
     step: int
@@ -41,13 +41,13 @@ class Checkpoint:
     fingerprint: RunFingerprint
     adapter: Mapping[str, torch.Tensor]
     best: Mapping[str, torch.Tensor]
-    """The adapter of the best validation so far; empty where none is wanted or was measured."""
+    """The adapter of the best validation so far; empty without a patience or a validation."""
     optimizer: Mapping[str, Any]
     """The optimizer's state_dict."""
     scaler: Mapping[str, float | int]
-    """The gradient scaler's state_dict; empty where there is none."""
+    """The gradient scaler's state_dict; empty if there is none."""
     history: Mapping[str, Any]
-    """`losses` and `validation`: [step, loss] pairs from the first step on; `skipped`: steps."""
+    """`losses` and `validation`: [step, loss] pairs since the first step; `skipped`: step numbers."""
 
 
 def save(checkpoint: Checkpoint, folder: Path) -> Path:
@@ -94,23 +94,23 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
 
 
 def newest(folder: Path, device: torch.device) -> tuple[Checkpoint | None, list[str]]:
-    """The newest undamaged checkpoint, and a line for each newer one, which is put aside."""
+    """The newest undamaged checkpoint, and a message for each newer one, which is renamed."""
     damaged: list[str] = []
-    for rest in folder.glob("step-*.tmp"):  # of a process that was killed while it wrote
+    for rest in folder.glob("step-*.tmp"):  # left by a process that was killed while it wrote
         shutil.rmtree(rest, ignore_errors=True)
     for candidate in sorted(folder.glob("step-*[0-9]"), reverse=True):
         try:
             return load(candidate, device), damaged
         except LearningError as error:
             damaged.append(str(error))
-            # Out of the way: it must not count as one of the two that are kept.
+            # Renamed, so that it does not count as one of the two that are kept.
             shutil.rmtree(candidate.with_suffix(".damaged"), ignore_errors=True)
             files.replace(candidate, candidate.with_suffix(".damaged"))
     return None, damaged
 
 
 def load(folder: Path, device: torch.device) -> Checkpoint:
-    """Read and verify a checkpoint. Raises LearningError where any file is missing or differs."""
+    """Read and verify a checkpoint. Raises LearningError if a file is missing or damaged."""
     try:
         sums = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         for name in _FILES:
@@ -175,18 +175,18 @@ def unflatten(structure: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
 
 
 def _on_cpu(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    # Clones: safetensors refuses tensors that share memory.
+    # Cloned, because safetensors refuses tensors that share memory.
     return {
         name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()
     }
 
 
 def _loaded(file: Path, device: torch.device) -> dict[str, torch.Tensor]:
-    # Clones: the loaded tensors are the mapped file, which could not be deleted on Windows.
+    # Cloned, because the loaded tensors map the file, which Windows could not delete then.
     return {name: tensor.clone() for name, tensor in load_file(file, device=str(device)).items()}
 
 
 def file_sha256(file: Path) -> str:
-    """The hash of a file's content, which is read once and never held whole."""
+    """The hash of a file's content, read in blocks."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,6 +1,6 @@
-"""Sentence embeddings from a local model, as sentence-transformers keeps them on disk.
+"""Sentence embeddings from a local model in the format of sentence-transformers.
 
-Read with transformers alone: that package itself is not needed.
+The model is read with transformers; the package sentence-transformers is not needed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from nightschool.learning.fast.packing import split_rows
 
 Pooling = Literal["mean", "cls", "last"]
 
-# Padded tokens a pass, and tokens of a text at most.
+# Maximum padded tokens per pass, and maximum tokens per text.
 _BUDGET, _MOST = 4096, 2048
 _POOLINGS: dict[str, Pooling] = {
     "mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls", "lasttoken": "last",
 }  # fmt: skip
-# Modules of a sentence-transformers model that are done here, or change no answer.
+# Modules of a sentence-transformers model that are implemented here, or change no answer.
 _KNOWN = ("Transformer", "Pooling", "Normalize")
 
 
@@ -37,49 +37,48 @@ def embed(
     device: torch.device,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> NDArray[np.float32]:
-    """Each text's embedding, shape (texts, width), of length 1; longer texts are cut.
+    """Each text's embedding, shape (texts, width), of norm 1; longer texts are cut.
 
-    Raises LearningError with one line where the folder holds no model that can be used, Stopped
-    between two passes.
+    Raises LearningError if the folder has no usable model, Stopped between two passes.
     """
     pooling, prompt, limit = _recipe(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise LearningError(f"{folder} holds no usable model: {first_line(error)}") from None
+        raise LearningError(f"{folder} has no usable model: {first_line(error)}") from None
     model.to(device).eval()
     made_for = limit or getattr(model.config, "max_position_embeddings", None) or _MOST
     limit = min(made_for, tokenizer.model_max_length, _MOST)
     rows = [tokenizer(prompt + text, truncation=True, max_length=limit) for text in texts]
-    found = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
+    embeddings = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
     for part in split_rows([len(row["input_ids"]) for row in rows], _BUDGET, len(rows)):
         if should_stop():
             raise Stopped
         batch = tokenizer.pad([rows[index] for index in part], return_tensors="pt").to(device)
         hidden = model(**batch).last_hidden_state.float()
         pooled = _pooled(hidden, batch["attention_mask"], pooling)
-        found[part] = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
-    return found
+        embeddings[part] = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+    return embeddings
 
 
 def _pooled(hidden: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
-    """One vector a row, of hidden states of shape (rows, columns, width): shape (rows, width)."""
+    """Hidden states, shape (rows, columns, width), pooled to one vector per row: shape (rows, width)."""
     rows = torch.arange(len(hidden), device=hidden.device)
     columns = torch.arange(hidden.shape[1], device=hidden.device)
-    there = mask.bool()
+    present = mask.bool()
     if pooling == "cls":
-        return hidden[rows, there.int().argmax(1)]
+        return hidden[rows, present.int().argmax(1)]
     if pooling == "last":
-        return hidden[rows, (columns * there).argmax(1)]
+        return hidden[rows, (columns * present).argmax(1)]
     weights = mask[:, :, None].to(hidden.dtype)
     return (hidden * weights).sum(1) / weights.sum(1)
 
 
 def _recipe(folder: Path) -> tuple[Pooling, str, int | None]:
-    """How a model pools, what it wants before a text, and the tokens it was made for.
+    """A model's pooling, the prompt before each text, and its maximum number of tokens.
 
-    Without a word on it: the mean, nothing, and None.
+    Defaults, if the model's files do not say: the mean, no prompt, and None.
     """
     modules = _json(folder / "modules.json", [])
     names = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
@@ -89,21 +88,21 @@ def _recipe(folder: Path) -> tuple[Pooling, str, int | None]:
             f"{', '.join(_KNOWN)}"
         )
     paths = [m.get("path", "") for m, name in zip(modules, names, strict=True) if name == "Pooling"]
-    says = _json(folder / paths[0] / "config.json", {}) if paths else {}
-    wanted = says.get("pooling_mode") or [
+    pooling_config = _json(folder / paths[0] / "config.json", {}) if paths else {}
+    modes = pooling_config.get("pooling_mode") or [
         key.removeprefix("pooling_mode_")
-        for key, on in says.items()
+        for key, on in pooling_config.items()
         if key.startswith("pooling_mode_") and on is True
     ]
-    wanted = [wanted] if isinstance(wanted, str) else wanted or ["mean"]
-    if len(wanted) > 1 or wanted[0] not in _POOLINGS:
-        raise LearningError(f"{folder}: pooling by {', '.join(wanted)} cannot be used here")
-    kept = _json(folder / "config_sentence_transformers.json", {})
-    prompts = {str(name).lower(): text for name, text in (kept.get("prompts") or {}).items()}
-    default = str(kept.get("default_prompt_name") or "").lower()
+    modes = [modes] if isinstance(modes, str) else modes or ["mean"]
+    if len(modes) > 1 or modes[0] not in _POOLINGS:
+        raise LearningError(f"{folder}: pooling by {', '.join(modes)} cannot be used here")
+    config = _json(folder / "config_sentence_transformers.json", {})
+    prompts = {str(name).lower(): text for name, text in (config.get("prompts") or {}).items()}
+    default = str(config.get("default_prompt_name") or "").lower()
     prompt = prompts.get("classification") or prompts.get(default) or ""
     limit = _json(folder / "sentence_bert_config.json", {}).get("max_seq_length")
-    return _POOLINGS[wanted[0]], prompt, limit
+    return _POOLINGS[modes[0]], prompt, limit
 
 
 def _json(file: Path, otherwise: Any) -> Any:

@@ -19,10 +19,10 @@ from nightschool.learning.encoding import Encoded, Encoder
 from nightschool.learning.fast.layout_choice import layout_for
 from nightschool.learning.fast.prompt_cache import cache_prompt
 
-# Tokens a pass. On a CPU more bring nothing, and a stop waits for a pass; on a GPU a short pass costs
-# as much as one that fills it.
+# Tokens per pass. On a CPU more tokens save no time, and a stop waits for the pass; on a GPU a short
+# pass takes as long as one that fills it.
 _CPU_BUDGET, _GPU_BUDGET = 1024, 4096
-# Copies of the prompt's keys that the notes of a pass may have together: kernels want one a note.
+# Maximum copies of the prompt's keys in a pass: the kernels need one copy per note.
 _MOST_KEYS = 32_768
 
 Floats = NDArray[np.float32]
@@ -31,12 +31,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a pass over notes gave, in their order."""
+    """The scores of notes, in their order."""
 
     probabilities: list[list[float]]
     """Over the encoder's kinds; each sums to 1."""
     features: Floats | None
-    """The base's last hidden state where the answer comes next, shape (notes, width)."""
+    """The base's last hidden state at the position before the answer, shape (notes, width)."""
 
 
 def score(
@@ -63,12 +63,12 @@ def read(
     should_stop: Callable[[], bool] = lambda: False,
     features: bool = False,
 ) -> Scored:
-    """Each note's probabilities over `encoder.kinds` and, where asked for, its `features`.
+    """Each note's probabilities over `encoder.kinds` and, if `features` is true, its features.
 
-    The probability of a kind is that of its answer's first token, among the kinds' first tokens
-    only: the encoder sees to it that these differ. The prompt is computed once; notes of `budget`
-    tokens without it (0: as many as pay) share a pass, fewer where memory runs out. Raises Stopped
-    between two passes, LearningError where the model's answers are not finite.
+    The probability of a kind is that of its answer's first token among the kinds' first tokens, all of
+    which differ. The prompt is computed once. A pass takes notes of up to `budget` tokens without the
+    prompt (0: a default by device), and fewer if memory runs out. Raises Stopped between two passes,
+    LearningError if the model's answers are not finite.
     """
     model.eval()
     budget = budget or (_CPU_BUDGET if device.torch.type == "cpu" else _GPU_BUDGET)
@@ -113,7 +113,7 @@ def read(
 
 @contextmanager
 def _entering_the_head(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
-    """Collects what the model's head is given: the last hidden states of the tokens that answer."""
+    """Collects the inputs of the model's head: the last hidden states of the tokens before the answers."""
     entered: list[torch.Tensor] = []
 
     def keep(_: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
@@ -127,5 +127,5 @@ def _entering_the_head(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
 
 
 def best(kinds: Sequence[str], probabilities: Sequence[float]) -> str:
-    """The most probable kind; the first of equals."""
+    """The most probable kind; the first one if several are equally probable."""
     return kinds[max(range(len(kinds)), key=probabilities.__getitem__)]

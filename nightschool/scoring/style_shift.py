@@ -1,4 +1,4 @@
-"""Whether what is labelled looks like what will be sorted: a classifier two-sample test."""
+"""Whether labelled notes resemble the unlabelled ones: a classifier two-sample test."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from nightschool.notes.inventory import Auc, Feature, StyleShift
 from nightschool.notes.style_features import FEATURES, style_features
 from nightschool.scoring.cheap_baselines import classifier, gram_rows
 
-# With fewer on a side, the interval spans all that one would want to know.
+# With fewer labelled or unlabelled notes, the interval is too wide to be useful.
 LEAST = 20
 MOST_NOTES = 1000
 MOST_CHARACTERS = 2000
-_TOLD = 4
-# A difference of the means in standard deviations (Cohen 1988: "small") that is worth telling.
+_MOST_FEATURES = 4
+# The smallest reported difference of means, in standard deviations ("small" in Cohen 1988).
 _SMALL = 0.2
 _Z = 1.96
 
@@ -34,34 +34,41 @@ def compare_styles(
 ) -> StyleShift:
     """How well a classifier tells labelled from unlabelled notes, given as (text, group).
 
-    A classifier two-sample test (Lopez-Paz & Oquab 2017): fitted on half of the groups, it scores the
-    other half (cross-validation would feign a narrower interval). Its AUC is the chance that it ranks a
-    labelled note above an unlabelled one: 0.5 where nothing tells them apart. One classifier sees
-    the form alone (`style_features.FEATURES`), another the words. At most 1,000 notes a side are drawn.
+    A classifier two-sample test (Lopez-Paz & Oquab 2017): the classifier is fitted on half of the groups and
+    scores the other half (with cross-validation the interval would be too narrow). Its AUC is the
+    probability that it ranks a labelled note above an unlabelled one: 0.5 if they are alike. One
+    classifier uses the style (`style_features.FEATURES`), another the words. From more than 1,000 labelled
+    or unlabelled notes, a sample is drawn.
     """
     rng = random.Random(0)
-    sides = [rng.sample(side, min(MOST_NOTES, len(side))) for side in (labelled, unlabelled)]
+    samples = [
+        rng.sample(sample, min(MOST_NOTES, len(sample))) for sample in (labelled, unlabelled)
+    ]
     counts = len(labelled), len(unlabelled)
-    if min(len({group for _, group in side}) for side in sides) < LEAST:
-        needs = f"needs {LEAST} notes of different texts and sources on either side"
+    if min(len({group for _, group in sample}) for sample in samples) < LEAST:
+        needs = (
+            f"needs {LEAST} labelled and {LEAST} unlabelled notes of different texts and sources"
+        )
         return StyleShift(*counts, None, None, (), f"not compared: {needs}")
-    texts = [text for side in sides for text, _ in side]
-    groups = np.array([group for side in sides for _, group in side])
-    is_labelled = np.repeat([True, False], [len(side) for side in sides])
-    forms = np.array([style_features(text) for text in texts])
+    texts = [text for sample in samples for text, _ in sample]
+    groups = np.array([group for sample in samples for _, group in sample])
+    is_labelled = np.repeat([True, False], [len(sample) for sample in samples])
+    styles = np.array([style_features(text) for text in texts])
     drawn = max(counts) > MOST_NOTES
-    by_form = make_pipeline(FunctionTransformer(np.log1p), StandardScaler(), classifier())
+    by_style = make_pipeline(FunctionTransformer(np.log1p), StandardScaler(), classifier())
     with threadpool_limits(1):
-        form_auc = _auc_of(by_form, forms, is_labelled, groups)
+        style_auc = _auc_of(by_style, styles, is_labelled, groups)
         words_auc = _auc_of(
             classifier(), gram_rows([text[:MOST_CHARACTERS] for text in texts]), is_labelled, groups
         )
     return StyleShift(
         *counts,
-        style=form_auc,
+        style=style_auc,
         words=words_auc,
-        features=_telling(forms, is_labelled),
-        remark=f"{MOST_NOTES:,} notes of a side were drawn" if drawn else "",
+        features=_differing(styles, is_labelled),
+        remark=f"at most {MOST_NOTES:,} labelled and unlabelled notes each were sampled"
+        if drawn
+        else "",
     )
 
 
@@ -71,7 +78,7 @@ def _auc_of(
     positive: NDArray[np.bool_],
     groups: NDArray[np.int_],
 ) -> Auc:
-    """The AUC of a classifier that is fitted on one half of the groups, on the other."""
+    """The AUC of a classifier that is fitted on one half of the groups and scores the other."""
     halves = StratifiedGroupKFold(2, shuffle=True, random_state=0)
     fit, judge = next(iter(halves.split(data, positive, groups)))
     scores = clone(model).fit(data[fit], positive[fit]).decision_function(data[judge])
@@ -79,7 +86,7 @@ def _auc_of(
 
 
 def placements(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 where a positive's score is above a negative's, 0.5 where equal; shape (positives, negatives)."""
+    """1 if a positive scores above a negative, 0.5 if equal, else 0; shape (positives, negatives)."""
     difference = positive[:, None] - negative[None, :]
     return (np.sign(difference) + 1) / 2
 
@@ -87,8 +94,8 @@ def placements(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> 
 def auc_interval(wins: NDArray[np.float64]) -> Auc:
     """AUC with its 95 % interval (DeLong, DeLong & Clarke-Pearson 1988), on the logit scale.
 
-    `wins` as `placements` gives it, at least two each way. Where nothing overlaps, the bound is the rule of
-    three's.
+    `wins` is the result of `placements`, with at least two rows and columns. If the scores do not overlap,
+    the bound follows the rule of three.
     """
     above, below = wins.mean(axis=1), wins.mean(axis=0)
     auc = float(above.mean())
@@ -104,13 +111,15 @@ def _logistic(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def _telling(forms: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[Feature, ...]:
+def _differing(styles: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[Feature, ...]:
     """The features whose means differ most, in standard deviations."""
-    ours, theirs = forms[positive], forms[~positive]
+    ours, theirs = styles[positive], styles[~positive]
     spread = np.sqrt((ours.var(axis=0) + theirs.var(axis=0)) / 2)
-    # Without any spread, the smallest difference of the means tells all.
-    apart = np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) / np.maximum(spread, 1e-9)
-    order = [n for n in np.argsort(-apart, kind="stable") if apart[n] >= _SMALL][:_TOLD]
+    # Without any spread, the smallest difference of the means separates the notes.
+    distance = np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) / np.maximum(spread, 1e-9)
+    order = [n for n in np.argsort(-distance, kind="stable") if distance[n] >= _SMALL][
+        :_MOST_FEATURES
+    ]
     return tuple(
         Feature(FEATURES[n], float(ours[:, n].mean()), float(theirs[:, n].mean())) for n in order
     )

@@ -7,18 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nightschool.stats.intervals import Codes, Floats, auroc, share, worth
+from nightschool.stats.intervals import (
+    Codes,
+    Floats,
+    auroc_interval,
+    effective_notes,
+    share_interval,
+)
 from nightschool.stats.results import OutOfScope, RiskCoverage, Sorting
 
 Bools = NDArray[np.bool_]
 
 
 def risk_coverage(confidence: Floats, right: Bools) -> RiskCoverage:
-    """The share of wrong answers among the most confident ones, for every coverage, and its area.
+    """The risk-coverage curve: the share of wrong answers among the most confident ones, and its area.
 
-    El-Yaniv, Wiener 2010; the area (AURC) as Geifman, Uziel, El-Yaniv 2019 define it: the mean risk
-    over all coverages. Notes of equal confidence have no order, so their errors are spread evenly.
-    There is a point for each distinct confidence.
+    El-Yaniv, Wiener 2010. The area (AURC) is the mean risk over all coverages (Geifman, Uziel,
+    El-Yaniv 2019). There is a point for each distinct confidence; the errors of notes of equal
+    confidence are spread evenly over them, because they have no order.
     """
     n = len(right)
     order = np.argsort(-confidence, kind="stable")
@@ -36,12 +42,12 @@ def risk_coverage(confidence: Floats, right: Bools) -> RiskCoverage:
 
 
 def threshold(rows: Floats, true: Sequence[int], none: int | None, unsorted_cost: float) -> float:
-    """The confidence below which a note is better left unsorted: the least with the least mean cost.
+    """The lowest threshold with the least mean cost: notes of lower confidence stay unsorted.
 
     Chow 1970, "On optimum recognition error and reject tradeoff": a wrong kind costs 1, a note of a
-    kind that is left unsorted `unsorted_cost`, and what is right nothing. `rows` (notes, kinds) are
-    validation notes' probabilities, `none` the index of the kind none. 0 where leaving notes unsorted
-    never pays, or there are no notes. Thresholds lie half-way between neighbouring confidences.
+    kind that is left unsorted `unsorted_cost`, a correct answer nothing. `rows`, shape (notes, kinds),
+    are the probabilities of the validation notes; `none` is the index of the kind none. Candidates lie
+    half-way between neighbouring confidences. 0 if leaving notes unsorted never pays, or without notes.
     """
     if not len(rows):
         return 0.0
@@ -59,16 +65,16 @@ def sorting(
     unsorted_cost: float,
     codes: Codes,
 ) -> Sorting:
-    """The result of sorting with a threshold; 0 sorts all. Arguments as for `threshold`; `codes` are groups."""
+    """The result of sorting with a threshold (0: all notes); the other arguments as for `threshold`."""
     answers, kinds = _sorted(rows, none, threshold), np.asarray(true)
     given, hits = answers != _unsorted(none), answers == kinds
     of_none = kinds == _unsorted(none)
     return Sorting(
         accuracy=float(hits.mean()),
-        accuracy_ci=share(hits, codes),
+        accuracy_ci=share_interval(hits, codes),
         answered=float(given.mean()),
         right=float(hits[given].mean()) if given.any() else None,
-        right_ci=share(hits[given], codes[given]),
+        right_ci=share_interval(hits[given], codes[given]),
         none_recall=float(hits[of_none].mean()) if of_none.any() else None,
         cost=float(_costs(answers, true, none, unsorted_cost).mean()),
     )
@@ -79,9 +85,9 @@ def out_of_scope(
 ) -> OutOfScope | None:
     """How well notes of the kind none are separated from the others; None without such notes.
 
-    `auroc` is the probability that a note of a real kind has a higher probability for its likeliest
-    real kind than a note of none (Hendrycks, Gimpel 2017), ties counted half; its interval is
-    `intervals.auroc`, for as many notes as the groups are worth on either side.
+    `auroc` is the probability that a note of a real kind has a higher probability of its most probable
+    real kind than a note of none (Hendrycks, Gimpel 2017); ties count half. For its interval see
+    `intervals.auroc_interval`, with the effective number of notes of each class.
     """
     kinds = np.asarray(true)
     of_none, answered = kinds == none, rows.argmax(axis=1) == none
@@ -93,7 +99,7 @@ def out_of_scope(
         kind=kind,
         n=int(of_none.sum()),
         recall=float(answered[of_none].mean()),
-        recall_ci=share(answered[of_none], codes[of_none]),
+        recall_ci=share_interval(answered[of_none], codes[of_none]),
         false_alarms=float(answered[~of_none].mean()) if not of_none.all() else 0.0,
         auroc=area,
         auroc_ci=interval,
@@ -103,21 +109,21 @@ def out_of_scope(
 def _ranked(
     score: Floats, of_none: Bools, codes: Codes
 ) -> tuple[float | None, tuple[float, float]]:
-    """How often a note of a real kind scores above one of none, and the interval of that."""
+    """The AUROC of a score that is high for notes of a real kind, and its interval."""
     real, none = score[~of_none], score[of_none]
     if not len(real):
         return None, (0.0, 1.0)
-    above = _share_below(none, real), 1 - _share_below(real, none)  # of the other side, by note
+    above = _share_below(none, real), 1 - _share_below(real, none)  # of the other class, by note
     area = float(above[0].mean())
     real_notes, none_notes = (
-        worth(shares - area, codes[its])
+        effective_notes(shares - area, codes[its])
         for shares, its in zip(above, (~of_none, of_none), strict=True)
     )
-    return area, auroc(area, real_notes, none_notes)
+    return area, auroc_interval(area, real_notes, none_notes)
 
 
 def _share_below(scores: Floats, each: Floats) -> Floats:
-    """For each number the share of the scores that lie below it, equal ones counted half."""
+    """The share of `scores` below each value of `each`; equal ones count half."""
     order = np.sort(scores)
     first, last = (np.searchsorted(order, each, side) for side in ("left", "right"))
     shares: Floats = (first + last) / (2 * len(scores))
@@ -125,7 +131,7 @@ def _share_below(scores: Floats, each: Floats) -> Floats:
 
 
 def _unsorted(none: int | None) -> int:
-    """The answer that stands for no kind; -1 where no kind does."""
+    """The index of the answer none; -1 if there is no such kind."""
     return -1 if none is None else none
 
 

@@ -1,7 +1,7 @@
 """Intervals by group: near-duplicates are right or wrong together, so they count as fewer notes.
 
-A group's notes are one draw; groups are independent. Where every note is a group of its own,
-everything here is the plain method for independent notes.
+A group's notes are drawn together; groups are independent. If every note is a group of its own,
+each method here is the usual one for independent notes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy.stats import norm, t
 
 Floats = NDArray[np.floating[Any]]
 Codes = NDArray[np.int64]
-"""The group of each note as a number, shape (notes,); part of the notes may leave numbers out."""
+"""The group of each note as a number, shape (notes,); a subset of the notes may lack some numbers."""
 
 LEVEL = 0.95
 DRAWS = 4000
@@ -30,7 +30,7 @@ def codes_of(groups: Sequence[str]) -> Codes:
 
 
 def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
-    """The score interval of a proportion (Wilson 1927); counts may be fractions, (0, 1) without any."""
+    """The score interval of a proportion (Wilson 1927); counts may be fractions; (0, 1) without trials."""
     if trials <= 0:
         return 0.0, 1.0
     z = float(norm.ppf((1 + level) / 2))
@@ -43,27 +43,29 @@ def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float
     return low, high
 
 
-def share(hits: NDArray[np.bool_], codes: Codes, level: float = LEVEL) -> tuple[float, float]:
-    """The interval of the share of `hits`, by group: Wilson's, for as many notes as they are worth.
+def share_interval(
+    hits: NDArray[np.bool_], codes: Codes, level: float = LEVEL
+) -> tuple[float, float]:
+    """The interval of the share of `hits`, by group: Wilson's, with the effective number of notes.
 
-    So surveys do for rare and common events (Franco, Little, Louis, Slud 2019, "Comparative study of
-    confidence intervals for proportions in complex sample surveys").
+    The method of surveys for rare and common events (Franco, Little, Louis, Slud 2019, "Comparative
+    study of confidence intervals for proportions in complex sample surveys").
     """
     if not len(hits):
         return wilson(0, 0, level)
     p = float(hits.mean())
-    notes = worth(hits - p, codes, level)
+    notes = effective_notes(hits - p, codes, level)
     return wilson(p * notes, notes, level)
 
 
-def worth(residuals: Floats, codes: Codes, level: float = LEVEL) -> float:
-    """As how many independent notes an interval of this level may take them, by group.
+def effective_notes(residuals: Floats, codes: Codes, level: float = LEVEL) -> float:
+    """The effective number of notes: how many independent ones the groups are worth at this level.
 
-    The notes are divided by the design effect (Kish 1965). That is seen from the groups alone, and from a
-    few only roughly: so the normal quantile gives way to Student's, with a degree of freedom less
-    than there are groups (Korn, Graubard 1998, "Confidence intervals for proportions with small expected
-    number of positive counts estimated from survey data"). `residuals` as for `design_effect`; where
-    nothing is seen of how alike they are, nothing is corrected either.
+    The number of notes divided by the design effect (Kish 1965). A few groups determine the design
+    effect only roughly, so Student's quantile, with one degree of freedom less than there are groups,
+    replaces the normal one (Korn, Graubard 1998, "Confidence intervals for proportions with small
+    expected number of positive counts estimated from survey data"). `residuals` are as for
+    `design_effect`; if that cannot be estimated from them, there is no such correction.
     """
     n, groups = len(residuals), len(np.unique(codes))
     notes = n / design_effect(residuals, codes)
@@ -73,12 +75,14 @@ def worth(residuals: Floats, codes: Codes, level: float = LEVEL) -> float:
     return float(notes * (many / few) ** 2)
 
 
-def auroc(area: float, real: float, none: float, level: float = LEVEL) -> tuple[float, float]:
+def auroc_interval(
+    area: float, real: float, none: float, level: float = LEVEL
+) -> tuple[float, float]:
     """The score interval of an area under the ROC curve (Newcombe 2006, part 2, method 5).
 
-    Its variance is that of Hanley and McNeil 1982 at each area that is tried, so it has a width also
-    where all is ranked right, and holds where one side has but a few notes. `real` and `none` are how
-    many independent notes there are on either side; counts may be fractions.
+    Its variance is that of Hanley and McNeil 1982 at each candidate area. So it has a width even if all
+    notes are ranked correctly, and is valid even if one class has only a few notes. `real` and `none`
+    are the numbers of independent notes of each class, which may be fractions.
     """
     z2 = float(norm.ppf((1 + level) / 2)) ** 2
     more = (real + none) / 2 - 1
@@ -88,11 +92,11 @@ def auroc(area: float, real: float, none: float, level: float = LEVEL) -> tuple[
         variance = true * (1 - true) * (1 + more * alike) / (real * none)
         return bool((area - true) ** 2 <= z2 * variance)
 
-    return border(compatible, area, 0.0), border(compatible, area, 1.0)
+    return last_compatible(compatible, area, 0.0), last_compatible(compatible, area, 1.0)
 
 
-def border(compatible: Callable[[float], bool], inside: float, outside: float) -> float:
-    """Where, from a point `inside` to the end `outside`, what is compatible ends; by halving."""
+def last_compatible(compatible: Callable[[float], bool], inside: float, outside: float) -> float:
+    """The end of the compatible values between `inside` and `outside`, by bisection."""
     if inside == outside or compatible(outside):
         return outside
     for _ in range(50):
@@ -105,22 +109,22 @@ def border(compatible: Callable[[float], bool], inside: float, outside: float) -
 
 
 def design_effect(residuals: Floats, codes: Codes) -> float:
-    """By how much groups widen the variance of a mean: 1 where they do not, never less.
+    """The factor, at least 1, by which groups increase the variance of a mean.
 
-    `residuals` are values less their mean, shape (notes,). Where they are all 0, or there is one
-    group only, nothing can be seen of how alike a group's notes are: they are taken to be all alike.
+    `residuals` are values minus their mean, shape (notes,). If they are all 0, or if there is only one
+    group, the similarity within groups cannot be estimated: the notes of a group are assumed equal.
     """
     n = len(residuals)
     sizes = np.bincount(codes)
     sizes = sizes[sizes > 0]
     groups = len(sizes)
-    apart = float((residuals**2).sum())
+    squares = float((residuals**2).sum())
     if groups == n:
         return 1.0
-    if apart == 0 or groups == 1:
+    if squares == 0 or groups == 1:
         return float((sizes**2).sum()) / n
     sums = np.bincount(codes, residuals)
-    return max(1.0, float((sums**2).sum()) * groups / (groups - 1) / (apart * n / (n - 1)))
+    return max(1.0, float((sums**2).sum()) * groups / (groups - 1) / (squares * n / (n - 1)))
 
 
 def resampled(
@@ -132,20 +136,20 @@ def resampled(
 ) -> Floats:
     """A statistic's values under the Bayesian bootstrap over groups (Rubin 1981), shape (draws, ...).
 
-    `sums` holds a row of counts for each group, shape (groups, counts); each draw weighs the groups
-    by standard exponential numbers, and `statistic` gets the weighted sums, shape (some, counts). No
-    group's weight is ever 0, so no kind ever drops out of a draw. `unseen` holds rows that a
-    prior adds, weighed by gamma numbers of mean `weight`. The seed is fixed: equal answers give equal
+    `sums` has a row of counts for each group, shape (groups, counts). Each draw weights the groups by
+    standard exponential numbers, and `statistic` receives the weighted sums of several draws, shape
+    (some, counts). No weight is 0, so no kind is missing from a draw. `unseen` are the rows that a prior
+    adds, weighted by gamma numbers of mean `weight`. The seed is fixed: equal answers give equal
     intervals.
     """
     random = np.random.default_rng(0)
     size = len(sums)
 
     def drawn(rows: int) -> Floats:
-        found: Floats = random.standard_exponential((rows, size)) @ sums
+        weighted: Floats = random.standard_exponential((rows, size)) @ sums
         if unseen is not None:
-            found += random.standard_gamma(weight, (rows, len(unseen))) @ unseen
-        return statistic(found)
+            weighted += random.standard_gamma(weight, (rows, len(unseen))) @ unseen
+        return statistic(weighted)
 
     return np.concatenate([drawn(rows) for rows in _blocks(draws, size)])
 
@@ -157,6 +161,6 @@ def _blocks(draws: int, groups: int) -> Iterator[int]:
 
 
 def percentiles(values: Floats, level: float = LEVEL) -> tuple[float, float]:
-    """The middle `level` of resampled values."""
+    """The interval that holds the middle share `level` of resampled values."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -1,13 +1,13 @@
 """Macro-F1 and its intervals, by group: of one arm, and of the change from one to another.
 
-The Bayesian bootstrap over groups (Rubin 1981) draws what the true shares may be. By itself it trusts
-small kinds too much, so two things are added, which `benchmarks/gate_simulation.py` measures:
+The Bayesian bootstrap over groups (Rubin 1981) draws possible true shares. Alone it gives intervals that
+are too narrow for small kinds. Two corrections, whose effect `benchmarks/gate_simulation.py` measures:
 
-- for each kind half a group that was not seen, a quarter right and a quarter wrong in every arm: that
-  is a gamma prior as Goutte and Gaussier 2005 put on F1. Else a kind that is all right, or all wrong,
-  would count as known for sure.
-- every draw lies further from the estimate by the root of (g + 1) / (g - 1), where g is the groups that
-  a kind has on the average. That makes the bootstrap's variance, which is short by as much, unbiased.
+- Half an unobserved group is added for each kind, a quarter right and a quarter wrong in every arm: a
+  gamma prior, as in Goutte and Gaussier 2005. Without it, a kind that is all right or all wrong would
+  have an interval without width.
+- The distance of every draw from the estimate is multiplied by sqrt((g + 1) / (g - 1)), where g is the
+  mean number of groups of a kind. That removes the bias of the bootstrap's variance.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nightschool.stats.intervals import DRAWS, Codes, Floats, percentiles, resampled, share
+from nightschool.stats.intervals import DRAWS, Codes, Floats, percentiles, resampled, share_interval
 
 _UNSEEN = 0.25
 
@@ -24,10 +24,10 @@ _UNSEEN = 0.25
 def f1_counts(
     kinds: Sequence[str], true: Sequence[str], answers: Sequence[str], codes: Codes
 ) -> Floats:
-    """What macro-F1 is made of, by group: shape (groups, 2 * kinds that occur).
+    """The counts that macro-F1 is computed from, by group: shape (groups, 2 * kinds that occur).
 
-    First the notes of each kind that are answered right, then those that are of it plus those that
-    are answered with it: F1 is twice the first through the second.
+    First each kind's correct answers, then its notes plus the answers with it: F1 is twice the first
+    divided by the second.
     """
     present = _present(kinds, true)
     kind = np.array(true, dtype=object)[:, None] == np.array(present, dtype=object)
@@ -39,7 +39,7 @@ def f1_counts(
 
 
 def macro_f1(counted: Floats) -> Floats:
-    """Macro-F1 of sums as `f1_counts` gives them, shape (..., 2 * kinds); result shape (...)."""
+    """Macro-F1 from sums of `f1_counts`, shape (..., 2 * kinds); result shape (...)."""
     hits, both = np.split(counted, 2, axis=-1)
     scores: Floats = (2 * hits / np.where(both > 0, both, 1)).mean(axis=-1)
     return scores
@@ -48,17 +48,17 @@ def macro_f1(counted: Floats) -> Floats:
 def macro_f1_interval(
     kinds: Sequence[str], true: Sequence[str], answers: Sequence[str], codes: Codes
 ) -> tuple[float, float]:
-    """The interval of an arm's macro-F1. Where all is right, or all wrong, it is that of accuracy."""
+    """The interval of an arm's macro-F1; that of its accuracy if all answers are right, or all wrong."""
     hits = np.array([a == t for a, t in zip(answers, true, strict=True)])
     if hits.all() or not hits.any():
-        return share(hits, codes)
+        return share_interval(hits, codes)
     sums = f1_counts(kinds, true, answers, codes)
     unseen = _unseen(sums.shape[1] // 2) * (len(true) / len(sums))
     low, high = _interval(sums, unseen, macro_f1, _groups(true, codes), DRAWS)
     return max(0.0, low), min(1.0, high)
 
 
-def gain(
+def macro_f1_change(
     kinds: Sequence[str],
     true: Sequence[str],
     before: Sequence[str],
@@ -66,7 +66,7 @@ def gain(
     codes: Codes,
     draws: int = DRAWS,
 ) -> tuple[float, tuple[float, float]]:
-    """The change of macro-F1 and its interval: both arms with the same weights in every draw."""
+    """The change of macro-F1 and its interval; each draw has the same weights for both arms."""
     counted = [f1_counts(kinds, true, answers, codes) for answers in (before, after)]
     sums = np.concatenate(counted, axis=1)
     unseen = np.tile(_unseen(sums.shape[1] // 4), 2) * (len(true) / len(sums))
@@ -97,9 +97,9 @@ def _gain(sums: Floats) -> Floats:
 
 
 def _unseen(kinds: int) -> Floats:
-    """A note of each kind that is right in all arms, and one that is wrong, as `f1_counts` counts them.
+    """A right note and a wrong note of each kind as rows of `f1_counts`: shape (2 * kinds, 2 * kinds).
 
-    A wrong answer is spread over the other kinds. Shape (2 * kinds, 2 * kinds).
+    A wrong answer is spread evenly over the other kinds.
     """
     own = np.eye(kinds)
     others = (1 - own) / max(1, kinds - 1)
@@ -109,7 +109,7 @@ def _unseen(kinds: int) -> Floats:
 
 
 def _groups(true: Sequence[str], codes: Codes) -> float:
-    """How many groups of equal size a kind's notes are worth, on the average of the kinds; at least 2."""
+    """The number of equally large groups that a kind's notes are worth: the mean over kinds, at least 2."""
     kinds = np.array(true, dtype=object)
     sizes = [np.bincount(codes[kinds == kind]) for kind in set(true)]
     worth = [size.sum() ** 2 / (size**2).sum() for size in sizes]

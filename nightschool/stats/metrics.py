@@ -1,4 +1,4 @@
-"""How good answers are: accuracy and macro-F1 with their intervals, scores of each kind, confusion."""
+"""The scores of an arm: accuracy and macro-F1 with intervals, scores by kind, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from nightschool.stats.intervals import codes_of, share
+from nightschool.stats.intervals import codes_of, share_interval
 from nightschool.stats.macro_f1 import f1_counts, macro_f1, macro_f1_interval
 from nightschool.stats.results import Arm, KindScores
 from nightschool.stats.terms import ArmName
@@ -21,14 +21,13 @@ def scores(
     groups: Sequence[str],
     after_better: float | None = None,
 ) -> Arm:
-    """Measure one arm's answers; an answer that is none of `kinds` is wrong.
+    """Score one arm's answers; an answer that is not one of `kinds` is wrong.
 
-    Macro-F1 is the mean over the kinds that occur among the true ones. For how the intervals are
-    made see `intervals.share` (accuracy, recall) and `stats.macro_f1`. Raises ValueError where
-    there are no notes.
+    Macro-F1 is the mean over the kinds that have notes. For the intervals see `intervals.share_interval`
+    (accuracy, recall) and `stats.macro_f1`. Raises ValueError without notes.
     """
     if not true:
-        raise ValueError("there are no notes to measure on")
+        raise ValueError("there are no notes to score")
     codes = codes_of(groups)
     kind, answer = np.array(true, dtype=object), np.array(answers, dtype=object)
     hits = np.asarray(kind == answer, dtype=bool)
@@ -43,14 +42,14 @@ def scores(
         per_kind[name_] = KindScores(
             precision=float(precision[i]),
             recall=float(recall[i]),
-            recall_ci=share(hits[its], codes[its]),
+            recall_ci=share_interval(hits[its], codes[its]),
             f1=float(f1[i]),
             n=int(n[i]),
         )
     return Arm(
         name=name,
         accuracy=float(hits.mean()),
-        accuracy_ci=share(hits, codes),
+        accuracy_ci=share_interval(hits, codes),
         macro_f1=float(macro_f1(f1_counts(kinds, true, answers, codes).sum(axis=0))),
         macro_f1_ci=macro_f1_interval(kinds, true, answers, codes),
         per_kind=per_kind,

@@ -1,4 +1,4 @@
-"""Paired comparison of new and earlier answers: what was fixed and broken, and how certain that is."""
+"""The paired comparison of new and earlier answers: what was fixed and broken, and how certain that is."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, binomtest, norm
 
-from nightschool.stats.intervals import DRAWS, LEVEL, Codes, border, codes_of, design_effect, worth
-from nightschool.stats.macro_f1 import gain
+from nightschool.stats.intervals import (
+    DRAWS,
+    LEVEL,
+    Codes,
+    codes_of,
+    design_effect,
+    effective_notes,
+    last_compatible,
+)
+from nightschool.stats.macro_f1 import macro_f1_change
 from nightschool.stats.results import Paired
 
 
@@ -21,20 +29,20 @@ def paired(
     groups: Sequence[str],
     draws: int = DRAWS,
 ) -> Paired:
-    """Compare two arms note by note, `groups` naming the group of near-copies of each note.
+    """Compare two arms note by note; `groups` has the name of each note's group.
 
-    `p_better` and `p_worse`: 1 less `sign_flip`. `delta_ci`: `tango`, for as many notes as the groups
-    are worth. `delta_macro_f1_ci`: `macro_f1.gain`; where no draw differs, as with equal answers, it is
-    that of accuracy. Raises ValueError where there are no notes.
+    `p_better` and `p_worse` are 1 - `sign_flip`. `delta_ci` is `tango` with the effective number of notes.
+    `delta_macro_f1_ci` is that of `macro_f1_change` or, if all draws are equal, as with equal answers,
+    `delta_ci`. Raises ValueError without notes.
     """
     if not true:
-        raise ValueError("there are no notes to compare on")
+        raise ValueError("there are no notes to compare")
     codes = codes_of(groups)
     difference = differences(true, before, after)
     wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
     n, delta = len(difference), float(difference.mean())
-    notes = worth(difference - delta, codes)
-    macro, macro_interval = gain(kinds, true, before, after, codes, draws)
+    notes = effective_notes(difference - delta, codes)
+    macro, macro_interval = macro_f1_change(kinds, true, before, after, codes, draws)
     interval = tango(wins * notes / n, losses * notes / n, notes)
     return Paired(
         wins=wins,
@@ -53,7 +61,7 @@ def paired(
 def differences(
     true: Sequence[str], before: Sequence[str], after: Sequence[str]
 ) -> NDArray[np.int64]:
-    """1 where a note was fixed, -1 where it was broken, else 0; shape (notes,)."""
+    """1 for a fixed note, -1 for a broken one, else 0; shape (notes,)."""
     return np.array(
         [int(b == t) - int(a == t) for t, a, b in zip(true, before, after, strict=True)],
         dtype=np.int64,
@@ -61,18 +69,18 @@ def differences(
 
 
 def mcnemar(wins: int, losses: int) -> float:
-    """The exact two-sided p of McNemar (1947): how often chance alone splits notes so unevenly."""
+    """The exact two-sided p-value of McNemar (1947): how often chance gives a split this uneven."""
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
 def sign_flip(difference: NDArray[np.int64], codes: Codes) -> float:
-    """The exact one-sided p: how often equal models would show at least such a gain.
+    """The exact one-sided p-value: how often equally good models would show at least this gain.
 
-    Were the two models equal, each group's net gain could as well have been a loss of that size
-    (Fisher 1935): all ways to flip the groups' signs are counted, by convolution. The p holds
-    however much a group's notes go together. Where every note is a group of its own it is the
-    one-sided exact McNemar test, and 1 - p is the posterior probability that more than half of the
-    notes where the two differ are gains, under the prior Beta(0, 1), the most sceptical of it.
+    If the models were equally good, each group's net gain could as well be a loss of the same size
+    (Fisher 1935). All combinations of signs are counted, by convolution, so the p-value is valid for any
+    dependence within groups. If every note is a group of its own, this is the one-sided exact McNemar
+    test, and 1 - p is the posterior probability that more than half of the notes on which the models
+    differ are gains, under the sceptical prior Beta(0, 1).
     """
     nets = np.bincount(codes, difference).astype(np.int64)
     sizes, counts = np.unique(np.abs(nets[nets != 0]), return_counts=True)
@@ -88,14 +96,14 @@ def sign_flip(difference: NDArray[np.int64], codes: Codes) -> float:
 def tango(wins: float, losses: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """The score interval of a difference of paired proportions (Tango 1998); counts may be fractions.
 
-    It inverts the test of each difference, as Wilson's does: so it stays within -1 and 1, has a width
-    also where nothing or everything differs, and covers at the small counts where the bootstrap, whose
-    draws hold no note that was not seen, does not.
+    Like Wilson's, it inverts the test of each difference. So it stays within -1 and 1, has a width even
+    if no note or every note differs, and keeps its coverage at small counts, where a bootstrap does not
+    because it draws observed notes only.
     """
     z2 = float(norm.ppf((1 + level) / 2)) ** 2
 
     def compatible(delta: float) -> bool:
-        # The share of losses that is likeliest under `delta`, from Tango's quadratic.
+        # The maximum-likelihood share of losses under `delta`, from Tango's quadratic.
         b = (2 * n - wins + losses) * delta - wins - losses
         c = -losses * delta * (1 - delta)
         lost = (np.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)
@@ -103,4 +111,4 @@ def tango(wins: float, losses: float, n: float, level: float = LEVEL) -> tuple[f
         return bool((wins - losses - n * delta) ** 2 <= z2 * variance)
 
     estimate = (wins - losses) / n
-    return border(compatible, estimate, -1.0), border(compatible, estimate, 1.0)
+    return last_compatible(compatible, estimate, -1.0), last_compatible(compatible, estimate, 1.0)

@@ -1,4 +1,4 @@
-"""What a number of test notes can show, and how many test exposures flatter the best model."""
+"""How many test notes settle a decision, and by how much test exposures flatter the best model."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from scipy.stats import binom, norm
 
 POWER = 0.8
 MOST_NOTES = 10_000
-"""More test notes than this are out of reach."""
+"""More test notes than this are not feasible."""
 
 
 def notes_to_tell(
     wins: float, losses: float, n: float, confidence: float, design_effect: float = 1.0
 ) -> int | None:
-    """How many test notes in all would show the observed difference to `confidence` (one-sided), with
-    a power of 80 %, or None where that is more than MOST_NOTES, or nothing differs.
+    """The total number of test notes that would show the observed difference at `confidence` (one-sided)
+    with a power of 80 %; None if that is more than MOST_NOTES, or if there is no difference.
 
-    From the shares of notes that were fixed and broken (Connor 1987, "Sample size for testing
-    differences in proportions for the paired-sample design"), times the design effect. The shares are
-    as uncertain as they are: what comes out says whether to wait for dozens or for thousands.
+    From the shares of fixed and broken notes (Connor 1987, "Sample size for testing differences in
+    proportions for the paired-sample design"), times the design effect. The shares are uncertain, so the
+    result distinguishes dozens from thousands, no more.
     """
     delta, differ = (wins - losses) / n, (wins + losses) / n
     if delta == 0:
@@ -31,11 +31,11 @@ def notes_to_tell(
 
 
 def notes_to_bound(n: float, distance: float, error: float, level: float) -> int | None:
-    """How many test notes in all would put the lower bound of a two-sided interval above a margin.
+    """The total number of test notes that would raise the lower bound of a two-sided interval above a margin.
 
-    `distance` is how far the estimate lies above the margin, `error` its standard error now, which
-    shrinks with the root of the notes; with a power of 80 %. None where it lies below, or that is
-    more than MOST_NOTES.
+    `distance` is the estimate minus the margin. `error` is its standard error for `n` notes, which falls
+    with the square root of their number. The power is 80 %. None if the estimate is below the margin, or
+    if the result is more than MOST_NOTES.
     """
     if distance <= 0:
         return None
@@ -48,10 +48,10 @@ def _within_reach(notes: float) -> int | None:
 
 
 def optimism(accuracy: float, notes: float, models: int) -> float:
-    """By how much the best of `models` equally good models is expected to look better than it is.
+    """How much accuracy the best of `models` equally good models is expected to gain by chance.
 
-    From the binomial distribution of independent answers: models that learnt from the same notes err
-    alike, so the true number is smaller.
+    From the binomial distribution of independent answers. Models that were trained on the same notes make
+    similar errors, so the true value is smaller.
     """
     n = max(1, round(notes))
     right = np.arange(n + 1)

@@ -72,7 +72,8 @@ def test_too_few_notes_are_not_compared(ours: int, theirs: int) -> None:
     found = compare_styles(_side(ours, 1), _side(theirs, 2))
     assert (found.labelled, found.unlabelled, found.style) == (ours, theirs, None)
     assert (
-        found.remark == "not compared: needs 20 notes of different texts and sources on either side"
+        found.remark
+        == "not compared: needs 20 labelled and 20 unlabelled notes of different texts and sources"
     )
 
 

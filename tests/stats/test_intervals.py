@@ -12,11 +12,11 @@ from statsmodels.stats.proportion import proportion_confint
 from nightschool.stats.intervals import (
     codes_of,
     design_effect,
+    effective_notes,
     percentiles,
     resampled,
-    share,
+    share_interval,
     wilson,
-    worth,
 )
 
 
@@ -39,14 +39,14 @@ hits_and_groups = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size
 
 @given(st.lists(st.booleans(), min_size=1, max_size=60))
 def test_single_notes_have_the_plain_interval(hits: list[bool]) -> None:
-    found = share(np.array(hits), codes_of([str(i) for i in range(len(hits))]))
+    found = share_interval(np.array(hits), codes_of([str(i) for i in range(len(hits))]))
     assert found == pytest.approx(wilson(sum(hits), len(hits)))
 
 
 @given(hits_and_groups)
 def test_groups_never_make_an_interval_narrower(notes: list[tuple[bool, int]]) -> None:
     hits = np.array([hit for hit, _ in notes])
-    low, high = share(hits, codes_of([str(group) for _, group in notes]))
+    low, high = share_interval(hits, codes_of([str(group) for _, group in notes]))
     plain = wilson(int(hits.sum()), len(hits))
     assert 0 <= low <= hits.mean() <= high <= 1
     assert high - low >= plain[1] - plain[0] - 1e-9
@@ -55,8 +55,10 @@ def test_groups_never_make_an_interval_narrower(notes: list[tuple[bool, int]]) -
 def test_copies_of_notes_are_worth_no_more_than_the_notes() -> None:
     hits = np.array([True] * 13 + [False] * 7)
     names = [str(i) for i in range(20)]
-    once = share(hits, codes_of(names))
-    tripled = share(np.repeat(hits, 3), codes_of([name for name in names for _ in range(3)]))
+    once = share_interval(hits, codes_of(names))
+    tripled = share_interval(
+        np.repeat(hits, 3), codes_of([name for name in names for _ in range(3)])
+    )
     assert tripled == pytest.approx(once, abs=0.02)
     assert tripled[0] < once[0] < once[1] < tripled[1]
 
@@ -64,8 +66,8 @@ def test_copies_of_notes_are_worth_no_more_than_the_notes() -> None:
 @pytest.mark.parametrize("hit", [True, False])
 def test_where_all_are_right_or_wrong_a_group_counts_once(hit: bool) -> None:
     hits = np.full(30, hit)
-    assert share(hits, codes_of(["a"] * 30)) == wilson(int(hit), 1)
-    assert share(hits, codes_of([str(i // 3) for i in range(30)])) == wilson(10 * hit, 10)
+    assert share_interval(hits, codes_of(["a"] * 30)) == wilson(int(hit), 1)
+    assert share_interval(hits, codes_of([str(i // 3) for i in range(30)])) == wilson(10 * hit, 10)
 
 
 def test_a_part_of_the_notes_may_leave_groups_out() -> None:
@@ -76,7 +78,7 @@ def test_a_part_of_the_notes_may_leave_groups_out() -> None:
 
 
 def test_no_notes_say_nothing() -> None:
-    assert share(np.array([], dtype=bool), np.array([], dtype=np.int64)) == (0.0, 1.0)
+    assert share_interval(np.array([], dtype=bool), np.array([], dtype=np.int64)) == (0.0, 1.0)
 
 
 def test_the_interval_by_group_covers_as_often_as_it_says_and_the_plain_one_does_not() -> None:
@@ -86,7 +88,7 @@ def test_the_interval_by_group_covers_as_often_as_it_says_and_the_plain_one_does
     covered = plain = 0
     for _ in range(400):
         hits = np.repeat(random.random(40) < 0.7, 3)
-        low, high = share(hits, codes)
+        low, high = share_interval(hits, codes)
         covered += low <= 0.7 <= high
         low, high = wilson(int(hits.sum()), 120)
         plain += low <= 0.7 <= high
@@ -104,7 +106,7 @@ def test_the_interval_covers_also_where_the_notes_are_of_a_few_large_groups(
     covered = 0
     for _ in range(400):
         hits = random.random(len(codes)) < np.repeat(random.beta(2.8, 1.2, groups), notes)
-        low, high = share(hits, codes)
+        low, high = share_interval(hits, codes)
         covered += low <= 0.7 <= high
     assert covered >= 365  # 95 % of 400 is 380; below 365 has a probability under 1 in 1000
 
@@ -114,9 +116,9 @@ def test_notes_of_a_few_groups_are_worth_as_many_as_korn_and_graubard_say() -> N
     codes = np.repeat(np.arange(4), 5)
     effect = design_effect(residuals, codes)
     expected = 20 / effect * (2.0930 / 3.1824) ** 2  # Student's 97.5 % with 19 and with 3 degrees
-    assert worth(residuals, codes) == pytest.approx(expected, rel=1e-4)
-    assert worth(residuals, np.arange(20)) == 20
-    assert worth(0 * residuals, codes) == pytest.approx(4)
+    assert effective_notes(residuals, codes) == pytest.approx(expected, rel=1e-4)
+    assert effective_notes(residuals, np.arange(20)) == 20
+    assert effective_notes(0 * residuals, codes) == pytest.approx(4)
 
 
 def test_the_bootstrap_gives_the_posterior_of_a_mean() -> None:

@@ -13,8 +13,8 @@ from nightschool.stats.macro_f1 import (
     _groups,
     _unseen,
     f1_counts,
-    gain,
     macro_f1,
+    macro_f1_change,
     macro_f1_interval,
 )
 
@@ -108,8 +108,8 @@ def test_a_change_and_its_reverse_mirror_each_other() -> None:
     random = np.random.default_rng(3)
     true, before, after = (random.choice(KINDS, 50).tolist() for _ in range(3))
     codes = np.arange(50) // 2
-    there, (low, high) = gain(KINDS, true, before, after, codes)
-    back, mirrored = gain(KINDS, true, after, before, codes)
+    there, (low, high) = macro_f1_change(KINDS, true, before, after, codes)
+    back, mirrored = macro_f1_change(KINDS, true, after, before, codes)
     assert there == pytest.approx(-back)
     assert mirrored == pytest.approx((-high, -low), abs=0.02)
     assert low < there < high

@@ -1,1 +1,1 @@
-"""Signals of the computer and its owner, for the policy."""
+"""Signals of the computer and its use, for the policy."""

@@ -1,11 +1,11 @@
-"""Whether an interrupted training ends with the bits of an uninterrupted one, on a CUDA GPU.
+"""Whether an interrupted training ends with the same bits as an uninterrupted one, on a CUDA GPU.
 
     python benchmarks/exact_resume.py
 
 Needs a CUDA GPU and no network. Some layers of a Qwen2.5-3B shape with random weights are trained for
-a few epochs in one process; then again, stopped at a step border, killed between two checkpoints, and
-finished, in a process each. One JSON line a way to train: the sha256 of both adapters, whether they
-are equal, and whether all losses are.
+a few epochs in one process, then again in three: one is stopped between two steps, one is killed between
+two checkpoints, and one finishes. Prints one JSON line per configuration: the sha256 of both adapters, and
+whether the adapters and all losses are equal.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ WAYS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-class Silent:
-    """Counts steps; ends this process hard after some."""
+class StepCounter:
+    """Counts steps, and kills this process after `kill_after` of them (0: never)."""
 
     def __init__(self, kill_after: int) -> None:
         self.steps, self._kill_after = 0, kill_after
@@ -63,7 +63,7 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
 
     given = dict(WAYS[way])
     kernel = given.pop("_kernel", "")
-    # A plan that does not hang on what is free just then.
+    # A plan that does not depend on the memory that is free at the moment.
     fixed = {"epochs": 3.0, "checkpoint_minutes": 0.0, "memory_gb": 8.0}
     settings = TrainSettings.model_validate({**fixed, **given})
     if kill_after:
@@ -81,18 +81,18 @@ def chunk(base: Path, folder: Path, way: str, stop_after: int, kill_after: int) 
     load = data_size_of(task.notes, task.prefix, task.steps())
     need = MemoryNeed(Shape.read(base), settings, load, device.precision.compute.itemsize)
     plan, _ = choose(need, memory_limit(device, settings))
-    told = Silent(kill_after)
+    counter = StepCounter(kill_after)
     model = load_base(base, device, "nf4", base.parent / "quantised")
     engine = PackedEngine.prepare(model, task, plan, device)
     ended = train(
-        engine, task, folder, told,
-        lambda: bool(stop_after) and told.steps >= stop_after,
+        engine, task, folder, counter,
+        lambda: bool(stop_after) and counter.steps >= stop_after,
     )  # fmt: skip
     (folder / "losses.json").write_text(json.dumps([ended.losses, ended.validation]), "utf-8")
 
 
 def compare(work: Path, way: str) -> dict[str, Any]:
-    """Train whole and in parts; what came of it."""
+    """Train without and with interruptions; returns what is printed."""
     from nightschool.learning.trainer import adapter_sha256
 
     ends = []

@@ -1,13 +1,13 @@
-"""How often the gate promotes a model that is no better, and how often one that is.
+"""How often the decision promotes a model that is no better, and how often one that is.
 
     python benchmarks/gate_simulation.py [--runs 2000] [--processes 2]
 
-Needs neither a GPU nor a model; some minutes on two cores. Answers of two models to the same test notes
-are drawn many times, and three gates look at them: the bare one (more notes right than before), the
-exact McNemar test alone (two-sided p below 0.05, notes taken for independent, and more right), and the
-decision of `nightschool` with its default rules, by group, with all its checks. Another table lets ten
-equally good models try one after another on the same notes, and the last counts how often the report's
-95 % intervals hold the truth. Prints Markdown tables; the seeds are fixed.
+Needs neither a GPU nor a model; takes some minutes on two cores. The answers of two models to the same
+test notes are drawn many times and judged by three gates: more notes right than before; the exact McNemar
+test alone (more right, and two-sided p < 0.05, as if notes were independent); and the decision of
+`nightschool` with its default rules, by group, with all its checks. Another table tries ten equally good
+models on the same notes, and the last one counts how often the report's 95 % intervals cover the true
+value. Prints Markdown tables; the seeds are fixed.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ class World:
     broken: float
     both: float = 0.4
     groups: str = "single"
-    """Of what sizes the groups of near-copies are."""
+    """The distribution of group sizes; see `_SIZE`."""
     together: float = 0.0
-    """How often a note fares as its group does, instead of by itself."""
+    """The probability that a note has its group's outcome instead of its own."""
     trade: bool = False
-    """All that is fixed is of one half of the kinds, and all that is broken of the other."""
+    """Whether all fixed notes are of one half of the kinds, and all broken notes of the other."""
     skewed: bool = False
-    """Groups are fixed as a whole and notes broken one by one."""
+    """Whether whole groups are fixed but single notes broken."""
     mixed: bool = False
-    """A group's notes are of all kinds, as those of one source are, and not of one as near-copies."""
+    """Whether a group has notes of all kinds, as a source has, and not of one, as near-duplicates have."""
 
 
-# Uneven: the mean is 3, many are of 1, some of 10 and more.
+# Uneven: 3 on average, many of 1, some of 10 and more.
 _SIZE: dict[str, Callable[[np.random.Generator], int]] = {
     "single": lambda random: 1,
     "threes": lambda random: 3,
@@ -130,17 +130,17 @@ def draw(
 
 
 def _fares(world: World, codes: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A number from 0 to 1 for each note, its group's or its own."""
+    """A random number from 0 to 1 for each note, its group's or its own."""
     alike = random.random(len(codes)) < world.together
     return np.where(alike, random.random(int(codes.max()) + 1)[codes], random.random(len(codes)))
 
 
 def promotes(test: Questions, before: list[str], after: list[str]) -> tuple[bool, bool, bool]:
-    """What each of GATES does with one model."""
+    """Whether each of GATES promotes one model."""
     difference = differences(test.true, before, after)
     more = int(difference.sum()) > 0
     p = mcnemar(int((difference > 0).sum()), int((difference < 0).sum()))
-    # All checks have to pass, so most models need not be judged to the end.
+    # All checks must pass, so a failed one ends the judgement early.
     rules = Rules()
     hopeful = 1 - sign_flip(difference, test.codes) >= rules.confidence
     ours = hopeful and judge(Reference.BEFORE, test, before, after, rules).decision == "promote"
@@ -159,7 +159,7 @@ def rates(job: tuple[World, int, int, int]) -> list[float]:
 
 
 def covered(job: tuple[World, int, int]) -> list[float]:
-    """The share of `runs` draws in which each of INTERVALS holds the truth."""
+    """The share of `runs` draws in which each of INTERVALS covers the true value."""
     world, notes, runs = job
     random = np.random.default_rng([notes, 7, *world.name.encode()])
     far = replace(world, groups="single", together=0.0)

@@ -4,11 +4,11 @@
     python benchmarks/load_base.py --layers 36      # all of them: needs 13 GB of disk
     python benchmarks/load_base.py --base FOLDER --device cuda
 
-Each load runs in a process of its own, the arms in turn, and the files are dropped from the file
-system's memory before it (`cold`; Linux only). The first load fills the cache. One JSON line an arm:
-`load_s` is load_base, `process_s` the whole process with its imports, each the median with the
-extremes; `read_gb` is what the arm has to read, `peak_gb` the most memory that the process
-had (mapped files included), `peak_gpu_gb` the most that torch held on the GPU.
+Each load runs in its own process, and the arms alternate. Before each, the files are dropped from the
+file system's cache (`cold`; Linux only). The first load fills the school's cache. Prints one JSON line
+per arm: `load_s` is the time of load_base, `process_s` that of the whole process with its imports, each
+as median, minimum and maximum; `read_gb` is the size of the files that the arm reads, `peak_gb` the peak
+memory of the process (mapped files included), `peak_gpu_gb` the peak of torch's GPU memory.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from train_step import CONFIG
 
 
 def make_base(folder: Path, layers: int) -> None:
-    """Write a Qwen2.5-3B of so many layers with random weights in float16."""
+    """Write a Qwen2.5-3B with `layers` layers and random weights in float16."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -64,7 +64,7 @@ def load(base: Path, cache: Path | None, kind: str) -> dict[str, Any]:
 
 
 def forget(folder: Path) -> bool:
-    """Drop a folder's files from the file system's memory; False where that cannot be done."""
+    """Drop a folder's files from the file system's cache; False if the system cannot do that."""
     if not hasattr(os, "posix_fadvise"):
         return False
     for file in folder.rglob("*"):
@@ -77,7 +77,7 @@ def forget(folder: Path) -> bool:
 
 
 def measure(base: Path, cache: Path | None, kind: str) -> dict[str, Any]:
-    """Load in a new process; its result with its time, and its memory where the system tells."""
+    """Load in a new process; returns its result, time and memory, the latter if the system reports it."""
     cold = forget(base) and (cache is None or not cache.exists() or forget(cache))
     command = [sys.executable, __file__, "--here", "--base", str(base), "--device", kind]
     command += ["--cache", str(cache)] if cache else []
@@ -133,7 +133,7 @@ def main() -> None:
     if given.make:
         make_base(base, given.layers)
         return
-    # In a process of its own: Linux counts what a parent holds to its children's peak.
+    # In its own process, because on Linux a child's peak memory begins with that of its parent.
     subprocess.run([sys.executable, __file__, "--make", *sys.argv[1:]], check=True)
     cache = given.work / "quantised" / base.name
     shutil.rmtree(cache, ignore_errors=True)

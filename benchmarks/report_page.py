@@ -1,4 +1,4 @@
-"""Seconds to draw a report's charts and write its page, and the size of what comes out.
+"""Seconds to draw a report's charts and write its page, and the size of the files.
 
     python benchmarks/report_page.py SCHOOL/.nightschool/runs/1/report/report.json ...
 

@@ -1,21 +1,21 @@
-"""Notes scored a second: one `generate` call a note, and the scorer, side by side in one run.
+"""Notes scored per second: one `generate` call per note, and the scorer, alternating in one run.
 
     python benchmarks/scoring.py                    # the shipped base on a CPU, about three minutes
     python benchmarks/scoring.py --device cuda      # a Qwen2.5-3B shape, under a minute
 
 On a CPU: the demo's notes and base (NF4). On CUDA: the random weights and examples of
-`train_step.py` (150 shared prompt tokens, notes of 417 tokens in the mean with them), which need 7 GB
-of disk (`--work`). `--prompt` sets how many tokens come before every note: 0 stands for the shipped
-prompt itself, 150 for instructions, 500 or 1000 for examples (few-shot).
+`train_step.py` (150 shared prompt tokens; 417 tokens per note on average, prompt included), which need
+7 GB of disk (`--work`). `--prompt` is the number of tokens before every note: 0 for the included
+prompt, 150 for instructions, 500 or 1000 for few-shot examples.
 
-Arms: "generate-3" and "generate-16" are what sorting with a chat model does: transformers' own greedy
-`generate` with its KV cache, a note a call. It writes as many tokens as the longest answer has (3), the
-least that it can do, or 16, which leaves an untrained model room for a sentence. "packs" is the scorer
-with the prompt computed in every pack, "scorer" as it is, with the prompt's keys and values computed
-once. All of a prompt take turns, `--rounds` times; `generate` on a part of the notes (`--generated`).
-One JSON line an arm with the median and the range over the rounds, by the clock and, on a CPU, by the
-processor's time (which other programs do not slow down: take one thread to compare). `difference` is
-how far the label probabilities lie from those of `generate`'s first step at most.
+Arms: "generate-3" and "generate-16" sort as a chat model does, with transformers' own greedy `generate`
+and its KV cache, one note per call. They generate the tokens of the longest answer (3), which is the
+minimum, or 16, enough for a sentence from an untrained model. "packs" is the scorer with the prompt
+computed in every pack, "scorer" computes the prompt's keys and values once. The arms alternate `--rounds`
+times; `generate` gets a part of the notes (`--generated`). Prints one JSON line per arm with the median
+and the range over the rounds, in wall-clock time and, on a CPU, in processor time (which other programs
+do not affect: use one thread to compare). `difference` is the largest deviation of the label
+probabilities from those of `generate`'s first step.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ DEMO_NOTES = Path(__file__).parents[1] / "nightschool/demo/notes"
 
 @dataclass(frozen=True, slots=True)
 class Prompted:
-    """What the scorer asks of an encoder."""
+    """What the scorer needs of an encoder."""
 
     prefix: list[int]
     padding: int
@@ -59,7 +59,7 @@ class Prompted:
 
 
 def on_cpu(prompt: int, count: int) -> tuple[Prompted, list[Encoded]]:
-    """The demo's notes, with so many arbitrary tokens before them."""
+    """The demo's notes, with `prompt` arbitrary tokens before them."""
     found = sorted(read_notes(DEMO_NOTES).notes, key=lambda note: note.source)
     random.Random(0).shuffle(found)
     kinds = sorted({note.kind for note in found if note.kind})
@@ -98,7 +98,7 @@ Arm = Callable[[Any, Prompted, Sequence[Encoded], Device], Rows]
 def by_generating(
     model: Any, asked: Prompted, notes: Sequence[Encoded], device: Device, tokens: int
 ) -> Rows:
-    """One call a note; the label probabilities of its first step."""
+    """One call per note; returns the label probabilities of its first step."""
     base_attention = model.config._attn_implementation
     model.set_attn_implementation("sdpa")
     rows = []
@@ -129,7 +129,7 @@ def by_scorer(model: Any, asked: Prompted, notes: Sequence[Encoded], device: Dev
 def timed(
     arm: Arm, model: Any, asked: Prompted, notes: Sequence[Encoded], device: Device
 ) -> tuple[float, float, Rows]:
-    """Notes a second by the clock and by the processor's time, and what was found."""
+    """Notes per second in wall-clock and in processor time, and the probabilities."""
     clock, processor = time.perf_counter(), time.process_time()
     found = arm(model, asked, notes, device)
     if device.torch.type == "cuda":
@@ -153,7 +153,7 @@ def compare(
     runs: dict[str, list[tuple[float, float, Rows]]] = {name: [] for name in arms}
     for turn in range(given.rounds + 1):
         for name, arm in arms.items():
-            # The first turn warms up.
+            # The first round warms up.
             run = timed(arm, model, asked, parts[name] if turn else parts[name][:2], device)
             runs[name] += [run] * (turn > 0)
     reference = torch.tensor(runs[f"generate-{LONG}"][0][2])
@@ -174,7 +174,7 @@ def compare(
 
 
 def spread(values: list[float]) -> list[float]:
-    """Median, least and most."""
+    """Median, minimum and maximum."""
     return [round(value, 2) for value in (statistics.median(values), min(values), max(values))]
 
 

@@ -1,4 +1,4 @@
-"""What it costs to look at all signals: time of a reading, and processor time at one a second.
+"""The cost of reading all signals: the time of a reading, and the processor time at one per second.
 
     python benchmarks/signals.py [--seconds 60]
 

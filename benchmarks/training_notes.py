@@ -35,7 +35,7 @@ RESAMPLES = 2000
 
 
 class Silent:
-    """A reporter that tells nobody."""
+    """A reporter that discards everything."""
 
     def progress(self, step: int, total: int, loss: float | None, eta_s: float | None) -> None:
         pass

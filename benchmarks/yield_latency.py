@@ -1,6 +1,6 @@
 """How fast training yields: from a signal to the decision, and to a free GPU.
 
-    python benchmarks/yield_latency.py --trials 100                    # the shipped base on a CPU, 15 minutes
+    python benchmarks/yield_latency.py --trials 100     # the included base model on a CPU, 15 minutes
     python benchmarks/yield_latency.py --trials 100 --schools 8 --device cuda
     python benchmarks/yield_latency.py --trials 5 --base /tmp/nightschool-benchmark/base3b --device cuda
 
@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 DEMO_NOTES = Path(__file__).parents[1] / "nightschool/demo/notes"
-# As the owner sets them who wants to see a hundred interruptions in a row.
+# Settings that allow a hundred interruptions in a row.
 SETTINGS = """preset = "cpu-demo"
 base = {base}
 ladder.arms = ["majority"]
@@ -55,7 +55,7 @@ WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 
 
 def serve(root: Path) -> None:
-    """A worker whose owner is where the school's file says."""
+    """Run a worker that reads its signals from the school's file."""
     from nightschool.config.paths import School
     from nightschool.config.settings_file import load
     from nightschool.jobs.signals.signal import Signal, Signals
@@ -70,46 +70,46 @@ def serve(root: Path) -> None:
     assert set(calm) == {field.name for field in dataclasses.fields(Signals)}
 
     def read() -> Signals:
-        told = json.loads((root / "owner.json").read_text("utf-8"))
-        return Signals(**{name: Signal(value, "a file") for name, value in (calm | told).items()})
+        values = json.loads((root / "owner.json").read_text("utf-8"))
+        return Signals(**{name: Signal(value, "a file") for name, value in (calm | values).items()})
 
     work(school, load(school.settings_file), read_signals=read)
 
 
-def tell(root: Path, **told: object) -> None:
-    aside = root / "owner.tmp"
-    aside.write_text(json.dumps(told), "utf-8")
-    os.replace(aside, root / "owner.json")
+def write_signals(root: Path, **values: object) -> None:
+    temporary = root / "owner.tmp"
+    temporary.write_text(json.dumps(values), "utf-8")
+    os.replace(temporary, root / "owner.json")
 
 
-def until(condition: Callable[[], bool], seconds: float = 120.0) -> float:
+def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> float:
     """Wait for something; returns how long that took, in seconds."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:
-            raise SystemExit("it did not happen in time")
+            raise SystemExit("timed out waiting for an event")
         time.sleep(0.005)
     return time.monotonic() - began
 
 
 def gpu_bytes() -> int:
-    """GPU memory in use, by whomever."""
+    """GPU memory in use by all processes."""
     import pynvml
 
-    return int(pynvml.nvmlDeviceGetMemoryInfo(the_gpu()).used)
+    return int(pynvml.nvmlDeviceGetMemoryInfo(gpu_handle()).used)
 
 
 def gpu_processes() -> set[int]:
-    """Those that hold GPU memory, as NVML numbers them: a container may number them otherwise."""
+    """The processes that hold GPU memory, by NVML's ids, which differ from those of a container."""
     import pynvml
 
-    return {process.pid for process in pynvml.nvmlDeviceGetComputeRunningProcesses(the_gpu())}
+    return {process.pid for process in pynvml.nvmlDeviceGetComputeRunningProcesses(gpu_handle())}
 
 
-def the_gpu() -> Any:
+def gpu_handle() -> Any:
     import pynvml
 
-    # NVML does not know what is hidden from CUDA.
+    # NVML ignores CUDA_VISIBLE_DEVICES.
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0] or "0"
     if visible.isdigit():
         return pynvml.nvmlDeviceGetHandleByIndex(int(visible))
@@ -135,7 +135,7 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
     school.settings_file.write_text(
         SETTINGS.format(base=base, device=given.device) + always, "utf-8"
     )
-    tell(root)
+    write_signals(root)
     with Ledger(school.ledger_file) as ledger:
         run = request_run(ledger, school, load(school.settings_file), Timing.TONIGHT, new=True)[
             0
@@ -158,33 +158,33 @@ def trials(number: int, given: argparse.Namespace) -> list[dict[str, float]]:
                 children = psutil.Process(worker.pid).children(recursive=True)
                 return children
 
-            until(lambda: step() > 0, 300)
+            wait_for(lambda: step() > 0, 300)
             for trial in range(given.trials // given.schools):
                 before = step()
-                again = until(lambda before=before: step() > before)  # type: ignore[misc]
+                again = wait_for(lambda before=before: step() > before)  # type: ignore[misc]
                 time.sleep(dice.uniform(0.0, 2.0))
                 holding = gpu_processes() if given.device == "cuda" else set()
                 holding &= {process.pid for process in offspring()}
                 began, clock = time.monotonic(), time.time()
-                tell(root, **dice.choice(INTERRUPTIONS))
-                line = {"decision": until(lambda: not ledger.control().run_allowed)}
-                until(lambda: not offspring())
+                write_signals(root, **dice.choice(INTERRUPTIONS))
+                line = {"decision": wait_for(lambda: not ledger.control().run_allowed)}
+                wait_for(lambda: not offspring())
                 line["gone"] = time.monotonic() - began
                 written = (p.stat() for p in checkpoints.glob("step-*[0-9]"))
                 newest = max((max(s.st_mtime, s.st_ctime) for s in written), default=0.0)
                 if newest > clock:
                     line["checkpoint"] = newest - clock
                 if given.device == "cuda" and given.schools == 1:
-                    until(lambda: gpu_bytes() - empty < 50e6)
+                    wait_for(lambda: gpu_bytes() - empty < 50e6)
                     line["free"] = time.monotonic() - began
                 elif holding:
-                    until(lambda holding=holding: not holding & gpu_processes())  # type: ignore[misc]
+                    wait_for(lambda holding=holding: not holding & gpu_processes())  # type: ignore[misc]
                     line["free"] = time.monotonic() - began
                 if trial:
                     line["again"] = again
                 found.append(line)
                 print(json.dumps(line), file=sys.stderr, flush=True)
-                tell(root)
+                write_signals(root)
     finally:
         worker.terminate()
         worker.wait()
@@ -197,7 +197,9 @@ def main() -> None:
     parser.add_argument("--schools", type=int, default=1, help="side by side")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--base", type=Path, help="a base's folder; else the shipped one")
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "step-aside"))
+    parser.add_argument(
+        "--work", type=Path, default=Path(tempfile.gettempdir(), "nightschool-yield-latency")
+    )
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
@@ -209,12 +211,12 @@ def main() -> None:
     with ThreadPoolExecutor(given.schools) as pool:
         every = list(pool.map(lambda number: trials(number, given), range(given.schools)))
     lines = [line for some in every for line in some]
-    told: dict[str, Any] = {"trials": len(lines)}
+    values: dict[str, Any] = {"trials": len(lines)}
     for name in ("decision", "checkpoint", "gone", "free", "again"):
         if values := [line[name] for line in lines if name in line]:
-            told[name] = {"trials": len(values)} | spread(values)
-    told["no_checkpoint"] = sum("checkpoint" not in line for line in lines)
-    print(json.dumps(told))
+            values[name] = {"trials": len(values)} | spread(values)
+    values["no_checkpoint"] = sum("checkpoint" not in line for line in lines)
+    print(json.dumps(values))
 
 
 def spread(values: list[float]) -> dict[str, float]:

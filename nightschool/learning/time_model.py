@@ -190,12 +190,12 @@ def several(workload: Workload, seeds: int) -> Workload:
 
 
 def summary(workload: Workload, pace: Pace, seeds: int = 1) -> str:
-    """The estimate as one line: seconds per step, steps and whole time, for `seeds` trainings."""
+    """The estimate as one line: the seconds per step, the steps and the total time, for `seeds` trainings."""
     mean = sum(map(pace.seconds, workload.steps)) / len(workload.steps)
     every = several(workload, seeds)
     step, whole = pace.around(mean), every.estimate(pace)
     return (
-        f"{_short(step.seconds)} s a step ({_short(step.low)} to {_short(step.high)}); "
+        f"{_short(step.seconds)} s per step ({_short(step.low)} to {_short(step.high)}); "
         f"{every.total_steps} steps{f' of {seeds} seeds' if seeds > 1 else ''}: {whole}"
     )
 

@@ -153,11 +153,9 @@ def test_each_chunk_pays_for_its_start() -> None:
 
 def test_the_estimate_is_one_line() -> None:
     assert (
-        summary(WORKLOAD, PACE) == "1 s a step (0.91 to 1.1); 30 steps: about 33 s (30 s to 36 s)"
+        summary(WORKLOAD, PACE) == "1 s per step (0.91 to 1.1); 30 steps: about 33 s (30 s to 36 s)"
     )
-    three = (
-        "1 s a step (0.91 to 1.1); 90 steps of 3 seeds: about 1 min 39 s (1 min 30 s to 1 min 49 s)"
-    )
+    three = "1 s per step (0.91 to 1.1); 90 steps of 3 seeds: about 1 min 39 s (1 min 30 s to 1 min 49 s)"
     assert summary(WORKLOAD, PACE, 3) == three
 
 

@@ -30,7 +30,7 @@ from nightschool.learning.training_task import TaskIdentity, TrainingTask, epoch
 from tests.conftest import KINDS, OPENINGS, THINGS
 from tests.learning.conftest import RecordingReporter
 
-# Two to four packs a step, the lower of two layers recomputed.
+# Two to four packs per step, the lower of two layers recomputed.
 PLAN = MemoryPlan(budget=100, recomputed=1, bytes={})
 
 

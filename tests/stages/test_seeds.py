@@ -107,7 +107,7 @@ def test_steps_and_time_are_counted_over_all_seeds(
 ) -> None:
     heard = seeded[1]
     assert heard.steps == [(step, 8) for step in range(1, 9)]
-    (estimate,) = (line for line in heard.said if "s a step" in line)
+    (estimate,) = (line for line in heard.said if "s per step" in line)
     assert "; 8 steps of 2 seeds: about" in estimate
 
 

@@ -209,8 +209,10 @@ def log_lines(school: School, run: int, kind: str) -> list[str]:
 
 
 def test_run_estimates_its_time_and_keeps_what_it_measured(done: School) -> None:
-    (estimate,) = (line for line in log_lines(done, 1, "state") if "s a step" in line)
-    assert re.fullmatch(r"\S+ s a step \(\S+ to \S+\); \d+ steps: about .* \(.* to .*\)", estimate)
+    (estimate,) = (line for line in log_lines(done, 1, "state") if "s per step" in line)
+    assert re.fullmatch(
+        r"\S+ s per step \(\S+ to \S+\); \d+ steps: about .* \(.* to .*\)", estimate
+    )
     ((name, measured),) = json.loads(done.pace_file.read_text("utf-8")).items()
     assert ", fp32, " in name and len(measured["timed"]) >= 3
 
@@ -229,7 +231,7 @@ def test_quick_run_with_enough_time_has_the_bits_of_a_plain_run(
     assert results[0]["adapter_sha256"] == results[1]["adapter_sha256"]
     (epochs,) = (line for line in log_lines(school, run, "choice") if line.startswith("epochs"))
     assert re.match(r"epochs = 1 of 1 \(--quick: (29|30) min of 30 min remain for training", epochs)
-    assert len([line for line in log_lines(school, run, "state") if "s a step" in line]) == 1
+    assert len([line for line in log_lines(school, run, "state") if "s per step" in line]) == 1
 
 
 def test_quick_run_without_time_trains_on_a_part_and_keeps_the_test_notes(
@@ -271,7 +273,7 @@ def test_plan_of_a_run_is_made_once(tmp_path: Path, tiny_base: Path) -> None:
     perform_all(school, run)
     result = json.loads((school.run_folder(run) / "train.json").read_text("utf-8"))
     assert result["steps"] == 2
-    assert not [line for line in log_lines(school, run, "state") if "s a step" in line]
+    assert not [line for line in log_lines(school, run, "state") if "s per step" in line]
     assert json.loads(file.read_text("utf-8"))["time"] == time
 
 

@@ -92,7 +92,7 @@ class Presenting:
 
     def _by_window(self) -> str:
         fills = self._display.ask(lambda display: display.full_screen())
-        return "a full screen window" if fills else ""
+        return "a full-screen window" if fills else ""
 
 
 def is_own(name: str) -> bool:

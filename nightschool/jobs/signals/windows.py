@@ -16,10 +16,10 @@ from nightschool.jobs.signals.signal import Signal, unknown
 _ACTIVE = 0  # WTSActive
 _WTSINFO = struct.Struct("<II24x64x34x42s4xqqqqq")
 _FULL_SCREEN = {
-    2: "a full screen program",  # QUNS_BUSY
-    3: "a full screen game",  # QUNS_RUNNING_D3D_FULL_SCREEN
+    2: "a full-screen program",  # QUNS_BUSY
+    3: "a full-screen game",  # QUNS_RUNNING_D3D_FULL_SCREEN
     4: "presentation mode",  # QUNS_PRESENTATION_MODE
-    7: "a full screen app",  # QUNS_APP
+    7: "a full-screen app",  # QUNS_APP
 }
 
 

@@ -1,4 +1,4 @@
-"""The idle time and full screen windows of a real X server (Xvfb)."""
+"""The idle time and full-screen windows of a real X server (Xvfb)."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_x_server_reports_if_no_service_does(
     put(display, "_NET_ACTIVE_WINDOW", display._root)
     put(display, "_NET_WM_STATE", display._atom("_NET_WM_STATE_FULLSCREEN"))
     assert display.full_screen()
-    assert Presenting(nowhere, nowhere, set).read() == Signal("a full screen window", "X11")
+    assert Presenting(nowhere, nowhere, set).read() == Signal("a full-screen window", "X11")
     put(display, "_NET_WM_STATE")
     assert not display.full_screen()
     assert Presenting(nowhere, nowhere, set).read() == Signal("", "X11")

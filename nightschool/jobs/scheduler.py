@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,8 @@ class Scheduler:
     def __init__(self, policy: PolicyTick) -> None:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._policy = policy
+        self._recovered = -math.inf
+        """When `recover` last did something, by the monotonic clock."""
         self._threads = {thread: ThreadPoolExecutor(1, thread) for thread in _Thread}
         self._aps = BackgroundScheduler(timezone=UTC)
         for thread, executor in self._threads.items():
@@ -90,9 +93,11 @@ class Scheduler:
         """Run all jobs now if the policy is overdue; to be called a few times a second.
 
         APScheduler goes by the wall clock: if that is set back, it would wait until the clock has caught up.
+        If the policy hangs instead, this runs the other jobs once in `OVERDUE_S`, and not at each call.
         """
-        ticked = self._policy.ticked
-        if ticked is not None and time.monotonic() - ticked > OVERDUE_S:
+        ticked, now = self._policy.ticked, time.monotonic()
+        if ticked is not None and now - max(ticked, self._recovered) > OVERDUE_S:
+            self._recovered = now
             for job in self._aps.get_jobs():
                 job.modify(next_run_time=datetime.now(UTC))
 

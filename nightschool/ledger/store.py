@@ -115,7 +115,8 @@ class Store:
     def _explanation(self, error: sqlite3.DatabaseError) -> NightschoolError | None:
         code = getattr(error, "sqlite_errorcode", None)  # the module's own errors have none
         match None if code is None else code & 0xFF:  # the primary code
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            # SQLITE_PROTOCOL: the race for the lock of the write-ahead log was lost many times.
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
                 return LedgerBusy(
                     f"another process has locked {self._file} for more than {LOCKED_AFTER_S:.0f} s",
                     "close the program that has it open, then try again",

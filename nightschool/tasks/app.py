@@ -35,6 +35,7 @@ Perform = Callable[[int, StageName], bool]
 """Performs a stage of a run, or a chunk of it; returns whether more of the run can follow now."""
 
 _CONNECT_LIMIT_S = 3.0
+_ANSWER_LIMIT_S = 5.0  # longer than a worker waits for a message
 _RETRY_S = 1.0
 _SQLITE_HINT = (
     "make room or close the program that holds .nightschool/queue.db; you may also delete that file, since "
@@ -172,7 +173,9 @@ def open_queue(school: School, url: str, perform: Perform | None = None) -> Stag
         else:
             # One server may serve several schools. Version 0.1.0 kept a list under another name.
             name = hashlib.sha256(str(school.root).encode()).hexdigest()[:12]
-            pool = ConnectionPool.from_url(url, socket_connect_timeout=_CONNECT_LIMIT_S)
+            pool = ConnectionPool.from_url(
+                url, socket_connect_timeout=_CONNECT_LIMIT_S, socket_timeout=_ANSWER_LIMIT_S
+            )
             huey = StageHuey(
                 f"nightschool-stages-{name}", PriorityRedisStorage, connection_pool=pool
             )

@@ -107,6 +107,32 @@ def test_job_that_hangs_does_not_delay_the_policy(scheduler: Scheduler, ticks: T
     hang.set()
 
 
+def test_policy_that_hangs_does_not_hurry_the_other_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    hang = threading.Event()
+    calls: list[int] = []
+
+    class Hangs(Ticks):
+        def tick(self) -> None:
+            hang.wait(30)
+
+    monkeypatch.setattr(scheduler_module, "OVERDUE_S", 30.0)
+    policy = Hangs()
+    scheduler = Scheduler(cast(PolicyTick, policy))
+    try:
+        scheduler.add_job("seldom", 60.0, lambda: calls.append(1))
+        wait_until(lambda: calls)
+        policy.ticked = time.monotonic() - 60
+        scheduler.recover()
+        wait_until(lambda: len(calls) == 2)
+        for _ in range(10):
+            scheduler.recover()
+            time.sleep(0.02)
+        assert len(calls) == 2
+    finally:
+        hang.set()
+        scheduler.stop()
+
+
 def test_stop_closes_in_the_thread_of_the_jobs(ticks: Ticks) -> None:
     scheduler = Scheduler(cast(PolicyTick, ticks))
     threads: list[int] = []

@@ -52,6 +52,13 @@ def test_a_lock_of_another_process_is_a_one_line_error(
         ledger.pause(None)
 
 
+def test_a_lost_race_for_the_lock_counts_as_a_lock(ledger: Ledger) -> None:
+    error = sqlite3.OperationalError("locking protocol")
+    error.sqlite_errorcode = sqlite3.SQLITE_PROTOCOL
+    with pytest.raises(LedgerBusy), ledger._explained():
+        raise error
+
+
 def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "newer.db") as db:
         db.execute("PRAGMA user_version = 99")

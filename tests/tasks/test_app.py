@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import STAGES, StageName, Timing
-from nightschool.tasks import attempt
+from nightschool.tasks import app, attempt
 from nightschool.tasks.app import StageQueue, enqueue_due, open_queue
 from nightschool.tasks.runner import Runner
 
@@ -285,3 +286,13 @@ def test_damaged_queue_file_is_named_with_a_remedy(school: School) -> None:
     school.queue_file.write_bytes(b"no database" * 1000)
     with pytest.raises(QueueError, match=r"file is not a database.*delete that file"):
         open_queue(school, "sqlite")
+
+
+def test_redis_server_that_never_answers_is_an_error(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "_ANSWER_LIMIT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        queue = open_queue(school, f"redis://127.0.0.1:{server.getsockname()[1]}/0")
+        with pytest.raises(QueueError, match="Timeout"):
+            queue.count()

@@ -21,7 +21,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from nightschool.config.night_settings import NightSettings
-from tests.jobs.simulator import HOUR, simulate
+from tools.simulated_nights.script import HOUR
+from tools.simulated_nights.simulation import simulate
 
 ZONES = ("Europe/Berlin", "Asia/Tokyo")
 

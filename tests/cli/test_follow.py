@@ -10,6 +10,7 @@ from nightschool.cli.follow import Follower
 from nightschool.config.settings_file import load
 from nightschool.jobs.requests import request_run
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Timing
 from tests.conftest import MakeSchool
 
 
@@ -17,7 +18,7 @@ def test_each_stage_counts_its_own_steps(make_school: MakeSchool) -> None:
     school = make_school()
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
     with Ledger(school.ledger_file) as ledger:
-        run, _ = request_run(ledger, school, load(school.settings_file), "now", new=False)
+        run, _ = request_run(ledger, school, load(school.settings_file), Timing.NOW, new=False)
         with Follower(school, run.id, console) as follower:
             [bar] = follower._bar.tasks
             claim = ledger.claim(run.id, "a worker")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nightschool.config.paths import School
+from nightschool.config.settings import recorded
 from nightschool.ledger.ledger import Ledger
 from tests.cli.conftest import invoke
 from tests.conftest import MakeSchool
@@ -10,7 +11,7 @@ from tests.conftest import MakeSchool
 
 def quick_minutes(school: School) -> list[float]:
     with Ledger(school.ledger_file) as ledger:
-        return [run.settings["train"]["quick_minutes"] for run in ledger.runs()]
+        return [recorded(run.settings).train.quick_minutes for run in ledger.runs()]
 
 
 def test_a_quick_run_records_its_time_limit(make_school: MakeSchool) -> None:
@@ -33,7 +34,7 @@ def test_an_unfinished_run_keeps_its_time_limit(make_school: MakeSchool) -> None
 
 def seed_counts(school: School) -> list[int]:
     with Ledger(school.ledger_file) as ledger:
-        return [run.settings["train"]["seeds"] for run in ledger.runs()]
+        return [recorded(run.settings).train.seeds for run in ledger.runs()]
 
 
 def test_a_run_of_several_seeds_shows_their_cost(make_school: MakeSchool) -> None:

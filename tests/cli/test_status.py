@@ -16,6 +16,8 @@ from nightschool.config.settings_file import load
 from nightschool.jobs.note_check import NoteCheck, write_note_check
 from nightschool.jobs.retraining import check_notes
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Reason
+from nightschool.ledger.records import StageName, Timing
 from tests.cli.conftest import invoke, nightschool
 from tests.conftest import MakeSchool
 from tests.jobs.nights import ALL_DAY
@@ -88,7 +90,7 @@ def test_the_next_window_is_shown_as_of_now(make_school: MakeSchool) -> None:
     school = make_school(night={"start": opens, "end": closes, "timezone": "UTC"})
     invoke(school, "run")
     with filelock.FileLock(school.work_lock), Ledger(school.ledger_file) as ledger:
-        ledger.decide(1, False, "outside_window", "what the settings said before")
+        ledger.decide(1, False, Reason.OUTSIDE_WINDOW, "what the settings said before")
         output = invoke(school, "status").output
     assert re.search(rf"a worker is running .*the next window opens .*{opens}", output)
     assert "before" not in output
@@ -98,7 +100,7 @@ def test_a_signal_that_blocks_work_is_shown_with_its_time(make_school: MakeSchoo
     school = make_school(night=ALL_DAY)
     invoke(school, "run")
     with filelock.FileLock(school.work_lock), Ledger(school.ledger_file) as ledger:
-        ledger.decide(1, False, "owner_active", "the owner is there: idle for 3 s of 10 m")
+        ledger.decide(1, False, Reason.OWNER_ACTIVE, "the owner is there: idle for 3 s of 10 m")
         output = invoke(school, "status").output
     assert re.search(r"idle for 3 s of 10 m \(since .*\d\d:\d\d\)", output)
 
@@ -142,7 +144,9 @@ def test_the_night_and_each_of_its_runs_get_a_line(
     clock = time.time() - 1200
     assert json.loads(status(school, "--json"))["night"] is None
     with Ledger(school.ledger_file, clock=lambda: clock) as ledger:
-        run = ledger.add_run(load(school.settings_file).model_dump(), "compare", "tonight").id
+        run = ledger.add_run(
+            load(school.settings_file).model_dump(), StageName.COMPARE, Timing.TONIGHT
+        ).id
     output = status(school).splitlines()[-1]
     assert output == "tonight so far: no work was done: no worker 20 min"
     night = json.loads(status(school, "--json"))["night"]
@@ -151,9 +155,9 @@ def test_the_night_and_each_of_its_runs_get_a_line(
         claim = ledger.claim(run, "worker")
         assert claim
         clock += 600
-        ledger.interrupt(claim, "paused", "paused by its owner")
-    output = status(school).splitlines()[-2:]
-    assert output[0].startswith("tonight so far: worked 10 min, interrupted 1 time (paused 10 min)")
+        ledger.interrupt(claim, Reason.PAUSED, "paused by its owner")
+    summary = status(school).splitlines()[-2]
+    assert summary.startswith("tonight so far: worked 10 min, interrupted 1 time (paused 10 min)")
     assert output[1] == "run 1 continues; last stop: paused"
     night = json.loads(status(school, "--json"))["night"]
     assert round(night["worked_s"]) == 600 and night["aside"][0]["reason"] == "paused"

@@ -26,6 +26,7 @@ from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.requests import request_run
 from nightschool.learning.trainer import adapter_sha256
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import Timing
 from tests.conftest import new_school
 
 # A checkpoint after every step, so that a run that is killed every few seconds still makes progress.
@@ -72,7 +73,7 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 def queue(school: School) -> int:
     with Ledger(school.ledger_file) as ledger:
-        return request_run(ledger, school, load(school.settings_file), "now", new=True)[0].id
+        return request_run(ledger, school, load(school.settings_file), Timing.NOW, new=True)[0].id
 
 
 def state(school: School, run: int) -> str:
@@ -81,7 +82,8 @@ def state(school: School, run: int) -> str:
 
 
 def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return psutil.Process(process.pid).children(recursive=True)
+    descendants: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
+    return descendants
 
 
 def kill_all_over(school: School, kills: int, dice: random.Random) -> Figures:

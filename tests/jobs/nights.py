@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from nightschool.config.night_settings import WEEKDAYS, NightSettings
 from nightschool.jobs.signals.signal import Signal, Signals
-from nightschool.ledger.records import Control, Run
+from nightschool.ledger.outcomes import Reason
+from nightschool.ledger.records import Control, Run, RunState, StageName, Timing
 
 BERLIN = "Europe/Berlin"
 ALL_DAY: dict[str, Any] = {"days": dict.fromkeys(WEEKDAYS, "00:00-24:00")}
@@ -35,12 +36,13 @@ def night(**given: Any) -> NightSettings:
     return NightSettings(**{"timezone": BERLIN, **given})
 
 
-def run(timing: Any = "tonight", device: str = "auto") -> Run:
-    return Run(1, 0.0, "queued", "compare", timing, "", {"train": {"device": device}})
+def run(timing: Timing = Timing.TONIGHT, device: str = "auto") -> Run:
+    settings = {"train": {"device": device}}
+    return Run(1, 0.0, RunState.QUEUED, StageName.COMPARE, timing, "", settings)
 
 
 def control(paused: bool = False, until: float | None = None) -> Control:
-    return Control(paused, until, False, "", None)
+    return Control(paused, until, False, Reason.NOTHING_TO_DO, None)
 
 
 def at(clock: str, day: int = 24, zone: str = BERLIN) -> float:

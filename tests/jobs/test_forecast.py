@@ -14,6 +14,7 @@ from nightschool.jobs.forecast import forecast_night, schedule_work, work_left_s
 from nightschool.jobs.history import History
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
+from nightschool.ledger.records import StageName, Timing
 from tests.jobs.nights import ALL_DAY, at, night, signals
 
 NOON = at("12:00")
@@ -31,7 +32,7 @@ class Clock:
 
 def finished(ledger: Ledger, clock: Clock, seconds: dict[str, float]) -> int:
     """A finished run whose stages took `seconds`."""
-    run = ledger.add_run({}, "compare", "tonight").id
+    run = ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT).id
     for name, took in seconds.items():
         claim = ledger.claim(run, "w")
         assert claim and claim.stage == name
@@ -46,7 +47,7 @@ TOOK = {"prep": 1.0, "baseline": 40.0, "train": 600.0, "evaluate": 50.0, "compar
 def test_work_left_of_a_first_run_is_unknown_until_its_steps_are_timed(tmp_path: Path) -> None:
     clock = Clock()
     with Ledger(tmp_path / "ledger.db", clock) as ledger:
-        run = ledger.add_run({}, "compare", "tonight")
+        run = ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT)
         assert work_left_s(ledger, run) is None
         for name in ("prep", "baseline"):
             claim = ledger.claim(run.id, "w")
@@ -66,9 +67,9 @@ def test_work_left_of_a_later_run_equals_what_the_last_one_took(tmp_path: Path) 
     clock = Clock()
     with Ledger(tmp_path / "ledger.db", clock) as ledger:
         finished(ledger, clock, TOOK)
-        run = ledger.add_run({}, "compare", "tonight")
+        run = ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT)
         assert work_left_s(ledger, run) == pytest.approx(sum(TOOK.values()))
-        only_prep = ledger.add_run({}, "prep", "tonight")
+        only_prep = ledger.add_run({}, StageName.PREP, Timing.TONIGHT)
         assert work_left_s(ledger, only_prep) == pytest.approx(1)
 
 
@@ -77,7 +78,7 @@ def test_forecast_of_a_waiting_run_has_the_window_and_the_schedule(tmp_path: Pat
     clock = Clock()
     with Ledger(school.ledger_file, clock) as ledger:
         finished(ledger, clock, TOOK)
-        ledger.add_run({}, "compare", "tonight")
+        ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT)
     forecast = forecast_night(school, night(), NOON, signals())
     assert (forecast.decision.run, forecast.decision.reason) == (False, Reason.OUTSIDE_WINDOW)
     assert forecast.window and forecast.window.opens == at("23:00")
@@ -91,7 +92,7 @@ def test_forecast_of_a_run_now_has_no_schedule_and_lists_the_overridden_rules(
 ) -> None:
     school = School(tmp_path)
     with Ledger(school.ledger_file) as ledger:
-        ledger.add_run({}, "compare", "now")
+        ledger.add_run({}, StageName.COMPARE, Timing.NOW)
     forecast = forecast_night(school, night(), NOON, signals(on_ac=False, idle_s=3.0))
     assert forecast.decision.run and forecast.schedule is None
     overridden = [finding.reason for finding in forecast.decision.findings]
@@ -110,7 +111,7 @@ def test_forecast_without_a_run_is_nothing_to_do(tmp_path: Path) -> None:
 def test_forecast_starts_after_a_pause(tmp_path: Path) -> None:
     school = School(tmp_path)
     with Ledger(school.ledger_file, Clock()) as ledger:
-        ledger.add_run({}, "compare", "tonight")
+        ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT)
         until = time.time() + 3600.0  # of the ledger that `forecast_night` opens
         ledger.pause(until)
         forecast = forecast_night(school, night(**ALL_DAY), until - 3600.0)

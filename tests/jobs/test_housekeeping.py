@@ -64,12 +64,12 @@ class Sleep:
 def parts(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     made = SimpleNamespace(locks=Locks(), sleep=None, ticks=0)
 
-    def sleep(on_change: Any) -> Sleep:
-        made.sleep = Sleep(on_change)
-        return made.sleep
+    def new_sleep(on_change: Any) -> Sleep:
+        sleep = made.sleep = Sleep(on_change)
+        return sleep
 
     monkeypatch.setattr(housekeeping, "Awake", lambda: made.locks)
-    monkeypatch.setattr(housekeeping, "SuspendWatch", sleep)
+    monkeypatch.setattr(housekeeping, "SuspendWatch", new_sleep)
     monkeypatch.setattr(RetrainingCheck, "start_if_due", lambda *_: None)
     monkeypatch.setattr(MorningNotification, "send_if_due", lambda *_: None)
     return made
@@ -174,7 +174,7 @@ def test_signals_are_saved_every_few_seconds_and_when_the_decision_changes(
     tmp_path: Any, parts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = 1_000_000.0
-    monkeypatch.setattr(housekeeping.time, "time", lambda: at)
+    monkeypatch.setattr(time, "time", lambda: at)
     file = School(tmp_path).signals_file
     keeper, scheduler = keep(tmp_path, on_ac=None)
     scheduler.run_all()

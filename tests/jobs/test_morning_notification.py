@@ -14,6 +14,8 @@ from nightschool.config.settings import NightSettings
 from nightschool.jobs import morning_notification
 from nightschool.jobs.morning_notification import MorningNotification, newest_nights
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.outcomes import Outcome, Reason
+from nightschool.ledger.records import StageName, Timing
 
 M, H = 60.0, 3600.0
 NIGHT = NightSettings()  # 23:00 to 07:00
@@ -29,17 +31,19 @@ def school(tmp_path: Path) -> School:
     return School(tmp_path / "my 学校")
 
 
-def work(school: School, start: float, end: float, outcome: str = "outside_window") -> None:
+def work(
+    school: School, start: float, end: float, outcome: Outcome | Reason = Reason.OUTSIDE_WINDOW
+) -> None:
     """Let a run train from `start` to `end`."""
     now = start
     with Ledger(school.ledger_file, clock=lambda: now) as ledger:
-        run = ledger.next_run() or ledger.add_run({}, "compare", "tonight")
+        run = ledger.next_run() or ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT)
         while (claim := ledger.claim(run.id, "worker")) and claim.stage != "train":
             ledger.finish(claim, {"accuracy": 0.4})
         assert claim
         now = end
         ledger.progress(claim, 412, 648, 0.5, 60.0)
-        if outcome == "failed":
+        if outcome is Outcome.FAILED:
             ledger.fail(claim, "the disk is full")
         else:
             ledger.interrupt(claim, outcome, "")
@@ -93,15 +97,15 @@ def test_late_notification_appears_within_twelve_hours_only(
 
 def test_night_without_a_run_is_not_notified(school: School) -> None:
     assert ticks(school, at("22:00", 24), at("22:00")) == []
-    work(school, at("12:00"), at("13:00"), "failed")  # by day
+    work(school, at("12:00"), at("13:00"), Outcome.FAILED)  # by day
     assert ticks(school, at("14:00"), at("12:00", 26)) == []
 
 
-def decide(school: School, *decided: tuple[float, str]) -> None:
+def decide(school: School, *decided: tuple[float, Reason]) -> None:
     """Queue a run for the night, and record the worker's decisions."""
     now = decided[0][0]
     with Ledger(school.ledger_file, clock=lambda: now) as ledger:
-        run = ledger.add_run({}, "compare", "tonight")
+        run = ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT)
         for now, reason in decided:  # noqa: B007
             ledger.decide(run.id, False, reason)
 
@@ -109,10 +113,10 @@ def decide(school: School, *decided: tuple[float, str]) -> None:
 def test_night_without_work_is_notified_with_the_reasons(school: School) -> None:
     decide(
         school,
-        (at("20:00", 24), "outside_window"),
-        (at("23:00", 24) + 1, "owner_active"),
-        (at("01:00"), "idle_unknown"),
-        (at("06:59") + 50, "outside_window"),
+        (at("20:00", 24), Reason.OUTSIDE_WINDOW),
+        (at("23:00", 24) + 1, Reason.OWNER_ACTIVE),
+        (at("01:00"), Reason.IDLE_UNKNOWN),
+        (at("06:59") + 50, Reason.OUTSIDE_WINDOW),
     )
     desktop = Desktop()
     morning = MorningNotification(school, desktop)
@@ -126,15 +130,15 @@ def test_night_without_work_is_notified_with_the_reasons(school: School) -> None
 
 
 def test_paused_night_is_not_notified(school: School) -> None:
-    decide(school, (at("20:00", 24), "paused"))
+    decide(school, (at("20:00", 24), Reason.PAUSED))
     assert ticks(school, at("07:05"), at("07:10")) == []
     assert named(school, NIGHT, at("07:10")) == [("last night", 0.0)]
 
 
 def test_text_has_the_work_and_what_is_next(school: School) -> None:
-    work(school, at("23:30", 24), at("02:40"), "owner_active")
-    work(school, at("02:46"), at("03:00"), "on_battery")
-    work(school, at("03:12"), at("03:12") + 1, "outside_window")
+    work(school, at("23:30", 24), at("02:40"), Reason.OWNER_ACTIVE)
+    work(school, at("02:46"), at("03:00"), Reason.ON_BATTERY)
+    work(school, at("03:12"), at("03:12") + 1, Reason.OUTSIDE_WINDOW)
     desktop = Desktop()
     MorningNotification(school, desktop).send_if_due(NIGHT, at("07:05"))
     ((title, text),) = desktop.shown
@@ -147,7 +151,7 @@ def test_text_has_the_work_and_what_is_next(school: School) -> None:
 
 
 def test_failed_run_is_in_the_title(school: School) -> None:
-    work(school, at("23:30", 24), at("01:00"), "failed")
+    work(school, at("23:30", 24), at("01:00"), Outcome.FAILED)
     desktop = Desktop()
     MorningNotification(school, desktop).send_if_due(NIGHT, at("07:05"))
     ((title, text),) = desktop.shown

@@ -14,13 +14,14 @@ from nightschool.jobs.policy import RETRY_S, STOP_S, PolicyDecision, decide
 from nightschool.jobs.reasons import DISTURBANCES
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.outcomes import Reason
+from nightschool.ledger.records import Timing
 from tests.jobs.nights import CALM, at, control, night, run, signals
 
 MIDNIGHT = at("00:00", 25)
 
 
 def decided(
-    timing: str = "tonight",
+    timing: Timing = Timing.TONIGHT,
     now: float = MIDNIGHT,
     history: History = History(),  # noqa: B008
     device: str = "auto",
@@ -73,7 +74,7 @@ def test_work_continues_between_adjoining_windows() -> None:
 
 
 def test_pause_stops_every_run_until_its_end() -> None:
-    decision = decided("now", paused=control(True, at("02:00", 25)))
+    decision = decided(Timing.NOW, paused=control(True, at("02:00", 25)))
     assert (decision.run, decision.reason, decision.next_check) == (
         False, Reason.PAUSED, at("02:00", 25),
     )  # fmt: skip
@@ -139,7 +140,7 @@ def test_each_signal_stops_work_and_the_detail_has_its_value(
     assert (decision.run, decision.reason) == (False, reason)
     assert detail in decision.detail
     safety = reason in (Reason.SUSPENDING, Reason.DISK_FULL, Reason.TOO_HOT)
-    assert decided("now", settings=settings, **changes).run is not safety
+    assert decided(Timing.NOW, settings=settings, **changes).run is not safety
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_hot_gpu_cools_down_before_work_resumes() -> None:
 
 
 def test_decision_after_a_sleep_is_checked_again_at_once() -> None:
-    decision = decided("now", history=History(woke=True))
+    decision = decided(Timing.NOW, history=History(woke=True))
     assert (decision.run, decision.reason, decision.next_check) == (False, Reason.WOKE, MIDNIGHT)
 
 
@@ -198,12 +199,12 @@ def test_next_check_of_an_active_owner_is_the_earliest_idle_moment() -> None:
 # Rules about what happened before
 
 
-@pytest.mark.parametrize("timing", ["now", "tonight"])
+@pytest.mark.parametrize("timing", Timing)
 @pytest.mark.parametrize("reason", [Reason.DEVICE_BUSY, Reason.NOTES_GONE, Reason.DISK_FULL])
 def test_busy_device_missing_notes_and_full_disk_are_retried_after_a_delay(
-    timing: str, reason: Reason
+    timing: Timing, reason: Reason
 ) -> None:
-    history = History(ended=(reason.value, MIDNIGHT - 60))
+    history = History(ended=(reason, MIDNIGHT - 60))
     decision = decided(timing, history=history)
     assert (decision.run, decision.reason) == (False, reason)
     assert decision.next_check == MIDNIGHT - 60 + RETRY_S
@@ -262,7 +263,7 @@ def test_too_many_starts_wait_for_the_end_of_the_hour() -> None:
 
 
 def test_run_now_lists_every_rule_that_it_overrides() -> None:
-    decision = decided("now", now=at("12:00"), on_ac=False, idle_s=0.0)
+    decision = decided(Timing.NOW, now=at("12:00"), on_ac=False, idle_s=0.0)
     assert (decision.run, decision.reason) == (True, Reason.RUN_NOW)
     assert [finding.reason for finding in decision.findings] == [
         Reason.OUTSIDE_WINDOW, Reason.ON_BATTERY, Reason.OWNER_ACTIVE,
@@ -272,7 +273,7 @@ def test_run_now_lists_every_rule_that_it_overrides() -> None:
 def test_without_signals_only_requests_and_the_clock_count() -> None:
     assert decide(run(), control(), None, night(), MIDNIGHT, History()).run
     assert not decide(run(), control(), None, night(), at("12:00"), History()).run
-    assert not decide(run("now"), control(True), None, night(), MIDNIGHT, History()).run
+    assert not decide(run(Timing.NOW), control(True), None, night(), MIDNIGHT, History()).run
 
 
 values = {
@@ -308,7 +309,7 @@ moments = st.floats(MIDNIGHT - 86400, MIDNIGHT + 86400)
 
 @given(drawn, histories, moments, st.sampled_from(["now", "tonight"]), st.booleans())
 def test_reason_is_the_first_finding_in_order(
-    changes: dict[str, Any], history: History, now: float, timing: str, paused: bool
+    changes: dict[str, Any], history: History, now: float, timing: Timing, paused: bool
 ) -> None:
     settings = {"exclusive": ["game"]}
     decision = decided(timing, now, history, paused=control(paused), settings=settings, **changes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,7 +17,7 @@ from nightschool.jobs.policy_tick import PolicyTick
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
-from nightschool.ledger.records import Claim
+from nightschool.ledger.records import Claim, StageName, Timing
 from nightschool.reports.night_summary import night_between
 from nightschool.tasks.app import StageHuey, StageQueue
 from nightschool.tasks.attempt import StopRequest
@@ -52,8 +51,8 @@ class Desk:
         taken = list(iter(self.queue.huey.dequeue, None))
         return [(task.name, *task.args) for task in taken]
 
-    def add_run(self, timing: Any = "tonight") -> int:
-        return self.ledger.add_run({}, "compare", timing).id
+    def add_run(self, timing: Timing = Timing.TONIGHT) -> int:
+        return self.ledger.add_run({}, StageName.COMPARE, timing).id
 
     def tick(self, seconds: float = 1.0, wall: float | None = None) -> str:
         """Let time pass, tick, and return the reason that the ledger holds."""
@@ -93,7 +92,7 @@ def test_signals_are_read_only_if_owner_and_clock_allow_work(desk: Desk) -> None
     assert desk.tick() == "paused"
     assert desk.readings == 0
     desk.ledger.resume()
-    desk.ledger.raise_goal(run, "compare", "now")
+    desk.ledger.raise_goal(run, StageName.COMPARE, Timing.NOW)
     assert desk.tick() == "run_now"
     assert desk.readings == 1
 
@@ -103,7 +102,7 @@ def test_request_of_another_process_takes_effect_at_the_next_tick(desk: Desk) ->
     assert desk.tick() == "nothing_to_do"
     desk.add_run()
     assert desk.tick() == "outside_window"
-    desk.add_run("now")
+    desk.add_run(Timing.NOW)
     assert desk.tick() == "run_now"
     desk.ledger.pause(desk.now + 2.5)
     assert [desk.tick() for _ in range(3)] == ["paused", "paused", "run_now"]
@@ -150,7 +149,7 @@ def test_busy_device_is_retried_after_a_while(desk: Desk) -> None:
     claim = desk.ledger.claim(run, "worker")
     assert claim
     desk.messages()
-    desk.ledger.interrupt(claim, "device_busy", "another nightschool process works on cuda")
+    desk.ledger.interrupt(claim, Reason.DEVICE_BUSY, "another nightschool process works on cuda")
     each = [desk.tick(s) for s in (1, *[50] * 5, 48, 2)]
     assert each == ["device_busy"] * 7 + ["in_window"]
     assert desk.messages() == [("prep", run)]
@@ -174,12 +173,12 @@ def test_sleep_or_a_clock_change_stops_the_child(desk: Desk, steady: float, wall
     assert desk.tick() == "in_window"
     assert desk.tick(steady, wall) == "woke"
     assert desk.tick() == "woke", "the child is still there"
-    desk.ledger.interrupt(claim, "outside_window", "woke")
+    desk.ledger.interrupt(claim, Reason.OUTSIDE_WINDOW, "woke")
     assert desk.tick() == "quiet_time"
     assert [desk.tick(50) for _ in range(7)][-1] == "in_window"
 
 
-def summary_of_night(desk: Desk) -> dict[str, float]:
+def summary_of_night(desk: Desk) -> dict[str, int]:
     """The minutes of work (at "") and of each reason of a night, as the morning notification has them."""
     summary = night_between(desk.ledger, at("23:00"), at("07:00", 25))
     assert all(one.times == 1 for one in summary.interruptions)
@@ -203,11 +202,11 @@ def test_work_ends_when_a_sleep_begins(desk: Desk, process_ends: str) -> None:
     claim = work_for_ten_minutes(desk)
     desk.now += 8 * 3600.0
     if process_ends == "before it is seen":
-        desk.ledger.interrupt(claim, "stopped", "nothing was decided for long")
+        desk.ledger.interrupt(claim, Outcome.STOPPED, "nothing was decided for long")
     desk.tick(1.0)
     if process_ends == "after":
         desk.now += 2.0
-        desk.ledger.interrupt(claim, "woke", "the computer slept")
+        desk.ledger.interrupt(claim, Reason.WOKE, "the computer slept")
     assert summary_of_night(desk) == {"": 10, "woke": 381}
 
 
@@ -215,7 +214,7 @@ def test_sleep_does_not_count_as_hours_of_work(desk: Desk) -> None:
     claim = work_for_ten_minutes(desk)
     desk.policy.night = night(max_hours=3)
     assert desk.tick(1.0, 5 * 3600.0) == "woke"
-    desk.ledger.interrupt(claim, "woke", "the computer slept")
+    desk.ledger.interrupt(claim, Reason.WOKE, "the computer slept")
     assert [desk.tick(50) for _ in range(8)][-1] == "in_window"
 
 
@@ -229,15 +228,15 @@ def test_process_that_a_sleep_broke_worked_until_the_sleep(desk: Desk) -> None:
 
 def test_announced_sleep_and_wake_up_are_one_sleep(desk: Desk) -> None:
     claim = work_for_ten_minutes(desk)
-    desk.ledger.decide(claim.run, False, "suspending")
-    desk.ledger.interrupt(claim, "suspending", "the computer is about to sleep")
+    desk.ledger.decide(claim.run, False, Reason.SUSPENDING)
+    desk.ledger.interrupt(claim, Reason.SUSPENDING, "the computer is about to sleep")
     desk.tick(1.0, 8 * 3600.0)
     assert summary_of_night(desk) == {"": 10, "woke": 381}
 
 
 def test_clock_set_back_keeps_past_attempts(desk: Desk) -> None:
     first = work_for_ten_minutes(desk)
-    desk.ledger.interrupt(first, "chunk_done", "")
+    desk.ledger.interrupt(first, Outcome.CHUNK_DONE, "")
     was = desk.ledger.attempts_of(first.run)
     second = desk.ledger.claim(first.run, "worker")
     desk.tick(1.0)
@@ -256,8 +255,10 @@ def test_pause_that_ends_during_a_sleep_counts_until_its_end(desk: Desk) -> None
     assert summary_of_night(desk) == {"": 0, "paused": 120, "woke": 330}
 
 
-@pytest.mark.parametrize("reason", ["owner_active", "suspending", "on_battery", "device_busy"])
-def test_night_of_sleep_has_sleep_as_its_reason(desk: Desk, reason: str) -> None:
+@pytest.mark.parametrize(
+    "reason", [Reason.OWNER_ACTIVE, Reason.SUSPENDING, Reason.ON_BATTERY, Reason.DEVICE_BUSY]
+)
+def test_night_of_sleep_has_sleep_as_its_reason(desk: Desk, reason: Reason) -> None:
     run = desk.add_run()
     desk.tick()
     desk.ledger.decide(run, False, reason)
@@ -267,8 +268,8 @@ def test_night_of_sleep_has_sleep_as_its_reason(desk: Desk, reason: str) -> None
     assert [one.reason for one in desk.ledger.decisions(2)] == ["outside_window", "woke"]
 
 
-@pytest.mark.parametrize("reason", ["paused", "hours_used", "finish_by"])
-def test_reason_that_applies_during_sleep_is_kept(desk: Desk, reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.PAUSED, Reason.HOURS_USED, Reason.FINISH_BY])
+def test_reason_that_applies_during_sleep_is_kept(desk: Desk, reason: Reason) -> None:
     run = desk.add_run()
     desk.tick()
     desk.ledger.decide(run, False, reason)
@@ -277,7 +278,7 @@ def test_reason_that_applies_during_sleep_is_kept(desk: Desk, reason: str) -> No
 
 
 def test_run_now_resumes_right_after_a_sleep(desk: Desk) -> None:
-    desk.add_run("now")
+    desk.add_run(Timing.NOW)
     desk.tick()
     assert desk.tick(1.0, 3600.0) == "woke"
     assert desk.tick() == "run_now"
@@ -429,7 +430,7 @@ def test_ledger_held_for_long_vetoes_all_work(desk: Desk) -> None:
 
 def test_unchanged_decision_does_not_expire(desk: Desk) -> None:
     desk.now = NOON
-    desk.add_run("now")
+    desk.add_run(Timing.NOW)
     for _ in range(30):
         desk.tick()
     assert desk.policy.veto() is None

@@ -10,7 +10,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs.requests import duration_s, request_retry, request_run, request_stage
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import StageName
+from nightschool.ledger.records import StageName, Timing
 from nightschool.tasks.app import open_queue
 
 SETTINGS = Settings()
@@ -42,9 +42,9 @@ def test_duration_longer_than_a_year_is_refused() -> None:
 
 def test_unfinished_run_is_resumed_instead_of_queueing_a_second_one(school: School) -> None:
     with Ledger(school.ledger_file) as ledger:
-        first, is_new = request_run(ledger, school, SETTINGS, "tonight", new=False)
-        again, again_new = request_run(ledger, school, SETTINGS, "now", new=False)
-        other, other_new = request_run(ledger, school, SETTINGS, "now", new=True)
+        first, is_new = request_run(ledger, school, SETTINGS, Timing.TONIGHT, new=False)
+        again, again_new = request_run(ledger, school, SETTINGS, Timing.NOW, new=False)
+        other, other_new = request_run(ledger, school, SETTINGS, Timing.NOW, new=True)
     assert (is_new, again_new, other_new) == (True, False, True)
     assert (again.id, again.timing, other.id) == (first.id, "now", first.id + 1)
 
@@ -84,18 +84,18 @@ def test_new_run_without_notes_is_refused_while_an_older_one_resumes(
             (school.root / "notes").rmdir()
         for new in (False, True):
             with pytest.raises(RequestError, match=r"no notes at .*notes: connect the drive"):
-                request_run(ledger, school, SETTINGS, "now", new=new)
+                request_run(ledger, school, SETTINGS, Timing.NOW, new=new)
             with pytest.raises(RequestError, match=r"no notes at .*notes: connect the drive"):
                 request_stage(ledger, school, SETTINGS, StageName.PREP, new=new)
         assert ledger.runs() == []
-        run = ledger.add_run({}, "compare", "tonight").id
-        assert request_run(ledger, school, SETTINGS, "now", new=False)[0].id == run
+        run = ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT).id
+        assert request_run(ledger, school, SETTINGS, Timing.NOW, new=False)[0].id == run
 
 
 def test_request_enqueues_the_due_stage_once(school: School) -> None:
     with Ledger(school.ledger_file) as ledger, closing(open_queue(school, "sqlite")) as queue:
-        request_run(ledger, school, SETTINGS, "tonight", new=True)
-        request_run(ledger, school, SETTINGS, "tonight", new=False)
+        request_run(ledger, school, SETTINGS, Timing.TONIGHT, new=True)
+        request_run(ledger, school, SETTINGS, Timing.TONIGHT, new=False)
         request_stage(ledger, school, SETTINGS, StageName.PREP, new=True)
         assert queue.count() == 2
         first, second = queue.huey.pending()
@@ -105,7 +105,7 @@ def test_request_enqueues_the_due_stage_once(school: School) -> None:
 
 def test_retried_run_is_enqueued(school: School) -> None:
     with Ledger(school.ledger_file) as ledger, closing(open_queue(school, "sqlite")) as queue:
-        run = ledger.add_run({}, "compare", "now").id
+        run = ledger.add_run({}, StageName.COMPARE, Timing.NOW).id
         ledger.cancel(run)
         assert request_retry(ledger, school, SETTINGS, run).state == "queued"
         assert queue.is_waiting(run, StageName.PREP)
@@ -121,7 +121,7 @@ def test_request_is_recorded_although_the_queue_is_out_of_reach(
     else:
         school.queue_file.mkdir(parents=True)
     with Ledger(school.ledger_file) as ledger:
-        run, _ = request_run(ledger, school, settings, "now", new=True)
+        run, _ = request_run(ledger, school, settings, Timing.NOW, new=True)
         assert ledger.run(run.id).state == "queued"
     [line] = caplog.messages
     assert line.startswith("run 1 is recorded, but the queue cannot be used (")

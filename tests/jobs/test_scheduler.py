@@ -19,6 +19,7 @@ from nightschool.jobs import scheduler as scheduler_module
 from nightschool.jobs.policy_tick import PolicyTick
 from nightschool.jobs.scheduler import Every, ScheduledJob, Scheduler
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import StageName, Timing
 from nightschool.tasks.app import open_queue
 from tests.jobs.nights import signals
 
@@ -60,7 +61,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 def test_policy_ticks_until_it_is_stopped(tmp_path: Path) -> None:
     school = School(tmp_path)
     with Ledger(school.ledger_file) as ledger:
-        ledger.add_run({}, "compare", "now")
+        ledger.add_run({}, StageName.COMPARE, Timing.NOW)
         queue = open_queue(school, "sqlite")
         scheduler = Scheduler(PolicyTick(school, queue, NightSettings(), signals))
         wait_until(lambda: ledger.control().decision_reason == "run_now")
@@ -101,7 +102,11 @@ def test_month_of_sleep_is_one_tick() -> None:
 
 def test_job_that_hangs_does_not_delay_the_policy(scheduler: Scheduler, ticks: Ticks) -> None:
     hang = threading.Event()
-    scheduler.add_job("hangs", 60.0, lambda: hang.wait(30))
+
+    def wait() -> None:
+        hang.wait(30)
+
+    scheduler.add_job("hangs", 60.0, wait)
     before = ticks.count
     wait_until(lambda: ticks.count > before + 1)
     hang.set()

@@ -12,7 +12,8 @@ import pytest
 from nightschool.config.night_settings import NightSettings
 from nightschool.jobs import policy, policy_tick
 from nightschool.ledger.outcomes import Reason
-from tests.jobs.simulator import WEEKEND, Intervals, Script, simulate
+from tools.simulated_nights.script import Intervals, Script
+from tools.simulated_nights.simulation import WEEKEND, simulate
 
 STARTS_PER_HOUR = NightSettings().starts_per_hour
 
@@ -64,7 +65,7 @@ def rough(zone: str, first: datetime, days: int, seed: int) -> Script:
         asleep=Intervals([]),
         hot=Intervals([(at(28), at(30))]),
         jumps=[],
-        taken=Intervals([(at(23), at(24.2))]),
+        gpu_taken=Intervals([(at(23), at(24.2))]),
     )
 
 

@@ -27,7 +27,8 @@ from nightschool.jobs.requests import request_run
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.worker import work
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Attempt, Stage
+from nightschool.ledger.outcomes import Reason
+from nightschool.ledger.records import Attempt, Stage, StageName, Timing
 from tests.conftest import MakeSchool, new_school
 from tests.jobs.kill_matrix import TRAIN, children, kill_all_over, queue, state, until, worker
 from tests.jobs.nights import ALL_DAY, signals
@@ -37,7 +38,7 @@ LONG = {**TRAIN, "checkpoint_minutes": 5.0}
 
 def train_stage(school: School, run: int) -> Stage:
     with Ledger(school.ledger_file) as ledger:
-        return ledger.stage(run, "train")
+        return ledger.stage(run, StageName.TRAIN)
 
 
 def test_second_worker_of_a_school_is_refused(make_school: MakeSchool) -> None:
@@ -221,14 +222,14 @@ def test_work_yields_to_the_owner_and_resumes(make_school: MakeSchool, tiny_base
     school = make_school(base=tiny_base.as_posix(), train=endless, night=always)
     with Ledger(school.ledger_file) as ledger:
         settings = load(school.settings_file)
-        run = request_run(ledger, school, settings, "tonight", new=True)[0].id
+        run = request_run(ledger, school, settings, Timing.TONIGHT, new=True)[0].id
     owner: dict[str, Any] = {}
     story: list[int] = []
     deadline = time.monotonic() + 120
 
     def step_of(state_wanted: str) -> int | None:
         with Ledger(school.ledger_file) as ledger:
-            stage = ledger.stage(run, "train")
+            stage = ledger.stage(run, StageName.TRAIN)
         return stage.step if stage.state == state_wanted else None
 
     def over() -> bool:
@@ -267,7 +268,7 @@ def test_decisions_of_a_worker_expire_at_its_last_sign_of_life(
     heartbeat = school.state / "worker.json"
     if crashed:
         with Ledger(school.ledger_file, clock=lambda: now - 7200) as ledger:
-            ledger.decide(1, False, "owner_active", "")
+            ledger.decide(1, False, Reason.OWNER_ACTIVE, "")
         heartbeat.write_text('{"pid": 1}', "utf-8")
         os.utime(heartbeat, (now - 7000, now - 7000))
     beats: list[float] = []

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
-from nightschool.ledger.records import EventKind
+from nightschool.ledger.records import EventKind, StageName
 from tests.ledger.claims import Clock, add, claimed
 
 
@@ -27,7 +27,7 @@ def test_time_worked_includes_the_attempt_under_way_and_excludes_fruitless_ones(
     ledger.take_over()
     claimed(ledger, run)
     clock.now = 5002.0
-    assert (ledger.seconds(run), ledger.seconds(run, "baseline")) == (10.0, 7.0)
+    assert (ledger.seconds(run), ledger.seconds(run, StageName.BASELINE)) == (10.0, 7.0)
     assert ledger.seconds(add(ledger)) == 0
 
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import EventKind
+from nightschool.ledger.records import EventKind, StageName
 from tests.ledger.claims import add, claimed
 
 
 def test_the_log_holds_what_happened(ledger: Ledger) -> None:
     run = add(ledger)
-    ledger.event(run, "prep", EventKind.WARNING, "警告: 1 note skipped")
+    ledger.event(run, StageName.PREP, EventKind.WARNING, "警告: 1 note skipped")
     ledger.finish(claimed(ledger, run), {})
     events = ledger.events(run)
     assert [(event.kind, event.message) for event in events] == [

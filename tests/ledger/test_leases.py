@@ -61,7 +61,7 @@ def test_a_claim_whose_lease_is_gone_changes_nothing(ledger: Ledger, clock: Cloc
     after = (ledger.run(run), ledger.stages(run), ledger.attempts_of(run), ledger.events(run))
     assert after == before
     ledger.finish(new, {})
-    assert ledger.stage(run, "prep").state == "done"
+    assert ledger.stage(run, StageName.PREP).state == "done"
 
 
 def test_a_stage_that_dies_without_progress_fails_in_the_end(ledger: Ledger) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,7 +112,7 @@ def test_a_failed_commit_leaves_no_open_transaction(ledger: Ledger) -> None:
         def __getattr__(self, name: str) -> object:
             return getattr(self.db, name)
 
-        def execute(self, query: str, *values: object) -> sqlite3.Cursor:
+        def execute(self, query: str, *values: Any) -> sqlite3.Cursor:
             if query == "COMMIT":
                 raise sqlite3.OperationalError("disk I/O error")
             return self.db.execute(query, *values)

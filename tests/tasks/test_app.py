@@ -265,7 +265,7 @@ def test_stage_is_recorded_although_the_queue_is_lost_meanwhile(
 
     monkeypatch.setattr(worker.queue.huey.storage, "enqueue", full)
     worker.queue.huey.execute(task)
-    assert ledger.stage(run, "prep").state == "done"
+    assert ledger.stage(run, StageName.PREP).state == "done"
     assert "the scheduler will enqueue the next stage of run 1" in caplog.text
 
 

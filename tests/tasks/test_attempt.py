@@ -11,10 +11,11 @@ import pytest
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
-from nightschool.ledger.records import STAGES, Claim, EventKind, StageName
+from nightschool.ledger.records import STAGES, Claim, EventKind, StageName, Timing
 from nightschool.tasks import attempt
 from nightschool.tasks.attempt import StageAttempt, StopRequest
 from nightschool.tasks.channel import ChildMessage, Ended, LogLine, Progress
+from nightschool.tasks.persistent_writes import Write
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def claim(ledger: Ledger) -> Claim:
-    run = ledger.add_run({}, STAGES[-1], "now").id
+    run = ledger.add_run({}, STAGES[-1], Timing.NOW).id
     claim = ledger.claim(run, "test")
     assert claim
     return claim
@@ -64,9 +65,13 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Children:
     return children
 
 
+def write_immediately(write: Write) -> None:
+    write()
+
+
 def perform(ledger: Ledger, claim: Claim, stop: StopRequest | None = None) -> bool:
     folder = Path(ledger._file).parent.parent
-    performed = StageAttempt(School(folder), ledger, claim, lambda write: write())
+    performed = StageAttempt(School(folder), ledger, claim, write_immediately)
     return performed.perform(lambda: stop, lambda: None)
 
 
@@ -150,13 +155,18 @@ def test_choices_and_warnings_are_logged_once_over_all_chunks(
 
 
 def test_progress_is_recorded_now_and_then_and_at_the_end(
-    ledger: Ledger, claim: Claim, children: Children
+    ledger: Ledger, claim: Claim, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorded: list[int] = []
     real = ledger.progress
-    ledger.progress = lambda claim, step, *rest: (recorded.append(step), real(claim, step, *rest))[
-        1
-    ]  # type: ignore[method-assign]
+
+    def progress(
+        claim: Claim, step: int, total_steps: int, loss: float | None, eta_s: float | None
+    ) -> None:
+        recorded.append(step)
+        real(claim, step, total_steps, loss, eta_s)
+
+    monkeypatch.setattr(ledger, "progress", progress)
     children.messages = [Progress(step=n, total=9, loss=0.5, eta_s=1.0) for n in range(1, 10)]
     perform(ledger, claim)
     assert recorded == [1, 9]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from nightschool.config.errors import LedgerError
@@ -33,7 +35,7 @@ def test_lasting_problem_is_logged_once_until_the_write_succeeds(
         if attempts_left:
             raise LedgerError("the disk is full")
 
-    monkeypatch.setattr(persistent_writes.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     write_persistently(write)
     assert attempts_left == 0
     assert caplog.text.count("the disk is full; retrying") == 1

@@ -16,7 +16,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome
-from nightschool.ledger.records import StageName
+from nightschool.ledger.records import StageName, Timing
 from nightschool.stages.child_jobs import ClassifyJob, ProbeJob, StageJob
 from nightschool.tasks import process
 from nightschool.tasks.channel import ChildMessage, Ended
@@ -65,7 +65,7 @@ def test_ledger_held_for_long_does_not_fail_the_run(tmp_path: Path) -> None:
     """Another program (a backup, a virus scanner) releases it in the end, and the stage is repeated."""
     school = School(tmp_path)
     with Ledger(school.ledger_file) as ledger:
-        run = ledger.add_run({}, "compare", "now").id
+        run = ledger.add_run({}, StageName.COMPARE, Timing.NOW).id
     holder = sqlite3.connect(school.ledger_file, isolation_level=None)
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")  # for readers, too
     holder.execute("BEGIN EXCLUSIVE")
@@ -166,7 +166,7 @@ def test_invalid_message_is_dropped_with_a_warning(
     def start(command: list[str], **options: object) -> object:
         return real([command[0], "-c", printing], **options)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(process.subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
     messages, code = perform(Child(probe(tmp_path), tmp_path / "log"))
     assert (messages, code) == ([], 0)
     assert "is invalid" in caplog.text

@@ -18,7 +18,8 @@ from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.jobs.requests import quick_settings, request_run
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import STAGES
+from nightschool.ledger.outcomes import Reason
+from nightschool.ledger.records import STAGES, StageName, Timing
 from nightschool.stats.results import Paired, Report
 from nightschool.tasks.app import enqueue_due, open_queue
 from nightschool.tasks.child_queries import ask_to_classify, ask_to_plan
@@ -33,8 +34,8 @@ def queue(school: School, quick_minutes: float = 0.0) -> int:
     """Queue a run and allow it, as the scheduler would."""
     with Ledger(school.ledger_file) as ledger:
         settings = quick_settings(load(school.settings_file), quick_minutes)
-        run = request_run(ledger, school, settings, "now", new=True)[0].id
-        ledger.decide(run, True, "run_now")
+        run = request_run(ledger, school, settings, Timing.NOW, new=True)[0].id
+        ledger.decide(run, True, Reason.RUN_NOW)
     return run
 
 
@@ -179,12 +180,12 @@ def test_finished_stage_is_not_repeated(done: School, tmp_path: Path) -> None:
             "UPDATE stages SET state = 'waiting', result = NULL WHERE name = 'train'"
         )
         ledger._db.execute("UPDATE runs SET state = 'queued'")
-        ledger.decide(1, True, "run_now")
+        ledger.decide(1, True, Reason.RUN_NOW)
     shutil.rmtree(copy.run_folder(1) / "checkpoints")
     model = (copy.model_folder(1) / "model.json").stat().st_mtime_ns
     perform_all(copy, 1)
     with Ledger(copy.ledger_file) as ledger:
-        assert ledger.stage(1, "train").state == "done"
+        assert ledger.stage(1, StageName.TRAIN).state == "done"
         assert [e.message for e in ledger.events(1)].count("train done") == 2
     assert (copy.model_folder(1) / "model.json").stat().st_mtime_ns == model
     assert not (copy.run_folder(1) / "checkpoints").exists()
@@ -280,11 +281,12 @@ def test_plan_of_a_run_is_made_once(tmp_path: Path, tiny_base: Path) -> None:
 def test_plan_after_a_run_equals_that_of_the_run_and_has_a_time(done: School) -> None:
     plan = ask_to_plan(done, load(done.settings_file))
     ran = json.loads((done.run_folder(1) / "plan.json").read_text("utf-8"))["plan"]
-    assert plan["memory"]["budget"] == ran["budget"]
-    assert plan["memory"]["recomputed"] == ran["recomputed"]
-    assert (plan["notes"]["train"], plan["time"]["steps"]) == (27, 4)
-    assert plan["time"]["low"] < plan["time"]["seconds"] < plan["time"]["high"]
-    assert plan["time"]["advice"] == []  # seconds, and the night has hours
+    assert plan.memory.budget == ran["budget"]
+    assert plan.memory.recomputed == ran["recomputed"]
+    assert plan.time
+    assert (plan.notes.train, plan.time.steps) == (27, 4)
+    assert plan.time.low < plan.time.seconds < plan.time.high
+    assert plan.time.advice == ()  # seconds, and the night has hours
 
 
 def failed_reason(school: School) -> str:
@@ -320,7 +322,7 @@ def test_run_waits_for_notes_whose_drive_is_gone(
     drive.rename(notes)
     perform_all(school, run, 1)
     with Ledger(school.ledger_file) as ledger:
-        assert ledger.stage(run, "prep").state == "done"
+        assert ledger.stage(run, StageName.PREP).state == "done"
 
 
 def test_folder_without_notes_is_one_line(make_school: MakeSchool) -> None:

@@ -12,7 +12,7 @@ import pytest
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
-from nightschool.ledger.records import StageName
+from nightschool.ledger.records import StageName, Timing
 from nightschool.tasks import attempt, runner
 from nightschool.tasks.attempt import StopRequest
 
@@ -39,8 +39,8 @@ def test_cancelled_run_is_recorded_as_cancelled_and_a_retried_one_continues(
     monkeypatch.setattr(attempt, "Child", lambda *_, **__: SimpleNamespace(pid=1))
     monkeypatch.setattr(attempt, "supervise", supervise)
     with Ledger(school.ledger_file) as ledger:
-        run = ledger.add_run({}, "compare", "now").id
-        ledger.decide(run, True, "run_now")
+        run = ledger.add_run({}, StageName.COMPARE, Timing.NOW).id
+        ledger.decide(run, True, Reason.RUN_NOW)
         asked = lambda: veto[0] if veto else None  # noqa: E731
         assert not runner.Runner(school, "test", asked).perform(run, StageName.PREP)
         [last] = ledger.attempts_of(run)
@@ -60,8 +60,8 @@ def test_child_that_cannot_start_on_a_full_disk_is_retried(
 
     monkeypatch.setattr(attempt, "Child", full)
     with Ledger(School(tmp_path).ledger_file) as ledger:
-        run = ledger.add_run({}, "compare", "now").id
-        ledger.decide(run, True, "run_now")
+        run = ledger.add_run({}, StageName.COMPARE, Timing.NOW).id
+        ledger.decide(run, True, Reason.RUN_NOW)
         assert not runner.Runner(School(tmp_path), "test").perform(run, StageName.PREP)
         [last] = ledger.attempts_of(run)
         assert (last.outcome, ledger.run(run).state) == ("disk_full", "queued")
@@ -90,8 +90,8 @@ def test_stopping_child_learns_of_an_announced_sleep(
     veto: list[StopRequest] = []
     work = runner.Runner(school, "test", lambda: veto[0] if veto else None)
     with Ledger(school.ledger_file) as ledger:
-        run = ledger.add_run({}, "compare", "tonight").id
-        ledger.decide(run, True, "in_window")
+        run = ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT).id
+        ledger.decide(run, True, Reason.IN_WINDOW)
         work.perform(run, StageName.PREP)
         [last] = ledger.attempts_of(run)
     assert deadlines == [None, 7.0]

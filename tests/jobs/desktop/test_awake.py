@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +90,16 @@ def test_refused_locks_are_reported_once(system_bus: PrivateBus, awake: Awake) -
     logind = FakeLogind(system_bus, refuses=("sleep", "idle"))
     reported: list[str] = []
 
-    def hold() -> None:
+    def held_by() -> str:
         reported.extend(filter(None, [awake.hold("trains")]))
+        return awake.held_by
 
     def was_refused(times: int) -> bool:
-        hold()
+        held_by()
         return logind.refused == 2 * times and bool(reported)
 
     for times in (1, 2, 3):
-        until(lambda times=times: was_refused(times))
+        until(partial(was_refused, times))
         assert awake.held_by == ""
         awake.release()
     assert len(reported) == 1
@@ -106,7 +108,7 @@ def test_refused_locks_are_reported_once(system_bus: PrivateBus, awake: Awake) -
         "org.freedesktop.login1 refused Inhibit: AccessDenied (Permission denied)"
     )
     logind.refuses.clear()
-    until(lambda: hold() or awake.held_by == "logind (sleep)")
+    until(lambda: held_by() == "logind (sleep)")
     assert len(reported) == 1
 
 

@@ -12,7 +12,6 @@ import pytest
 from jeepney import Message
 
 from nightschool.jobs.desktop import dbus
-from nightschool.jobs.desktop import notifications as module
 from nightschool.jobs.desktop.notifications import notify
 from tests.jobs.bus import OK, FakeService, PrivateBus, ServiceFault, listener, needs_bus
 
@@ -122,7 +121,7 @@ def test_macos_receives_the_text_as_arguments(
     )
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(module.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     hostile = 'x" & (do shell script "id") & "'
     assert notify("Better", hostile) is None
     arguments = json.loads(received.read_text("utf-8"))
@@ -134,7 +133,7 @@ def test_macos_receives_the_text_as_arguments(
 
 
 def test_windows_names_the_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.sys, "platform", "win32")
+    monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setitem(sys.modules, "desktop_notifier.sync", None)
     assert 'pip install "nightschool[notify]"' in (notify("a", "b") or "")
 
@@ -155,6 +154,6 @@ def test_windows_shows_the_notification_with_the_package(monkeypatch: pytest.Mon
     sync.DesktopNotifierSync = DesktopNotifierSync  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "desktop_notifier", package)
     monkeypatch.setitem(sys.modules, "desktop_notifier.sync", sync)
-    monkeypatch.setattr(module.sys, "platform", "win32")
+    monkeypatch.setattr(sys, "platform", "win32")
     assert notify("Better", TEXT) is None and shown == [("nightschool", "Better", TEXT)]
     assert "no notification centre" in (notify("fails", "") or "")

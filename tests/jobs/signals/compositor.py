@@ -70,6 +70,7 @@ class Compositor:
         asked: tuple[int, int, bytes],
     ) -> int:
         target, opcode, body = asked
+        new_id: int
         match known.get(target), opcode:
             case "wl_display", 0:
                 (new_id,) = struct.unpack("=I", body)

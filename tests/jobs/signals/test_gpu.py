@@ -211,8 +211,12 @@ def test_only_working_programs_count_on_windows(pci: Path, monkeypatch: pytest.M
     assert gpu_signals["programs"] == (OTHER_NAME,)
     assert read(pci, nvmlDeviceGetComputeRunningProcesses=listed)["programs"] == ()
     unsupported = Code(pynvml.NVML_ERROR_NOT_SUPPORTED)
-    answers = {"nvmlDeviceGetProcessUtilization": unsupported}
-    assert read(pci, nvmlDeviceGetComputeRunningProcesses=listed, **answers)["programs"] is None
+    gpu_signals = read(
+        pci,
+        nvmlDeviceGetComputeRunningProcesses=listed,
+        nvmlDeviceGetProcessUtilization=unsupported,
+    )
+    assert gpu_signals["programs"] is None
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +28,7 @@ class Machine:
         monkeypatch.setattr(psutil, "cpu_times", self.cpu_times)
         monkeypatch.setattr(psutil, "Process", self.process)
         monkeypatch.setattr(load_module, "uptime_s", lambda: self.now)
-        monkeypatch.setattr(load_module.time, "sleep", lambda seconds: self.run(seconds))
+        monkeypatch.setattr(time, "sleep", lambda seconds: self.run(seconds))
 
     def cpu_times(self) -> SimpleNamespace:
         return SimpleNamespace(
@@ -96,7 +97,7 @@ def test_old_samples_do_not_count(machine: Machine) -> None:
 
 
 def test_stuck_counters_are_unknown(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load_module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     assert CpuLoad(lambda: set()).read().value is None
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 
 from nightschool.jobs.signals import suspend
 from nightschool.jobs.signals.suspend import SuspendWatch
 from nightschool.jobs.signals.suspend_logind import LogindSuspend
-from tests.jobs.bus import FakeLogind, PrivateBus, needs_bus, until
+from tests.jobs.bus import FakeLock, FakeLogind, PrivateBus, needs_bus, until
 
 pytestmark = pytest.mark.usefixtures("no_bus")
 
@@ -25,6 +26,10 @@ class Listener:
 @pytest.fixture
 def logind(system_bus: PrivateBus) -> FakeLogind:
     return FakeLogind(system_bus)
+
+
+def released(lock: FakeLock) -> bool:
+    return not lock.held
 
 
 def value(watch: SuspendWatch) -> bool | None:
@@ -47,9 +52,9 @@ def test_sleep_waits_until_the_watch_is_ready(
     for nights in (1, 2):
         logind.prepare_for_sleep(True)
         until(lambda: value(watch) is True)
-        [lock] = logind.held()
+        [announced] = logind.held()
         watch.ready()
-        until(lambda lock=lock: not lock.held)
+        until(partial(released, announced))
         logind.prepare_for_sleep(False)
         until(lambda: value(watch) is False)
         assert len(logind.held()) == 1, "the lock is taken again after waking"

@@ -80,6 +80,7 @@ def test_power(status: tuple[int, int, int], on_ac: bool | None, percent: float 
 
 
 def test_presenting_and_the_kind_of_session() -> None:
+    expected: dict[int, str | None]
     expected = {1: "", 2: "a full-screen program", 3: "a full-screen game", 4: "presentation mode"}
     expected |= {5: "", 6: "", 7: "a full-screen app", 0: None, 99: None}
     assert {state: windows.presenting(state).value for state in expected} == expected

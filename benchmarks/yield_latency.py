@@ -211,12 +211,12 @@ def main() -> None:
     with ThreadPoolExecutor(given.schools) as pool:
         every = list(pool.map(lambda number: trials(number, given), range(given.schools)))
     lines = [line for some in every for line in some]
-    values: dict[str, Any] = {"trials": len(lines)}
+    summary: dict[str, Any] = {"trials": len(lines)}
     for name in ("decision", "checkpoint", "gone", "free", "again"):
         if values := [line[name] for line in lines if name in line]:
-            values[name] = {"trials": len(values)} | spread(values)
-    values["no_checkpoint"] = sum("checkpoint" not in line for line in lines)
-    print(json.dumps(values))
+            summary[name] = {"trials": len(values)} | spread(values)
+    summary["no_checkpoint"] = sum("checkpoint" not in line for line in lines)
+    print(json.dumps(summary))
 
 
 def spread(values: list[float]) -> dict[str, float]:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from nightschool.notes.test_set_size import can_never_promote
+from nightschool.notes.sample_size import can_never_promote
 from nightschool.reports.text.wording import SMALLEST_N, counted, fine_percent, hundredths
 from nightschool.stats.intervals import DRAWS, LEVEL, Codes, codes_of
 from nightschool.stats.paired import differences, paired, sign_flip

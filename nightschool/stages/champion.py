@@ -17,7 +17,7 @@ from nightschool.config.errors import LearningError
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Answerer
 from nightschool.notes.dataset import Item, read_own
-from nightschool.stages.test_exposure import record_exposure
+from nightschool.stages.exposure import record_exposure
 from nightschool.stats.stage_results import (
     EvaluateResult,
     PrepResult,

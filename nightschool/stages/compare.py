@@ -26,10 +26,10 @@ from nightschool.scoring.decision import (
 from nightschool.stages.champion import Incumbent, incumbent, is_same_adapter
 from nightschool.stages.comparison_arms import answer_with_arms
 from nightschool.stages.confidence import Certainty, certainty
+from nightschool.stages.exposure import exposures_of_test, record_exposure
 from nightschool.stages.provenance import provenance
 from nightschool.stages.publish import add_to_card
 from nightschool.stages.seeds import validation_loss
-from nightschool.stages.test_exposure import exposures_of_test, record_exposure
 from nightschool.stats.calibration import scaled
 from nightschool.stats.intervals import design_effect
 from nightschool.stats.metrics import scores

@@ -9,9 +9,9 @@ from nightschool.learning.hub import fetch, fingerprint
 from nightschool.notes.dataset import Dataset, write
 from nightschool.notes.note import LoadedNotes
 from nightschool.notes.printable import listed
+from nightschool.notes.sample_size import describe_power, size_warnings
 from nightschool.notes.split_assignments import write_split_assignments
 from nightschool.notes.splits import Split
-from nightschool.notes.test_set_size import describe_power, size_warnings
 from nightschool.stages.context import StageContext
 from nightschool.stages.freeze_notes import read_and_freeze
 from nightschool.stages.known_notes import write_left_out

@@ -9,7 +9,7 @@ from nightschool.ledger.records import Answerer
 from nightschool.notes.splits import Split
 from nightschool.reports.text.wording import percent
 from nightschool.stages.context import StageContext
-from nightschool.stages.test_exposure import record_exposure
+from nightschool.stages.exposure import record_exposure
 from nightschool.stats.stage_results import ScoringResult
 
 if TYPE_CHECKING:

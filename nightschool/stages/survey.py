@@ -26,8 +26,8 @@ from nightschool.notes.languages import language
 from nightschool.notes.new_notes import NewNotes, compare, labelled
 from nightschool.notes.note import Note
 from nightschool.notes.readers import read_school
+from nightschool.notes.sample_size import size_warnings
 from nightschool.notes.splits import Split, number_groups
-from nightschool.notes.test_set_size import size_warnings
 from nightschool.stages.freeze_notes import assign_splits
 from nightschool.stages.known_notes import known_to
 

@@ -20,8 +20,8 @@ from nightschool.stages.champion import answer_new_test_notes, incumbent
 from nightschool.stages.child_jobs import NoteText
 from nightschool.stages.classification import classify
 from nightschool.stages.context import StageContext
+from nightschool.stages.exposure import exposures_of_test
 from nightschool.stages.run_stage import run_stage
-from nightschool.stages.test_exposure import exposures_of_test
 from nightschool.stats.stage_results import EvaluateResult, PrepResult
 from tests.conftest import KINDS, THINGS, new_school
 from tests.stages.test_classification import TRAIN, Silent

@@ -26,9 +26,9 @@ from nightschool.reports.report_file import parse
 from nightschool.reports.text.verdict import verdict
 from nightschool.stages.compare import make_report
 from nightschool.stages.context import StageContext, write_json
+from nightschool.stages.exposure import record_exposure
 from nightschool.stages.freeze_notes import read_and_freeze
 from nightschool.stages.publish import ModelCard, card_file, read_card
-from nightschool.stages.test_exposure import record_exposure
 from nightschool.stats.calibration import scaled
 from nightschool.stats.results import Champion, Report
 from nightschool.stats.stage_results import TrainResult, write_record

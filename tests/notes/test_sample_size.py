@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.test_set_size import (
+from nightschool.notes.sample_size import (
     describe_power,
     detectable_gain,
     power,

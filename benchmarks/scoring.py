@@ -1,6 +1,6 @@
 """Notes scored per second: one `generate` call per note, and the scorer, alternating in one run.
 
-    python benchmarks/scoring.py                    # the shipped base on a CPU, about three minutes
+    python benchmarks/scoring.py                    # the included base model on a CPU, about three minutes
     python benchmarks/scoring.py --device cuda      # a Qwen2.5-3B shape, under a minute
 
 On a CPU: the demo's notes and base (NF4). On CUDA: the random weights and examples of

@@ -5,15 +5,15 @@
     python benchmarks/training_notes.py ... --few value=5,decision=10,none=20
     python benchmarks/training_notes.py ... --arm roughen=0 --arm roughen=0.5
 
-The shipped base with the cpu-demo preset on a CPU with no network; `--with` changes its settings for
-all arms. `--cheap` takes the cheap model (TF-IDF and logistic regression) in its place. `--notes` is a
-folder with a sub-folder a kind. Three folds, each kind divided by the hash of its notes' contents: every
-note is tested once, by a model that did not train on it, as it is and roughened. `--few` leaves so many
-training notes of a kind. An arm is settings of [train], joined by commas. Every fold of every arm is a
-process of its own and leaves a file in `--out`; those that are there are not run again. One JSON line an
-arm and texture: accuracy, macro-F1, recall and precision of each kind over all notes, the 95 % intervals
-Wilson's and the bootstrap's (2000 resamples within kinds), and against the first arm the notes fixed and
-broken with the exact McNemar test, and the interval of the difference in macro-F1.
+The included base model with the cpu-demo preset on a CPU with no network; `--with` changes its settings for
+all arms. `--cheap` uses the cheap model (TF-IDF and logistic regression) instead. `--notes` is a folder
+with a sub-folder per kind. There are three folds, in which each kind is divided by the hash of its notes'
+contents: every note is tested once, by a model that was not trained on it, as it is and roughened. `--few`
+limits the training notes of a kind. An arm is a list of [train] settings, joined by commas. Every fold of
+every arm runs in its own process and writes a file to `--out`; existing files are not made again. Prints
+one JSON line per arm and texture: accuracy, macro-F1, recall and precision of each kind over all notes,
+with 95 % intervals (Wilson, and a bootstrap with 2000 resamples within kinds); and, against the first arm,
+the fixed and broken notes with the exact McNemar test, and the interval of the difference in macro-F1.
 """
 
 from __future__ import annotations

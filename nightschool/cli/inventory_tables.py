@@ -50,11 +50,7 @@ def show_inventory(inventory: Inventory, console: Console) -> None:
             _print_line(console, f"     {detail}")
     for part in (inventory.suspects, inventory.style_shift):
         if part and part.remark and inventory.total:
-            name = (
-                "wrong labels"
-                if part is inventory.suspects
-                else "labelled compared with unlabelled"
-            )
+            name = "wrong labels" if part is inventory.suspects else "labelled and unlabelled notes"
             _print_line(console, f"{name}: {part.remark}")
     for skipped in inventory.skipped:
         _print_line(console, f"{skipped.n:,} skipped: {skipped.message}")

@@ -72,8 +72,8 @@ def uninstall_command(name: str | None) -> None:
     NAME removes the service of another school, as listed by `nightschool service status`; the school
     itself may be gone.
     """
-    wanted = name or _name_here()
-    services = [service for service in installation.installed() if service.name == wanted]
+    service_name = name or _name_here()
+    services = [service for service in installation.installed() if service.name == service_name]
     if name and not services:
         raise click.UsageError(
             f"no service {name} is installed: `nightschool service status` lists them"

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class NightschoolError(Exception):
-    """An expected failure. `str(error)` is one line: `message`, then `hint` where there is one."""
+    """An expected failure. `str(error)` is one line: `message`, then `hint` if there is one."""
 
     exit_code: ClassVar[int] = 1
     """1: the work failed; 2: wrong usage or settings."""

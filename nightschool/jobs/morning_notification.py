@@ -59,7 +59,9 @@ class MorningNotification:
 
 
 def _is_news(night: NightSummary) -> bool:
-    return night.worked_s > 0 or any(one.reason != Reason.PAUSED for one in night.interruptions)
+    return night.worked_s > 0 or any(
+        interruption.reason != Reason.PAUSED for interruption in night.interruptions
+    )
 
 
 def newest_nights(

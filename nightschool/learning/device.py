@@ -93,8 +93,10 @@ def memory_limit(device: Device, settings: TrainSettings) -> MemoryLimit | None:
     context = context_bytes(torch.cuda.get_device_properties(device.torch).multi_processor_count)
     free, total = torch.cuda.mem_get_info(device.torch)  # most of the context is already allocated
     margin = max(_MARGIN_BYTES, total // 25)
-    wanted = round(settings.memory_gb * 1e9) if settings.memory_gb else total
-    return MemoryLimit(min(free + context - margin, wanted), min(total - margin, wanted), context)
+    requested = round(settings.memory_gb * 1e9) if settings.memory_gb else total
+    return MemoryLimit(
+        min(free + context - margin, requested), min(total - margin, requested), context
+    )
 
 
 def cap_memory(device: Device, most: MemoryLimit | None, graphs: int = 0) -> None:

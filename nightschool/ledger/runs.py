@@ -160,7 +160,7 @@ class RunTable(EventTable):
             "INSERT INTO stages (run, name, position, state) VALUES (?, ?, ?, ?)",
             [(run, name, place, StageState.WAITING) for place, name in enumerate(STAGES)],
         )
-        self._write_event(run, None, EventKind.STATE, f"run {run} queued up to {goal}")
+        self._write_event(run, None, EventKind.STATE, f"run {run} queued (goal: {goal})")
         return run
 
     def _next_number(self) -> int:

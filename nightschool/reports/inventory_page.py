@@ -158,9 +158,9 @@ def style_shift_details(shift: StyleShift) -> list[str]:
     return [*lines, *([f"by words: AUC {auc(shift.words)}"] if shift.words else [])]
 
 
-def auc(found: Auc) -> str:
+def auc(area: Auc) -> str:
     """'0.93, 95 % interval 0.90 to 0.95'."""
-    return f"{found.value:.2f}, 95 % interval {wording.score_interval((found.low, found.high))}"
+    return f"{area.value:.2f}, 95 % interval {wording.score_interval((area.low, area.high))}"
 
 
 def feature_in_words(feature: Feature) -> str:

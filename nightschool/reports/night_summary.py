@@ -201,7 +201,7 @@ def _by_reason(spans: Sequence[Span]) -> tuple[Interruption, ...]:
         totals[span.reason] = Interruption(
             span.reason, total.times + 1, total.seconds + span.seconds
         )
-    return tuple(sorted(totals.values(), key=lambda one: -one.seconds))
+    return tuple(sorted(totals.values(), key=lambda interruption: -interruption.seconds))
 
 
 def _run_summary(ledger: Ledger, run: Run, attempts: Sequence[Attempt]) -> RunSummary:

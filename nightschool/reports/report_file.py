@@ -50,7 +50,9 @@ def _reader() -> TypeAdapter[Report]:
 def _invalid(file: Path, error: ValidationError) -> ReportError:
     errors = error.errors(include_url=False, include_input=False)
     missing = sorted(
-        str(one["loc"][0]) for one in errors if one["type"] == "missing" and len(one["loc"]) == 1
+        str(problem["loc"][0])
+        for problem in errors
+        if problem["type"] == "missing" and len(problem["loc"]) == 1
     )
     if missing:
         return ReportError(

@@ -16,7 +16,7 @@ from nightschool.stats.results import Bin, Calibration, Reliability
 
 BINS = 10
 _COOLEST, _HOTTEST = 0.05, 20.0
-# Earlier versions stored six decimals, so a smaller probability is unknown.
+# Lower limit of a probability, so that its logarithm is finite: half of the sixth decimal.
 _LEAST = 5e-7
 _SIMULATED = 1000
 

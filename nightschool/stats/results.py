@@ -28,7 +28,7 @@ FORMAT = 2
 
 Interval = tuple[float, float]
 OptionalInterval = Interval | tuple[()]
-"""An interval, or () where it was not measured."""
+"""An interval, or () if it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +253,7 @@ class DatasetSummary:
 class Answer:
     """A test note's true kind, and both models' answers with their probabilities.
 
-    Probabilities are scaled by the fitted temperature where there is one.
+    Probabilities are scaled by the fitted temperature if there is one.
     """
 
     source: str

@@ -200,22 +200,22 @@ def _notes(school: School, settings: Settings) -> HealthCheck:
 
 def _server(settings: Settings) -> HealthCheck:
     """Whether the server that answers notes is up and has the model; no note is sent."""
-    wanted = settings.server
-    key = os.environ.get(wanted.api_key_env, "").strip() if wanted.api_key_env else ""
+    server = settings.server
+    key = os.environ.get(server.api_key_env, "").strip() if server.api_key_env else ""
     try:
-        models = Server(wanted.model_copy(update={"timeout_s": _SERVER_LIMIT_S}), key).models()
+        models = Server(server.model_copy(update={"timeout_s": _SERVER_LIMIT_S}), key).models()
     except ServerError as error:
         return HealthCheck(
-            "server", f"{wanted.url}: {error}", HealthVerdict.WARNING,
+            "server", f"{server.url}: {error}", HealthVerdict.WARNING,
             'start it before the run reaches the compare stage, or set server.url = ""',
         )  # fmt: skip
-    if models and wanted.model not in models:
-        known = ", ".join(models[:5])
+    if models and server.model not in models:
+        offered = ", ".join(models[:5])
         return HealthCheck(
-            "server", f"{wanted.url} has no model {wanted.model}, only {known}", HealthVerdict.WARNING,
+            "server", f"{server.url} has no model {server.model}, only {offered}", HealthVerdict.WARNING,
             "set server.model, or install the model there",
         )  # fmt: skip
-    return HealthCheck("server", f"{wanted.url} offers {wanted.model}", HealthVerdict.OK)
+    return HealthCheck("server", f"{server.url} offers {server.model}", HealthVerdict.OK)
 
 
 def _torch(probe: DeviceProbe, settings: Settings) -> Iterator[HealthCheck]:

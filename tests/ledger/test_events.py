@@ -11,7 +11,7 @@ def test_the_log_holds_what_happened(ledger: Ledger) -> None:
     ledger.finish(claimed(ledger, run), {})
     events = ledger.events(run)
     assert [(event.kind, event.message) for event in events] == [
-        (EventKind.STATE, "run 1 queued up to compare"),
+        (EventKind.STATE, "run 1 queued (goal: compare)"),
         (EventKind.WARNING, "警告: 1 note skipped"),
         (EventKind.STATE, "prep done"),
     ]

@@ -120,7 +120,7 @@ def test_a_retraining_is_queued_with_its_reason_only_if_no_run_is_open(ledger: L
     assert first and (first.state, first.timing, first.goal) == ("queued", "tonight", STAGES[-1])
     assert first.reason == "queued automatically: 23 new notes"
     assert [event.message for event in ledger.events(first.id)] == [
-        "run 1 queued up to compare", "queued automatically: 23 new notes",
+        "run 1 queued (goal: compare)", "queued automatically: 23 new notes",
     ]  # fmt: skip
     assert ledger.queue_retraining({}, "again") is None
     claimed(ledger, first.id)

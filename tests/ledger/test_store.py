@@ -98,7 +98,7 @@ def test_a_full_disk_rolls_back_and_a_later_write_succeeds(ledger: Ledger) -> No
     ledger._db.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(LedgerError, match="the disk is full"):
         ledger.event(run, None, EventKind.STATE, "x" * 100_000)
-    assert [event.message for event in ledger.events(run)] == ["run 1 queued up to compare"]
+    assert [event.message for event in ledger.events(run)] == ["run 1 queued (goal: compare)"]
     ledger._db.execute("PRAGMA max_page_count = 1000000")
     ledger.event(run, None, EventKind.STATE, "there is space again")
     assert len(ledger.events(run)) == 2

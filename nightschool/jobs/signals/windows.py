@@ -74,8 +74,8 @@ def power(line: int, flag: int, percent: int) -> tuple[Signal[bool], Signal[floa
     on_ac = (
         Signal(line == 1, source) if line in (0, 1) else unknown(source, "Windows reports no value")
     )
-    known = 0 <= percent <= 100
-    return on_ac, Signal(float(percent), source) if known else unknown(
+    is_known = 0 <= percent <= 100
+    return on_ac, Signal(float(percent), source) if is_known else unknown(
         source, "Windows reports no value"
     )
 

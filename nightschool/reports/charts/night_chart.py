@@ -34,14 +34,14 @@ _STEPS = (
 
 def night(report: Report, palette: Palette) -> Figure | None:
     """The run's spans over local time; None without spans."""
-    found = spans_of(report)
-    if not found:
+    spans = spans_of(report)
+    if not spans:
         return None
-    rows: list[str] = [stage for stage in STAGES if any(span.stage == stage for span in found)]
+    rows: list[str] = [stage for stage in STAGES if any(span.stage == stage for span in spans)]
     left, right, top, bottom = 0.92, 0.86, 0.14, 0.42
     figure = new_figure(WIDTH, _ROW * len(rows) + top + bottom, palette)
     axes = bare_axes(figure, left, bottom, WIDTH - left - right, _ROW * len(rows))
-    start, end = found[0].start, found[-1].end
+    start, end = spans[0].start, spans[-1].end
     axes.set(xlim=(start, end), ylim=(len(rows) - 0.5, -0.5))
     for at, text in ticks(start, end):
         axes.axvline(at, color=palette.line, linewidth=0.8, zorder=0)
@@ -50,14 +50,14 @@ def night(report: Report, palette: Palette) -> Figure | None:
         write(axes, -0.04, y, stage, palette.ink, 10, ha="right").set_transform(
             axes.get_yaxis_transform()
         )
-        worked = sum(s.seconds for s in found if (s.stage, s.state) == (stage, "worked"))
+        worked = sum(s.seconds for s in spans if (s.stage, s.state) == (stage, "worked"))
         write(axes, 1.04, y, format_duration(worked), palette.muted, SMALL).set_transform(
             axes.get_yaxis_transform()
         )
-    for span in found:
+    for span in spans:
         _draw(axes, rows.index(span.stage), span, palette)
     for y, stage in enumerate(rows):
-        _label_reasons(axes, y, [span for span in found if span.stage == stage], palette)
+        _label_reasons(axes, y, [span for span in spans if span.stage == stage], palette)
     return figure
 
 

@@ -30,7 +30,7 @@ def confusions(report: Report, name: ArmName) -> list[tuple[str, str, int]]:
     arm = report.find_arm(name)
     rows = arm.confusion.items() if arm else ()
     wrong = [(true, answer, n) for true, row in rows for answer, n in row.items() if answer != true]
-    return sorted((one for one in wrong if one[2]), key=lambda one: -one[2])
+    return sorted((row for row in wrong if row[2]), key=lambda row: -row[2])
 
 
 def time_spent(report: Report) -> list[tuple[str, str]]:

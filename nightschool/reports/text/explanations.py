@@ -187,18 +187,18 @@ def temperature(report: Report) -> str:
 
 def abstention(report: Report) -> str:
     """What the threshold does and how it was chosen; '' if it was not measured."""
-    found = report.abstention
-    if found is None:
+    abstention = report.abstention
+    if abstention is None:
         return ""
-    cost = f"a wrong kind costs 1 and an unsorted note {found.unsorted_cost:g}"
-    origin = f"on {counted(found.validation, 'validation note')}, where {cost}"
-    if not found.validation:
+    cost = f"a wrong kind costs 1 and an unsorted note {abstention.unsorted_cost:g}"
+    origin = f"on {counted(abstention.validation, 'validation note')}, where {cost}"
+    if not abstention.validation:
         return "There were no validation notes to choose a threshold on, so all notes are sorted."
-    if found.threshold <= 0:
+    if abstention.threshold <= 0:
         return f"Leaving notes unsorted does not pay {origin}: all notes are sorted."
     use = (
         "nightschool classify uses it."
-        if found.in_use
+        if abstention.in_use
         else "To use it in nightschool classify, set classify.abstain = true."
     )
     return f"{at_threshold(report)} This threshold has the lowest cost {origin}. {use}"
@@ -206,29 +206,29 @@ def abstention(report: Report) -> str:
 
 def at_threshold(report: Report) -> str:
     """Coverage and risk at the threshold; '' without one."""
-    found = report.abstention
-    if found is None or found.threshold <= 0:
+    abstention = report.abstention
+    if abstention is None or abstention.threshold <= 0:
         return ""
-    threshold = percent(found.threshold)
-    if found.risk is None:
+    threshold = percent(abstention.threshold)
+    if abstention.risk is None:
         return f"No answer has a probability of {threshold} or more."
     return (
-        f"{percent(found.coverage)} of the answers have a probability of {threshold} or more; "
-        f"{percent(found.risk)} of these are wrong."
+        f"{percent(abstention.coverage)} of the answers have a probability of {threshold} or more; "
+        f"{percent(abstention.risk)} of these are wrong."
     )
 
 
-def exposures(found: TestExposures) -> str:
+def exposures(counts: TestExposures) -> str:
     """How often the test notes were evaluated, and how much that flatters the best model."""
-    times = "once" if found.looks == 1 else f"{found.looks} times"
-    models = counted(found.models, "trained model")
+    times = "once" if counts.looks == 1 else f"{counts.looks} times"
+    models = counted(counts.models, "trained model")
     text = f"These test notes have been evaluated {times}, for {models}."
-    if found.models < 2:
+    if counts.models < 2:
         return text
-    gain = points(found.optimism)
+    gain = points(counts.optimism)
     by = counted(gain, "point") if gain else "less than a point"
     return (
-        f"{text} By chance alone, the best of {found.models} equally good models looks up to {by} better than "
+        f"{text} By chance alone, the best of {counts.models} equally good models looks up to {by} better than "
         "it is: the more often you choose by these notes, the less they can tell you. New test notes remedy "
         "that."
     )

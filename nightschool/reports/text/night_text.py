@@ -29,7 +29,8 @@ def lines(night: NightSummary, name: str = "last night") -> list[str]:
 def summary(night: NightSummary) -> str:
     """'trained 3 h 10 min (412 of 648 steps), interrupted 2 times (computer in use 6 min, ...)'."""
     reasons = ", ".join(
-        f"{reason_name(one.reason)} {format_duration(one.seconds)}" for one in night.interruptions
+        f"{reason_name(interruption.reason)} {format_duration(interruption.seconds)}"
+        for interruption in night.interruptions
     )
     if not night.worked_s:
         return f"no work was done: {reasons}" if reasons else "no work was done"
@@ -40,7 +41,7 @@ def summary(night: NightSummary) -> str:
     else:
         text = f"worked {format_duration(night.worked_s)}"
     if reasons:
-        times = sum(one.times for one in night.interruptions)
+        times = sum(interruption.times for interruption in night.interruptions)
         text += f", interrupted {counted(times, 'time')} ({reasons})"
     return text
 
@@ -82,7 +83,7 @@ def as_dict(night: NightSummary) -> Mapping[str, Any]:
         "end": _iso(night.end),
         "worked_s": night.worked_s,
         "trained_s": night.trained_s,
-        "aside": [asdict(one) for one in night.interruptions],
+        "aside": [asdict(interruption) for interruption in night.interruptions],
         "runs": [
             {**asdict(run), "stopped": run.stopped or "", "decision": run.decision or ""}
             for run in night.runs

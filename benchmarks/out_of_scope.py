@@ -2,14 +2,14 @@
 
     python benchmarks/out_of_scope.py --clinc ../shared/data/clinc150 --work /tmp/out-of-scope
 
-`--clinc` holds CLINC150's data_small.json (github.com/clinc/oos-eval): the first ten intents by name,
-100 texts each, and its 1200 out-of-scope texts as the kind "none". A school with the included base
-model and the cpu-demo preset, `nightschool run --now`, split as prep does (20 % test); four minutes on two
-cores. `--work` is kept, so that its report can be read. Each arm with probabilities prints one JSON line: accuracy
-on in-scope texts, recall and false alarms of "none", AUROC. Then follow the trained model's results with and
-without the abstention threshold from the validation texts, on corrected probabilities, as in `classify`.
-Intervals are 95 %: in-scope accuracy, recall and false alarms of before and after by Wilson for independent
-texts, all others as in the report, by group.
+`--clinc` holds CLINC150's data_small.json (github.com/clinc/oos-eval): the first ten intents by name, 100
+texts each, and its 1200 out-of-scope texts as the kind "none". A school with the included base model and
+the cpu-demo preset, `nightschool run --now`, split as prep does (20 % test); four minutes on two cores.
+`--work` is kept, so that its report can be read. Each arm with probabilities prints one JSON line: accuracy
+on in-scope texts, recall and false alarms of "none", AUROC. Then follow the trained model's results with
+and without the abstention threshold from the validation texts, on corrected probabilities, as in
+`classify`. Intervals are 95 %: in-scope accuracy, recall and false alarms of before and after by Wilson for
+independent texts, all others as in the report, by group.
 """
 
 from __future__ import annotations

@@ -87,7 +87,9 @@ def event_line(event: Event) -> str:
     """One log line with rich markup."""
     at = datetime.fromtimestamp(event.at).strftime("%H:%M:%S")
     style = _STYLES.get(event.kind, "")
-    stage = f"{event.stage}: " if event.stage and not event.message.startswith(event.stage) else ""
+    # "train done" and "train: paused" name their stage themselves; "training notes = ..." does not.
+    named = event.stage is None or event.message.split(" ", 1)[0].rstrip(":") == event.stage
+    stage = "" if named else f"{event.stage}: "
     text = escape(stage + event.message)
     return f"[dim]{at}[/] " + (f"[{style}]{text}[/]" if style else text)
 

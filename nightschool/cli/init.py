@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from nightschool.cli.options import given_school
 from nightschool.config.errors import NightschoolError
 from nightschool.config.paths import School
 from nightschool.config.presets import DEFAULT_PRESET, PRESETS
@@ -13,7 +14,7 @@ from nightschool.config.settings_template import template
 
 
 @click.command("init")
-@click.argument("folder", type=click.Path(path_type=Path), default=Path())
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--notes",
     type=click.Path(path_type=Path),
@@ -27,12 +28,16 @@ from nightschool.config.settings_template import template
     show_default=True,
     help="Set of values for an 8 GB GPU or for a CPU.",
 )
-def init_command(folder: Path, notes: Path | None, base: str | None, preset: str) -> None:
+def init_command(folder: Path | None, notes: Path | None, base: str | None, preset: str) -> None:
     """Create a new school: a folder with its settings.
 
-    FOLDER (default: the current folder) gets a nightschool.toml that lists and explains every setting.
+    FOLDER (default: that of --school, else the current folder) gets a nightschool.toml that lists and
+    explains every setting.
     """
-    school = School(folder.resolve())
+    given = given_school()
+    if folder and given and folder.resolve() != given.resolve():
+        raise click.UsageError(f"FOLDER is {folder} and --school is {given}: give only one of them")
+    school = School((folder or given or Path()).resolve())
     if school.settings_file.exists():
         raise NightschoolError(f"{school.settings_file} exists already", "nothing was changed")
     if notes is not None and not notes.exists():

@@ -12,9 +12,14 @@ from nightschool.config.paths import School, find_school
 
 def current_school() -> School:
     """The school that the command line names; raises ConfigError if there is none."""
+    return find_school(given_school())
+
+
+def given_school() -> Path | None:
+    """The folder that --school names, whether or not it is a school."""
     given = click.get_current_context().find_root().obj
     assert given is None or isinstance(given, Path)
-    return find_school(given)
+    return given
 
 
 def print_json(value: object) -> None:

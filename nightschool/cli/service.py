@@ -76,7 +76,7 @@ def uninstall_command(name: str | None) -> None:
     services = [service for service in installation.installed() if service.name == service_name]
     if name and not services:
         raise click.UsageError(
-            f"no service {name} is installed: `nightschool service status` lists them"
+            f"no service {name} is installed: `nightschool service status` lists the services"
         )
     for service in services:
         installation.uninstall(service)

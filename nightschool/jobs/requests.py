@@ -104,7 +104,7 @@ def _check_notes(school: School, settings: Settings) -> None:
     if not exist:
         raise RequestError(
             f"there are no notes at {path}",
-            "connect the drive that they are on, or set notes.folder in nightschool.toml",
+            "put some there, connect their drive, or set notes.folder in nightschool.toml",
         )
 
 

@@ -49,10 +49,12 @@ def work(
     until: Callable[[], bool] = lambda: False,
     every_s: float = 0.2,
     read_signals: Callable[[], Signals] | None = None,
+    on_start: Callable[[], object] = lambda: None,
 ) -> bool:
     """Work on the school's runs until a signal arrives or `until()`, which is called every `every_s` seconds.
 
-    Without `read_signals` it reads the signals of this computer. Returns whether a signal ended it; the
+    Without `read_signals` it reads the signals of this computer. `on_start` is called once no other
+    worker can run for the school. Returns whether a signal ended it; the
     running child then writes a checkpoint first. Raises WorkerRunning if another worker runs for the
     school, LedgerError if its ledger cannot be used.
     """
@@ -66,6 +68,7 @@ def work(
             "`nightschool status` shows what it does",
         ) from None
     try:
+        on_start()
         last_heartbeat = _last_heartbeat(school)
         _heartbeat_file(school).write_text(json.dumps({"pid": os.getpid()}), "utf-8")
         deadline = time.monotonic() + _TAKE_OVER_LIMIT_S

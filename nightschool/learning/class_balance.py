@@ -41,7 +41,8 @@ class Balance:
             for kind in range(len(first_tokens))
         ]
         few, many = min(counts.values()), max(counts.values())
-        reason = f"the kinds have {few} to {many} of {len(notes)} training notes"
+        each = f"{few}" if few == many else f"{few} to {many}"
+        reason = f"the kinds have {each} of {len(notes)} training notes"
         return cls(
             offsets={t: math.log(share) for t, share in zip(first_tokens, often, strict=True)}
             if how == "logit_adjustment"

@@ -49,7 +49,7 @@ class RunTable(EventTable):
         """One run. Raises RequestError if it does not exist."""
         rows = self._rows("SELECT * FROM runs WHERE id = ?", run)
         if not rows:
-            raise RequestError(f"there is no run {run}", "`nightschool status` lists them")
+            raise RequestError(f"there is no run {run}", "`nightschool status` lists the runs")
         return run_of(rows[0])
 
     def newest_run(self) -> Run | None:

@@ -24,3 +24,13 @@ def test_a_notes_folder_inside_the_school_is_stored_as_a_relative_path(tmp_path:
     (tmp_path / "s/mine").mkdir(parents=True)
     nightschool("init", str(tmp_path / "s"), "--notes", str(tmp_path / "s/mine"))
     assert load(tmp_path / "s/nightschool.toml").notes.folder == "mine"
+
+
+def test_the_school_option_names_the_folder_of_the_new_school(tmp_path: Path) -> None:
+    school = tmp_path / "学校 one"
+    done = nightschool("--school", str(school), "init")
+    assert done.returncode == 0, done.stderr
+    assert (school / "nightschool.toml").is_file()
+    other = nightschool("--school", str(school), "init", str(tmp_path / "other"))
+    assert other.returncode == 2 and "give only one of them" in other.stderr
+    assert not (tmp_path / "other").exists()

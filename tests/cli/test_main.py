@@ -133,6 +133,7 @@ def test_a_file_of_another_user_is_explained_in_one_line(
         ),
         (("init", "--notes", "nowhere"), 2, "Error: nowhere does not exist"),
         (("frobnicate",), 2, "Error: No such command"),
+        (("frobnicate",), 2, "Try 'nightschool --help' for help"),
     ],
 )
 def test_without_a_school_the_error_says_what_to_do(

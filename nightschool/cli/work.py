@@ -30,9 +30,7 @@ def work_command(log: Path | None) -> None:
     if log:
         _redirect_output(log)
     settings = load(school.settings_file)
-    start_line = (
-        f"working in {school.root}; Ctrl-C stops (`nightschool status` in another terminal shows progress)"
-    )
+    start_line = f"working in {school.root}; Ctrl-C stops (`nightschool status` in another terminal shows progress)"
     work(school, settings, on_start=lambda: click.echo(start_line))
     click.echo("stopped; `nightschool work` continues")
 

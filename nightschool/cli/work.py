@@ -30,8 +30,8 @@ def work_command(log: Path | None) -> None:
     if log:
         _redirect_output(log)
     settings = load(school.settings_file)
-    start_line = f"working in {school.root}; Ctrl-C stops (`nightschool status` in another terminal shows progress)"
-    work(school, settings, on_start=lambda: click.echo(start_line))
+    note = "Ctrl-C stops (`nightschool status` in another terminal shows progress)"
+    work(school, settings, on_start=lambda: click.echo(f"working in {school.root}; {note}"))
     click.echo("stopped; `nightschool work` continues")
 
 

@@ -16,7 +16,8 @@ from nightschool.learning.hub import context_length, fingerprint, locate
 from nightschool.notes.dataset import Dataset, load
 from nightschool.stages.kept_plan import KeptPlan, read_kept_plan, write_kept_plan
 from nightschool.stages.parent import Parent
-from nightschool.stats.stage_results import Choice, PrepResult, StageResult, read_record
+from nightschool.stats.results import Choice
+from nightschool.stats.stage_results import PrepResult, StageResult, read_record
 
 if TYPE_CHECKING:
     from nightschool.learning.auto_choice import AutoChoice

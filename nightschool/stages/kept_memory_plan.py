@@ -19,7 +19,7 @@ from nightschool.learning.memory_plan import (
 from nightschool.ledger.outcomes import Outcome
 from nightschool.stages.context import StageContext
 from nightschool.stages.endings import Ending
-from nightschool.stats.stage_results import Choice
+from nightschool.stats.results import Choice
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device

@@ -11,7 +11,7 @@ from nightschool.config import files
 from nightschool.config.errors import LearningError, first_line
 from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.time_model import Pace, QuickPlan
-from nightschool.stats.stage_results import Choice
+from nightschool.stats.results import Choice
 
 VERSION = 1
 

@@ -14,8 +14,8 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.notes.dataset import Dataset
 from nightschool.reports.night_summary import spans
 from nightschool.stats.results import (
+    Choice,
     DatasetSummary,
-    RecordedChoice,
     RecordedSpan,
     TimelineEntry,
     Training,
@@ -48,7 +48,7 @@ class Provenance:
     created: str
     dataset: DatasetSummary
     training: Training
-    chosen: tuple[RecordedChoice, ...]
+    chosen: tuple[Choice, ...]
     night: tuple[RecordedSpan, ...]
     timeline: tuple[TimelineEntry, ...]
     settings: str
@@ -82,7 +82,7 @@ def provenance(context: StageContext, dataset: Dataset, groups: Sequence[str]) -
             validation=trained.validation,
             adapter_sha256=trained.adapter_sha256,
         ),
-        chosen=tuple(RecordedChoice(c.name, c.value, c.reason) for c in chosen.values()),
+        chosen=tuple(chosen.values()),
         night=night,
         timeline=timeline,
         settings=template(context.settings.model_dump()),

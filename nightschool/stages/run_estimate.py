@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
-from nightschool.stats.stage_results import Choice
+from nightschool.stats.results import Choice
 
 
 class _Answer(BaseModel):

@@ -33,7 +33,7 @@ from nightschool.stages.run_estimate import (
 )
 from nightschool.stages.run_task import training_task_of
 from nightschool.stages.time_plan import advice, base_size_of, recall, ways
-from nightschool.stats.stage_results import Choice
+from nightschool.stats.results import Choice
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device

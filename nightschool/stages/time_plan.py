@@ -36,7 +36,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import StageName
 from nightschool.stages.context import StageContext, write_json
 from nightschool.stages.kept_plan import KeptTimePlan
-from nightschool.stats.stage_results import Choice
+from nightschool.stats.results import Choice
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device

@@ -18,7 +18,8 @@ from nightschool.stages.kept_memory_plan import ran_out, run_memory_plan
 from nightschool.stages.run_task import run_task
 from nightschool.stages.seeds import seed_name
 from nightschool.stages.time_plan import Clock, kept_part, time_plan
-from nightschool.stats.stage_results import Choice, StepLoss, TrainResult
+from nightschool.stats.results import Choice
+from nightschool.stats.stage_results import StepLoss, TrainResult
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device

@@ -283,8 +283,8 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedChoice:
-    """A value that the program chose, and why."""
+class Choice:
+    """A value that the program chose automatically, and why."""
 
     name: str
     value: str
@@ -348,7 +348,7 @@ class Report:
     answers: tuple[Answer, ...]
     changes: tuple[Change, ...]
     training: Training
-    chosen: tuple[RecordedChoice, ...]
+    chosen: tuple[Choice, ...]
     night: tuple[RecordedSpan, ...]
     timeline: tuple[TimelineEntry, ...]
     settings: str

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from nightschool.config import files
 from nightschool.config.errors import LearningError
 from nightschool.ledger.records import Stage, StageName
+from nightschool.stats.results import Choice
 from nightschool.stats.terms import Decision
 
 VERSION = 1
@@ -48,14 +49,6 @@ class StageResult(Record):
     """What every stage's result has in common."""
 
     stage: ClassVar[StageName]
-
-
-class Choice(Part):
-    """A value that the program chose automatically, and why."""
-
-    name: str
-    value: str
-    reason: str
 
 
 class PrepResult(StageResult):

@@ -17,7 +17,7 @@ from nightschool.learning.memory_plan import MemoryLimit
 from nightschool.learning.training_task import TaskIdentity, TrainingTask
 from nightschool.stages.kept_memory_plan import ran_out, run_memory_plan
 from nightschool.stages.kept_plan import KeptPlan
-from nightschool.stats.stage_results import Choice
+from nightschool.stats.results import Choice
 
 NOTES = [Encoded([1] * 300, [2], 0, False), Encoded([1] * 40, [2], 0, False)]
 GPU = cast(Any, SimpleNamespace(precision=SimpleNamespace(compute=SimpleNamespace(itemsize=2))))

@@ -8,7 +8,7 @@ from nightschool.config.errors import LearningError
 from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.time_model import Pace, QuickPlan
 from nightschool.stages.kept_plan import KeptPlan, KeptTimePlan, read_kept_plan, write_kept_plan
-from nightschool.stats.stage_results import Choice
+from nightschool.stats.results import Choice
 
 PLAN = KeptPlan(
     device="cuda",

@@ -44,21 +44,21 @@ def write(file: Path, content: str | bytes, *, durable: bool = True) -> None:
     Creates missing folders. `durable=False` does not wait for the disk, for files that may be lost.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(file.name + ".tmp")
-    aside.write_bytes(content.encode() if isinstance(content, str) else content)
+    temporary = file.with_name(file.name + ".tmp")
+    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     if durable:
-        sync(aside)
-    replace(aside, file)
+        sync(temporary)
+    replace(temporary, file)
     if durable:
         sync(file.parent)
 
 
-def replace(aside: Path, final: Path) -> None:
+def replace(temporary: Path, final: Path) -> None:
     """Rename a file or folder, replacing a file; waits briefly if another program holds it open."""
     deadline = time.monotonic() + _HELD_S
     while True:
         try:
-            os.replace(aside, final)
+            os.replace(temporary, final)
             return
         except PermissionError:
             if time.monotonic() >= deadline:

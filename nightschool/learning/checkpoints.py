@@ -56,14 +56,14 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
     Raises CheckpointDiskFull if the disk is full; the earlier checkpoints stay as they were.
     """
     final = folder / f"step-{checkpoint.step:08d}"
-    aside = folder / f"{final.name}.tmp"
-    shutil.rmtree(aside, ignore_errors=True)
+    temporary = folder / f"{final.name}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        aside.mkdir(parents=True)
+        temporary.mkdir(parents=True)
         tensors, structure = flatten(checkpoint.optimizer)
-        save_file(_on_cpu(checkpoint.adapter), aside / "adapter.safetensors")
-        save_file(_on_cpu(checkpoint.best), aside / "best.safetensors")
-        save_file(_on_cpu(tensors), aside / "optimizer.safetensors")
+        save_file(_on_cpu(checkpoint.adapter), temporary / "adapter.safetensors")
+        save_file(_on_cpu(checkpoint.best), temporary / "best.safetensors")
+        save_file(_on_cpu(tensors), temporary / "optimizer.safetensors")
         state = {
             "format": _FORMAT,
             "step": checkpoint.step,
@@ -72,15 +72,15 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
             "scaler": dict(checkpoint.scaler),
             "history": dict(checkpoint.history),
         }
-        (aside / "state.json").write_text(json.dumps(state), encoding="utf-8")
-        sums = {file.name: file_sha256(file) for file in sorted(aside.iterdir())}
-        (aside / "manifest.json").write_text(json.dumps(sums), encoding="utf-8")
-        files.sync_tree(aside)
+        (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        sums = {file.name: file_sha256(file) for file in sorted(temporary.iterdir())}
+        (temporary / "manifest.json").write_text(json.dumps(sums), encoding="utf-8")
+        files.sync_tree(temporary)
         shutil.rmtree(final, ignore_errors=True)
-        files.replace(aside, final)
+        files.replace(temporary, final)
         files.sync(folder)
     except (OSError, safetensors.SafetensorError) as error:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         if files.no_room(error):
             free = shutil.disk_usage(folder).free if folder.exists() else 0
             raise CheckpointDiskFull(

@@ -109,15 +109,15 @@ def held(
     Covers parameters, their gradients and quantisation states, buffers and other tensors of modules,
     dtypes stored in modules (such as Linear4bit's compute_dtype), and the optimizer's states.
     """
-    found: list[str] = []
+    findings: list[str] = []
     for prefix, module in model.named_modules():
         own = {**vars(module), **module._parameters, **module._buffers}
         for name, value in own.items():
-            found += _within(f"{prefix}.{name}".lstrip("."), value, forbidden)
+            findings += _within(f"{prefix}.{name}".lstrip("."), value, forbidden)
     for number, state in enumerate(optimizer.state.values() if optimizer is not None else ()):
         for name, value in state.items():
-            found += _within(f"optimizer state {number}.{name}", value, forbidden)
-    return found
+            findings += _within(f"optimizer state {number}.{name}", value, forbidden)
+    return findings
 
 
 def _within(name: str, value: Any, forbidden: Collection[torch.dtype]) -> Iterator[str]:

@@ -35,7 +35,7 @@ def locate(base: str, root: Path) -> Path | None:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        found = Path(snapshot_download(base, local_files_only=True, allow_patterns=_WANTED))
+        snapshot = Path(snapshot_download(base, local_files_only=True, allow_patterns=_WANTED))
     except HFValidationError:
         raise LearningError(
             f"base = {base!r} is neither a folder nor a hub name (owner/model)",
@@ -43,8 +43,8 @@ def locate(base: str, root: Path) -> Path | None:
         ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
         return None
-    complete = (found / "config.json").is_file() and any(found.glob("*.safetensors"))
-    return _in_16_bits(base, found) if complete else None
+    complete = (snapshot / "config.json").is_file() and any(snapshot.glob("*.safetensors"))
+    return _in_16_bits(base, snapshot) if complete else None
 
 
 def _in_16_bits(base: str, folder: Path) -> Path:
@@ -69,9 +69,9 @@ def fetch(base: str, root: Path) -> Path:
 
     The only function here that uses the network. Raises LearningError if the download fails.
     """
-    found = locate(base, root)
-    if found:
-        return found
+    folder = locate(base, root)
+    if folder:
+        return folder
     from huggingface_hub import snapshot_download
 
     try:
@@ -109,8 +109,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, StrictDataclassError) as error:
         raise LearningError(f"{folder}: no usable config.json ({first_line(error)})") from None
-    found: dict[str, Any] = config.to_dict()
-    return found
+    values: dict[str, Any] = config.to_dict()
+    return values
 
 
 def context_length(folder: Path) -> int | None:

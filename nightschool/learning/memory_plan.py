@@ -205,7 +205,7 @@ def predict(
     gradients = shape.intermediate + 2 * shape.hidden
     live = max(saved * activations, activations) + gradients
     largest = max(a * b for a, b in shape.linears)
-    found = {
+    items = {
         "weights": round((shape.layers * shape.layer_parameters + shape.vision_parameters) * each),
         "embedding": table * (1 if shape.tied else 2),
         "adapter": adapter * (4 if size == 4 else 4 + size),
@@ -216,8 +216,8 @@ def predict(
         "dequantised": largest * size if settings.quantisation == "nf4" else 0,
         "work areas": _WORK_AREAS,
     }
-    found["allocator"] = round(SLACK * sum(found.values()))
-    return found
+    items["allocator"] = round(SLACK * sum(items.values()))
+    return items
 
 
 def _validation(shape: Shape, data: DataSize, budget: int, size: int, weight: int) -> int:
@@ -264,13 +264,13 @@ class MemoryNeed:
         answer_tokens = self.settings.effective_batch * self.data.answer_tokens
         step = predict(self.shape, self.settings, budget, recomputed, answer_tokens, self.size)
         validation = _validation(self.shape, self.data, budget, self.size, step["dequantised"])
-        found = {
+        items = {
             **step,
             "validation": validation if graphs else 0,
             "graphs": graphs * self.shape.layers * _GRAPH_BYTES,
             "context": context,
         }
-        return MemoryPlan(budget, recomputed, found, graphs)
+        return MemoryPlan(budget, recomputed, items, graphs)
 
 
 def choose(need: MemoryNeed, limit: MemoryLimit | None) -> tuple[MemoryPlan, list[AutoChoice]]:

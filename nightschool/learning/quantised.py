@@ -151,7 +151,7 @@ def _read(folder: Path, base: Path, device: Device) -> PreTrainedModel:
 
 def _keep(model: PreTrainedModel, folder: Path, made_of: Mapping[str, object], say: Say) -> None:
     """Write the cache, unless the disk is too full or another process is writing it."""
-    cache, aside = folder.parent, folder.with_suffix(".tmp")
+    cache, temporary = folder.parent, folder.with_suffix(".tmp")
     began = time.monotonic()
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -169,8 +169,8 @@ def _keep(model: PreTrainedModel, folder: Path, made_of: Mapping[str, object], s
                     f"{(needed + FREE_BYTES) / 1e9:.1f} GB; every start quantises it again",
                 )
                 return
-            _write(model, aside, made_of)
-            replace(aside, folder)
+            _write(model, temporary, made_of)
+            replace(temporary, folder)
         size = sum(file.stat().st_size for file in folder.iterdir())
         say(
             "state",
@@ -180,19 +180,19 @@ def _keep(model: PreTrainedModel, folder: Path, made_of: Mapping[str, object], s
     except filelock.Timeout:
         return
     except Exception as error:  # a full disk, or a model that transformers cannot write
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         say("warning", f"the quantised base cannot be cached in {cache}: {first_line(error)}")
 
 
-def _write(model: PreTrainedModel, aside: Path, made_of: Mapping[str, object]) -> None:
+def _write(model: PreTrainedModel, temporary: Path, made_of: Mapping[str, object]) -> None:
     dtype = model.config.dtype
     try:
-        model.save_pretrained(aside, max_shard_size=_SHARD)
+        model.save_pretrained(temporary, max_shard_size=_SHARD)
     finally:
         model.config.dtype = dtype  # transformers leaves its name there
-    manifest = {"made_of": made_of, "sha256": _sums(aside)}
-    (aside / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    sync_tree(aside)
+    manifest = {"made_of": made_of, "sha256": _sums(temporary)}
+    (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    sync_tree(temporary)
 
 
 def _sums(folder: Path) -> dict[str, str]:
@@ -200,8 +200,8 @@ def _sums(folder: Path) -> dict[str, str]:
     files = sorted(file for file in folder.iterdir() if file.name != "manifest.json")
     with ThreadPoolExecutor(4) as threads:
         return {
-            file.name: found
-            for file, found in zip(files, threads.map(file_sha256, files), strict=True)
+            file.name: digest
+            for file, digest in zip(files, threads.map(file_sha256, files), strict=True)
         }
 
 
@@ -219,8 +219,8 @@ def _tidy(cache: Path) -> None:
 
 def _drop(folder: Path) -> None:
     """Delete a cache as a whole, or not at all if it is open on Windows."""
-    aside = folder.with_suffix(".tmp")
-    shutil.rmtree(aside, ignore_errors=True)
+    temporary = folder.with_suffix(".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
     with contextlib.suppress(OSError):
-        os.replace(folder, aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(folder, temporary)
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -80,8 +80,8 @@ def write(dataset: Dataset, folder: Path) -> None:
             return
     except NotesError:
         pass  # absent or damaged
-    aside = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(aside, ignore_errors=True)
+    temporary = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
     rows = (json.dumps(_to_row(item), ensure_ascii=False) for item in dataset.items)
     text = "".join(f"{row}\n" for row in rows)
     manifest = {
@@ -91,10 +91,10 @@ def write(dataset: Dataset, folder: Path) -> None:
         "counts": dict(Counter(item.split for item in dataset.items)),
         "warnings": list(dataset.warnings),
     }
-    files.write(aside / "items.jsonl", text)
-    files.write(aside / "manifest.json", json.dumps(manifest, ensure_ascii=False, indent=1))
+    files.write(temporary / "items.jsonl", text)
+    files.write(temporary / "manifest.json", json.dumps(manifest, ensure_ascii=False, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
-    files.replace(aside, folder)
+    files.replace(temporary, folder)
     files.sync(folder.parent)
 
 

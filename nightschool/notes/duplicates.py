@@ -84,7 +84,7 @@ def alike(
 
     For notes whose text is gone. At 0.7 the estimate has a standard deviation of 0.04.
     """
-    found: set[tuple[int, int]] = set()
+    pairs: set[tuple[int, int]] = set()
     for bands, known in zip(signed.view(_BANDS).T, others.view(_BANDS).T, strict=True):
         order = np.argsort(known, kind="stable")
         inside = known[order]
@@ -95,8 +95,8 @@ def alike(
                 break
             matches = order[first[rows] + step]
             near = _estimate(signed[rows], others[matches]) >= threshold
-            found.update(zip(rows[near].tolist(), matches[near].tolist(), strict=True))
-    return sorted(found)
+            pairs.update(zip(rows[near].tolist(), matches[near].tolist(), strict=True))
+    return sorted(pairs)
 
 
 def signatures(texts: Sequence[str]) -> Signatures:

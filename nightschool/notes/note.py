@@ -103,5 +103,5 @@ class LoadedNotes:
         groups: dict[tuple[SkipReason, str], list[str]] = defaultdict(list)
         for skipped in self.skipped:
             groups[skipped.reason, skipped.detail].append(skipped.source)
-        found = [SkippedGroup(*key, tuple(sources)) for key, sources in groups.items()]
-        return sorted(found, key=lambda group: (-len(group.sources), group.message))
+        skipped_groups = [SkippedGroup(*key, tuple(sources)) for key, sources in groups.items()]
+        return sorted(skipped_groups, key=lambda group: (-len(group.sources), group.message))

@@ -95,11 +95,11 @@ class _Reader:
         """The files to read. Raises NotesError or NotesUnavailable, see `read_notes`."""
         files: list[NoteFile] = []
         if path.is_dir():
-            for found in scan(str(path)):
-                if isinstance(found, Skipped):
-                    self.skipped.append(found)
+            for entry in scan(str(path)):
+                if isinstance(entry, Skipped):
+                    self.skipped.append(entry)
                 else:
-                    files.append(found)
+                    files.append(entry)
         elif path.is_file():
             if self.labelled and path.suffix.lower() not in TABLE_SUFFIXES:
                 raise NotesError(

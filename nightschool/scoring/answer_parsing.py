@@ -37,11 +37,11 @@ def kind_in(reply: str, kinds: Sequence[str]) -> str | None:
     text = _THOUGHT_AHEAD.sub(" ", same_kind(reply))
     text = _THOUGHTS.sub(" ", text).strip()
     by_name = {same_kind(kind): kind for kind in kinds}
-    found = _values(text)
-    answers = [found[key] for key in _NAMES_ANSWER if key in found]
+    values = _values(text)
+    answers = [values[key] for key in _NAMES_ANSWER if key in values]
     if answers:
         text = " ".join(answers)
-    for parts in ([text], answers or found.values()):
+    for parts in ([text], answers or values.values()):
         whole = {by_name.get(part) or by_name.get(_bare(part)) for part in parts} - {None}
         if len(whole) == 1:
             return whole.pop()
@@ -65,24 +65,24 @@ def _values(text: str) -> dict[str, str]:
     """The string values of the reply's JSON object, by key; empty without exactly one valid object."""
     begin, end = text.find("{"), text.rfind("}")
     try:
-        found = json.loads(text[max(0, begin) : end + 1])
+        parsed = json.loads(text[max(0, begin) : end + 1])
     except (ValueError, RecursionError):
         return {}
-    pairs = found.items() if isinstance(found, dict) else ()
+    pairs = parsed.items() if isinstance(parsed, dict) else ()
     return {key: value for key, value in pairs if isinstance(value, str)}
 
 
 def _named(text: str, by_name: Mapping[str, str]) -> set[str]:
     """The kinds that a text names as words without denying them; a name within a longer one does not count."""
-    found = set()
+    named = set()
     before, after = _DENIED
     for name in sorted(by_name, key=len, reverse=True):
         word = _as_a_word(name)
         text = re.sub(f"{before}{word}|{word}{after}", " ", text)
         if re.search(word, text):
-            found.add(by_name[name])
+            named.add(by_name[name])
             text = re.sub(word, " ", text)
-    return found
+    return named
 
 
 def _as_a_word(name: str) -> str:

@@ -95,14 +95,16 @@ def vectors_lr(
     cross-validation with whole `groups` (near-duplicates); of equal ones the strongest. `order` is the
     order of the kinds in the probabilities.
     """
-    found = np.zeros((len(notes), len(order)))
+    probabilities = np.zeros((len(notes), len(order)))
     # For matrices this small, threads waiting for one another took 30 times as long on a busy machine.
     with threadpool_limits(1):
         strength, note = _strength(known, kinds, groups)
         model = _on_vectors(strength).fit(known, list(kinds))
         columns = [order.index(str(kind)) for kind in model.classes_]
-        found[:, columns] = model.predict_proba(notes)
-    return FittedBaseline([order[best] for best in found.argmax(axis=1)], found.tolist(), note)
+        probabilities[:, columns] = model.predict_proba(notes)
+    return FittedBaseline(
+        [order[best] for best in probabilities.argmax(axis=1)], probabilities.tolist(), note
+    )
 
 
 def _strength(known: Floats, kinds: Sequence[str], groups: Sequence[str]) -> tuple[float, str]:

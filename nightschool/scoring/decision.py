@@ -128,8 +128,12 @@ def decide(judged: Sequence[Judgement], cheap: Check | None) -> Verdict:
     if decision == Decision.PROMOTE and cheap is not None and not cheap.passed:
         reason += f"; but {cheap.detail}"
     more = [j.more_notes for j in judged if j.decision == Decision.INCONCLUSIVE]
-    known = [notes for notes in more if notes is not None]
-    settles = max(known) if decision == Decision.INCONCLUSIVE and len(known) == len(more) else None
+    estimates = [notes for notes in more if notes is not None]
+    settles = (
+        max(estimates)
+        if decision == Decision.INCONCLUSIVE and len(estimates) == len(more)
+        else None
+    )
     return Verdict(decision, reason, (*checks, *([cheap] if cheap else [])), settles)
 
 

@@ -78,7 +78,7 @@ def read(
     layout, _ = cache_prompt(model, layout)
     most = max(1, _MOST_KEYS // max(1, len(encoder.prefix)))
     tokens = torch.tensor(encoder.first_tokens, device=device.torch)
-    found: list[list[float]] = [[] for _ in notes]
+    rows: list[list[float]] = [[] for _ in notes]
     states: dict[int, Floats] = {}
     done = 0
     parts = deque(layout.split(notes, budget + layout.prompt_tokens, most))
@@ -102,13 +102,13 @@ def read(
                 'set train.precision (for example "fp32"), then `nightschool run --new`'
             )
         for index, row in zip(part, probabilities.tolist(), strict=True):
-            found[index] = row
+            rows[index] = row
         if features:
             states |= zip(part, batch.select(entered[-1]).float().cpu().numpy(), strict=True)
         done += len(part)
         progress(done, len(notes))
     stacked = np.stack([states[index] for index in range(len(notes))]) if features else None
-    return Scored(found, stacked)
+    return Scored(rows, stacked)
 
 
 @contextmanager

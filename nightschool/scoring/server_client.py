@@ -64,8 +64,8 @@ class Server:
 
     def models(self) -> list[str]:
         """The names of the models that the server offers. Raises ServerError."""
-        found = _parsed(self._request("GET", "/models", None))
-        rows = found.get("data") if isinstance(found, dict) else None
+        listing = _parsed(self._request("GET", "/models", None))
+        rows = listing.get("data") if isinstance(listing, dict) else None
         if not isinstance(rows, list):
             raise ServerError("error", "the list of models has an unexpected form")
         return [one_line(str(row.get("id", ""))) for row in rows if isinstance(row, dict)]

@@ -135,13 +135,13 @@ def _unlike_every_kind(
     labelled: list[Question], candidates: list[Question], none: str
 ) -> list[Question]:
     pool = _sample(each for each in candidates if not each.given)
-    found = far_from_every_kind(
+    proposals = far_from_every_kind(
         [_start(each) for each in labelled], [each.given[0] for each in labelled],
         [_start(each) for each in pool], none,
     )  # fmt: skip
     return [
         replace(pool[index], type=QuestionType.NONE, guess=guess, probability=probability)
-        for index, guess, probability in found
+        for index, guess, probability in proposals
     ]
 
 

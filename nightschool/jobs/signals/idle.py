@@ -14,7 +14,7 @@ def smallest(signals: Iterable[Signal[float]], up_s: float) -> Signal[float]:
 
     Unknown if an existing source has no value, or one larger than `up_s`, the computer's uptime.
     """
-    known: list[tuple[float, Signal[float]]] = []
+    known_signals: list[tuple[float, Signal[float]]] = []
     for signal in signals:
         if signal.value is None:
             return signal
@@ -23,5 +23,5 @@ def smallest(signals: Iterable[Signal[float]], up_s: float) -> Signal[float]:
             return unknown(
                 signal.source, f"{signal.value:.0f} s is more than the computer's uptime"
             )
-        known.append((signal.value, signal))
-    return min(known, key=lambda pair: pair[0])[1]
+        known_signals.append((signal.value, signal))
+    return min(known_signals, key=lambda pair: pair[0])[1]

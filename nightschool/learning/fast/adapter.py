@@ -195,15 +195,15 @@ class Weights:
 
         Raises LearningError if the adapter is not float32.
         """
-        found = [p for p in model.parameters() if p.requires_grad]
-        if wrong := {str(p.dtype) for p in found} - {"torch.float32"}:
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        if wrong := {str(p.dtype) for p in parameters} - {"torch.float32"}:
             raise LearningError(f"adapter weights are {wrong}, not float32: this is a bug")
-        starts = [0, *accumulate(-(-p.numel() // _ALIGNED) * _ALIGNED for p in found)]
+        starts = [0, *accumulate(-(-p.numel() // _ALIGNED) * _ALIGNED for p in parameters)]
         self.parameter = torch.nn.Parameter(torch.zeros(starts[-1], device=model.device))
         self.gradient = self.parameter.grad = torch.zeros_like(self.parameter)
         self.cast = self.parameter.data.to(dtype)  # shares memory if that is float32
         cast = {}
-        for start, p in zip(starts, found, strict=False):
+        for start, p in zip(starts, parameters, strict=False):
             own, grad, cast[id(p)] = (
                 whole[start : start + p.numel()].view_as(p)
                 for whole in (self.parameter.data, self.gradient, self.cast)

@@ -81,7 +81,7 @@ def _computed(model: PreTrainedModel | PeftModel, layout: Layout) -> Cache:
     if layout.way == "segments":
         inputs["segments"] = Segments.of(count, [], layout.device, layout.kernel)
     model(**inputs)
-    found = inputs["past_key_values"].layers
-    if not found or any(layer.get_seq_length() != count for layer in found):
+    layers = inputs["past_key_values"].layers
+    if not layers or any(layer.get_seq_length() != count for layer in layers):
         raise ValueError("the base caches no keys and values of the prompt")
-    return Cache(layers=[_PromptLayer(layer.keys, layer.values) for layer in found])
+    return Cache(layers=[_PromptLayer(layer.keys, layer.values) for layer in layers])

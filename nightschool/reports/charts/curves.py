@@ -70,17 +70,17 @@ def loss(report: Report, palette: Palette) -> Figure | None:
 
 def reliability(report: Report, palette: Palette) -> Figure | None:
     """The trained model's accuracy over its confidence, without and with the temperature."""
-    found = report.calibration.get(ArmName.AFTER)
-    if not found or not found.plain.bins:
+    calibration = report.calibration.get(ArmName.AFTER)
+    if not calibration or not calibration.plain.bins:
         return None
     figure, axes = _square(palette, "confidence", "share correct")
     show_shares(axes, palette)
     axes.plot([0, 1], [0, 1], color=palette.muted, linewidth=1.2, linestyle=(0, (4, 3)))
     label = write(axes, 0.05, 0.07, "perfect", palette.muted, SMALL)
     label.set(rotation=45, rotation_mode="anchor", va="bottom")
-    series = [("raw", found.plain, palette.ink, palette.paper)]
-    if found.scaled is not None:
-        series.append(("corrected", found.scaled, palette.after, palette.after))
+    series = [("raw", calibration.plain, palette.ink, palette.paper)]
+    if calibration.scaled is not None:
+        series.append(("corrected", calibration.scaled, palette.after, palette.after))
     for place, (name, measured, color, face) in enumerate(series):
         _bins(axes, measured.bins, color, face)
         _key(axes, 0.96 - 0.2 * place, name, f"{percent(measured.ece)} error", color, face)

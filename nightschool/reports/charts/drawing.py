@@ -152,8 +152,8 @@ def short(name: str, longest: int) -> str:
 @cache
 def families() -> list[str]:
     """The preferred fonts that are installed; matplotlib warns about every other."""
-    if found := _installed(FAMILIES[:-1]):
-        return [*found, FAMILIES[-1]]
+    if families := _installed(FAMILIES[:-1]):
+        return [*families, FAMILIES[-1]]
     # matplotlib caches its list of fonts: one may have been installed since.
     for file in set(findSystemFonts()) - {font.fname for font in fontManager.ttflist}:
         with suppress(Exception):  # various errors, for fonts that it cannot read

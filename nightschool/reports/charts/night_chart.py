@@ -106,9 +106,9 @@ def ticks(start: float, end: float) -> list[tuple[float, str]]:
     zone = datetime.fromtimestamp(start).astimezone().utcoffset()
     shift = zone.total_seconds() if zone else 0
     first = -(-(start + shift) // step) * step - shift
-    found = []
+    ticks = []
     for count in range(_MOST_TICKS):
         if (at := first + count * step) <= end:
             style = "%d %b" if step >= _DAY else "%H:%M" if step >= _MINUTE else "%H:%M:%S"
-            found.append((at, datetime.fromtimestamp(at).strftime(style)))
-    return found
+            ticks.append((at, datetime.fromtimestamp(at).strftime(style)))
+    return ticks

@@ -16,7 +16,7 @@ _RUST_NO_ROOM = "No space left"
 # On Windows a virus scanner or an indexer may briefly hold a new file open.
 _HELD_S = 2.0 if os.name == "nt" else 0.0
 
-NOT_YOURS = "it seems to belong to another user: work as that user, or change its owner"
+NOT_YOURS = "it seems to belong to another user: work as that user, or change who owns it"
 
 
 def no_room(error: BaseException) -> bool:

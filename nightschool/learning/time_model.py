@@ -19,7 +19,7 @@ LEAST_SHARE = 0.08
 # The time of a forward pass as a share of forward and backward. The frozen weights take one product in
 # each direction (they have no gradient), so half; less if layers are recomputed.
 FORWARD_SHARE = 0.5
-# Two-sided 90 % quantiles of Student's t for 1, 2, ... degrees of freedom; the last for all above.
+# Two-sided 90 % quantiles of the t distribution for 1, 2, ... degrees of freedom; the last for all above.
 _T90 = (6.31, 2.92, 2.35, 2.13, 2.02, 1.94, 1.89, 1.86, 1.83, 1.81)
 
 
@@ -82,7 +82,7 @@ def fit(timed: Sequence[TimedStep], earlier: Sequence[TimedStep] = ()) -> Pace:
     those timed now. One of the two may be empty. Raises ValueError if both are.
 
     The interval contains the sum of the coming steps for nine of ten sets of steps with the same
-    scatter (Student's t on the relative residuals; three steps leave one degree of freedom). It is
+    scatter (t distribution of the relative residuals; three steps leave one degree of freedom). It is
     never narrower than LEAST_SHARE, for changes slower than three steps, and covers the estimate of
     each of the two groups alone.
     """

@@ -62,7 +62,7 @@ def effective_notes(residuals: Floats, codes: Codes, level: float = LEVEL) -> fl
     """The effective number of notes: how many independent ones the groups are worth at this level.
 
     The number of notes divided by the design effect (Kish 1965). A few groups determine the design
-    effect only roughly, so Student's quantile, with one degree of freedom less than there are groups,
+    effect only roughly, so the t quantile, with one degree of freedom less than there are groups,
     replaces the normal one (Korn, Graubard 1998, "Confidence intervals for proportions with small
     expected number of positive counts estimated from survey data"). `residuals` are as for
     `design_effect`; if that cannot be estimated from them, there is no such correction.

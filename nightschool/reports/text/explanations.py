@@ -120,7 +120,7 @@ def _frequency(p: float) -> str:
 
 
 def few_groups(report: Report) -> str:
-    """A warning if the test notes come from too few groups for good intervals, else ''."""
+    """A warning if the test notes come from too few groups for reliable intervals, else ''."""
     groups, items = report.dataset.groups, report.items
     if groups == items or groups >= _ENOUGH_GROUPS:
         return ""

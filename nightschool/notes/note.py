@@ -18,7 +18,7 @@ class Note:
     section_of: str = ""
     """The file that a section belongs to."""
     origin: str = ""
-    """What the note was taken from, according to its front matter or column: a URL or any name; "" if unknown."""
+    """What the note was taken from, by its front matter or column: a URL or any name; "" if unknown."""
 
 
 class SkipReason(StrEnum):

@@ -33,7 +33,7 @@ def demo_command(folder: Path | None, json_: bool) -> int:
 
     from nightschool.cli.follow import Follower  # lazy: rich
     from nightschool.cli.report import report_path, show_report
-    from nightschool.reports.report_file import read
+    from nightschool.reports.report_file import read  # lazy: pydantic
 
     if folder and folder.exists() and any(folder.iterdir()):
         raise click.UsageError(f"{folder} is not empty: give a new folder")

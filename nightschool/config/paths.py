@@ -125,7 +125,7 @@ def find_school(given: Path | None, environment: Mapping[str, str] = os.environ)
 
 def locks_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """The folder of the device locks, shared by all schools of this user."""
-    import platformdirs
+    import platformdirs  # lazy: platformdirs
 
     given = environment.get("NIGHTSCHOOL_STATE")
     return (

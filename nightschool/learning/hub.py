@@ -31,8 +31,12 @@ def locate(base: str, root: Path) -> Path | None:
             f"base = {base!r}: there is no folder {local}",
             "set base in nightschool.toml, then `run --new`",
         )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub import snapshot_download  # lazy: huggingface_hub
+    from huggingface_hub.errors import (  # lazy: huggingface_hub
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     try:
         snapshot = Path(snapshot_download(base, local_files_only=True, allow_patterns=_WANTED))
@@ -72,7 +76,7 @@ def fetch(base: str, root: Path) -> Path:
     folder = locate(base, root)
     if folder:
         return folder
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import snapshot_download  # lazy: huggingface_hub
 
     try:
         fetched = Path(snapshot_download(base, allow_patterns=_WANTED))
@@ -102,8 +106,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     Imports torch. Raises LearningError if transformers does not know the architecture.
     """
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig
+    from huggingface_hub.errors import StrictDataclassError  # lazy: huggingface_hub
+    from transformers import AutoConfig  # lazy: transformers
 
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)

@@ -32,7 +32,7 @@ def load() -> None:
 @contextmanager
 def _uncompiled() -> Iterator[None]:
     """A context within which `torch.compile` returns functions unchanged, except on macOS."""
-    import torch
+    import torch  # lazy: torch
 
     if sys.platform == "darwin":
         yield

@@ -23,7 +23,7 @@ def token_counter(base: str, root: Path) -> Callable[[Sequence[str]], Iterator[i
     file = folder / "tokenizer.json"
     if not file.is_file():
         raise LearningError(f"the base {base} has no tokenizer.json")
-    from tokenizers import Tokenizer
+    from tokenizers import Tokenizer  # lazy: tokenizers
 
     try:
         tokenizer = Tokenizer.from_file(str(file))

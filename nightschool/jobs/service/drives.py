@@ -14,7 +14,7 @@ def removable_drive(folder: Path, sysfs: Path = Path("/sys")) -> str | None:
     Windows: GetDriveType. macOS: it is mounted under /Volumes.
     """
     if sys.platform == "win32":
-        import ctypes
+        import ctypes  # lazy: ctypes
 
         drive = os.path.splitdrive(folder)[0]
         return drive if ctypes.windll.kernel32.GetDriveTypeW(f"{drive}\\") == 2 else None

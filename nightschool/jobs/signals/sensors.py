@@ -58,9 +58,9 @@ class Sensors:
 
 def _system_readings(own_pids: Pids) -> list[Reading]:
     if sys.platform == "win32":
-        from nightschool.jobs.signals.windows import readings
+        from nightschool.jobs.signals.windows import readings  # lazy: Windows only
     elif sys.platform == "darwin":
-        from nightschool.jobs.signals.macos import readings
+        from nightschool.jobs.signals.macos import readings  # lazy: macOS only
     else:
-        from nightschool.jobs.signals.linux import readings
+        from nightschool.jobs.signals.linux import readings  # lazy: Linux only
     return readings(own_pids)

@@ -98,7 +98,7 @@ def system_source() -> SuspendSource:
 
         return LogindSuspend()
     if sys.platform == "win32":
-        from nightschool.jobs.signals.suspend_windows import WindowsSuspend
+        from nightschool.jobs.signals.suspend_windows import WindowsSuspend  # lazy: Windows only
 
         return WindowsSuspend()
     return NoAnnouncements()

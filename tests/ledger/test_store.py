@@ -134,7 +134,7 @@ def test_a_ledger_that_this_user_may_not_write_is_reported(
     with pytest.raises(LedgerError, match="check whether the disk is full or read-only"):
         Ledger(tmp_path / "ledger.db")
     monkeypatch.setattr(store, "forbidden", lambda path: True)
-    with pytest.raises(LedgerDenied, match=r"ledger.db cannot be written: .* change its owner"):
+    with pytest.raises(LedgerDenied, match=r"ledger.db cannot be written: .* change who owns it"):
         Ledger(tmp_path / "ledger.db")
 
 

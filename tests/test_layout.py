@@ -42,3 +42,18 @@ def test_functions_are_short() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
     }
     assert {name: n for name, n in lengths.items() if n > MAX_FUNCTION_LINES} == {}
+
+
+def test_an_import_inside_a_function_says_which_library_it_defers() -> None:
+    unmarked = []
+    for file, tree in TREES.items():
+        lines = file.read_text(encoding="utf-8").splitlines()
+        functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+        for function in functions:
+            for node in ast.walk(function):
+                if not isinstance(node, ast.Import | ast.ImportFrom):
+                    continue
+                text = "\n".join(lines[node.lineno - 2 : node.end_lineno])
+                if "# lazy:" not in text:
+                    unmarked.append(f"{file.relative_to(PACKAGE)}:{node.lineno}")
+    assert unmarked == []

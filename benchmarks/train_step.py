@@ -108,7 +108,7 @@ def ours(arm: str, base: Path, mean: int, memory_gb: float) -> dict[str, Any]:
     torch.cuda.synchronize()
     loading = time.perf_counter() - began
     if arm.startswith("rows-"):
-        plan = MemoryPlan(10**9, 36, {})
+        plan = MemoryPlan(plan.budget, 36, {})  # `Rows.split` ignores the budget
         _rows_of(int(arm.removeprefix("rows-")))
     if arm in EXTRA:
         EXTRA[arm](model)

@@ -19,7 +19,6 @@ REPLACED = {
     r"\bits owner\b": "you, the owner",
     r"\bfor good\b": "permanently",
     r"\bbegins? anew\b": "start over",
-    r"\bis none\b": "there is no ...",
     r"\bis (told|let be)\b": "say who does what",
     r"\bgoes on again\b": "resume",
 }

@@ -91,7 +91,7 @@ def test_report_keeps_its_contract(done: School) -> None:
 def test_base_is_quantised_once(done: School) -> None:
     with Ledger(done.ledger_file) as ledger:
         messages = [event.message for event in ledger.events(1)]
-    assert sum("quantised base is kept" in message for message in messages) == 1
+    assert sum("quantised base is cached" in message for message in messages) == 1
     assert sum(path.is_dir() for path in done.quantised.iterdir()) == 1
 
 

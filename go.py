@@ -59,7 +59,7 @@ def main() -> int:
     environment = os.environ | {"PYTHONUTF8": "1"}
     folder = ROOT if command == "test" else None
     try:
-        return subprocess.call([PYTHON, "-m", *module, *rest], cwd=folder, env=environment)
+        return subprocess.call([PYTHON, "-P", "-m", *module, *rest], cwd=folder, env=environment)
     except KeyboardInterrupt:
         return 1
 

@@ -104,7 +104,7 @@ def _wait(poll: Callable[[], object]) -> None:
 
 
 def _start_worker(school: School) -> Worker:
-    command = [sys.executable, "-m", "nightschool", "--school", str(school.root), "work"]
+    command = [sys.executable, "-P", "-m", "nightschool", "--school", str(school.root), "work"]
     with (school.root / "worker.log").open("ab") as log:
         return subprocess.Popen(
             command, stdout=log, stderr=log, env=os.environ | {"PYTHONUTF8": "1"}

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from nightschool.config.errors import ReportError
 from nightschool.stats.terms import (
     ArmName,
     CheckName,
@@ -359,8 +360,11 @@ class Report:
         return next((arm for arm in self.arms if arm.name == name), None)
 
     def arm(self, name: ArmName) -> Arm:
-        """The arm of that name. ValueError if it was not measured."""
+        """The arm of that name. Raises ReportError if it was not measured."""
         arm = self.find_arm(name)
         if arm is None:
-            raise ValueError(f"the report of run {self.run} has no arm {name.value!r}")
+            raise ReportError(
+                f"the report of run {self.run} has no arm {name.value!r}",
+                "restore its report.json, or make another report with `nightschool run --new`",
+            )
         return arm

@@ -48,7 +48,8 @@ class Child:
         self.log = log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "nightschool.tasks.child"],
+                # -P: the current folder may be a vault from elsewhere; nothing in it is imported.
+                [sys.executable, "-P", "-m", "nightschool.tasks.child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -45,6 +45,20 @@ def test_child_answers_in_messages_and_exits(tmp_path: Path) -> None:
     assert ending.result["base_folder"]
 
 
+def test_child_imports_nothing_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vault from elsewhere may hold a json.py or a folder named nightschool."""
+    vault, marker = tmp_path / "vault", tmp_path / "executed"
+    (vault / "nightschool").mkdir(parents=True)
+    for name in ("json.py", "numpy.py", "queue.py", "h2.py", "torch.py", "nightschool/__init__.py"):
+        (vault / name).write_text(f"open({str(marker)!r}, 'w').close()\n", encoding="utf-8")
+    monkeypatch.chdir(vault)
+    messages, code = perform(Child(probe(tmp_path), tmp_path / "log"))
+    assert code == 0 and isinstance(messages[-1], Ended) and messages[-1].result
+    assert not marker.exists()
+
+
 def test_child_that_cannot_do_its_job_gives_the_reason(tmp_path: Path) -> None:
     messages, _ = perform(Child(ClassifyJob(root=tmp_path, run=9, notes=()), tmp_path / "log"))
     ending = messages[-1]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from nightschool.config.errors import ReportError
 from nightschool.reports.report_file import parse
 from nightschool.reports.text.verdict import verdict
 from nightschool.stats.terms import Decision
@@ -190,5 +191,5 @@ def test_verdict_needs_no_other_arms(data: Data) -> None:
 
 def test_verdict_without_the_arm_after_is_an_error(data: Data) -> None:
     data["arms"] = [arm for arm in data["arms"] if arm["name"] != "after"]
-    with pytest.raises(ValueError, match="the report of run 3 has no arm 'after'"):
+    with pytest.raises(ReportError, match="the report of run 3 has no arm 'after'"):
         verdict(parse(data))

@@ -23,7 +23,7 @@ from nightschool.jobs.requests import (
     seeds_settings,
 )
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Run, Timing
+from nightschool.ledger.records import Run, RunState, Timing
 
 new_option = click.option(
     "--new", is_flag=True, help="Queue a new run even if the newest one is unfinished."
@@ -133,7 +133,7 @@ def _outlook(school: School, night: NightSettings, run: Run) -> Iterator[str]:
     elif outlook.schedule:
         yield f"run {run.id} is queued: {outlook.schedule.text}"
     elif outlook.decision.run:
-        yield f"run {run.id} starts now"
+        yield f"run {run.id} {'is running' if run.state == RunState.RUNNING else 'starts now'}"
         for finding in outlook.decision.findings:
             yield f"  overridden: {finding.detail}"
     else:

@@ -82,11 +82,11 @@ def _automatic(device_type: str, where: str, native_bf16: bool) -> tuple[str, st
         # Measured with the demo's base on a CPU with AVX512-BF16: a step in bf16 took 0.87 to 0.99
         # of its time in float32. (In fp16: 14 times as long.)
         return "fp32", (
-            "cpu: float32 gives nearly the same numbers on every CPU, and bf16 saves hardly any time, "
+            "float32 gives nearly the same numbers on every CPU, and bf16 saves hardly any time, "
             "even where the CPU supports it"
         )
     if device_type != "cuda":
-        return "fp32", f"{device_type}: float32 runs on every device"
+        return "fp32", "float32 runs on every device"
     if native_bf16:
         return "bf16", f"{where} has native bf16 (8.0 and later)"
     return "fp16", (

@@ -65,3 +65,12 @@ def test_a_run_that_is_queued_during_a_pause_waits(make_school: MakeSchool) -> N
     school = make_school()
     invoke(school, "pause")
     assert "run 1 waits: paused until `nightschool resume`" in invoke(school, "run").output
+
+
+def test_a_run_that_is_running_does_not_start_again(make_school: MakeSchool) -> None:
+    school = make_school()
+    invoke(school, "run", "--now", "--detach")
+    with Ledger(school.ledger_file) as ledger:
+        assert ledger.claim(1, "worker")
+    output = invoke(school, "run", "--now", "--detach").output
+    assert "run 1 is running" in output and "starts now" not in output

@@ -1,1 +1,1 @@
-"""When things happen: the policy, the scheduler, and the worker that holds them."""
+"""When things happen: the policy, the scheduler, the worker, retraining and the morning."""

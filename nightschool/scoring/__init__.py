@@ -1,1 +1,1 @@
-"""Scoring notes, the cheap baselines, metrics and statistics. Runs in child processes only."""
+"""The scorer, the cheap baselines, a model server as an arm, and the decision. Runs in child processes only."""

@@ -1,1 +1,1 @@
-"""The Huey app, the child processes it runs stages in, and the stages."""
+"""The Huey app, the runner, and the child process with its protocol."""

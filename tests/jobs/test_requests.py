@@ -83,9 +83,13 @@ def test_new_run_without_notes_is_refused_while_an_older_one_resumes(
         if left == "nothing":
             (school.root / "notes").rmdir()
         for new in (False, True):
-            with pytest.raises(RequestError, match=r"no notes at .*notes: put some there, connect their drive"):
+            with pytest.raises(
+                RequestError, match=r"no notes at .*notes: put some there, connect their drive"
+            ):
                 request_run(ledger, school, SETTINGS, Timing.NOW, new=new)
-            with pytest.raises(RequestError, match=r"no notes at .*notes: put some there, connect their drive"):
+            with pytest.raises(
+                RequestError, match=r"no notes at .*notes: put some there, connect their drive"
+            ):
                 request_stage(ledger, school, SETTINGS, StageName.PREP, new=new)
         assert ledger.runs() == []
         run = ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT).id

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.encoding import Encoded
+from nightschool.stats.results import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Balance:
     """Token id -> nats: added to the logits of an answer's first token, in the loss only"""
     weights: Sequence[float]
     """By kind: the weight of a note's loss; the mean over the training notes is 1"""
-    choice: AutoChoice
+    choice: Choice
 
     @classmethod
     def of(cls, how: str, notes: Sequence[Encoded], first_tokens: Sequence[int]) -> Balance:
@@ -48,7 +48,7 @@ class Balance:
             if how == "logit_adjustment"
             else {},
             weights=[1 / share if how == "class_weights" else 1.0 for share in often],
-            choice=AutoChoice("balance", how, reason),
+            choice=Choice("balance", how, reason),
         )
 
     def weighted(self, notes: Sequence[Encoded]) -> list[Encoded]:

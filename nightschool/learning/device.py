@@ -15,9 +15,9 @@ import torch
 from nightschool.config.errors import DeviceBusy, LearningError
 from nightschool.config.paths import School, locks_folder
 from nightschool.config.settings import TrainSettings
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.memory_plan import MemoryLimit, context_bytes
 from nightschool.learning.precision import Precision, choose, cpu_has_bf16
+from nightschool.stats.results import Choice
 
 # Left to the desktop: windows, a browser's videos.
 _MARGIN_BYTES = 300_000_000
@@ -30,7 +30,7 @@ class Device:
     torch: torch.device
     precision: Precision
     threads: int
-    choices: tuple[AutoChoice, ...]
+    choices: tuple[Choice, ...]
 
     @property
     def label(self) -> str:
@@ -72,9 +72,9 @@ def pick(settings: TrainSettings, began: str = "") -> Device:
     # A debugging aid that costs time. (setattr: torch's stubs lack it.)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
     choices = [
-        AutoChoice("device", kind, why),
-        AutoChoice("precision", precision.name, precision.reason),
-        AutoChoice(
+        Choice("device", kind, why),
+        Choice("precision", precision.name, precision.reason),
+        Choice(
             "threads", str(threads), "train.threads" if settings.threads else f"{cores} CPU cores"
         ),
     ]

@@ -13,9 +13,9 @@ from string import ascii_lowercase, ascii_uppercase, digits
 from transformers import PreTrainedTokenizerBase
 
 from nightschool.config.errors import LearningError
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.truncation import Border, fit, tokens
 from nightschool.notes.prompts import Prompt, instruct_prompt, plain_prompt
+from nightschool.stats.results import Choice
 
 _MARK = "\u2063NOTE\u2063"
 # Separates two examples, for models without a chat template.
@@ -90,7 +90,7 @@ class Encoder:
         shown = ", ".join(
             f"{kind} = {word!r}" for kind, word in zip(self.kinds, words, strict=True)
         )
-        self.choices = (AutoChoice("answers", shown, why),)
+        self.choices = (Choice("answers", shown, why),)
 
     @property
     def fingerprint(self) -> str:

@@ -14,8 +14,8 @@ from typing import Any, Literal, Protocol
 
 import torch
 
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.encoding import Encoded
+from nightschool.stats.results import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Engine(Protocol):
     """
 
     @property
-    def choices(self) -> Sequence[AutoChoice]:
+    def choices(self) -> Sequence[Choice]:
         """What the engine chose while it was made, with the reasons."""
         ...
 

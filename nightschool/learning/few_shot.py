@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from nightschool.config.errors import LearningError
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.encoding import Encoder
+from nightschool.stats.results import Choice
 
 # Most examples per kind, and most tokens of all examples: every scored note attends to them.
 _MOST, _MOST_TOKENS = 4, 4096
@@ -18,7 +18,7 @@ _ENOUGH, _LEAST = 64, 16
 
 def with_examples(
     encoder: Encoder, notes: Sequence[tuple[str, str, str]], context: int | None
-) -> tuple[Encoder, AutoChoice]:
+) -> tuple[Encoder, Choice]:
     """The encoder with training notes (id, text, kind) in its prompt, equally many of each kind.
 
     The notes are chosen by hash order, one kind after the other, and truncated after a sentence so that
@@ -41,7 +41,7 @@ def with_examples(
             tokens = len(made.prefix) - len(encoder.prefix)
             if tokens <= room:
                 reason = f"{tokens} tokens, with notes truncated to {limit}: the most that fit into {room}"
-                return made, AutoChoice("examples", f"{each} of each kind", reason)
+                return made, Choice("examples", f"{each} of each kind", reason)
     raise LearningError(
         f"one example of each of {len(by_kind)} kinds does not fit into the {max(0, room)} tokens that "
         f"the base's context leaves next to a note of train.max_tokens = {encoder.max_tokens}"

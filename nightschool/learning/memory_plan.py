@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from nightschool.config.errors import DeviceBusy, LearningError
 from nightschool.config.settings import TrainSettings
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.hub import read_config
+from nightschool.stats.results import Choice
 
 if TYPE_CHECKING:
     from nightschool.learning.encoding import Encoded
@@ -273,7 +273,7 @@ class MemoryNeed:
         return MemoryPlan(budget, recomputed, items, graphs)
 
 
-def choose(need: MemoryNeed, limit: MemoryLimit | None) -> tuple[MemoryPlan, list[AutoChoice]]:
+def choose(need: MemoryNeed, limit: MemoryLimit | None) -> tuple[MemoryPlan, list[Choice]]:
     """The best plan within a memory limit (None: no limit, on a CPU), and the choices with their reasons.
 
     Prefers many CUDA graphs, then few micro-batches, then few recomputed layers. Raises LearningError
@@ -349,17 +349,15 @@ def smaller(need: MemoryNeed, plan: MemoryPlan) -> MemoryPlan | None:
     return need.plan(less.budget, less.recomputed, less.graphs, context)
 
 
-def _reasons(
-    plan: MemoryPlan, settings: TrainSettings, layers: int, limit: int
-) -> list[AutoChoice]:
+def _reasons(plan: MemoryPlan, settings: TrainSettings, layers: int, limit: int) -> list[Choice]:
     need = f"{plan.total / 1e9:.2f} GB of {limit / 1e9:.2f} GB"
     return [
-        AutoChoice(
+        Choice(
             "token_budget",
             str(plan.budget),
             "train.token_budget" if settings.token_budget else f"the largest that fits: {need}",
         ),
-        AutoChoice(
+        Choice(
             "recomputed layers",
             f"{plan.recomputed} of {layers}",
             "train.activation_checkpointing"
@@ -371,11 +369,11 @@ def _reasons(
 
 def _without_limit(
     shape: Shape, settings: TrainSettings, data: DataSize
-) -> tuple[MemoryPlan, list[AutoChoice]]:
+) -> tuple[MemoryPlan, list[Choice]]:
     budget = settings.token_budget or cheapest(shape, data.prefix)
     recomputed = shape.layers if settings.activation_checkpointing == "all" else 0
     reason = "train.token_budget" if settings.token_budget else "the least arithmetic per note"
-    return MemoryPlan(budget, recomputed, {}), [AutoChoice("token_budget", str(budget), reason)]
+    return MemoryPlan(budget, recomputed, {}), [Choice("token_budget", str(budget), reason)]
 
 
 def cheapest(shape: Shape, prefix: int) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nightschool.config.settings import TrainSettings
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.encoding import Encoded
+from nightschool.stats.results import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class TrainingTask:
     """Token ids of the prompt after the note, which all notes share"""
     offsets: Mapping[int, float] = field(default_factory=dict)
     """Token id -> nats: added to the logits of an answer's first token; see `class_balance.py`"""
-    choices: Sequence[AutoChoice] = ()
+    choices: Sequence[Choice] = ()
     """The automatic choices that went into it"""
 
     @property

@@ -20,7 +20,6 @@ from nightschool.stats.results import Choice
 from nightschool.stats.stage_results import PrepResult, StageResult, read_record
 
 if TYPE_CHECKING:
-    from nightschool.learning.auto_choice import AutoChoice
     from nightschool.learning.device import Device
     from nightschool.learning.encoding import Encoder
 
@@ -56,11 +55,11 @@ class StageContext:
         """The frozen dataset of this run."""
         return load(self.school.datasets / self.result(PrepResult).dataset)
 
-    def report_choices(self, *choices: AutoChoice) -> tuple[Choice, ...]:
-        """Log automatic choices; returns them as stage results record them."""
+    def report_choices(self, *choices: Choice) -> tuple[Choice, ...]:
+        """Log automatic choices; returns them, for the stage's result."""
         for choice in choices:
             self.parent.say("choice", f"{choice.name} = {choice.value} ({choice.reason})")
-        return tuple(Choice(name=c.name, value=c.value, reason=c.reason) for c in choices)
+        return choices
 
     def encoder(self, kinds: Sequence[str]) -> Encoder:
         """This run's encoder for its dataset's kinds. Raises LearningError if the prompts do not fit

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nightschool.config.errors import LearningError
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.memory_plan import (
     MemoryNeed,
     MemoryPlan,
@@ -52,7 +51,7 @@ def run_memory_plan(context: StageContext, task: TrainingTask, device: Device) -
         return _next_smaller(context, need, fitting)
     if fitting is kept.plan:
         return kept.plan, kept.chosen
-    choice = AutoChoice("passes", _passes(fitting), "less GPU memory is free than at the start")
+    choice = Choice("passes", _passes(fitting), "less GPU memory is free than at the start")
     return fitting, (*kept.chosen, *context.report_choices(choice))
 
 
@@ -73,7 +72,7 @@ def _next_smaller(context: StageContext, need: MemoryNeed, plan: MemoryPlan) -> 
         )
     before, now = _passes(plan), _passes(less)
     context.parent.say("warning", f"out of GPU memory with {before}: resumes with {now}")
-    choice = AutoChoice("passes", now, f"{before} ran out of memory")
+    choice = Choice("passes", now, f"{before} ran out of memory")
     chosen = context.report_choices(choice)
     context.keep_plan(replace(context.kept_plan(), plan=less, chosen=chosen, ran_out=None))
     return less, chosen

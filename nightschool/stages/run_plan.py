@@ -33,7 +33,6 @@ from nightschool.stages.run_estimate import (
 )
 from nightschool.stages.run_task import training_task_of
 from nightschool.stages.time_plan import advice, base_size_of, recall, ways
-from nightschool.stats.results import Choice
 
 if TYPE_CHECKING:
     from nightschool.learning.device import Device
@@ -71,10 +70,7 @@ def plan(school: School, settings: Settings) -> RunEstimate:
     memory_plan, choices = choose(need, available)
     return RunEstimate(
         base=settings.base,
-        chosen=tuple(
-            Choice(name=choice.name, value=choice.value, reason=choice.reason)
-            for choice in (*device.choices, *encoder.choices, *choices)
-        ),
+        chosen=(*device.choices, *encoder.choices, *choices),
         notes=_notes(loaded, task),
         memory=_memory(need, memory_plan, available),
         time=_time(school, settings, task, memory_plan, need.shape, device),

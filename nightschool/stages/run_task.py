@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.notes.splits import Split
 from nightschool.stages.context import StageContext
+from nightschool.stats.results import Choice
 from nightschool.stats.stage_results import PrepResult
 
 if TYPE_CHECKING:
@@ -52,5 +52,5 @@ def training_task_of(
         settings=settings,
         identity=identity,
         offsets=balance.offsets,
-        choices=[AutoChoice("training notes", counts, "train.roughen"), balance.choice],
+        choices=[Choice("training notes", counts, "train.roughen"), balance.choice],
     )

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from nightschool.config.durations import format_duration
 from nightschool.config.night import left_s, length_s
 from nightschool.config.paths import School
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.memory_plan import MemoryPlan, Shape
 from nightschool.learning.time_model import (
     BaseSize,
@@ -158,14 +157,14 @@ def _quick(
         f"--quick: {format_duration(left)} of {format_duration(limit_s)} remain for training{each}; "
         f"the whole training would take {workload.estimate(pace)}"
     )
-    choices = [AutoChoice("epochs", f"{part.epochs:g} of {workload.epochs:g}", reason)]
+    choices = [Choice("epochs", f"{part.epochs:g} of {workload.epochs:g}", reason)]
     if part.max_tokens is not None:
         cost = next(t.cost for t in shorter_text if t.max_tokens == part.max_tokens)
-        choices.append(AutoChoice("training text", f"{part.max_tokens} tokens per note", cost))
+        choices.append(Choice("training text", f"{part.max_tokens} tokens per note", cost))
     if part.steps is not None:
         notes = min(len(task.notes), part.steps * task.settings.effective_batch)
         share = f"{notes} of {len(task.notes)}"
-        choices.append(AutoChoice("training notes", share, "the first in the order of a hash"))
+        choices.append(Choice("training notes", share, "the first in the order of a hash"))
     if not part.fits:
         context.parent.say(
             "warning",

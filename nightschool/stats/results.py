@@ -285,7 +285,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A value that the program chose automatically, and why."""
+    """A value that the program chose automatically, and why: logged, and stored with the run."""
 
     name: str
     value: str

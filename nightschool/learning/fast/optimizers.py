@@ -11,13 +11,13 @@ import torch
 from bitsandbytes.optim.adamw import AdamW8bit, PagedAdamW8bit
 
 from nightschool.config.settings import TrainSettings
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.device import Device
+from nightschool.stats.results import Choice
 
 
 def make_optimizer(
     parameter: torch.nn.Parameter, settings: TrainSettings, device: Device
-) -> tuple[torch.optim.Optimizer, AutoChoice]:
+) -> tuple[torch.optim.Optimizer, Choice]:
     """The optimizer of `train.optimizer`, or the closest one that the device has."""
     name, reason = settings.optimizer, "train.optimizer"
     if name == "paged_adamw_8bit" and device.torch.type != "cuda":
@@ -31,7 +31,7 @@ def make_optimizer(
         "paged_adamw_8bit": PagedAdamW8bit,
     }[name]
     optimizer = kind([parameter], lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    return optimizer, AutoChoice("optimizer", name, reason)
+    return optimizer, Choice("optimizer", name, reason)
 
 
 def restore(optimizer: torch.optim.Optimizer, state: Mapping[str, object]) -> None:

@@ -15,7 +15,6 @@ import torch
 from transformers import PreTrainedModel
 
 from nightschool.config.errors import LearningError, Stopped
-from nightschool.learning.auto_choice import AutoChoice
 from nightschool.learning.device import Device
 from nightschool.learning.dtype_audit import held
 from nightschool.learning.encoding import Encoded
@@ -30,6 +29,7 @@ from nightschool.learning.fast.optimizers import make_optimizer, restore
 from nightschool.learning.fast.packing import Layout
 from nightschool.learning.memory_plan import MemoryPlan, Shape, validation_budget
 from nightschool.learning.training_task import TrainingTask
+from nightschool.stats.results import Choice
 
 # Below torch's default of 2^16, so that fewer first steps are skipped until gradients no longer overflow.
 _FIRST_SCALE = 2.0**11
@@ -50,7 +50,7 @@ class PackedEngine:
     scaler: torch.amp.GradScaler
     offsets: torch.Tensor | None
     """float32, shape (vocabulary,): added to the logits of each answer's first token; None: nothing is"""
-    choices: tuple[AutoChoice, ...]
+    choices: tuple[Choice, ...]
     graphs: Replay | None = None
     """The CUDA graphs that replay passes; None: passes run eagerly."""
 
@@ -85,7 +85,7 @@ class PackedEngine:
                 device.torch.type, init_scale=_FIRST_SCALE, enabled=device.precision.scaler
             ),
             offsets=vocabulary_offsets(task.offsets, base),
-            choices=(chosen, AutoChoice("batches", batches, reason)),
+            choices=(chosen, Choice("batches", batches, reason)),
         )
         if device.torch.type == "cuda":
             engine._replay_passes(base, task, plan)
@@ -95,14 +95,14 @@ class PackedEngine:
         """Let passes be replayed as CUDA graphs, if the base and the memory allow it."""
         reserve = _reserve(base, plan)
         if reason := reason_for_eager_passes(base, self.layout, self.dropout, plan):
-            choice = AutoChoice("CUDA graphs", "no", reason)
+            choice = Choice("CUDA graphs", "no", reason)
             reserve(plan.budget)
         else:
             packs = list(_packs(task, self.layout, plan.budget))
             clear = self.weights.gradient.zero_
             self.graphs = Replay(self.layout, self.backward, packs, plan.graphs, clear, reserve)
             sizes = f"{plan.graphs} sizes of packs"
-            choice = AutoChoice("CUDA graphs", sizes, "one launch runs a whole pass")
+            choice = Choice("CUDA graphs", sizes, "one launch runs a whole pass")
         self.choices = (*self.choices, choice)
 
     @property

@@ -40,6 +40,10 @@ class DiskFull(NightschoolError):
     """The disk is full or read-only; a later attempt may succeed."""
 
 
+class FileBusy(NightschoolError):
+    """Another process changes a file for longer than the lock timeout; a later attempt may succeed."""
+
+
 class NotesError(NightschoolError):
     """The notes cannot be used."""
 

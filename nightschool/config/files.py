@@ -1,20 +1,42 @@
-"""Atomic writes: a file is complete or absent, even after a crash or a power failure."""
+"""The only way in which the state of a school is written: whole or absent, private, and never through a link.
+
+A file or folder is written aside, under a random name in the same folder, synced, and renamed. After an
+error nothing is left of it; what a killed process leaves is removed by `clean`.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
+import stat
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nightschool.config.errors import DiskFull
+from nightschool.config.errors import DiskFull, FileBusy
+
+READ_LIMIT = 1 << 30
+"""The most bytes that `read` returns."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 # The Rust standard library's text for ENOSPC; safetensors passes it on without an error code.
 _RUST_NO_ROOM = "No space left"
 # On Windows a virus scanner or an indexer may briefly hold a new file open.
 _HELD_S = 2.0 if os.name == "nt" else 0.0
+_LOCKED_AFTER_S = 10.0
+# The process that writes it, and a random part.
+_TEMPORARY = re.compile(r"\.(?:(\d+)-[0-9a-f]{8}\.)?tmp$")
+# Windows has no such flags, and 0 changes nothing. O_NONBLOCK: a FIFO must not hang whoever opens it.
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_PLAIN = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_JUNCTION = 0xA0000003
+# On Windows, since these versions, a folder made with mode 0700 gets an access list of its own; it names
+# the user, the system and the administrators, as do these grants to it and everything below it.
+_MKDIR_RESTRICTS = sys.version_info >= (3, 12, 4) or (3, 11, 10) <= sys.version_info < (3, 12)
+_WINDOWS_GRANTS = ("*S-1-3-4:(OI)(CI)F", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F")
 
 NOT_YOURS = "it seems to belong to another user: work as that user, or change who owns it"
 
@@ -38,19 +60,222 @@ def forbidden(path: Path) -> bool:
     return sys.platform == "win32" or not os.statvfs(path).f_flag & os.ST_RDONLY
 
 
+def read(file: Path, limit: int = READ_LIMIT) -> bytes:
+    """The content of a regular file. Raises OSError at once for a FIFO, a device, a folder or a larger file."""
+    handle, size = _open_regular(file)
+    with os.fdopen(handle, "rb") as stream:
+        content = stream.read(limit + 1) if size <= limit else b""
+    if max(size, len(content)) > limit:
+        raise OSError(errno.EFBIG, f"is larger than {limit} bytes", str(file))
+    return content
+
+
+def sha256(file: Path) -> str:
+    """The sha256 of a regular file, in hexadecimal, read in blocks. Raises OSError as `read` does."""
+    import hashlib  # lazy: hashlib
+
+    handle, _ = _open_regular(file)
+    with os.fdopen(handle, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _open_regular(file: Path, flags: int = os.O_RDONLY) -> tuple[int, int]:
+    """A handle of a regular file, and the file's size in bytes."""
+    handle = os.open(file, flags | _PLAIN, 0o600)
+    about = os.fstat(handle)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "is not a regular file", str(file))
+    return handle, about.st_size
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its missing parents, for this user only; a folder that exists stays as it is."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with suppress(FileExistsError):  # by another process, or as a file: the next step says so
+        os.mkdir(folder, 0o700)
+        if sys.platform == "win32" and not _MKDIR_RESTRICTS:
+            _restrict_on_windows(folder)
+        sync(folder.parent)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+
+
 def write(file: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Write a file (text as UTF-8) atomically; the old content stays until the new one is complete.
 
-    Creates missing folders. `durable=False` does not wait for the disk, for files that may be lost.
+    Creates missing folders; a link in the file's place is replaced, not followed. `durable=False` does not
+    wait for the disk, for files that may be lost. Raises OSError, which names the file.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(file.name + ".tmp")
-    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    if durable:
-        sync(temporary)
-    replace(temporary, file)
+    make_folder(file.parent)
+    _replace_file(file, content, durable=durable, mode=0o600)
+
+
+def rewrite(file: Path, content: str | bytes) -> None:
+    """Write a file that the owner edits: like `write`, but its mode is kept and a link is followed.
+
+    Raises OSError if the file is a link to nothing, or not a regular file.
+    """
+    target, mode = file, 0o600
+    if file.is_symlink() or file.exists():
+        target = file.resolve(strict=True)
+        about = target.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(file))
+        mode = stat.S_IMODE(about.st_mode) & 0o777
+    _replace_file(target, content, durable=True, mode=mode)
+
+
+def _replace_file(file: Path, content: str | bytes, *, durable: bool, mode: int) -> None:
+    temporary = _aside(file)
+    data = memoryview(content.encode() if isinstance(content, str) else content)
+    with _undone(file, temporary):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _PLAIN
+        with os.fdopen(os.open(temporary, flags, mode), "wb", buffering=0) as stream:
+            if mode != 0o600:
+                os.chmod(temporary, mode)  # also what the umask withholds from a new file
+            while data:
+                data = data[stream.write(data) or 0 :]
+            if durable:
+                os.fsync(stream.fileno())
+        replace(temporary, file)
     if durable:
         sync(file.parent)
+
+
+def append(file: Path, line: str) -> None:
+    """Add a line to a file and wait for the disk; creates the file and missing folders.
+
+    The line is whole or absent after an error; a line that a crash cut off stays a line of its own. Raises
+    OSError, also for a link or what is not a regular file.
+    """
+    make_folder(file.parent)
+    handle, size = _open_regular(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_FOLLOW)
+    data = memoryview(("\n" * (size > 0) + line).encode())
+    with _named(file), os.fdopen(handle, "wb", buffering=0) as stream:
+        try:
+            while data:
+                data = data[stream.write(data) or 0 :]
+            os.fsync(handle)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(handle, size)
+            raise
+
+
+@contextmanager
+def new_folder(final: Path) -> Iterator[Path]:
+    """A new folder to fill in this context; at its end the folder takes the place of `final`, whole.
+
+    Nothing is left of it if the context raises. Raises OSError.
+    """
+    make_folder(final.parent)
+    temporary = _aside(final)
+    with _undone(final, temporary):
+        make_folder(temporary)
+        yield temporary
+        sync_tree(temporary)
+        former = _aside(final)
+        with suppress(FileNotFoundError):
+            replace(final, former)
+        try:
+            replace(temporary, final)
+        except OSError:
+            with suppress(OSError):
+                replace(former, final)
+            raise
+        sync(final.parent)
+    _discard(former)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link (not what it names) or a folder; does nothing if it is absent. Raises OSError.
+
+    A folder disappears as a whole.
+    """
+    try:
+        if _is_folder(path):
+            aside = _aside(path)
+            replace(path, aside)
+            _remove_now(aside)
+        else:
+            path.unlink()
+    except FileNotFoundError:
+        return
+
+
+@contextmanager
+def lock(file: Path) -> Iterator[None]:
+    """Hold the lock `FILE.lock` while a file is read, changed and written. Raises FileBusy after 10 s."""
+    import filelock  # lazy: filelock
+
+    make_folder(file.parent)
+    held = filelock.FileLock(f"{file}.lock", timeout=_LOCKED_AFTER_S, mode=0o600)
+    try:
+        held.acquire()
+    except filelock.Timeout:
+        raise FileBusy(
+            f"another process has been changing {file.name} for more than {_LOCKED_AFTER_S:.0f} s",
+            "end it, then try again",
+        ) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def clean(folder: Path, *, starting: bool = False) -> None:
+    """Remove what processes that have ended left behind in a folder and all below; errors are ignored.
+
+    `starting`: this process has written nothing yet, so what bears its number is another's.
+    """
+    import psutil  # lazy: psutil
+
+    for path, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
+            if not (match := _TEMPORARY.search(name)):
+                continue
+            if name in folders:
+                folders.remove(name)
+            # Versions up to 0.2 wrote no number.
+            pid = int(match[1] or 0)
+            own = pid == os.getpid() and not starting
+            if not own and (pid in (0, os.getpid()) or not psutil.pid_exists(pid)):
+                _discard(Path(path, name))
+
+
+def make_private(folder: Path) -> None:
+    """Withhold a folder of this user, and everything in it, from others; never grants anything.
+
+    Quick if it is private already. Errors are ignored: a read-only disk or one without permissions.
+    """
+    with suppress(OSError):
+        about = folder.stat()
+        if sys.platform == "win32":
+            _restrict_on_windows(folder)
+        elif about.st_mode & 0o077 and about.st_uid == os.geteuid():
+            for path, folders, names in os.walk(folder):
+                for name in [*folders, *names]:
+                    _withhold(Path(path, name))
+            _withhold(folder)  # last: an interrupted pass is repeated
+
+
+def _withhold(path: Path) -> None:
+    with suppress(OSError):
+        mode = path.lstat().st_mode
+        if mode & 0o077 and not stat.S_ISLNK(mode):
+            path.chmod(stat.S_IMODE(mode) & 0o700)
+
+
+def _restrict_on_windows(folder: Path) -> None:
+    """Give a folder an access list of its own, which everything below inherits. Not run on Windows yet."""
+    command = ["icacls", str(folder), "/inheritance:r", "/grant:r", *_WINDOWS_GRANTS, "/q"]
+    import subprocess  # lazy: subprocess
+
+    with suppress(OSError, subprocess.TimeoutExpired):  # FAT has no access lists
+        subprocess.run(command, capture_output=True, timeout=30, check=False)
 
 
 def replace(temporary: Path, final: Path) -> None:
@@ -67,22 +292,79 @@ def replace(temporary: Path, final: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Flush a folder and everything in it to the disk."""
+    """Flush a folder and everything in it to the disk, and withhold it from other users."""
     for path in folder.iterdir():
-        sync_tree(path) if path.is_dir() else sync(path)
+        if _is_folder(path):
+            sync_tree(path)
+        else:
+            _withhold(path)
+            sync(path)
+    _withhold(folder)
     sync(folder)
 
 
 def sync(path: Path) -> None:
-    """Flush a file or folder to the disk; a folder is skipped on systems that cannot open one."""
+    """Flush a file or folder to the disk; a folder is skipped on systems that cannot open or flush one."""
     is_folder = path.is_dir()
     try:
-        handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+        # Windows flushes only what is open for writing.
+        handle = os.open(path, os.O_RDWR if os.name == "nt" and not is_folder else os.O_RDONLY)
     except OSError:
         if is_folder:
             return
         raise
     try:
         os.fsync(handle)
+    except OSError as error:
+        if not is_folder or error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
     finally:
         os.close(handle)
+
+
+def _aside(path: Path) -> Path:
+    """A name beside a path that nobody can foresee; it tells `clean` which process uses it."""
+    return path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a path is a folder itself, and not a link to one (on Windows, a junction)."""
+    try:
+        about = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(about.st_mode) and getattr(about, "st_reparse_tag", 0) != _JUNCTION
+
+
+def _discard(path: Path) -> None:
+    """Remove a temporary file or folder, if that is possible now; `clean` does it later."""
+    with suppress(OSError):
+        _remove_now(path)
+
+
+def _remove_now(path: Path) -> None:
+    import shutil  # lazy: shutil
+
+    shutil.rmtree(path) if _is_folder(path) else path.unlink()
+
+
+@contextmanager
+def _undone(final: Path, temporary: Path) -> Iterator[None]:
+    """A context after whose failure nothing is left of a temporary file or folder."""
+    with _named(final):
+        try:
+            yield
+        except BaseException:
+            _discard(temporary)
+            raise
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """A context whose OSErrors name a file, and not a temporary one or none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or _TEMPORARY.search(str(error.filename)):
+            error.filename, error.filename2 = str(file), None
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import click
 
@@ -28,17 +29,27 @@ class ListedModel:
     in_use: bool
 
 
+_NEWEST = 10
+
+
 @click.command("models")
+@click.option("--all", "all_", is_flag=True, help="Show all models.")
 @as_json
-def models_command(json_: bool) -> None:
-    """List the trained models and the one in use."""
+def models_command(all_: bool, json_: bool) -> None:
+    """List the trained models and the one in use.
+
+    Shows the ten newest ones and the one in use; --json always lists all.
+    """
     school = current_school()
     with Ledger(school.ledger_file) as ledger:
         promotions = ledger.promotions()
-    models = trained_models(school, in_use=promotions[-1] if promotions else None)
+    in_use = promotions[-1] if promotions else None
+    models, earlier = trained_models(school, in_use, None if all_ or json_ else _NEWEST)
     if json_:
         print_json([asdict(model) for model in models])
         return
+    if earlier:
+        click.echo(f"{earlier} earlier model{'s' * (earlier != 1)}: `nightschool models --all`")
     if not models:
         click.echo("no model is trained yet: `nightschool run --now` trains one")
     for model in models:
@@ -50,15 +61,31 @@ def models_command(json_: bool) -> None:
         click.echo(f"run {model.run}: {model.base}, {accuracy}{', in use' * model.in_use}")
 
 
-def trained_models(school: School, in_use: int | None) -> list[ListedModel]:
-    """All trained models of a school, by run. Raises LearningError if a model card is damaged."""
+def trained_models(
+    school: School, in_use: int | None, newest: int | None = None
+) -> tuple[list[ListedModel], int]:
+    """The `newest` trained models of a school (None: all) and the one in use, by run; the number of others.
+
+    Raises LearningError if a model card is damaged.
+    """
+    files = {_run_of(file): file for file in school.models.glob("run-*/model.json")}
+    runs = sorted(files)
+    shown = runs if newest is None else runs[-newest:]
+    if in_use in files and in_use not in shown:
+        shown = [in_use, *shown]
     models = []
-    for file in school.models.glob("run-*/model.json"):
+    for run in shown:
         from nightschool.stages.publish import ModelCard  # lazy: numpy
 
-        card = read_record(file, ModelCard)
+        card = read_record(files[run], ModelCard)
         report = report_path(school, card.run)
         accuracy = read(report).arm(ArmName.AFTER).accuracy if report.exists() else None
         in_use_now = card.run == in_use
         models.append(ListedModel(card.run, card.base, list(card.kinds), accuracy, in_use_now))
-    return sorted(models, key=lambda model: model.run)
+    return models, len(runs) - len(shown)
+
+
+def _run_of(card: Path) -> int:
+    """The run in the name of a model's folder; -1 if it is no number."""
+    number = card.parent.name.removeprefix("run-")
+    return int(number) if number.isdecimal() else -1

@@ -62,9 +62,9 @@ def report_path(school: School, run: int) -> Path:
 
 def _run_with_report(school: School, run: int | None) -> int:
     with Ledger(school.ledger_file) as ledger:
-        runs = [ledger.run(run)] if run is not None else ledger.runs()[::-1]
+        runs = [ledger.run(run).id] if run is not None else ledger.run_numbers()
     for candidate in runs:
-        if report_path(school, candidate.id).exists():
-            return candidate.id
+        if report_path(school, candidate).exists():
+            return candidate
     message = "no run has a report yet" if run is None else f"run {run} has no report yet"
     raise NightschoolError(message, "`nightschool status` shows the progress")

@@ -10,17 +10,21 @@ from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.settings_file import load
 from nightschool.jobs.school_status import RunStatus, SchoolStatus, read_status
 
+_NEWEST = 10
+
 
 @click.command("status")
+@click.option("--all", "all_", is_flag=True, help="Show all runs.")
 @as_json
-def status_command(json_: bool) -> None:
+def status_command(all_: bool, json_: bool) -> None:
     """Show the runs, the worker and the plan for tonight.
 
-    Also shows what the last night did, and how many new notes wait for the next run.
+    Shows the ten newest runs, and older ones that are open or in use. Also shows what the last night did,
+    and how many new notes wait for the next run.
     """
     school = current_school()
     settings = load(school.settings_file)
-    status = read_status(school, settings)
+    status = read_status(school, settings, None if all_ else _NEWEST)
     if json_:
         print_json(status.as_json(settings.night))
         return
@@ -33,6 +37,9 @@ def _lines(status: SchoolStatus) -> Iterator[str]:
         yield f"{'run':>4}  {'state':<10} {'stage':<9} {'step':>9}  {'left':>8}  reason"
     else:
         yield "there are no runs yet: `nightschool run --now` starts one"
+    if status.earlier:
+        runs = "1 earlier run" if status.earlier == 1 else f"{status.earlier} earlier runs"
+        yield f"      {runs}: `nightschool status --all`"
     for run in status.runs:
         yield _row(run, in_use=run.id == status.in_use)
     if status.pause:

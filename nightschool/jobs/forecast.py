@@ -20,7 +20,7 @@ from nightschool.jobs.presence import own_pids, worker_alive
 from nightschool.jobs.signals.signal import Signals
 from nightschool.jobs.signals.snapshot import read_snapshot
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import STAGES, Run, StageName
+from nightschool.ledger.records import STAGES, Run, RunState, StageName
 
 # Measured on two cores: scoring with an adapter takes 1.25 times as long, a report 10 s.
 _ADAPTER_SLOWDOWN, _COMPARE_S = 1.25, 10.0
@@ -93,7 +93,7 @@ def work_left_s(ledger: Ledger, run: Run) -> float | None:
     Training is estimated from the pace of its own steps, scoring from the baseline stage, and stages
     that have not begun from the newest finished run.
     """
-    finished = next((past.id for past in reversed(ledger.runs()) if past.state == "done"), None)
+    finished = ledger.newest_run(RunState.DONE)
     total_s = 0.0
     for stage in ledger.stages(run.id)[: STAGES.index(run.goal) + 1]:
         if stage.state == "done":
@@ -106,7 +106,7 @@ def work_left_s(ledger: Ledger, run: Run) -> float | None:
         ):
             total_s += max(0.0, _ADAPTER_SLOWDOWN * baseline_s - worked_s)
         elif finished is not None:
-            total_s += max(0.0, ledger.seconds(finished, stage.name) - worked_s)
+            total_s += max(0.0, ledger.seconds(finished.id, stage.name) - worked_s)
         elif stage.name == "compare":
             total_s += _COMPARE_S
         elif stage.name != "prep":

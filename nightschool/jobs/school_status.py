@@ -44,6 +44,9 @@ class SchoolStatus:
     """A school at one moment."""
 
     runs: tuple[RunStatus, ...]
+    """The newest runs, the open ones and the one whose model is in use; oldest first."""
+    earlier: int
+    """How many other runs there are."""
     in_use: int | None
     """The run whose model is in use."""
     pause: str
@@ -65,6 +68,7 @@ class SchoolStatus:
         plan = self.outlook.schedule
         return {
             "runs": [asdict(run) for run in self.runs],
+            "earlier_runs": self.earlier,
             "decision": {"run": self.allowed, "reason": self.reason},
             "plan": plan
             and {
@@ -78,8 +82,11 @@ class SchoolStatus:
         }
 
 
-def read_status(school: School, settings: Settings) -> SchoolStatus:
-    """The status now, from the ledger and the clock; signals are not read."""
+def read_status(school: School, settings: Settings, newest: int | None = None) -> SchoolStatus:
+    """The status now, from the ledger and the clock; signals are not read.
+
+    It has the `newest` runs, and older ones only if they are open or in use; without a number, all runs.
+    """
     night, now = settings.night, time.time()
     outlook = forecast_night(school, night, now)
     with Ledger(school.ledger_file) as ledger:
@@ -87,14 +94,15 @@ def read_status(school: School, settings: Settings) -> SchoolStatus:
         if outlook.worker is None:  # what a worker decided before it ended is no longer valid
             control = replace(control, run_allowed=False, decision_reason=Reason.NO_WORKER)
         pause = pause_text(night, control.paused_until) if control.paused else ""
+        promotions, decisions, count = ledger.promotions(), ledger.decisions(1), ledger.count_runs()
         runs = tuple(
             run_status(run, ledger.stages(run.id), pause, outlook.worker is not None)
-            for run in ledger.runs()
+            for run in ledger.newest_runs(count if newest is None else newest, *promotions[-1:])
         )
-        promotions, decisions = ledger.promotions(), ledger.decisions(1)
         news, news_json = _news(school, settings, ledger, now)
     return SchoolStatus(
         runs=runs,
+        earlier=count - len(runs),
         in_use=promotions[-1] if promotions else None,
         pause=pause,
         allowed=control.run_allowed and not control.paused,

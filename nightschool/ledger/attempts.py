@@ -21,7 +21,12 @@ class AttemptTable(Store):
 
     def attempts_between(self, start: float, end: float) -> list[Attempt]:
         """The attempts of all runs that overlap the time between two moments, oldest first."""
-        return self._attempts("started < ? AND (ended IS NULL OR ended > ?)", end, start)
+        return self._attempts(
+            "started < ? AND id IN (SELECT id FROM attempts WHERE ended > ? "
+            "UNION SELECT id FROM attempts WHERE ended IS NULL)",
+            end,
+            start,
+        )
 
     def seconds(self, run: int, stage: StageName | None = None) -> float:
         """The time worked on a run, or on one stage of it, including the attempt under way.

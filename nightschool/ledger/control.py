@@ -54,7 +54,8 @@ class ControlTable(Store):
         """The decisions in force at some time between two moments, oldest first."""
         rows = self._rows(
             "SELECT * FROM decisions WHERE at < ? AND id >= "
-            "coalesce((SELECT max(id) FROM decisions WHERE at <= ?), 0) ORDER BY id",
+            "coalesce((SELECT id FROM decisions WHERE at <= ? ORDER BY at DESC, id DESC LIMIT 1), 0) "
+            "ORDER BY id",
             end, start,
         )  # fmt: skip
         return [decision_of(row) for row in rows]

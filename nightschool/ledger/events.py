@@ -14,10 +14,17 @@ class EventTable(Store):
         with self._transaction():
             self._write_event(run, stage, kind, message)
 
-    def events(self, run: int, after: int = 0) -> list[Event]:
-        """A run's events whose id is greater than `after`, oldest first."""
-        rows = self._rows("SELECT * FROM events WHERE run = ? AND id > ? ORDER BY id", run, after)
-        return [event_of(row) for row in rows]
+    def events(self, run: int, after: int = 0, newest: int | None = None) -> list[Event]:
+        """A run's events whose id is greater than `after`, oldest first; at most the `newest`, if given."""
+        rows = self._rows(
+            "SELECT * FROM events WHERE run = ? AND id > ? ORDER BY id DESC LIMIT ?",
+            run, after, -1 if newest is None else newest,
+        )  # fmt: skip
+        return [event_of(row) for row in reversed(rows)]
+
+    def count_events(self, run: int) -> int:
+        ((count,),) = self._rows("SELECT count(*) FROM events WHERE run = ?", run)
+        return int(count)
 
     def _write_event(
         self, run: int, stage: StageName | None, kind: EventKind, message: str

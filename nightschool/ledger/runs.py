@@ -45,6 +45,29 @@ class RunTable(EventTable):
         """All runs, oldest first."""
         return [run_of(row) for row in self._rows("SELECT * FROM runs ORDER BY id")]
 
+    def count_runs(self) -> int:
+        ((count,),) = self._rows("SELECT count(*) FROM runs")
+        return int(count)
+
+    def newest_runs(self, newest: int, *also: int) -> list[Run]:
+        """The newest runs, those that are open, and those with the numbers in `also`; oldest first."""
+        numbers = ", ".join("?" for _ in also)
+        rows = self._rows(
+            "SELECT * FROM runs WHERE id IN (SELECT id FROM (SELECT id FROM runs ORDER BY id DESC LIMIT ?) "
+            "UNION SELECT id FROM runs WHERE state IN ('queued', 'running') "
+            f"UNION SELECT id FROM runs WHERE id IN ({numbers})) ORDER BY id",
+            newest, *also,
+        )  # fmt: skip
+        return [run_of(row) for row in rows]
+
+    def open_runs(self) -> list[Run]:
+        """The runs with work to do, oldest first."""
+        return self.newest_runs(0)
+
+    def run_numbers(self) -> list[int]:
+        """The numbers of all runs, newest first."""
+        return [int(row["id"]) for row in self._rows("SELECT id FROM runs ORDER BY id DESC")]
+
     def run(self, run: int) -> Run:
         """One run. Raises RequestError if it does not exist."""
         rows = self._rows("SELECT * FROM runs WHERE id = ?", run)
@@ -52,8 +75,11 @@ class RunTable(EventTable):
             raise RequestError(f"there is no run {run}", "`nightschool status` lists the runs")
         return run_of(rows[0])
 
-    def newest_run(self) -> Run | None:
-        rows = self._rows("SELECT * FROM runs ORDER BY id DESC LIMIT 1")
+    def newest_run(self, state: RunState | None = None) -> Run | None:
+        """The newest run, of those in one state if that is given."""
+        rows = self._rows(
+            "SELECT * FROM runs WHERE ? IN (state, '') ORDER BY id DESC LIMIT 1", state or ""
+        )
         return run_of(rows[0]) if rows else None
 
     def newest_run_with_notes(self) -> int | None:

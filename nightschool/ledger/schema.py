@@ -140,6 +140,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX attempts_by_run ON attempts (run, id);
     CREATE INDEX decisions_by_time ON decisions (at);
     """,
+    """
+    CREATE INDEX runs_by_state ON runs (state, id);
+    CREATE INDEX attempts_by_end ON attempts (ended);
+    """,
 )
 
 

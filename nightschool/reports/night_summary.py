@@ -9,7 +9,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import FRUITLESS, Outcome, Reason
 from nightschool.ledger.records import Attempt, PastDecision, Run, RunState, StageName
 from nightschool.reports.timeline import Span
-from nightschool.stats.stage_results import summary_of
+from nightschool.stats.result_summary import summary_of
 from nightschool.stats.terms import Decision, SpanReason, SpanState, Waiting
 
 # The next stage or chunk starts within a second or two.
@@ -181,7 +181,7 @@ def _held_up(
         reason = Reason.WOKE
     else:
         reason = Waiting.QUEUED if last.allowed else last.reason
-    queued = min((run.created for run in ledger.runs() if run.open), default=end)
+    queued = min((run.created for run in ledger.open_runs()), default=end)
     held_up = []
     for span in _waits("", start, end, reason, decisions):
         if span.reason == Reason.NO_WORKER:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from nightschool.stats.results import Report
 from nightschool.stats.terms import SpanReason, SpanState
+
+if TYPE_CHECKING:
+    from nightschool.stats.results import Report
 
 
 @dataclass(frozen=True, slots=True)

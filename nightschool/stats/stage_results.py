@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from nightschool.config import files
 from nightschool.config.errors import LearningError
-from nightschool.ledger.records import Stage, StageName
+from nightschool.ledger.records import StageName
 from nightschool.stats.results import Choice
 from nightschool.stats.terms import Decision
 
@@ -159,13 +159,6 @@ class CompareResult(StageResult):
     """Path of the page, relative to the school's folder."""
 
 
-class ResultSummary(Part):
-    """The part of the ledger's copy of a result that a night's summary needs; None if not measured."""
-
-    accuracy: float | None = None
-    decision: Decision | None = None
-
-
 RecordT = TypeVar("RecordT", bound=Record)
 
 
@@ -183,14 +176,6 @@ def read_record(file: Path, kind: type[RecordT]) -> RecordT:
 def write_record(file: Path, record: Record) -> None:
     """Write a record so that the file is whole or absent, also after a crash."""
     files.write(file, record.model_dump_json(indent=1))
-
-
-def summary_of(stage: Stage) -> ResultSummary:
-    """What the ledger's copy of a stage's result says in short; a copy that is unusable says nothing."""
-    try:
-        return ResultSummary.model_validate(stage.result or {})
-    except ValidationError:
-        return ResultSummary()
 
 
 def _first_problem(error: OSError | ValidationError) -> str:

@@ -12,7 +12,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import Claim, EventKind, RunState, StageName
 from nightschool.stages.child_jobs import StageJob
-from nightschool.stats.stage_results import ResultSummary
+from nightschool.stats.result_summary import ResultSummary
 from nightschool.stats.terms import Decision
 from nightschool.tasks.channel import ChildMessage, Classified, Ended, LogLine, Progress
 from nightschool.tasks.persistent_writes import DeferredWrites, Write

@@ -170,7 +170,7 @@ def _unwritable(school: School) -> Path | None:
 def _ledger(school: School) -> HealthCheck:
     try:
         with Ledger(school.ledger_file) as ledger:
-            runs = len(ledger.runs())
+            runs = ledger.count_runs()
             count = "1 run" if runs == 1 else f"{runs} runs"
             return HealthCheck("ledger", f"{count} in {school.ledger_file}", HealthVerdict.OK)
     except LedgerError as error:

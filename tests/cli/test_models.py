@@ -63,3 +63,15 @@ def test_a_damaged_model_card_is_reported_in_one_line(make_school: MakeSchool) -
     done = invoke(school, "models")
     assert done.exit_code == 1 and done.stderr.count("\n") == 1
     assert "model.json cannot be used" in done.stderr
+
+
+def test_of_many_models_the_newest_are_shown_and_the_one_in_use(make_school: MakeSchool) -> None:
+    school = make_school()
+    for _ in range(13):
+        add_model(school)
+    invoke(school, "promote", "2")
+    lines = invoke(school, "models").output.splitlines()
+    assert lines[0] == "2 earlier models: `nightschool models --all`"
+    assert lines[1] == "run 2: demo, not evaluated, in use" and len(lines) == 12
+    assert len(invoke(school, "models", "--all").output.splitlines()) == 13
+    assert len(json.loads(invoke(school, "models", "--json").output)) == 13

@@ -45,6 +45,7 @@ def test_json_keeps_its_keys(make_school: MakeSchool) -> None:
                 "eta_s": None, "reason": "",
             }
         ],
+        "earlier_runs": 0,
         "decision": {"run": False, "reason": "no_worker"},
         "night": None,
         "notes": {"on": False, "looked": None, "news": None, "problem": ""},
@@ -161,3 +162,21 @@ def test_the_night_and_each_of_its_runs_get_a_line(
     assert output[1] == "run 1 continues; last stop: paused"
     night = json.loads(status(school, "--json"))["night"]
     assert round(night["worked_s"]) == 600 and night["aside"][0]["reason"] == "paused"
+
+
+def test_of_many_runs_the_newest_are_shown_and_those_that_are_open_or_in_use(
+    make_school: MakeSchool,
+) -> None:
+    school = make_school()
+    with Ledger(school.ledger_file) as ledger:
+        for _ in range(15):
+            ledger.cancel(ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT).id)
+        ledger.retry(2)
+        ledger.promote(3)
+    assert "3 earlier runs: `nightschool status --all`" in status(school)
+    shown = json.loads(status(school, "--json"))
+    assert [run["id"] for run in shown["runs"]] == [2, 3, *range(6, 16)]
+    assert shown["earlier_runs"] == 3
+    every = json.loads(status(school, "--json", "--all"))
+    assert [run["id"] for run in every["runs"]] == list(range(1, 16))
+    assert every["earlier_runs"] == 0

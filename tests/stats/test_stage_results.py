@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from nightschool.config.errors import LearningError
-from nightschool.ledger.records import Stage, StageName, StageState
 from nightschool.stats.stage_results import (
     BaselineResult,
     CompareResult,
@@ -15,7 +14,6 @@ from nightschool.stats.stage_results import (
     SeedTraining,
     TrainResult,
     read_record,
-    summary_of,
     write_record,
 )
 
@@ -99,13 +97,3 @@ def test_an_unusable_file_is_named_in_one_line(
     message = str(raised.value)
     assert message.startswith(f"{file} cannot be used (") and problem in message
     assert "\n" not in message and message.endswith("queue a new run with `nightschool run --new`")
-
-
-def test_a_summary_needs_no_complete_result() -> None:
-    def stage(result: dict[str, object] | None) -> Stage:
-        return Stage(1, StageName.COMPARE, StageState.DONE, 0, 0, None, None, 0.0, result)
-
-    assert summary_of(stage({"accuracy": 0.4})).accuracy == 0.4
-    assert summary_of(stage({"decision": "promote"})).decision == "promote"
-    assert summary_of(stage({"decision": 3})).decision is None
-    assert summary_of(stage(None)).accuracy is None

@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
 
 from nightschool.notes.new_notes import NewNotes
-from nightschool.stats.results import KindScores
 from nightschool.stats.terms import ArmName
+
+if TYPE_CHECKING:
+    from nightschool.stats.results import KindScores
 
 MINUS = "\N{MINUS SIGN}"
 SMALLEST_N = 10

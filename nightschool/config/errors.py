@@ -56,6 +56,10 @@ class LearningError(NightschoolError):
     """A stage cannot train or score; another attempt would fail in the same way."""
 
 
+class BaseModelError(LearningError):
+    """The files of a base model or of an adapter cannot be used, or were refused."""
+
+
 class CheckpointDiskFull(LearningError, DiskFull):
     """There is no room for a checkpoint; the earlier ones are intact."""
 

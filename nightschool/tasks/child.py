@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import traceback
+from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -27,7 +28,7 @@ from nightschool.config.errors import (
 from nightschool.config.files import no_room
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.stages.endings import Ending
-from nightschool.tasks.channel import PipeParent, ended
+from nightschool.tasks.channel import PULSE_LIMIT_S, PipeParent, ended
 
 
 def main() -> None:
@@ -35,7 +36,13 @@ def main() -> None:
     if hasattr(os, "nice"):  # on Windows the parent sets the priority
         os.nice(10)
     parent = PipeParent()
-    parent.send(ended(_perform(parent)))
+    ending = _perform(parent)
+    if parent.without_pulse and ending.outcome is Outcome.STOPPED:
+        ending = replace(
+            ending,
+            reason=f"the program gave no sign of life for {PULSE_LIMIT_S:.0f} s; {ending.reason}",
+        )
+    parent.send(ended(ending))
     # Exit at once: the thread that watches the pipe cannot be ended, and nothing needs a clean-up.
     with contextlib.suppress(OSError):
         sys.stderr.flush()

@@ -1,7 +1,8 @@
 """A child process that does the heavy work: spawned, offline, in UTF-8 mode, and gone when its parent is.
 
 Parent and child exchange the messages of `tasks.channel`. When the pipe closes, the parent has died, and
-the child exits immediately.
+the child exits immediately; when the parent's pulse fails, it is frozen, and the child stops. A child that
+hangs is killed (`tasks.watchdog`).
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from pydantic import ValidationError
 
 from nightschool.config.errors import first_line
 from nightschool.stages.child_jobs import ChildJob
-from nightschool.tasks.channel import ChildMessage, Stop, parse_message
-
-# How long a child may take to reach a step border and write its checkpoint before it is killed: the owner
-# does not wait, and a killed child resumes from its last checkpoint.
-GRACE_S = 8.0
+from nightschool.tasks.channel import (
+    GRACE_S,
+    PULSE_EVERY_S,
+    ChildMessage,
+    Stop,
+    parse_message,
+)
+from nightschool.tasks.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ class Child:
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
                 | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
             )
+        self._pulsed = -math.inf
         self._messages: queue.SimpleQueue[ChildMessage | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
         self._write(job.model_dump_json())
@@ -70,6 +75,12 @@ class Child:
     def stop(self) -> None:
         """Ask it to stop at the next step border."""
         self._write(Stop().model_dump_json())
+
+    def pulse(self) -> None:
+        """Let it go on for another while. Call it often; it writes every few seconds."""
+        if time.monotonic() - self._pulsed > PULSE_EVERY_S:
+            self._pulsed = time.monotonic()
+            self._write("")
 
     def kill(self) -> None:
         self._process.kill()
@@ -114,7 +125,10 @@ def supervise(
     gone_by: Callable[[], float | None] = lambda: None,
     every_s: float = 0.25,
 ) -> int:
-    """Supervise a child until it exits: pass on its messages, stop it on request, kill it if it lingers.
+    """Supervise a child until it exits: pass on its messages, stop it on request, kill it if it lingers
+    or hangs (then `on_message` receives the ending in its place).
+
+    The child's pulse depends on `should_stop`: it fails when that does not answer.
 
     `gone_by` returns when, by the monotonic clock, the child must be gone because the computer is about to
     sleep; this holds whether or not it was asked to stop. Returns the exit code (negative on POSIX: the
@@ -122,10 +136,11 @@ def supervise(
     """
     asked: float | None = None
     checked = 0.0
+    watchdog = Watchdog(child.pid)
     try:
         while child.exit_code is None:
             message = child.next_message(every_s)
-            if message is not None:
+            if message is not None and not watchdog.heard(message):
                 on_message(message)
             if time.monotonic() - checked < every_s:
                 continue
@@ -133,8 +148,13 @@ def supervise(
             if asked is None and should_stop():
                 asked = time.monotonic()
                 child.stop()
-            elif checked > _deadline(asked, gone_by()):
+            elif ending := watchdog.finding():
+                watchdog.heard(ending)
+                on_message(ending)
                 child.kill()
+            elif watchdog.lingers or checked > _deadline(asked, gone_by()):
+                child.kill()
+            child.pulse()
     finally:
         if child.exit_code is None:
             child.kill()

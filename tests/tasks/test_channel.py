@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from nightschool.config.settings import Settings
+from nightschool.learning.phases import loading
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import EventKind, StageName
 from nightschool.stages.child_jobs import (
@@ -24,10 +25,12 @@ from nightschool.stages.child_jobs import (
 )
 from nightschool.stages.endings import Ending
 from nightschool.tasks.channel import (
+    Alive,
     ChildMessage,
     Classified,
     Ended,
     LogLine,
+    PhaseBegan,
     Progress,
     ended,
     parse_message,
@@ -47,6 +50,8 @@ NOTE = ClassifiedNote(
         Progress(step=1, total=2),
         LogLine(kind=EventKind.WARNING, text="two lines\nand 日本語"),
         Classified(note=NOTE),
+        Alive(),
+        PhaseBegan(phase=loading(10**9)),
         Ended(outcome=Outcome.FINISHED, result={"accuracy": 0.5}),
         Ended(outcome=Reason.DEVICE_BUSY, reason="another process trains"),
     ],

@@ -19,7 +19,7 @@ from nightschool.ledger.outcomes import Outcome
 from nightschool.ledger.records import StageName, Timing
 from nightschool.stages.child_jobs import ClassifyJob, ProbeJob, StageJob
 from nightschool.tasks import process
-from nightschool.tasks.channel import ChildMessage, Ended
+from nightschool.tasks.channel import ChildMessage, Ended, LogLine
 from nightschool.tasks.process import Child, supervise
 
 SETTINGS = Settings.model_validate({"base": "demo", "preset": "cpu-demo"})
@@ -184,3 +184,63 @@ def test_invalid_message_is_dropped_with_a_warning(
     messages, code = perform(Child(probe(tmp_path), tmp_path / "log"))
     assert (messages, code) == ([], 0)
     assert "is invalid" in caplog.text
+
+
+PULSELESS = """
+from nightschool.tasks import channel
+channel.PULSE_LIMIT_S, channel._LATE_PULSE_S = 2.0, 1.0
+parent = channel.PipeParent()
+parent.receive_job()
+try:
+    answer = input("run the custom code? [y/N] ")
+except EOFError:
+    parent.say("state", "nobody answers")
+while not parent.should_stop():
+    pass
+parent.say("state", f"stops without a pulse: {parent.without_pulse}")
+channel.os._exit(0)
+"""
+
+
+def test_child_asks_nobody_and_stops_without_the_pulse_of_its_parent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parent exists, and its pipe is open, but it is frozen."""
+    real = subprocess.Popen
+
+    def start(command: list[str], **options: object) -> object:
+        return real([*command[:-2], "-c", PULSELESS], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    child = Child(probe(tmp_path), tmp_path / "log")
+    assert isinstance(answer := child.next_message(60), LogLine)
+    assert answer.text == "nobody answers"
+    for _ in range(8):
+        child._write("")
+        assert child.next_message(0.5) is None and child.exit_code is None  # it goes on
+    assert isinstance(last := child.next_message(20), LogLine)
+    assert last.text == "stops without a pulse: True"
+    assert child.next_message(20) is None and child.exit_code == 0
+
+
+def test_pulse_fails_while_nobody_says_whether_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that asks the policy hangs, as in a read from a stuck disk."""
+    real = subprocess.Popen
+
+    def start(command: list[str], **options: object) -> object:
+        return real([command[0], "-c", "import time; time.sleep(0.5)"], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    child = Child(probe(tmp_path), tmp_path / "log")
+    pulses: list[float] = []
+    monkeypatch.setattr(child, "pulse", lambda: pulses.append(time.monotonic()))
+    asked: list[int] = []
+
+    def should_stop() -> bool:
+        asked.append(len(pulses))
+        return False
+
+    supervise(child, lambda message: None, should_stop, every_s=0.05)
+    assert asked == list(range(len(pulses)))  # one pulse after each answer, none before

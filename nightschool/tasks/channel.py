@@ -31,7 +31,7 @@ GRACE_S = 8.0
 PULSE_EVERY_S = 3.0
 PULSE_LIMIT_S = 15.0
 """Without its parent's pulse for this long, a child stops: nobody would tell it to."""
-# The last part of that time begins anew after a sleep of the computer, or a call that held all threads.
+# After a sleep of the computer, or a call that held all threads, that much is left for the next pulse.
 _LATE_PULSE_S = 5.0
 # Without a pulse for this long, a child exits even from within a call that holds all its threads. Imports
 # from a slow disk may hold them for minutes.

@@ -35,6 +35,8 @@ def main() -> int:
         version = platform.python_version()
         print(f"go.py: nightschool needs Python 3.11 or later; this is {version}", file=sys.stderr)
         return 1
+    here = os.getcwd()
+    os.chdir(ROOT)  # the current folder may hold a venv.py or an nvidia-smi.exe of others
     command, *rest = sys.argv[1:] or ["--help"]
     if command in ("-h", "--help"):
         print(__doc__)
@@ -56,8 +58,10 @@ def main() -> int:
         print("go.py: stopped; the next call starts the set-up again", file=sys.stderr)
         return 1
     module = ["pytest"] if command == "test" else ["nightschool", command]
-    environment = os.environ | {"PYTHONUTF8": "1"}
-    folder = ROOT if command == "test" else None
+    # A relative or empty entry would be the current folder.
+    paths = filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    environment = os.environ | {"PYTHONUTF8": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    folder = ROOT if command == "test" else here
     try:
         return subprocess.call([PYTHON, "-P", "-m", *module, *rest], cwd=folder, env=environment)
     except KeyboardInterrupt:

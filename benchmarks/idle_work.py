@@ -36,7 +36,16 @@ def school(root: Path, case: str) -> Path:
         encoding="utf-8",
     )
     if case != CASES[0]:
-        command = [sys.executable, "-m", "nightschool", "--school", str(root), "run", "--tonight"]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "nightschool",
+            "--school",
+            str(root),
+            "run",
+            "--tonight",
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return root
 
@@ -49,7 +58,7 @@ def main() -> None:
         workers = []
         for number, case in enumerate(CASES):
             root = school(Path(folder, str(number)), case)
-            command = [sys.executable, "-m", "nightschool", "--school", str(root), "work"]
+            command = [sys.executable, "-P", "-m", "nightschool", "--school", str(root), "work"]
             workers.append(psutil.Popen(command, stdout=subprocess.DEVNULL))
         time.sleep(5)  # started
         before = [sum(worker.cpu_times()[:2]) for worker in workers]

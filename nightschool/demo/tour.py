@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from nightschool.config import current_folder
 from nightschool.config.errors import WorkerEnded
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
@@ -104,8 +104,12 @@ def _wait(poll: Callable[[], object]) -> None:
 
 
 def _start_worker(school: School) -> Worker:
-    command = [sys.executable, "-P", "-m", "nightschool", "--school", str(school.root), "work"]
+    command = current_folder.python("-m", "nightschool", "--school", str(school.root), "work")
     with (school.root / "worker.log").open("ab") as log:
         return subprocess.Popen(
-            command, stdout=log, stderr=log, env=os.environ | {"PYTHONUTF8": "1"}
+            command,
+            cwd=current_folder.NEUTRAL_FOLDER,
+            stdout=log,
+            stderr=log,
+            env=os.environ | {"PYTHONUTF8": "1"},
         )

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import nightschool
+from nightschool.config.current_folder import program
 from nightschool.config.errors import ChildError, LedgerError, NotesError, QueueError
 from nightschool.config.files import NOT_YOURS, forbidden
 from nightschool.config.paths import School
@@ -222,7 +223,7 @@ def _torch(probe: DeviceProbe, settings: Settings) -> Iterator[HealthCheck]:
     build = f"torch {probe.torch}, " + (
         f"CUDA {probe.cuda_build}" if probe.cuda_build else "no CUDA"
     )
-    if not probe.cuda_build and shutil.which("nvidia-smi"):
+    if not probe.cuda_build and program("nvidia-smi"):
         yield HealthCheck(
             "torch",
             f"{build}, although there is an NVIDIA driver",

@@ -13,7 +13,6 @@ import math
 import os
 import queue
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from nightschool.config import current_folder
 from nightschool.config.errors import first_line
 from nightschool.stages.child_jobs import ChildJob
 from nightschool.tasks.channel import (
@@ -52,8 +52,8 @@ class Child:
         self.log = log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                # -P: the current folder may be a vault from elsewhere; nothing in it is imported.
-                [sys.executable, "-P", "-m", "nightschool.tasks.child"],
+                current_folder.python("-m", "nightschool.tasks.child"),
+                cwd=current_folder.NEUTRAL_FOLDER,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -6,6 +6,7 @@ import html
 import subprocess
 import sys
 
+from nightschool.config.current_folder import program
 from nightschool.jobs.desktop.source_errors import SourceError
 
 _UNAVAILABLE = "no desktop that shows notifications"
@@ -54,10 +55,13 @@ def _osascript(title: str, text: str) -> str | None:
         "display notification theText with title theTitle",
         "end run",
     )
+    tool = program("osascript")
+    if tool is None:
+        return f"{_UNAVAILABLE}: no osascript"
     script_arguments = [word for line in script for word in ("-e", line)]
     try:
         done = subprocess.run(
-            ["osascript", *script_arguments, title, text],
+            [tool, *script_arguments, title, text],
             capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=30,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -83,7 +83,6 @@ class TaskScheduler:
                     "Exec": {
                         "Command": command[0],
                         "Arguments": subprocess.list2cmdline(command[1:]),
-                        "WorkingDirectory": str(work.school),
                     },
                 },
             }

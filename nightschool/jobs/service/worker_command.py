@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nightschool.config.current_folder import program
 from nightschool.config.errors import ServiceError
 
 PREFIX = "nightschool-"
@@ -43,7 +44,7 @@ class WorkerCommand:
 
     def command(self, *options: str) -> list[str]:
         return [
-            str(self.python), "-X", "utf8", "-m", "nightschool",
+            str(self.python), "-P", "-X", "utf8", "-m", "nightschool",
             "--school", str(self.school), "work", *options,
         ]  # fmt: skip
 
@@ -66,7 +67,7 @@ def check_start(work: WorkerCommand) -> None:
     """Raise ServiceError if the interpreter does not find nightschool outside this folder."""
     environment = os.environ | {"PYTHONPATH": "", "PYTHONUTF8": "1"}
     done = subprocess.run(
-        [str(work.python), "-m", "nightschool", "--version"],
+        [str(work.python), "-P", "-m", "nightschool", "--version"],
         cwd=Path.home(), env=environment, capture_output=True, timeout=60,
     )  # fmt: skip
     if done.returncode:
@@ -92,12 +93,18 @@ def parse_command_comment(text: str) -> list[str]:
 
 def run_tool(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a system tool; raises ServiceError if it is missing or hangs."""
+    tool = program(command[0])
+    if tool is None:
+        raise ServiceError(f"`{command[0]}` is not installed")
     try:
         return subprocess.run(
-            command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=60
+            [tool, *command[1:]],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=60,
         )
-    except FileNotFoundError:
-        raise ServiceError(f"`{command[0]}` is not installed") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ServiceError(f"`{' '.join(command)}` failed: {error}") from None
 

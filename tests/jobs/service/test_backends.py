@@ -22,8 +22,8 @@ BACKENDS: list[ServiceBackend] = [SystemdUser(), Autostart(), LaunchAgent(), Tas
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.title)
 def test_command_is_parsed_from_each_file(backend: ServiceBackend, awkward: WorkerCommand) -> None:
     command = backend.parse_command(backend.render(awkward))
-    assert command[:5] == [sys.executable, "-X", "utf8", "-m", "nightschool"]
-    assert command[5:8] == ["--school", str(awkward.school), "work"]
+    assert command[:6] == [sys.executable, "-P", "-X", "utf8", "-m", "nightschool"]
+    assert command[6:9] == ["--school", str(awkward.school), "work"]
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.title)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from nightschool.jobs.signals import __main__ as command
 from nightschool.jobs.signals import sensors as sensors_module
+from nightschool.jobs.signals import signal_table as command
 from nightschool.jobs.signals.sensors import Sensors
 from nightschool.jobs.signals.signal import Signal, Signals
 from tests.jobs.signals.peers import LOGIND, LOGIND_NAME

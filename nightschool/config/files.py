@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
 from nightschool.config.errors import DiskFull, FileBusy
@@ -62,20 +63,25 @@ def forbidden(path: Path) -> bool:
 
 def read(file: Path, limit: int = READ_LIMIT) -> bytes:
     """The content of a regular file. Raises OSError at once for a FIFO, a device, a folder or a larger file."""
-    handle, size = _open_regular(file)
-    with os.fdopen(handle, "rb") as stream:
+    with open_regular(file) as stream:
+        size = os.fstat(stream.fileno()).st_size
         content = stream.read(limit + 1) if size <= limit else b""
     if max(size, len(content)) > limit:
         raise OSError(errno.EFBIG, f"is larger than {limit} bytes", str(file))
     return content
 
 
+def open_regular(file: Path) -> BufferedReader:
+    """Open a regular file for reading. Raises OSError at once for a FIFO, a device or a folder."""
+    handle, _ = _open_regular(file)
+    return os.fdopen(handle, "rb")
+
+
 def sha256(file: Path) -> str:
     """The sha256 of a regular file, in hexadecimal, read in blocks. Raises OSError as `read` does."""
     import hashlib  # lazy: hashlib
 
-    handle, _ = _open_regular(file)
-    with os.fdopen(handle, "rb") as stream:
+    with open_regular(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

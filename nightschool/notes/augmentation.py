@@ -22,7 +22,7 @@ ROUGHENED = "roughened"
 
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t].*\n?|^.+\n[ \t]*(?:={3,}|-{3,})[ \t]*$\n?", re.MULTILINE)
 _MARKER = re.compile(r"^([ \t]*)(?:[-*+•・]|\d{1,3}[.)])[ \t]+(?=\S)", re.MULTILINE)
-_LINK = re.compile(r"!?\[([^\]\n]{0,500})\]\([^)\n]{0,2000}\)")
+_LINK = re.compile(r"!?\[([^\]\n]{0,500}+)\]\([^)\n]{0,2000}+\)")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~).*\n?", re.MULTILINE)
 _EMPHASIS = re.compile(r"(?<!\w)(\*{1,3}|_{1,3}|`{1,2})(?=\S)([^*_`\n]+)(?<=\S)\1(?!\w)")
 _LINE_END = re.compile(r"(?<=\S)[ \t]*\n[ \t]*(?=\S)")

@@ -14,6 +14,7 @@ from typing import BinaryIO, TextIO
 import charset_normalizer
 
 from nightschool.config.errors import NotesError
+from nightschool.config.files import open_regular
 from nightschool.notes.note import SkipReason, skip_message
 
 _BOMS = (
@@ -26,6 +27,8 @@ _LEGACY = ["cp932", "euc_jp", "cp1252", "gb18030", "big5", "euc_kr", "cp1251"]
 _MAX_CONTROLS = 0.05  # share of the bytes
 _CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n\r\f\x1b")
 _BLOCK = 1 << 20  # bytes
+# An encoding is detected from a whole file in memory.
+_MOST_LEGACY_BYTES = 32_000_000
 # Introduces characters other than ASCII in ISO-2022-JP.
 _SHIFT = b"\x1b$"
 # Kana, kanji, Japanese punctuation, full-width letters and digits.
@@ -65,16 +68,20 @@ def _controls(raw: bytes) -> int:
 def open_lines(file: Path) -> Iterator[tuple[TextIO, Callable[[], int]]]:
     """The lines of a text file of any size, and a function that returns the number of bytes read so far.
 
-    UTF-8 without escape characters is read in blocks; any other file is decoded whole, see `decode`.
-    Line ends become "\\n". Raises Undecodable or OSError.
+    UTF-8 without escape characters is read in blocks; any other file of up to 32 MB is decoded whole, see
+    `decode`. Line ends become "\\n". Raises Undecodable or OSError.
     """
-    with file.open("rb") as raw:
+    with open_regular(file) as raw:
         utf8 = _is_utf8(raw)
         raw.seek(0)
         if utf8:
             yield io.TextIOWrapper(raw, encoding="utf-8-sig"), raw.tell
-        else:
-            yield io.StringIO(decode(raw.read())), raw.tell
+            return
+        content = raw.read(_MOST_LEGACY_BYTES + 1)
+        if len(content) > _MOST_LEGACY_BYTES:
+            limit = f"{_MOST_LEGACY_BYTES:,} bytes, and not UTF-8"
+            raise Undecodable(SkipReason.TOO_LARGE, limit)
+        yield io.StringIO(decode(content)), raw.tell
 
 
 def _is_utf8(raw: BinaryIO) -> bool:
@@ -133,12 +140,17 @@ def _read_as(raw: bytes, encoding: str) -> str | None:
 def _unmarked_utf16(raw: bytes) -> str | None:
     """Decode as UTF-16 in the byte order that gives more kana, ASCII and punctuation; None if neither does."""
     scored = [
-        ((2 * len(_KANA.findall(text)) + len(_COMMON.findall(text))) / len(text), text)
+        ((2 * _count(_KANA, text) + _count(_COMMON, text)) / len(text), text)
         for text in (_read_as(raw, "utf-16-le"), _read_as(raw, "utf-16-be"))
         if text
     ]
     score, best = max(scored, default=(0.0, ""))
     return best if score >= _MIN_COMMON else None
+
+
+def _count(characters: re.Pattern[str], text: str) -> int:
+    """How many characters match; a list of them would take a hundred bytes for each."""
+    return len(text) - len(characters.sub("", text))
 
 
 @cache
@@ -151,7 +163,7 @@ def _frequent_japanese() -> re.Pattern[str]:
 
 def _is_frequent_japanese(text: str) -> bool:
     """Whether all characters are frequent; other bytes hardly give three such characters in a row."""
-    return len(text) > 2 and len(_frequent_japanese().findall(text)) == len(text)
+    return len(text) > 2 and _count(_frequent_japanese(), text) == len(text)
 
 
 def _is_japanese(text: str) -> bool:
@@ -168,7 +180,7 @@ def _is_japanese(text: str) -> bool:
 def japanese_share(text: str) -> float:
     """The share of kana, kanji and full-width characters in the characters other than white space."""
     visible = len("".join(text.split()))
-    return len(_JAPANESE.findall(text)) / visible if visible else 0.0
+    return _count(_JAPANESE, text) / visible if visible else 0.0
 
 
 def _is_western(text: str) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from nightschool.config.errors import NotesError
 from nightschool.notes import markdown
+from nightschool.notes.identity import unicode_form
 from nightschool.notes.printable import one_line
 
 FEW_NOTES = 20
@@ -20,12 +20,12 @@ def kind_name(name: object) -> str | None:
     if name is None:
         return None
     text = json.dumps(name) if isinstance(name, bool) else str(name)
-    return unicodedata.normalize("NFC", one_line(text)) or None
+    return unicode_form("NFC", one_line(text)) or None
 
 
 def same_kind(name: str) -> str:
     """What spellings of one kind have in common: NFKC, case folded."""
-    return unicodedata.normalize("NFKC", name).casefold()
+    return unicode_form("NFKC", name).casefold()
 
 
 def _same_tag(tag: str) -> str:

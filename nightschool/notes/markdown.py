@@ -13,14 +13,19 @@ _MAX_HEADING = 80  # characters
 _FENCE = r"^[ \t]*(?P<fence>`{3,}(?=[^`\n]*$)|~{3,}).*?(?:^[ \t]*(?P=fence)|\Z)"
 _CODE_SPAN = r"(?<!`)`++[^`\n]++`++"
 # Obsidian's tags: # at the start of a word, then letters, digits, _, - and /, but not digits alone.
-_TAG = re.compile(
-    rf"{_FENCE}|{_CODE_SPAN}|(?<!\S)#(?P<tag>[\w/-]*[^\W\d][\w/-]*)", re.MULTILINE | re.DOTALL
+_NAME = r"[\w/-]*[^\W\d][\w/-]*"
+_TAG = re.compile(rf"{_FENCE}|{_CODE_SPAN}|(?<!\S)#(?P<tag>{_NAME})", re.MULTILINE | re.DOTALL)
+# Each of them becomes a tag once those before it are removed.
+_TAGS_IN_A_ROW = re.compile(
+    rf"{_FENCE}|{_CODE_SPAN}|(?<!\S)(?P<tags>(?:#{_NAME})++)", re.MULTILINE | re.DOTALL
 )
 _POSSIBLE_TAG = re.compile(r"#[\w/-]")  # literal first character: fast to search for
 _HEADING = re.compile(
     rf"{_FENCE}|^ {{0,3}}(?P<level>#{{1,6}})(?:[ \t]+(?P<name>[^\n]*))?$", re.MULTILINE | re.DOTALL
 )
-_NOT_PROSE = re.compile(rf"{_FENCE}|{_CODE_SPAN}|<[^<>\n]*>|\w+://\S+", re.MULTILINE | re.DOTALL)
+_NOT_PROSE = re.compile(
+    rf"{_FENCE}|{_CODE_SPAN}|<[^<>\n]*>|(?<!\w)\w++://\S+", re.MULTILINE | re.DOTALL
+)
 
 
 def tags(text: str) -> tuple[str, ...]:
@@ -34,12 +39,13 @@ def without_tags(text: str, unwanted: Callable[[str], bool]) -> str:
     """The text without the tags for which `unwanted` is true."""
 
     def kept(match: re.Match[str]) -> str:
-        return "" if match["tag"] and unwanted(match["tag"]) else match[0]
+        names = match["tags"].split("#")[1:] if match["tags"] else ()
+        first = next((n for n, name in enumerate(names) if not unwanted(name)), None)
+        if first is None:
+            return "" if names else match[0]
+        return "".join(f"#{name}" for name in names[first:])
 
-    # Removing a tag can turn what followed it into a tag.
-    while (shorter := _TAG.sub(kept, text)) != text:
-        text = shorter
-    return text
+    return _TAGS_IN_A_ROW.sub(kept, text)
 
 
 def prose(text: str) -> str:

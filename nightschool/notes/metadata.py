@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import yaml
 
+from nightschool.notes import bounded_yaml
 from nightschool.notes.kinds import kind_name
 from nightschool.notes.printable import one_line
 
-# The base loader keeps every scalar as text: `kind: no` is "no", and no date can be invalid.
-_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _NULLS = ("", "~", "null")
 
 
@@ -47,8 +46,8 @@ def read_metadata(text: str, source: str) -> Metadata:
         return Metadata(text)
     body = "\n".join(lines[end + 1 :])
     try:
-        content = yaml.load("\n".join(lines[1:end]), Loader=_LOADER)
-    except (yaml.YAMLError, RecursionError) as error:
+        content = bounded_yaml.load("\n".join(lines[1:end]))
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 2 if mark else 1
         problem = getattr(error, "problem", None) or "invalid YAML"

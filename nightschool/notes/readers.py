@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nightschool.config.errors import NotesError, NotesUnavailable
+from nightschool.config.files import open_regular
 from nightschool.config.settings import NotesSettings, Settings
 from nightschool.notes import tables
 from nightschool.notes.decoding import Undecodable, decode, open_lines
@@ -21,6 +22,8 @@ from nightschool.notes.printable import encodable, without_controls
 # A file that is split at its headings may be this many times larger than a note.
 _NOTES_PER_FILE = 100
 _ROWS_PER_REPORT = 1000
+# A row may be this many times longer than a note: it has other columns, and escapes.
+_NOTES_PER_ROW = 10
 
 OnProgress = Callable[[int, int, int], None]
 """Called now and then with (bytes read, bytes in all, notes so far)."""
@@ -149,10 +152,15 @@ class _Reader:
 
     def _read_prose(self, file: NoteFile) -> None:
         split = self.settings.split == "headings"
-        if self._is_too_large(file.source, file.size, _NOTES_PER_FILE if split else 1):
+        times = _NOTES_PER_FILE if split else 1
+        if self._is_too_large(file.source, file.size, times):
             return
-        with open(file.path, "rb") as stream:
-            text = decode(stream.read())
+        limit = self.settings.max_bytes * times
+        with open_regular(Path(file.path)) as stream:
+            raw = stream.read(limit + 1)
+        if self._is_too_large(file.source, len(raw), times):  # it has grown, or tells no size
+            return
+        text = decode(raw)
         metadata = read_metadata(text, file.source)
         if metadata.warning:
             self.warnings.append(metadata.warning)
@@ -182,8 +190,12 @@ class _Reader:
         with open_lines(Path(file.path)) as (lines, position):
             columns: list[str] = []
             has_labels = not self.labelled
-            rows = tables.rows(lines, file.source, self._columns())
+            limit = self.settings.max_bytes * _NOTES_PER_ROW
+            rows = tables.rows(lines, file.source, self._columns(), limit)
             for number, (line, row) in enumerate(rows, start=1):
+                if row is None:
+                    self._is_too_large(f"{file.source}:{line}", limit + 1, _NOTES_PER_ROW)
+                    continue
                 columns = columns or list(row)
                 has_labels = has_labels or label_column in row
                 self._read_row(row, f"{file.source}:{line}")

@@ -7,14 +7,16 @@ import unicodedata
 from collections.abc import Iterator
 
 _MARKS = "!?…‼⁇⁈⁉"
+_ALL_MARKS = f".{_MARKS}"
 _CLOSERS = "”’»)\\]}＂＇）］｝」』】〉》〕｣"
 _JAPANESE = "\u3040-\u30ff\u4e00-\u9fff"
+# A run of marks is tried once, from its first one: a later one would try its rest again.
 _END = re.compile(
     # Japanese marks need no white space after them (「本当？」 and 終わり。); ３．１４ is no end.
-    rf"[.{_MARKS}]*(?:[。！？｡]|．(?![0-9０-９]))[.{_MARKS}。！？｡．]*[{_CLOSERS}]*"
+    rf"(?:(?<![.{_MARKS}])[.{_MARKS}]++)?(?:[。！？｡]|．(?![0-9０-９]))[.{_MARKS}。！？｡．]*[{_CLOSERS}]*"
     # Western marks need it: 3.14, notes.md and example.org/?q= are no ends.
-    rf"|[.{_MARKS}]+[\"'*_~{_CLOSERS}]*(?=\s|\Z)"
-    rf"|[{_MARKS}]+[{_CLOSERS}]*(?=[{_JAPANESE}])"
+    rf"|(?<![.{_MARKS}])[.{_MARKS}]++[\"'*_~{_CLOSERS}]*+(?=\s|\Z)"
+    rf"|(?<![{_MARKS}])[{_MARKS}]++[{_CLOSERS}]*+(?=[{_JAPANESE}])"
     # The end of a line, unless a small letter follows: then the sentence is probably hard-wrapped.
     r"|(?=\n[ \t]*+(?:\n|\Z|[^a-zß-ÿ]))"
 )
@@ -35,7 +37,10 @@ def sentence_end(text: str, least: int, most: int) -> int | None:
     The end of a line that is not a sentence (a heading, a list item) counts, too.
     """
     last = None
-    for match in _END.finditer(text, least):
+    begin = least
+    while 0 < begin < len(text) and text[begin] in _ALL_MARKS and text[begin - 1] in _ALL_MARKS:
+        begin -= 1
+    for match in _END.finditer(text, begin):
         place = match.end()
         if place > most:
             break
@@ -67,7 +72,7 @@ def word_end(text: str, least: int, most: int) -> int | None:
     for place in range(min(most, len(text)), max(least, 0), -1):
         if place == len(text) or (
             any(c.isspace() or c >= _UNSPACED for c in text[place - 1 : place + 1])
-            and character_end(text, place) == place
+            and not _within_character(text, place)
         ):
             return place
     return None
@@ -76,11 +81,15 @@ def word_end(text: str, least: int, most: int) -> int | None:
 def character_end(text: str, most: int) -> int:
     """The last position up to `most` that separates no accent or emoji part from its base character."""
     place = min(most, len(text))
-    while 0 < place < len(text) and (
-        text[place - 1] == _JOINER or text[place] == _JOINER or _continues_character(text[place])
-    ):
+    while _within_character(text, place):
         place -= 1
     return place
+
+
+def _within_character(text: str, place: int) -> bool:
+    return 0 < place < len(text) and (
+        text[place - 1] == _JOINER or text[place] == _JOINER or _continues_character(text[place])
+    )
 
 
 def _continues_character(character: str) -> bool:

@@ -251,7 +251,7 @@ def test_the_size_limit_applies_to_each_row_of_a_table(folder: Path, put: Put) -
 def test_a_line_of_ten_megabytes_is_skipped_and_the_next_is_read(folder: Path, put: Put) -> None:
     put("a.jsonl", json.dumps({"text": "x" * 10_000_000}) + '\n{"text": "y", "label": "a"}\n')
     loaded = read_notes(folder)
-    assert skipped_in(loaded) == {"a.jsonl:1": "larger than notes.max_bytes = 1,000,000"}
+    assert skipped_in(loaded) == {"a.jsonl:1": "larger than 10 times notes.max_bytes = 1,000,000"}
     assert kinds_of(loaded) == {"a.jsonl:2": "a"}
 
 
@@ -266,3 +266,77 @@ def test_reading_a_large_table_takes_little_more_memory_than_its_texts(
     tracemalloc.stop()
     assert len(loaded.notes) == 3000
     assert peak < (folder / "a.jsonl").stat().st_size / 2
+
+
+_LIMITED = NotesSettings(max_bytes=10)  # a row may have 100 characters
+_TOO_LONG = "larger than 10 times notes.max_bytes = 10"
+
+
+@pytest.mark.parametrize("middle", ["x" * 5000, "[" * 200_000, "\0" * 200, '"' * 151])
+def test_a_long_jsonl_line_is_skipped_whatever_it_holds(
+    folder: Path, put: Put, middle: str
+) -> None:
+    put("a.jsonl", f'{{"text": "one", "label": "a"}}\n{middle}\n{{"text": "two"}}\n{middle}')
+    loaded = read_notes(folder, _LIMITED)
+    if "\0" in middle:  # not read as UTF-8
+        assert loaded.notes == () and list(skipped_in(loaded)) == ["a.jsonl"]
+        return
+    assert loaded.notes == (Note("one", "a", "a.jsonl:1"), Note("two", None, "a.jsonl:3"))
+    assert skipped_in(loaded) == {"a.jsonl:2": _TOO_LONG, "a.jsonl:4": _TOO_LONG}
+
+
+@pytest.mark.parametrize(
+    ("row", "lines"),
+    [
+        (f'"{"x" * 5000}",a', 1),
+        ("x" * 5000 + ",a", 1),
+        ('"' + "x,y\n" * 60 + '",a', 61),
+        ('"' + 'say ""a"",\n' * 60 + '",a', 61),
+        ('"' + "\n" * 99 + "x" * 200 + '\n",a', 101),
+    ],
+)
+def test_a_long_csv_row_is_skipped_to_the_end_of_its_quotes(
+    folder: Path, put: Put, row: str, lines: int
+) -> None:
+    put("a.csv", f"text,label\none,a\n{row}\ntwo,b\n\n{row}\nthree,c\n")
+    loaded = read_notes(folder, _LIMITED)
+    assert loaded.notes == (
+        Note("one", "a", "a.csv:2"),
+        Note("two", "b", f"a.csv:{3 + lines}"),
+        Note("three", "c", f"a.csv:{5 + 2 * lines}"),
+    )
+    assert skipped_in(loaded) == {"a.csv:3": _TOO_LONG, f"a.csv:{5 + lines}": _TOO_LONG}
+
+
+def test_quotes_that_never_close_are_an_error_at_any_length(folder: Path, put: Put) -> None:
+    put("a.csv", 'text,label\none,a\n"' + "x,b\n" * 5000)
+    with pytest.raises(NotesError, match=r"a\.csv, line 3: broken row \(unexpected end of data\)"):
+        read_notes(folder, _LIMITED)
+
+
+def test_a_long_csv_header_is_an_error(folder: Path, put: Put) -> None:
+    put("a.csv", "text," * 5000 + "\nx\n")
+    with pytest.raises(NotesError, match=r"a\.csv, line 1: the header has more than 100 char"):
+        read_notes(folder, _LIMITED)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_a_long_row_takes_no_memory(folder: Path, put: Put, suffix: str) -> None:
+    put(f"a.{suffix}", "text,label\n" * (suffix == "csv") + "x" * 5_000_000)
+    read_notes(folder, _LIMITED)
+    tracemalloc.start()
+    read_notes(folder, _LIMITED)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3_000_000
+
+
+def test_a_table_of_zeros_is_skipped_unread(folder: Path, put: Put) -> None:
+    with put("a.csv", "").open("r+b") as file:
+        file.truncate(3_000_000_000)
+    tracemalloc.start()
+    loaded = read_notes(folder)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert skipped_in(loaded) == {"a.csv": "larger than 32,000,000 bytes, and not UTF-8"}
+    assert peak < 100_000_000

@@ -1,0 +1,195 @@
+"""How long the readers of untrusted text take for text that is made to be slow, in seconds per megabyte.
+
+    python benchmarks/hostile_text.py [--size BYTES] [--reader NAME]
+
+Every reader gets every pattern, repeated to two sizes, in a process of its own: a pattern that takes more
+than 20 s is a hang, and a process that ends by a signal is a crash. `growth` is the time for the whole
+size over the time for a quarter of it: about 4 where a reader is linear, 16 where it is quadratic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from nightschool.notes import augmentation, markdown, printable
+from nightschool.notes.decoding import decode
+from nightschool.notes.duplicates import signatures
+from nightschool.notes.identity import content_id
+from nightschool.notes.kinds import kind_name, same_kind
+from nightschool.notes.languages import language
+from nightschool.notes.metadata import read_metadata
+from nightschool.notes.sentences import sentence_end, sentences, word_end
+from nightschool.notes.style_features import style_features
+from nightschool.scoring.answer_parsing import kind_in
+
+_LIMIT_S = 20.0
+# Below this, a time says little about growth.
+_MEASURABLE_S = 0.05
+
+PATTERNS = {
+    "letters": "a",
+    "one long word, then a mark": "abcdefgh1234",
+    "digits after #": "1",
+    "tags in a row": "#a",
+    "tags of digits": " #1",
+    "brackets": "[",
+    "braces": "{",
+    "flow mapping": "{a: ",
+    "sequence entries": "- ",
+    "complex keys": "? ",
+    "anchors": "&a [*a, ",
+    "indentation": "\n a:",
+    "backticks": "`",
+    "backticks and letters": "`a",
+    "fences": "```\n",
+    "fences that do not close": "~~~\n```\n",
+    "tildes": "~",
+    "full stops": ".",
+    "exclamation marks": "!",
+    "ellipses": "…",
+    "closing marks": ".)",
+    "Japanese full stops": "。",
+    "stars": "*",
+    "emphasis": "*a ",
+    "underscores": "_",
+    "links": "[a](",
+    "images": "![",
+    "tag brackets": "<",
+    "addresses": "://",
+    "address starts": "a:",
+    "headings": "# ",
+    "headings without text": "#\n",
+    "setext": "a\n===x\n",
+    "blanks": " ",
+    "blank lines": "\n",
+    "blanks and lines": " \n",
+    "tabs": "\t",
+    "returns": "\r",
+    "acute accents": "\u0301",
+    "accents out of order": "\u0301\u0316",
+    "a letter with accents": "a" + "\u0301\u0316" * 500,
+    "half-width voice marks": "\uff9e",
+    "kana voice marks": "\u3099",
+    "Hangul letters": "\u1100\u1161\u11a8",
+    "Arabic ligatures": "\ufdfa",
+    "Tibetan vowels": "\u0f73",
+    "variation selectors": "\ufe0f",
+    "joiners": "\u200d",
+    "kanji": "漢",
+    "thoughts": "<think>",
+    "thoughts that close": "</think>",
+    "denials": "no ",
+    "contractions": "n't",
+    "answers": "kind ",
+    "answers and quotes": "kind \"'",
+    "quotes": '"',
+    "escape sequences": "\x1b[31m",
+    "8-bit control sequences": "\x9b31m",
+    "directions": "\u202e",
+    "list numbers": "1.\n",
+    "carets": "^",
+    "pluses": "+",
+}
+
+
+def _transforms(text: str) -> None:
+    for transform in augmentation._TRANSFORMS:
+        transform(text, Random(0))
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "decode": lambda text: decode(text.encode()),
+    "decode, other bytes": lambda text: decode(text.encode() + b"\xff"),
+    "front matter": lambda text: read_metadata(f"---\n{text}\n---\n", "note.md"),
+    "front matter, value": lambda text: read_metadata(f"---\nkind: {text}\n---\n", "note.md"),
+    "tags": markdown.tags,
+    "without_tags": lambda text: markdown.without_tags(text, lambda tag: True),
+    "sections": lambda text: sum(1 for _ in markdown.sections(text, 6)),
+    "prose": markdown.prose,
+    "content id": content_id,
+    "kind names": lambda text: (kind_name(text), same_kind(text)),
+    "sentences": lambda text: sum(1 for _ in sentences(text)),
+    "sentence_end": lambda text: sentence_end(text, 1, len(text)),
+    "word_end": lambda text: word_end(text, 0, len(text)),
+    "augmentation": _transforms,
+    "style features": style_features,
+    "language": language,
+    "signatures": lambda text: signatures([text]),
+    "one line": printable.one_line,
+    "answer": lambda text: kind_in(text + "\x00", ["lesson", "idea"]),
+    "answer, kinds": lambda text: kind_in(f"not a {text} lesson {text} idea", ["lesson", "idea"]),
+}
+
+
+def main() -> None:
+    """Measure all readers and print those that are slow, then the slowest pattern of each reader."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--size", type=int, default=1_000_000, help="bytes of UTF-8")
+    options.add_argument("--reader", choices=list(READERS), help="only this one")
+    options.add_argument("--slow", type=float, default=2.0, help="print patterns above these s/MB")
+    given = options.parse_args()
+    readers = [given.reader] if given.reader else list(READERS)
+    language("loads the model")
+    print(f"{len(readers)} readers, {len(PATTERNS)} patterns, {given.size:,} bytes each")
+    print(f"{'reader':<22}{'pattern':<30}{'s/MB':>9}  growth")
+    for reader in readers:
+        slowest = (0.0, "")
+        for pattern, unit in PATTERNS.items():
+            text = unit * (given.size // len(unit.encode()))
+            seconds = _seconds(READERS[reader], text)
+            per_mb = seconds * 1e6 / given.size if isinstance(seconds, float) else seconds
+            if isinstance(per_mb, str) or per_mb >= given.slow:
+                print(
+                    f"{reader:<22}{pattern:<30}{_shown(per_mb):>9}  {_growth(reader, text, seconds)}"
+                )
+                sys.stdout.flush()
+            if isinstance(per_mb, float):
+                slowest = max(slowest, (per_mb, pattern))
+        print(f"{reader:<22}{'slowest: ' + slowest[1]:<30}{slowest[0]:>9.3f}")
+        sys.stdout.flush()
+
+
+def _shown(per_mb: float | str) -> str:
+    return per_mb if isinstance(per_mb, str) else f"{per_mb:.3f}"
+
+
+def _growth(reader: str, text: str, seconds: float | str) -> str:
+    if isinstance(seconds, str) or seconds < _MEASURABLE_S:
+        return ""
+    quarter = _seconds(READERS[reader], text[: len(text) // 4])
+    return f"{seconds / quarter:.1f}" if isinstance(quarter, float) and quarter else ""
+
+
+def _seconds(read: Callable[[str], Any], text: str) -> float | str:
+    """The time of one reading in a process of its own; "hang", or "crash" with the signal's number."""
+    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_measure, args=(read, text, sender), daemon=True)
+    process.start()
+    process.join(_LIMIT_S)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return "hang"
+    return float(receiver.recv()) if process.exitcode == 0 else f"crash {process.exitcode}"
+
+
+def _measure(read: Callable[[str], Any], text: str, sender: Any) -> None:
+    began = time.perf_counter()
+    try:
+        read(text)
+    except Exception as error:
+        expected = type(error).__module__.startswith("nightschool")
+        if not expected:
+            raise
+    sender.send(time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()

@@ -53,6 +53,7 @@ VERBS = {
     "promote": Verb("promote", "Use the model of a run for `classify`."),
     "rollback": Verb("promote", "Return to the model that was in use before."),
     "classify": Verb("classify", "Classify notes with the model in use."),
+    "clean": Verb("clean", "Show what takes room, and delete what is not needed."),
     "demo": Verb("demo", "Run all stages in minutes, on a CPU, without a download."),
 }
 

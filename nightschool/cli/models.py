@@ -27,6 +27,8 @@ class ListedModel:
     accuracy: float | None
     """On the test notes of its run, as a fraction; None if the run has no report."""
     in_use: bool
+    pruned: bool
+    """Its adapter was deleted to save room."""
 
 
 _NEWEST = 10
@@ -42,9 +44,7 @@ def models_command(all_: bool, json_: bool) -> None:
     """
     school = current_school()
     with Ledger(school.ledger_file) as ledger:
-        promotions = ledger.promotions()
-    in_use = promotions[-1] if promotions else None
-    models, earlier = trained_models(school, in_use, None if all_ or json_ else _NEWEST)
+        models, earlier = trained_models(school, ledger, None if all_ or json_ else _NEWEST)
     if json_:
         print_json([asdict(model) for model in models])
         return
@@ -58,16 +58,18 @@ def models_command(all_: bool, json_: bool) -> None:
             if model.accuracy is None
             else f"accuracy {percent(model.accuracy)} on the run's test notes"
         )
-        click.echo(f"run {model.run}: {model.base}, {accuracy}{', in use' * model.in_use}")
+        remarks = f"{', in use' * model.in_use}{', pruned' * model.pruned}"
+        click.echo(f"run {model.run}: {model.base}, {accuracy}{remarks}")
 
 
 def trained_models(
-    school: School, in_use: int | None, newest: int | None = None
+    school: School, ledger: Ledger, newest: int | None = None
 ) -> tuple[list[ListedModel], int]:
     """The `newest` trained models of a school (None: all) and the one in use, by run; the number of others.
 
     Raises LearningError if a model card is damaged.
     """
+    in_use, pruned = next(reversed(ledger.promotions()), None), ledger.prunings()
     files = {_run_of(file): file for file in school.models.glob("run-*/model.json")}
     runs = sorted(files)
     shown = runs if newest is None else runs[-newest:]
@@ -80,8 +82,16 @@ def trained_models(
         card = read_record(files[run], ModelCard)
         report = report_path(school, card.run)
         accuracy = read(report).arm(ArmName.AFTER).accuracy if report.exists() else None
-        in_use_now = card.run == in_use
-        models.append(ListedModel(card.run, card.base, list(card.kinds), accuracy, in_use_now))
+        models.append(
+            ListedModel(
+                card.run,
+                card.base,
+                list(card.kinds),
+                accuracy,
+                in_use=card.run == in_use,
+                pruned=f"models/run-{run}/adapter" in pruned,
+            )
+        )
     return models, len(runs) - len(shown)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -28,3 +29,16 @@ def print_json(value: object) -> None:
 
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+yes = click.option("--yes", "yes_", is_flag=True, help="Do not ask.")
+dry_run = click.option(
+    "--dry-run", "dry", is_flag=True, help="Show what would happen; change nothing."
+)
+
+
+def confirm(question: str, yes_: bool, json_: bool = False) -> bool:
+    """Whether the owner agrees: by --yes, or at the terminal. Raises UsageError where nobody can be asked."""
+    if yes_:
+        return True
+    if json_ or not sys.stdin.isatty():
+        raise click.UsageError("nothing is changed: confirm with --yes")
+    return click.confirm(question)

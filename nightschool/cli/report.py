@@ -28,6 +28,9 @@ def report_command(run: int | None, json_: bool) -> None:
         print_json(asdict(read(report_path(school, reported))))
     else:
         show_report(school, reported)
+        with Ledger(school.ledger_file) as ledger:
+            if ledger.model_pruned(reported):
+                click.echo(f"the model of run {reported} was pruned; its results stay")
 
 
 def show_report(school: School, run: int) -> None:

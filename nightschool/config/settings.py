@@ -260,6 +260,16 @@ class DecideSettings(Section):
     margin: float = Field(0.05, ge=0, lt=1, description="largest acceptable loss of macro-F1")
 
 
+class StorageSettings(Section):
+    """What stays on the disk. Results, reports, and models that can be rolled back to always stay."""
+
+    keep_runs: int = Field(
+        10,
+        ge=0,
+        description="ended runs that keep their model, dataset and checkpoints; 0: all",
+    )
+
+
 class MorningSettings(Section):
     """What happens when a night ends."""
 
@@ -310,6 +320,7 @@ class Settings(Section):
     server: ServerSettings = ServerSettings()
     night: NightSettings = NightSettings()
     retrain: RetrainSettings = RetrainSettings()
+    storage: StorageSettings = StorageSettings()
 
     def with_train(self, **changes: object) -> Settings:
         """A copy with some values of [train] changed."""

@@ -74,7 +74,11 @@ def request_stage(
 
 
 def request_retry(ledger: Ledger, school: School, settings: Settings, run: int) -> Run:
-    """Queue a failed or cancelled run again. Raises RequestError if it is neither, or does not exist."""
+    """Queue a failed or cancelled run again.
+
+    Raises RequestError if it is neither, does not exist, or something that it needs was pruned.
+    """
+    _check_pruned(ledger, school, run)
     queued = ledger.retry(run)
     _enqueue(ledger, school, settings, queued)
     return queued
@@ -89,6 +93,18 @@ def _enqueue(ledger: Ledger, school: School, settings: Settings, run: Run) -> No
             enqueue_due(queue, ledger, run.id)
     except QueueError as error:
         _log.warning("run %d is recorded, but %s", run.id, error)
+
+
+def _check_pruned(ledger: Ledger, school: School, run: int) -> None:
+    """Raise RequestError if the run's dataset or its trained model was deleted to save room."""
+    dataset = f"datasets/{(ledger.stage(run, StageName.PREP).result or {}).get('dataset')}"
+    model = f"models/run-{run}/adapter"
+    for name, path in (("dataset", dataset), ("model", model)):
+        if path in ledger.prunings() and not (school.state / path).exists():
+            raise RequestError(
+                f"the {name} of run {run} was pruned, so it cannot be continued",
+                "`nightschool run --new` starts another",
+            )
 
 
 def _check_notes(school: School, settings: Settings) -> None:

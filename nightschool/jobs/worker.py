@@ -23,10 +23,12 @@ from nightschool.config.settings import Settings
 from nightschool.jobs.housekeeping import Housekeeping
 from nightschool.jobs.policy_tick import PolicyTick
 from nightschool.jobs.presence import worker_alive
+from nightschool.jobs.pruning import prune_as_set
 from nightschool.jobs.scheduler import Scheduler
 from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
+from nightschool.ledger.records import StageName
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.persistent_writes import write_persistently
 from nightschool.tasks.runner import Runner
@@ -75,6 +77,7 @@ def work(
         write_persistently(
             lambda: _take_over(school, last_heartbeat), lambda: time.monotonic() > deadline
         )
+        prune_as_set(school)  # what a crash left, and what versions before this one kept
         try:
             return _consume(school, settings, until, every_s, read_signals)
         finally:
@@ -123,7 +126,13 @@ def _consume(
     scheduler: Scheduler | None = None
 
     runner = Runner(school, uuid.uuid4().hex, lambda: scheduler.veto() if scheduler else None)
-    queue = open_queue(school, settings.queue, runner.perform)
+
+    def perform(run: int, stage: StageName) -> bool:
+        more = runner.perform(run, stage)
+        prune_as_set(school)
+        return more
+
+    queue = open_queue(school, settings.queue, perform)
     consumer = _Consumer(queue.huey, workers=1, periodic=False, initial_delay=0.1, max_delay=1.0)
     with _end_signals() as signalled:
         housekeeping = Housekeeping(school, settings, runner, read_signals)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from nightschool.ledger.attempts import AttemptTable
 from nightschool.ledger.control import ControlTable
 from nightschool.ledger.outcomes import LOSSES, Outcome, Reason
-from nightschool.ledger.promotions import PromotionTable
+from nightschool.ledger.prunings import PruningTable
 from nightschool.ledger.records import (
     STAGES,
     Claim,
@@ -26,7 +26,7 @@ the stage, and a run that is killed again and again still makes progress."""
 _WORKER_DIED = "its worker ended unexpectedly"
 
 
-class LeaseTable(AttemptTable, ControlTable, PromotionTable):
+class LeaseTable(AttemptTable, ControlTable, PruningTable):
     """Claims stages and records progress and ends. A claim whose lease is gone changes nothing."""
 
     def claim(self, run: int, worker: str, expected: StageName | None = None) -> Claim | None:

@@ -17,6 +17,7 @@ class Ledger(LeaseTable, ExposureTable):
     - `events`: the log of a run
     - `control`: `pause` and `resume`; the decisions of the policy, and `slept`
     - `promotions`: `promote` and `rollback`
+    - `prunings`: what may be deleted, and what was
     - `exposures`: how often the test notes were answered
 
     Every method raises LedgerError if the file cannot be used.

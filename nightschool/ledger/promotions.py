@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from nightschool.config.errors import RequestError
 from nightschool.ledger.records import EventKind, PromotedBy
 from nightschool.ledger.runs import RunTable
@@ -13,10 +15,16 @@ class PromotionTable(RunTable):
     def promote(self, run: int) -> None:
         """Make a run's model the champion, at the owner's request; nothing changes if it already is.
 
-        Raises RequestError if there is no such run.
+        Raises RequestError if there is no such run, or its model was pruned.
         """
         with self._transaction():
             self.run(run)
+            if at := self.model_pruned(run):
+                day = f"{datetime.fromtimestamp(at):%d %B %Y}"
+                raise RequestError(
+                    f"the model of run {run} was pruned on {day}",
+                    "`nightschool run --new` trains another; storage.keep_runs sets how many are kept",
+                )
             if self.promotions()[-1:] != [run]:
                 self._write_promotion(run, PromotedBy.OWNER)
 
@@ -37,6 +45,11 @@ class PromotionTable(RunTable):
     def promotions(self) -> list[int]:
         """The promoted runs, oldest first; the last one's model is the champion."""
         return [int(row["run"]) for row in self._rows("SELECT run FROM promotions ORDER BY id")]
+
+    def model_pruned(self, run: int) -> float | None:
+        """When the adapter of a run's model was deleted to save room; None if it was not."""
+        rows = self._rows("SELECT at FROM prunings WHERE path = ?", f"models/run-{run}/adapter")
+        return float(rows[0]["at"]) if rows else None
 
     def _write_promotion(self, run: int, by: PromotedBy) -> None:
         self._db.execute(

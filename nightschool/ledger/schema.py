@@ -144,6 +144,14 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX runs_by_state ON runs (state, id);
     CREATE INDEX attempts_by_end ON attempts (ended);
     """,
+    """
+    CREATE TABLE prunings (                 -- what was deleted to save room
+        path TEXT PRIMARY KEY,              -- a glob pattern in .nightschool, with /
+        run INTEGER NOT NULL REFERENCES runs (id),
+        at REAL NOT NULL,
+        bytes INTEGER NOT NULL
+    );
+    """,
 )
 
 

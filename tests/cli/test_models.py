@@ -44,6 +44,7 @@ def test_trained_models_are_listed_and_the_one_in_use_is_marked(make_school: Mak
     [first, second] = json.loads(invoke(school, "models", "--json").output)
     assert first == {
         "run": 1, "base": "demo", "kinds": ["a", "none"], "accuracy": None, "in_use": False,
+        "pruned": False,
     }  # fmt: skip
     assert second["in_use"]
 

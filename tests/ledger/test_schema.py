@@ -106,6 +106,9 @@ def test_the_schema_is_as_documented(tmp_path: Path) -> None:
             "worker TEXT NOT NULL",
         ],
         "promotions": ["id INTEGER", "run INTEGER NOT NULL", "at REAL NOT NULL", "by TEXT NOT NULL"],
+        "prunings": [
+            "path TEXT", "run INTEGER NOT NULL", "at REAL NOT NULL", "bytes INTEGER NOT NULL",
+        ],
         "runs": [
             "id INTEGER", "created REAL NOT NULL", "state TEXT NOT NULL", "goal TEXT NOT NULL",
             "timing TEXT NOT NULL", "reason TEXT NOT NULL", "settings TEXT NOT NULL",

@@ -16,6 +16,8 @@ def promote_command(run: int) -> None:
 
     This overrules the decision of the run's comparison.
     """
+    from nightschool.stages.publish import check_model  # lazy: numpy
+
     school = current_school()
     with Ledger(school.ledger_file) as ledger:
         ledger.run(run)
@@ -24,6 +26,7 @@ def promote_command(run: int) -> None:
                 f"run {run} has no trained model",
                 "`nightschool models` lists the runs that have one",
             )
+        check_model(school, run)
         ledger.promote(run)
     click.echo(f"the model of run {run} is in use")
 

@@ -64,6 +64,10 @@ class CheckpointDiskFull(LearningError, DiskFull):
     """There is no room for a checkpoint; the earlier ones are intact."""
 
 
+class DamagedFile(NightschoolError):
+    """A file that a result stands on is missing, unreadable or changed; the hint says what makes it again."""
+
+
 class DeviceBusy(NightschoolError):
     """Another process trains on the device; a later attempt may succeed."""
 

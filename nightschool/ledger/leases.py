@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from nightschool.ledger.artifacts import Artifact, ArtifactTable
 from nightschool.ledger.attempts import AttemptTable
 from nightschool.ledger.control import ControlTable
 from nightschool.ledger.outcomes import LOSSES, Outcome, Reason
@@ -26,7 +27,7 @@ the stage, and a run that is killed again and again still makes progress."""
 _WORKER_DIED = "its worker ended unexpectedly"
 
 
-class LeaseTable(AttemptTable, ControlTable, PruningTable):
+class LeaseTable(AttemptTable, ControlTable, PruningTable, ArtifactTable):
     """Claims stages and records progress and ends. A claim whose lease is gone changes nothing."""
 
     def claim(self, run: int, worker: str, expected: StageName | None = None) -> Claim | None:
@@ -69,8 +70,15 @@ class LeaseTable(AttemptTable, ControlTable, PruningTable):
             )
             db.execute("UPDATE attempts SET last_step = ? WHERE id = ?", (step, claim.attempt))
 
-    def finish(self, claim: Claim, result: Mapping[str, object], *, promote: bool = False) -> None:
-        """Record that a stage is done; the run is done with its last stage.
+    def finish(
+        self,
+        claim: Claim,
+        result: Mapping[str, object],
+        *,
+        promote: bool = False,
+        artifacts: Iterable[Artifact] = (),
+    ) -> None:
+        """Record that a stage is done, and the files that it wrote; the run is done with its last stage.
 
         `result` is stored as JSON: its types belong to the stages. Its "reason", if the stage is the last
         one, becomes the run's. `promote` makes the run's model the champion, unless the run was cancelled.
@@ -83,6 +91,7 @@ class LeaseTable(AttemptTable, ControlTable, PruningTable):
                 "UPDATE stages SET state = 'done', result = ?, finished = ? WHERE run = ? AND name = ?",
                 (json.dumps(result, ensure_ascii=False), self._clock(), claim.run, claim.stage),
             )
+            self._write_artifacts(claim.run, claim.stage, artifacts)
             self._write_event(claim.run, claim.stage, EventKind.STATE, f"{claim.stage} done")
             run = self.run(claim.run)
             if run.state is RunState.CANCELLED:

@@ -18,6 +18,7 @@ class Ledger(LeaseTable, ExposureTable):
     - `control`: `pause` and `resume`; the decisions of the policy, and `slept`
     - `promotions`: `promote` and `rollback`
     - `prunings`: what may be deleted, and what was
+    - `artifacts`: the files that stages wrote
     - `exposures`: how often the test notes were answered
 
     Every method raises LedgerError if the file cannot be used.

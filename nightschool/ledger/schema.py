@@ -152,6 +152,16 @@ MIGRATIONS: tuple[str, ...] = (
         bytes INTEGER NOT NULL
     );
     """,
+    """
+    CREATE TABLE artifacts (                -- the files that stages wrote; none for runs of versions before
+        run INTEGER NOT NULL REFERENCES runs (id),
+        stage TEXT NOT NULL,                -- the last that wrote the file
+        path TEXT NOT NULL,                 -- in .nightschool, with /
+        sha256 TEXT NOT NULL,
+        size INTEGER NOT NULL,              -- bytes
+        PRIMARY KEY (run, path)
+    );
+    """,
 )
 
 

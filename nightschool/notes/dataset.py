@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from nightschool.config import files
-from nightschool.config.errors import NotesError
+from nightschool.config.checksums import verify_checksum, with_checksum
+from nightschool.config.errors import DamagedFile, first_line
+from nightschool.ledger.artifacts import damaged, unusable
 from nightschool.notes.splits import Split
-
-_HINT = "`nightschool prep --new` makes it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ def write(dataset: Dataset, folder: Path) -> None:
     try:
         if load(folder).fingerprint == dataset.fingerprint:
             return
-    except NotesError:
-        pass  # absent or damaged
+    except DamagedFile:
+        pass  # or absent
     temporary = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     rows = (json.dumps(_to_row(item), ensure_ascii=False) for item in dataset.items)
@@ -92,39 +92,62 @@ def write(dataset: Dataset, folder: Path) -> None:
         "warnings": list(dataset.warnings),
     }
     files.write(temporary / "items.jsonl", text)
-    files.write(temporary / "manifest.json", json.dumps(manifest, ensure_ascii=False, indent=1))
+    text = json.dumps(manifest, ensure_ascii=False, indent=1)
+    files.write(temporary / "manifest.json", with_checksum(text))
     shutil.rmtree(folder, ignore_errors=True)
     files.replace(temporary, folder)
     files.sync(folder.parent)
 
 
 def load(folder: Path) -> Dataset:
-    """Read a dataset. Raises NotesError if a file is missing or was changed."""
+    """Read a dataset. Raises DamagedFile if a file is missing or was changed."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        text = (folder / "items.jsonl").read_text("utf-8")
-        unchanged = hashlib.sha256(text.encode()).hexdigest() == manifest["items_sha256"]
-        lines = text.split("\n") if unchanged else []
-        items = tuple(_from_row(json.loads(line)) for line in lines if line)
+        manifest, rows = _read(folder)
+        items = tuple(_from_row(json.loads(row)) for row in rows)
         dataset = Dataset(
             items, tuple(manifest["kinds"]), manifest["fingerprint"], tuple(manifest["warnings"])
         )
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise NotesError(f"dataset {folder} is damaged ({error})", _HINT) from None
-    if not unchanged or fingerprint_of(items) != dataset.fingerprint:
-        raise NotesError(f"dataset {folder} was changed after it was frozen", _HINT)
+    except _UNUSABLE as error:
+        raise _damaged(folder, error) from None
+    if fingerprint_of(items) != dataset.fingerprint or not {i.kind for i in items} <= {
+        *dataset.kinds
+    }:
+        raise _damaged(
+            folder, ValueError("its fingerprint or its kinds are not those of its items")
+        )
     return dataset
 
 
 def read_own(folder: Path) -> dict[str, tuple[str, Split]]:
     """Content id -> (kind, split) of a dataset's items without the augmented ones.
 
-    Holds no texts in memory. Raises OSError, ValueError, TypeError or KeyError if the dataset is
-    missing or damaged.
+    Raises DamagedFile if a file is missing or was changed.
     """
-    with (folder / "items.jsonl").open(encoding="utf-8", newline="\n") as lines:
-        rows = map(json.loads, lines)
-        return {r["id"]: (r["kind"], Split(r["side"])) for r in rows if not r.get("origin")}
+    try:
+        parsed = (json.loads(row) for row in _read(folder)[1])
+        return {r["id"]: (r["kind"], Split(r["side"])) for r in parsed if not r.get("origin")}
+    except _UNUSABLE as error:
+        raise _damaged(folder, error) from None
+
+
+_UNUSABLE = (OSError, ValueError, TypeError, KeyError, AttributeError)
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], list[bytes]]:
+    """The manifest and the lines of a dataset's items, verified. Raises the errors in `_UNUSABLE`."""
+    content = files.read(folder / "manifest.json")
+    verify_checksum(content)
+    manifest = json.loads(content)
+    items = files.read(folder / "items.jsonl")
+    if hashlib.sha256(items).hexdigest() != manifest["items_sha256"]:
+        raise ValueError("items.jsonl was changed after it was frozen")
+    return manifest, [line for line in items.split(b"\n") if line]
+
+
+def _damaged(folder: Path, error: Exception) -> DamagedFile:
+    if isinstance(error, OSError):
+        return unusable(Path(error.filename or folder), error)
+    return damaged(folder, first_line(error))
 
 
 def _to_row(item: Item) -> dict[str, Any]:

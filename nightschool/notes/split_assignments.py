@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from nightschool.config import files
-from nightschool.config.errors import NotesError
+from nightschool.config.checksums import verify_checksum, with_checksum
+from nightschool.config.errors import first_line
+from nightschool.ledger.artifacts import damaged, unusable
 from nightschool.notes.dataset import Item
 from nightschool.notes.duplicates import VERSION, Signatures, alike, signatures
 from nightschool.notes.splits import Split
@@ -74,15 +76,15 @@ class SplitAssignments:
 
 
 def read_split_assignments(file: Path) -> SplitAssignments:
-    """Read the assignments; empty if there is no file. Raises NotesError if the file is damaged.
+    """Read the assignments; empty before the first dataset. Raises DamagedFile.
 
     Reads both formats: `{"sides": {id: split}, "signatures": {VERSION: {id: base64}}}`, and the older
     `{id: split}`.
     """
-    if not file.exists():
-        return SplitAssignments()
     try:
-        content = json.loads(file.read_text("utf-8"))
+        text = files.read(file)
+        verify_checksum(text)
+        content = json.loads(text)
         known = content.get("sides", content)
         if not all(isinstance(split, str) for split in known.values()):
             raise ValueError("a split is not a string")
@@ -93,10 +95,16 @@ def read_split_assignments(file: Path) -> SplitAssignments:
         }
         if not all(len(row) == signatures([]).shape[1] for row in signed.values()):
             raise ValueError("a signature is truncated")
+    except FileNotFoundError as error:
+        if any(
+            file.parent.glob("*/manifest.json")
+        ):  # without it, test notes may become training notes
+            raise unusable(file, error) from None
+        return SplitAssignments()
+    except OSError as error:
+        raise unusable(file, error) from None
     except (ValueError, AttributeError, TypeError) as error:
-        raise NotesError(
-            f"{file} is damaged ({error})", "restore it, or delete it to assign all notes again"
-        ) from None
+        raise damaged(file, first_line(error)) from None
     return SplitAssignments(known, signed)
 
 
@@ -105,4 +113,4 @@ def write_split_assignments(file: Path, items: Iterable[Item]) -> None:
     assignments = read_split_assignments(file).after(items)
     signed = {id_: base64.b64encode(row).decode() for id_, row in assignments.signed.items()}
     content = {"sides": dict(sorted(assignments.known.items())), "signatures": {VERSION: signed}}
-    files.write(file, json.dumps(content))
+    files.write(file, with_checksum(json.dumps(content)))

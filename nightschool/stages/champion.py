@@ -6,25 +6,27 @@ answers the new ones, before the run's own model is evaluated.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from nightschool.config.errors import LearningError
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.recorded_files import recorded_files
 from nightschool.ledger.records import Answerer
-from nightschool.notes.dataset import Item, read_own
+from nightschool.notes.dataset import Item
 from nightschool.stages.exposure import record_exposure
+from nightschool.stages.known_notes import read_used
 from nightschool.stats.stage_results import (
     EvaluateResult,
-    PrepResult,
     Record,
     RecordT,
     TrainResult,
     read_record,
+    read_whole,
     write_record,
 )
 
@@ -58,7 +60,7 @@ def incumbent(context: StageContext, test: Sequence[str]) -> Incumbent | None:
     if run is None:
         return None
     recorded, reason = _answers_of(context, run), ""
-    later = _read_or_none(context.folder / "champion.json", ChampionAnswers)
+    later = _result_of(context, context.run, "champion.json", ChampionAnswers)
     if later and later.run == run:
         recorded, reason = {**recorded, **later.answers}, later.why_not
     answers = {id_: recorded[id_] for id_ in test if id_ in recorded}
@@ -70,7 +72,7 @@ def incumbent(context: StageContext, test: Sequence[str]) -> Incumbent | None:
 
 def is_same_adapter(context: StageContext, run: int) -> bool:
     """Whether this run's adapter equals that of an earlier run, bit for bit."""
-    earlier = _read_or_none(context.school.run_folder(run) / "train.json", TrainResult)
+    earlier = _result_of(context, run, "train.json", TrainResult)
     adapter = context.result(TrainResult).adapter_sha256
     return earlier is not None and earlier.adapter_sha256 == adapter
 
@@ -80,11 +82,11 @@ def answer_new_test_notes(context: StageContext, test: Sequence[Item]) -> str:
 
     They count as a test exposure. Notes that the champion was trained on are left out. If it cannot
     answer, the reason is recorded. Returns a line for the log; "" if there is nothing left to do.
-    Raises Stopped, DeviceBusy.
+    Raises Stopped, DeviceBusy, DamagedFile.
     """
     file = context.folder / "champion.json"
     run = _champion_run(context)
-    done = _read_or_none(file, ChampionAnswers)
+    done = read_whole(file, ChampionAnswers, context.parent.say)
     if run is None or (done and done.run == run):
         return ""
     recorded = _answers_of(context, run)
@@ -113,27 +115,21 @@ def _champion_run(context: StageContext) -> int | None:
 
 
 def _answers_of(context: StageContext, run: int) -> Mapping[str, str]:
-    """What a run's model answered when it was evaluated; empty if the record is unusable."""
-    file = context.school.run_folder(run) / "evaluate.json"
-    result = _read_or_none(file, EvaluateResult)
+    """What a run's model answered when it was evaluated; empty if it was not. Raises DamagedFile."""
+    result = _result_of(context, run, "evaluate.json", EvaluateResult)
     return result.answers if result else {}
 
 
-def _read_or_none(file: Path, kind: type[RecordT]) -> RecordT | None:
-    try:
-        return read_record(file, kind)
-    except LearningError:
-        return None
+def _result_of(context: StageContext, run: int, name: str, kind: type[RecordT]) -> RecordT | None:
+    """What a run recorded in a file; None if it recorded none. Raises DamagedFile."""
+    file = context.school.run_folder(run) / name
+    recorded_files(context.school, run).check(file)
+    return read_record(file, kind) if os.path.lexists(file) else None
 
 
 def _not_trained_on(context: StageContext, run: int, items: Sequence[Item]) -> list[Item]:
-    """The items without those that the run trained or validated on. Raises LearningError if unknown."""
-    folder = context.school.run_folder(run)
-    try:
-        dataset = read_record(folder / "prep.json", PrepResult).dataset
-        originals = read_own(context.school.datasets / dataset)
-    except (LearningError, OSError, ValueError, TypeError, KeyError):
-        raise LearningError(f"the record of what run {run} was trained on is unusable") from None
+    """The items without those that the run trained or validated on. Raises DamagedFile."""
+    originals = read_used(context.school, run)
     return [item for item in items if originals.get(item.id, ("", "test"))[1] == "test"]
 
 

@@ -19,7 +19,7 @@ from nightschool.notes.none_of_the_above import none_kind
 from nightschool.scoring.scorer import best, score
 from nightschool.stages.child_jobs import ClassifiedNote, NoteText
 from nightschool.stages.parent import Parent
-from nightschool.stages.publish import ModelCard, card_file, read_card
+from nightschool.stages.publish import ModelCard, card_file, check_model, read_card
 from nightschool.stats.calibration import scaled
 
 if TYPE_CHECKING:
@@ -42,14 +42,15 @@ class LoadedModel:
 def load_model(school: School, run: int, say: Callable[[str, str], None]) -> LoadedModel:
     """The model that a run published, on its own base and with its own prompt.
 
-    Raises LearningError if it or its base is missing, DeviceBusy if another process trains or other
-    programs hold the memory of its GPU.
+    Raises LearningError if it or its base is missing, DamagedFile if it was changed, DeviceBusy if another
+    process trains or other programs hold the memory of its GPU.
     """
     folder = school.model_folder(run)
     if not card_file(school, run).exists():
         raise LearningError(
             f"the model of run {run} is missing from {folder}", "train again, or roll back"
         )
+    check_model(school, run)
     card = read_card(school, run)
     settings = recorded(card.settings)
     base = locate(settings.base, school.root)

@@ -28,7 +28,7 @@ from nightschool.stages.comparison_arms import answer_with_arms
 from nightschool.stages.confidence import Certainty, certainty
 from nightschool.stages.exposure import exposures_of_test, record_exposure
 from nightschool.stages.provenance import provenance
-from nightschool.stages.publish import add_to_card
+from nightschool.stages.publish import add_to_card, check_model
 from nightschool.stages.seeds import validation_loss
 from nightschool.stats.calibration import scaled
 from nightschool.stats.intervals import design_effect
@@ -64,6 +64,7 @@ def compare(context: StageContext) -> CompareResult:
     """Compare the answers, decide, and write the report."""
     from nightschool.reports.writer import write  # lazy: matplotlib
 
+    check_model(context.school, context.run)
     report = make_report(context)
     page = write(report, context.folder / "report")
     return CompareResult(

@@ -13,6 +13,8 @@ from nightschool.config.errors import LearningError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.hub import context_length, fingerprint, locate
+from nightschool.ledger.artifacts import damaged, unusable
+from nightschool.ledger.recorded_files import RecordedFiles, recorded_files
 from nightschool.notes.dataset import Dataset, load
 from nightschool.stages.kept_plan import KeptPlan, read_kept_plan, write_kept_plan
 from nightschool.stages.parent import Parent
@@ -40,20 +42,38 @@ class StageContext:
         return self.school.run_folder(self.run)
 
     def result(self, kind: type[ResultT]) -> ResultT:
-        """What an earlier stage of this run recorded. Raises LearningError if that is unusable."""
-        return read_record(self.folder / f"{kind.stage}.json", kind)
+        """What an earlier stage of this run recorded. Raises DamagedFile."""
+        file = self.folder / f"{kind.stage}.json"
+        self.recorded.check(file)
+        return read_record(file, kind)
+
+    @property
+    def recorded(self) -> RecordedFiles:
+        """The files that the stages of this run recorded."""
+        return recorded_files(self.school, self.run)
 
     def kept_plan(self) -> KeptPlan:
-        """What the run decided at its first chunk; empty before that."""
-        return read_kept_plan(self.folder / "plan.json")
+        """What the run decided at its first chunk; empty before that. Raises DamagedFile."""
+        file, recorded = self.folder / "plan.json", self.recorded
+        recorded.check(file)
+        plan = read_kept_plan(file)
+        if plan == KeptPlan() and self.folder / "baseline.json" in recorded:
+            raise unusable(file, FileNotFoundError())
+        return plan
 
     def keep_plan(self, plan: KeptPlan) -> None:
         """Keep a plan for the later chunks, in place of the one before."""
         write_kept_plan(self.folder / "plan.json", plan)
 
     def dataset(self) -> Dataset:
-        """The frozen dataset of this run."""
-        return load(self.school.datasets / self.result(PrepResult).dataset)
+        """The frozen dataset of this run. Raises DamagedFile."""
+        prepared = self.result(PrepResult)
+        folder = self.school.datasets / prepared.dataset
+        self.recorded.check_folder(folder)
+        dataset = load(folder)
+        if dataset.fingerprint != prepared.fingerprint:
+            raise damaged(folder, "it is not the dataset that prep froze")
+        return dataset
 
     def report_choices(self, *choices: Choice) -> tuple[Choice, ...]:
         """Log automatic choices; returns them, for the stage's result."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from nightschool.ledger.artifacts import Artifact
 from nightschool.ledger.outcomes import Outcome, Reason
 
 
@@ -18,3 +19,5 @@ class Ending:
     """Why, in words, if the outcome is not `finished`."""
     result: BaseModel | None = None
     """What the job produced, if the outcome is `finished`."""
+    artifacts: tuple[Artifact, ...] = ()
+    """The files of a stage that is finished."""

@@ -15,7 +15,7 @@ from nightschool.stats.stage_results import (
     EvaluateResult,
     SeedAnswers,
     TrainResult,
-    read_record,
+    read_whole,
     write_record,
 )
 
@@ -33,19 +33,23 @@ def evaluate(context: StageContext) -> EvaluateResult | Ending:
     settings = context.settings.train
     if settings.seeds == 1:
         adapter = context.school.model_folder(context.run) / "adapter"
+        context.recorded.check_folder(adapter)
         scored, _ = score_test_notes(context, adapter)
         return EvaluateResult(**dict(scored))
     results: dict[int, EvaluateResult] = {}
     for number, seed in enumerate(seeds_of(settings)):
         file = seed_folder(context, seed) / "evaluated.json"
-        if not file.exists():
+        evaluated = read_whole(file, EvaluateResult, context.parent.say)
+        if evaluated is None:
             name = seed_name(seed, number, settings.seeds)
             adapter = seed_folder(context, seed) / "adapter"
+            context.recorded.check_folder(adapter)
             scored, _ = score_test_notes(context, adapter, seed, f"adapter of {name}: ")
-            write_record(file, EvaluateResult(**dict(scored)))
+            evaluated = EvaluateResult(**dict(scored))
+            write_record(file, evaluated)
             if number + 1 < settings.seeds:
                 return Ending(Outcome.CHUNK_DONE, f"{name} is evaluated")
-        results[seed] = read_record(file, EvaluateResult)
+        results[seed] = evaluated
     published = context.result(TrainResult).seed
     answers = tuple(SeedAnswers(seed=s, answers=r.answers) for s, r in results.items())
     return results[settings.seed if published is None else published].model_copy(

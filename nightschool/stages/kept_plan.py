@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from nightschool.config import files
-from nightschool.config.errors import LearningError, first_line
+from nightschool.config.checksums import verify_checksum, with_checksum
+from nightschool.config.errors import first_line
 from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.time_model import Pace, QuickPlan
+from nightschool.ledger.artifacts import damaged
 from nightschool.stats.results import Choice
 
 VERSION = 1
@@ -47,18 +49,20 @@ _ADAPTER = TypeAdapter(KeptPlan)
 
 
 def read_kept_plan(file: Path) -> KeptPlan:
-    """The plan in a file; an empty one if there is no file. Raises LearningError if it is damaged."""
+    """The plan in a file; an empty one if there is no file. Raises DamagedFile."""
     try:
-        return _ADAPTER.validate_json(file.read_bytes())
+        content = files.read(file)
+        verify_checksum(content)
+        plan = _ADAPTER.validate_json(content)
     except FileNotFoundError:
         return KeptPlan()
-    except (OSError, ValidationError) as error:
-        raise LearningError(
-            f"{file} cannot be used ({first_line(error)})",
-            "queue a new run with `nightschool run --new`",
-        ) from None
+    except (OSError, ValueError) as error:
+        raise damaged(file, first_line(error)) from None
+    if not plan.device:  # a plan is kept from the choice of the device on
+        raise damaged(file, "it names no device")
+    return plan
 
 
 def write_kept_plan(file: Path, plan: KeptPlan) -> None:
     """Write the plan so that the file is whole or absent, also after a crash."""
-    files.write(file, _ADAPTER.dump_json(plan, indent=1))
+    files.write(file, with_checksum(_ADAPTER.dump_json(plan, indent=1).decode()))

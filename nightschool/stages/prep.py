@@ -38,9 +38,10 @@ def prep(context: StageContext) -> PrepResult:
     for warning in warnings:
         context.parent.say("warning", warning)
     name = dataset.fingerprint[:16]
-    write(dataset, context.school.datasets / name)
     originals = [item for item in dataset.items if not item.origin]
+    # Before the dataset: a dataset without assignments means that they were lost.
     write_split_assignments(context.school.split_assignments_file, originals)
+    write(dataset, context.school.datasets / name)
     write_left_out(context.folder, loaded, originals)
     counts = {split: len(dataset.of(split)) for split in Split}
     copies = len(dataset.items) - len(originals)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nightschool.config import files
+from nightschool.config.errors import DamagedFile, LearningError
 from nightschool.config.paths import School
+from nightschool.ledger.artifacts import damaged, unusable
+from nightschool.ledger.recorded_files import recorded_files
 from nightschool.stages.context import StageContext
-from nightschool.stats.stage_results import PrepResult, Record, read_record, write_record
+from nightschool.stats.stage_results import (
+    PrepResult,
+    Record,
+    TrainResult,
+    read_record,
+    write_record,
+)
+
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+"""The file of an adapter's weights, as peft names it."""
 
 
 class ModelCard(Record):
@@ -37,8 +50,30 @@ def card_file(school: School, run: int) -> Path:
 
 
 def read_card(school: School, run: int) -> ModelCard:
-    """The model card of a run. Raises LearningError if it is missing or damaged."""
+    """The model card of a run. Raises DamagedFile."""
     return read_record(card_file(school, run), ModelCard)
+
+
+def check_model(school: School, run: int) -> None:
+    """Verify the files of a published model. Raises DamagedFile.
+
+    Without a record, the weights are compared with what their training says of them.
+    """
+    recorded, adapter = recorded_files(school, run), school.model_folder(run) / "adapter"
+    weights = adapter / ADAPTER_WEIGHTS
+    recorded.check(card_file(school, run))
+    recorded.check_folder(adapter)
+    if weights in recorded:
+        return
+    try:
+        trained = read_record(school.run_folder(run) / "train.json", TrainResult)
+        whole = files.sha256(weights) == trained.adapter_sha256
+    except OSError as error:
+        raise unusable(weights, error) from None
+    except (DamagedFile, LearningError):  # such as a model without its run, from a copy
+        return
+    if not whole:
+        raise damaged(weights, "it is not the adapter that its run trained")
 
 
 def publish(context: StageContext, adapter: Path) -> None:
@@ -65,7 +100,7 @@ def publish(context: StageContext, adapter: Path) -> None:
 def add_to_card(context: StageContext, temperature: float | None, threshold: float) -> None:
     """Complete the run's model card with what its comparison found; does nothing if it was deleted."""
     file = card_file(context.school, context.run)
-    if file.exists():
+    if os.path.lexists(file):
         card = read_record(file, ModelCard)
         update = {"temperature": temperature, "threshold": threshold}
         write_record(file, card.model_copy(update=update))

@@ -19,6 +19,7 @@ from nightschool.stages.endings import Ending
 from nightschool.stages.evaluate import evaluate
 from nightschool.stages.parent import Parent
 from nightschool.stages.prep import prep
+from nightschool.stages.stage_artifacts import artifacts_of
 from nightschool.stages.train import train
 from nightschool.stats.stage_results import (
     BaselineResult,
@@ -27,7 +28,7 @@ from nightschool.stats.stage_results import (
     PrepResult,
     StageResult,
     TrainResult,
-    read_record,
+    read_whole,
     write_record,
 )
 
@@ -63,10 +64,12 @@ def run_stage(school: School, run: int, stage: StageName, parent: Parent) -> End
         settings = recorded(ledger.run(run).settings)
     context = StageContext(school, run, settings, parent)
     file = context.folder / f"{stage}.json"
-    if file.exists():
-        return Ending(Outcome.FINISHED, result=read_record(file, RESULTS[stage]))
-    result = stage_function(stage)(context)
-    if isinstance(result, Ending):
-        return result
-    write_record(file, result)
-    return Ending(Outcome.FINISHED, result=result)
+    # There is one already if the worker died before it recorded the end.
+    result = read_whole(file, RESULTS[stage], parent.say)
+    if result is None:
+        done = stage_function(stage)(context)
+        if isinstance(done, Ending):
+            return done
+        write_record(file, done)
+        result = done
+    return Ending(Outcome.FINISHED, result=result, artifacts=artifacts_of(context, stage))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -12,8 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from nightschool.config import files
+from nightschool.config.checksums import verify_checksum, with_checksum
 from nightschool.config.errors import Stopped
 from nightschool.notes.dataset import Item
 from nightschool.notes.prompts import instruct_prompt
@@ -143,21 +146,26 @@ def _seconds_since(began: float) -> float:
 
 
 def _read(file: Path) -> list[ServerAnswer]:
-    """The stored answers; a last line that a crash cut off is ignored, so that it is asked again."""
-    if not file.exists():
+    """The stored answers, without lines that are damaged or cut off: their notes are asked about again."""
+    try:
+        lines = files.read(file).split(b"\n")
+    except FileNotFoundError:
+        return []
+    except OSError:
+        files.remove(file)
         return []
     answers = []
-    for line in file.read_text("utf-8", errors="replace").split("\n"):
-        try:
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            verify_checksum(line)
             answers.append(_ADAPTER.validate_json(line))
-        except ValidationError:
-            continue
     return answers
 
 
 def _append(file: Path, answer: ServerAnswer) -> None:
     # On a new line, even after a line that was cut off.
     with file.open("a", encoding="utf-8", newline="\n") as stream:
-        stream.write("\n" * (stream.tell() > 0) + json.dumps(asdict(answer), ensure_ascii=False))
+        line = with_checksum(json.dumps(asdict(answer), ensure_ascii=False))
+        stream.write("\n" * (stream.tell() > 0) + line)
         stream.flush()
         os.fsync(stream.fileno())

@@ -109,7 +109,7 @@ def _new_notes(school: School, notes: Sequence[Note]) -> NewNotes | None:
         with Ledger(school.ledger_file) as ledger:
             run = ledger.newest_run_with_notes()
         return compare(run, known_to(school, run), labelled(notes)) if run else None
-    except (LedgerError, NotesError):
+    except LedgerError:
         return None
 
 

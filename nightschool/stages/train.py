@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
+from nightschool.config import files
 from nightschool.config.errors import LearningError
 from nightschool.ledger.outcomes import Outcome
 from nightschool.stages.context import StageContext
@@ -18,7 +20,7 @@ from nightschool.stages.seeds import (
     with_seed,
 )
 from nightschool.stages.train_chunk import train_chunk
-from nightschool.stats.stage_results import SeedTraining, TrainResult, read_record, write_record
+from nightschool.stats.stage_results import SeedTraining, TrainResult, read_whole, write_record
 
 
 def train(context: StageContext) -> TrainResult | Ending:
@@ -28,7 +30,8 @@ def train(context: StageContext) -> TrainResult | Ending:
     for number, seed in enumerate(seeds_of(settings)):
         folder = seed_folder(context, seed)
         file = folder / "trained.json"
-        if not file.exists():
+        trained = _trained(context, folder)
+        if trained is None:
             name = seed_name(seed, number, settings.seeds)
             try:
                 result = train_chunk(with_seed(context, seed), folder, number)
@@ -38,12 +41,13 @@ def train(context: StageContext) -> TrainResult | Ending:
             if isinstance(result, Ending):
                 return result
             write_record(file, result)
+            trained = result
             if settings.seeds > 1:
                 # The next seed's checkpoints take as much disk space again.
                 shutil.rmtree(folder / "checkpoints", ignore_errors=True)
             if number + 1 < settings.seeds:
                 return Ending(Outcome.CHUNK_DONE, f"{name} is trained")
-        results[seed] = read_record(file, TrainResult)
+        results[seed] = trained
     losses = {seed: validation_loss(r.validation, settings) for seed, r in results.items()}
     published = median_seed(losses)
     if settings.seeds > 1:
@@ -55,6 +59,23 @@ def train(context: StageContext) -> TrainResult | Ending:
         for seed, result in results.items()
     )
     return results[published].model_copy(update={"seed": published, "seeds": trainings})
+
+
+def _trained(context: StageContext, folder: Path) -> TrainResult | None:
+    """What a seed's training recorded, if its adapter is as it was written; else it is trained again."""
+    say = context.parent.say
+    trained = read_whole(folder / "trained.json", TrainResult, say)
+    for name, digest in trained.adapter_files.items() if trained else ():
+        file = folder / "adapter" / name
+        try:
+            whole = files.sha256(file) == digest
+        except OSError:
+            whole = False
+        if not whole:
+            say("warning", f"{file} is damaged: it is made again from the newest checkpoint")
+            files.remove(folder / "adapter")
+            return None
+    return trained
 
 
 def _why_published(loss: float | None) -> str:

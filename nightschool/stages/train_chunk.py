@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
+from nightschool.config import files
 from nightschool.learning import libraries
 from nightschool.ledger.outcomes import Outcome
 from nightschool.stages.context import StageContext, write_json
 from nightschool.stages.endings import Ending
 from nightschool.stages.kept_memory_plan import ran_out, run_memory_plan
+from nightschool.stages.publish import ADAPTER_WEIGHTS
 from nightschool.stages.run_task import run_task
 from nightschool.stages.seeds import seed_name
 from nightschool.stages.time_plan import Clock, kept_part, time_plan
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from nightschool.learning.trainer import ChunkResult
     from nightschool.learning.training_task import TrainingTask
 
-_SECONDS = TypeAdapter(float)
+_SECONDS = TypeAdapter(Annotated[float, Field(ge=0, allow_inf_nan=False)])
 
 
 def train_chunk(context: StageContext, folder: Path, number: int) -> TrainResult | Ending:
@@ -131,8 +134,8 @@ def _result(
     folder: Path,
 ) -> TrainResult:
     from nightschool.learning.base import memory_gb  # lazy: torch
-    from nightschool.learning.trainer import adapter_sha256  # lazy: torch
 
+    digests = {file.name: files.sha256(file) for file in (folder / "adapter").iterdir()}
     return TrainResult(
         steps=trained.step,
         peak_gb=memory_gb(device),
@@ -142,7 +145,8 @@ def _result(
         cut=sum(note.cut for note in preparation.task.notes),
         warnings=preparation.warnings,
         chosen=(*preparation.choices, *timed),
-        adapter_sha256=adapter_sha256(folder / "adapter"),
+        adapter_sha256=digests[ADAPTER_WEIGHTS],
+        adapter_files=digests,
     )
 
 
@@ -151,10 +155,18 @@ def _pairs(losses: Sequence[Sequence[float]]) -> tuple[StepLoss, ...]:
 
 
 def _add_seconds(file: Path, seconds: float) -> float:
-    """Add to the training time of all chunks, process start excluded; returns the sum in seconds."""
+    """Add to the training time of all chunks, process start excluded; returns the sum in seconds.
+
+    A file that is missing or damaged counts as 0, and one that cannot be written is no error.
+    """
+    total = seconds
     try:
-        total = seconds + _SECONDS.validate_json(file.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        total = seconds
-    write_json(file, total)
+        total += _SECONDS.validate_json(files.read(file))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValidationError):
+        with contextlib.suppress(OSError):
+            files.remove(file)
+    with contextlib.suppress(OSError):
+        write_json(file, total)
     return total

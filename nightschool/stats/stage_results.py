@@ -6,14 +6,17 @@ losses in nats, shares and probabilities from 0 to 1. Notes are named by their c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nightschool.config import files
-from nightschool.config.errors import LearningError
+from nightschool.config.checksums import verify_checksum, with_checksum
+from nightschool.config.errors import DamagedFile, LearningError, first_line
+from nightschool.ledger.artifacts import remedy_of
 from nightschool.ledger.records import StageName
 from nightschool.stats.results import Choice
 from nightschool.stats.terms import Decision
@@ -23,6 +26,10 @@ VERSION = 1
 
 StepLoss = tuple[int, float]
 """An optimizer step and its loss in nats."""
+
+
+class _NewerRecord(Exception):
+    """A newer version wrote a file; holds that version."""
 
 
 class Part(BaseModel):
@@ -41,7 +48,7 @@ class Record(Part):
     def _is_not_newer(cls, content: Any) -> Any:
         version = content.get("version", VERSION) if isinstance(content, Mapping) else VERSION
         if isinstance(version, int) and version > VERSION:
-            raise ValueError(f"a newer nightschool wrote it (version {version})")
+            raise _NewerRecord(version)
         return content
 
 
@@ -128,6 +135,8 @@ class TrainResult(StageResult):
     warnings: tuple[str, ...] = ()
     chosen: tuple[Choice, ...] = ()
     adapter_sha256: str
+    adapter_files: Mapping[str, str] = Field(default_factory=dict)
+    """The sha256 of each file of the adapter, by name, when it was written."""
     seconds: float = 0.0
     """Time in the training process, over all its chunks."""
     seed: int | None = None
@@ -163,24 +172,48 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 
 def read_record(file: Path, kind: type[RecordT]) -> RecordT:
-    """The record in a file. Raises LearningError if it is missing, damaged or from a newer version."""
+    """The record in a file.
+
+    Raises DamagedFile if it is missing or damaged, LearningError if a newer version wrote it.
+    """
     try:
-        return kind.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise LearningError(
-            f"{file} cannot be used ({_first_problem(error)})",
-            "queue a new run with `nightschool run --new`",
+        content = files.read(file)
+        verify_checksum(content)
+        return kind.model_validate_json(content)
+    except _NewerRecord as error:
+        newer = f"{file} cannot be used: a newer nightschool wrote it (version {error})"
+        raise LearningError(newer, "update nightschool") from None
+    except (OSError, ValueError) as error:
+        raise DamagedFile(
+            f"{file} cannot be used ({_first_problem(error)})", remedy_of(file)
         ) from None
 
 
+def read_whole(file: Path, kind: type[RecordT], say: Callable[[str, str], None]) -> RecordT | None:
+    """The record in a file that its stage can make again; None if it is missing, or damaged and so removed.
+
+    `say` is called with "warning" and a line if it is damaged. Raises LearningError as `read_record` does.
+    """
+    if not os.path.lexists(file):
+        return None
+    try:
+        return read_record(file, kind)
+    except DamagedFile as error:
+        say("warning", f"{error.message}: it is made again")
+        files.remove(file)
+        return None
+
+
 def write_record(file: Path, record: Record) -> None:
-    """Write a record so that the file is whole or absent, also after a crash."""
-    files.write(file, record.model_dump_json(indent=1))
+    """Write a record with its checksum so that the file is whole or absent, also after a crash."""
+    files.write(file, with_checksum(record.model_dump_json(indent=1)))
 
 
-def _first_problem(error: OSError | ValidationError) -> str:
+def _first_problem(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
+    if not isinstance(error, ValidationError):
+        return first_line(error)
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return f"{place}: {first['msg']}" if place else first["msg"]

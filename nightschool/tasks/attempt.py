@@ -116,7 +116,8 @@ class StageAttempt:
         if ending and ending.outcome is Outcome.FINISHED:
             result = ending.result or {}
             decision = ResultSummary.model_validate(result).decision
-            ledger.finish(claim, result, promote=decision is Decision.PROMOTE)
+            promote = decision is Decision.PROMOTE
+            ledger.finish(claim, result, promote=promote, artifacts=ending.artifacts)
         elif ending and ending.outcome is Outcome.FAILED:
             ledger.fail(claim, ending.reason)
         elif self._stop:

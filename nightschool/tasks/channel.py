@@ -16,6 +16,7 @@ from typing import Annotated, Any, BinaryIO, Literal, TextIO
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from nightschool.learning.phases import Phase, listen
+from nightschool.ledger.artifacts import Artifact
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import EventKind
 from nightschool.stages.child_jobs import CHILD_JOB, ChildJob, ClassifiedNote
@@ -99,6 +100,7 @@ class Ended(_Message):
     outcome: Outcome | Reason
     reason: str = ""
     result: dict[str, Any] | None = None
+    artifacts: tuple[Artifact, ...] = ()
 
 
 ChildMessage = Progress | LogLine | Classified | Alive | PhaseBegan | Ended
@@ -115,7 +117,9 @@ def parse_message(line: bytes) -> ChildMessage:
 def ended(ending: Ending) -> Ended:
     """An ending as the message that carries it."""
     result = None if ending.result is None else ending.result.model_dump(mode="json")
-    return Ended(outcome=ending.outcome, reason=ending.reason, result=result)
+    return Ended(
+        outcome=ending.outcome, reason=ending.reason, result=result, artifacts=ending.artifacts
+    )
 
 
 class PipeParent:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from nightschool.config.errors import (
     ConfigError,
+    DamagedFile,
     DeviceBusy,
     LearningError,
     LedgerBusy,
@@ -73,7 +74,7 @@ def _perform(parent: PipeParent) -> Ending:
         return Ending(Reason.NOTES_GONE, str(error))
     except LedgerBusy as error:
         return Ending(Outcome.LOST, str(error))  # tried again, but not for ever
-    except (LearningError, NotesError, ConfigError, LedgerError) as error:
+    except (LearningError, NotesError, ConfigError, LedgerError, DamagedFile) as error:
         return Ending(_outcome(error), str(error))
     except Exception as error:
         _print_traceback()

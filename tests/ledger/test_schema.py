@@ -84,6 +84,10 @@ def test_the_schema_is_as_documented(tmp_path: Path) -> None:
         "test_exposures_once",
     ]  # fmt: skip
     assert columns == {
+        "artifacts": [
+            "run INTEGER NOT NULL", "stage TEXT NOT NULL", "path TEXT NOT NULL",
+            "sha256 TEXT NOT NULL", "size INTEGER NOT NULL",
+        ],
         "attempts": [
             "id INTEGER", "run INTEGER NOT NULL", "stage TEXT NOT NULL", "worker TEXT NOT NULL",
             "started REAL NOT NULL", "ended REAL", "outcome TEXT", "reason TEXT",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nightschool.config import files
-from nightschool.config.errors import NotesError
+from nightschool.config.errors import DamagedFile
 from nightschool.notes.dataset import Dataset, Item, extended, load, read_own, write
 from nightschool.notes.freezing import freeze
 from nightschool.notes.note import Note
@@ -100,7 +100,8 @@ def _change_manifest(**changes: object) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         file = folder / "manifest.json"
         manifest = {**json.loads(file.read_text("utf-8")), **changes}
-        kept = {key: value for key, value in manifest.items() if value is not None}
+        # Without its checksum, as version 0.1.0 wrote it.
+        kept = {k: value for k, value in manifest.items() if k != "sha256" and value is not None}
         file.write_text(json.dumps(kept), encoding="utf-8")
 
     return change
@@ -127,24 +128,25 @@ def _cut_items(folder: Path) -> None:
         (_change_item(more=1), "was changed after it was frozen"),
         (_change_item(side="moon"), "was changed after it was frozen"),
         (_cut_items, "was changed after it was frozen"),
-        (_change_manifest(fingerprint="0"), "was changed after it was frozen"),
-        (_change_manifest(kinds=None), "is damaged ('kinds')"),
-        (_change_manifest(fingerprint=None), "is damaged ('fingerprint')"),
-        (lambda folder: (folder / "manifest.json").unlink(), "is damaged ([Errno 2]"),
-        (lambda folder: (folder / "items.jsonl").unlink(), "is damaged ([Errno 2]"),
-        (lambda folder: (folder / "manifest.json").write_text("["), "is damaged (Expecting value"),
-        (lambda folder: (folder / "manifest.json").write_text("[]"), "is damaged (list indices"),
-        (lambda folder: (folder / "items.jsonl").write_bytes(b"\xff"), "is damaged ('utf-8' codec"),
+        (_change_manifest(fingerprint="0"), "its fingerprint or its kinds"),
+        (_change_manifest(kinds=["a"]), "its fingerprint or its kinds"),
+        (_change_manifest(kinds=None), " is damaged ('kinds')"),
+        (_change_manifest(fingerprint=None), " is damaged ('fingerprint')"),
+        (lambda folder: (folder / "manifest.json").unlink(), "manifest.json is missing"),
+        (lambda folder: (folder / "items.jsonl").unlink(), "items.jsonl is missing"),
+        (lambda folder: (folder / "manifest.json").write_text("["), " is damaged (Expecting value"),
+        (lambda folder: (folder / "manifest.json").write_text("[]"), " is damaged (list indices"),
+        (lambda folder: (folder / "items.jsonl").write_bytes(b"\xff"), "was changed after it was"),
     ],
 )
 def test_a_changed_or_damaged_dataset_is_refused_with_one_line(
     written: Path, tamper: Callable[[Path], None], expected: str
 ) -> None:
     tamper(written)
-    with pytest.raises(NotesError) as caught:
+    with pytest.raises(DamagedFile) as caught:
         load(written)
-    assert str(caught.value).startswith(f"dataset {written} {expected}")
-    assert str(caught.value).endswith("`nightschool prep --new` makes it again")
+    assert str(caught.value).startswith(str(written)) and expected in str(caught.value)
+    assert str(caught.value).endswith("`nightschool prep --new` makes it again from the notes")
     assert "\n" not in str(caught.value)
 
 
@@ -152,7 +154,7 @@ def test_a_changed_split_with_a_corrected_checksum_is_refused(written: Path) -> 
     _change_item(side="validation", kind="b")(written)
     text = (written / "items.jsonl").read_text("utf-8")
     _change_manifest(items_sha256=hashlib.sha256(text.encode()).hexdigest())(written)
-    with pytest.raises(NotesError, match="was changed after it was frozen"):
+    with pytest.raises(DamagedFile, match="its fingerprint or its kinds are not those"):
         load(written)
 
 

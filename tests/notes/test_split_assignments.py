@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.config.errors import NotesError
+from nightschool.config.errors import DamagedFile
 from nightschool.notes import split_assignments as module
 from nightschool.notes.dataset import Item
 from nightschool.notes.duplicates import VERSION, signatures
@@ -130,6 +130,25 @@ def test_signatures_of_another_version_are_dropped_and_the_splits_kept(tmp_path:
     assert read_split_assignments(file) == SplitAssignments({"a": "test"})
 
 
+def test_a_flipped_split_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "sides.json"
+    write_split_assignments(file, _items(test="a"))
+    file.write_text(file.read_text("utf-8").replace('"test"', '"tert"'), "utf-8")
+    with pytest.raises(DamagedFile, match="differs from its checksum"):
+        read_split_assignments(file)
+
+
+def test_a_file_that_is_lost_beside_datasets_does_not_assign_all_notes_again(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "datasets" / "sides.json"
+    assert read_split_assignments(file) == SplitAssignments()
+    (file.parent / "one").mkdir(parents=True)
+    (file.parent / "one" / "manifest.json").touch()
+    with pytest.raises(DamagedFile, match="is missing: `nightschool repair` makes it again"):
+        read_split_assignments(file)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -155,9 +174,9 @@ def test_a_damaged_file_is_named_and_not_overwritten(tmp_path: Path, content: by
         lambda: write_split_assignments(file, _items(train="a")),
     ]
     for act in acts:
-        with pytest.raises(NotesError) as caught:
+        with pytest.raises(DamagedFile) as caught:
             act()
         assert str(caught.value).startswith(f"{file} is damaged (")
-        assert str(caught.value).endswith("restore it, or delete it to assign all notes again")
+        assert str(caught.value).endswith("`nightschool repair` makes it again from the datasets")
         assert "\n" not in str(caught.value)
     assert file.read_bytes() == content

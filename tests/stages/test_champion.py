@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from nightschool.config.errors import DamagedFile
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
@@ -127,14 +128,30 @@ def test_the_champion_does_not_answer_its_own_training_notes(context: StageConte
     assert found.why_not.endswith("the others are among its training or validation notes")
 
 
-@pytest.mark.parametrize("gone", ["models/run-1", "runs/1/prep.json"])
 def test_a_champion_that_cannot_answer_keeps_its_earlier_answers_and_the_reason(
-    context: StageContext, gone: str
+    context: StageContext,
 ) -> None:
-    path = context.school.state / gone
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(context.school.model_folder(1))
     test = frozen_test_notes(context)
     assert "cannot answer the new test notes" in answer_new_test_notes(context, test)
     found = incumbent(context, [item.id for item in test])
     assert found and len(found.answers) == 6
-    assert ("is missing from" if path.suffix == "" else "trained on is unusable") in found.why_not
+    assert "is missing from" in found.why_not
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["runs/1/evaluate.json", "runs/1/prep.json", "models/run-1/adapter/adapter_model.safetensors"],
+)
+def test_a_damaged_file_of_the_champion_is_an_error_that_names_it(
+    context: StageContext, name: str
+) -> None:
+    """Otherwise the comparison would go on without the champion."""
+    file = context.school.state / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DamagedFile, match="nightschool repair") as raised:
+        answer_new_test_notes(context, frozen_test_notes(context))
+        incumbent(context, [item.id for item in frozen_test_notes(context)])
+    assert str(file) in str(raised.value)

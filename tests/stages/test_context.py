@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from nightschool.config.errors import DeviceBusy, LearningError
+from nightschool.config.errors import DamagedFile, DeviceBusy
 from nightschool.config.settings_file import load
 from nightschool.stages.context import StageContext
 from nightschool.stages.kept_plan import KeptPlan
@@ -27,6 +27,6 @@ def test_a_damaged_result_of_an_earlier_stage_is_named(make_school: MakeSchool) 
     context.folder.mkdir(parents=True)
     file = context.folder / "train.json"
     file.write_text('{"steps": 3', encoding="utf-8")
-    with pytest.raises(LearningError) as raised:
+    with pytest.raises(DamagedFile) as raised:
         context.result(TrainResult)
     assert str(file) in str(raised.value) and "\n" not in str(raised.value)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.config.errors import LearningError
+from nightschool.config.errors import DamagedFile
 from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.time_model import Pace, QuickPlan
 from nightschool.stages.kept_plan import KeptPlan, KeptTimePlan, read_kept_plan, write_kept_plan
@@ -44,10 +44,10 @@ def test_the_plan_of_version_0_1_0_is_read(tmp_path: Path) -> None:
     assert read_kept_plan(file) == KeptPlan(device="cpu")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"plan": {"budget": "x"}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"plan": {"budget": "x"}}'])
 def test_a_damaged_plan_is_named_in_one_line(tmp_path: Path, content: str) -> None:
     file = tmp_path / "plan.json"
     file.write_text(content, encoding="utf-8")
-    with pytest.raises(LearningError) as raised:
+    with pytest.raises(DamagedFile) as raised:
         read_kept_plan(file)
     assert str(file) in str(raised.value) and "\n" not in str(raised.value)

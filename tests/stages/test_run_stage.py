@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from nightschool.config.errors import LearningError
+from nightschool.config.errors import DamagedFile
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome
@@ -30,11 +31,16 @@ def test_a_stage_that_is_done_is_not_repeated(make_school: MakeSchool) -> None:
     file = school.run_folder(run) / "compare.json"
     file.parent.mkdir(parents=True)
     file.write_text('{"decision": "keep", "reason": "keep: no better", "page": "p"}', "utf-8")
-    ending = run_stage(school, run, StageName.COMPARE, cast(Any, None))
+    said: list[str] = []
+    parent = cast(Any, SimpleNamespace(say=lambda kind, message: said.append(message)))
+    ending = run_stage(school, run, StageName.COMPARE, parent)
     assert ending.outcome is Outcome.FINISHED
     assert ending.result == CompareResult(
         decision=Decision.KEEP, reason="keep: no better", page="p"
     )
+    assert [artifact.path for artifact in ending.artifacts] == [f"runs/{run}/compare.json"]
     file.write_text("{", "utf-8")
-    with pytest.raises(LearningError, match=r"compare\.json cannot be used"):
-        run_stage(school, run, StageName.COMPARE, cast(Any, None))
+    with pytest.raises(DamagedFile):  # the stage is done again, which fails for want of a model
+        run_stage(school, run, StageName.COMPARE, parent)
+    assert "compare.json cannot be used" in said[0] and said[0].endswith("it is made again")
+    assert not file.exists()

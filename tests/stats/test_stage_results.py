@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.config.errors import LearningError
+from nightschool.config.errors import DamagedFile, LearningError
 from nightschool.stats.stage_results import (
     BaselineResult,
     CompareResult,
@@ -82,7 +82,6 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         ('{"decision": ', "Invalid JSON"),
         ('{"decision": "perhaps"}', "decision: "),
         ("{}", "decision: Field required"),
-        ('{"decision": "keep", "version": 99}', "a newer nightschool wrote it (version 99)"),
         (None, "No such file"),
     ],
 )
@@ -92,8 +91,34 @@ def test_an_unusable_file_is_named_in_one_line(
     file = tmp_path / "compare.json"
     if content is not None:
         file.write_text(content, "utf-8")
-    with pytest.raises(LearningError) as raised:
+    with pytest.raises(DamagedFile) as raised:
         read_record(file, CompareResult)
     message = str(raised.value)
     assert message.startswith(f"{file} cannot be used (") and problem in message
-    assert "\n" not in message and message.endswith("queue a new run with `nightschool run --new`")
+    assert "\n" not in message and message.endswith(
+        "`nightschool repair` restores it from the ledger"
+    )
+
+
+def test_a_file_of_a_newer_version_is_not_called_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "compare.json"
+    file.write_text('{"decision": "keep", "version": 99}', "utf-8")
+    with pytest.raises(LearningError) as raised:
+        read_record(file, CompareResult)
+    assert "a newer nightschool wrote it (version 99): update nightschool" in str(raised.value)
+
+
+def test_every_flipped_bit_of_a_record_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "compare.json"
+    result = CompareResult.model_validate({"decision": "keep", "reason": "日本", "page": "p"})
+    write_record(file, result)
+    whole = file.read_bytes()
+    for bit in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(changed)
+        try:
+            assert read_record(file, CompareResult) == result
+        except DamagedFile:
+            continue
+        assert bit // 8 < len('{"sha256": "","') + 64, "only a flip in the checksum itself"

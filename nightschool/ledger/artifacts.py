@@ -1,0 +1,86 @@
+"""The ledger's table `artifacts`: the sha256 of each file that a run's stages wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nightschool.config import files
+from nightschool.config.errors import DamagedFile
+from nightschool.config.paths import School
+from nightschool.ledger.records import StageName
+from nightschool.ledger.store import Store
+
+# By the path in `.nightschool`: what makes a file again, and from what. `\1` is the number of the run.
+_REMEDIES = (
+    (r"(?:prep|baseline|train|evaluate|compare)\.json",
+     "`nightschool repair` restores it from the ledger"),
+    (r"runs/(\d+)/report/.*", r"`nightschool repair` makes it again from the results of run \1"),
+    (r"models/run-(\d+)/adapter/.*", r"`nightschool repair` restores it from .nightschool/runs/\1/adapter"),
+    (r"runs/(\d+)/adapter/.*", r"`nightschool repair` restores it from .nightschool/models/run-\1/adapter"),
+    (r"models/run-(\d+)/model\.json", r"`nightschool repair` makes it again from the results of run \1"),
+    (r"sides\.json", "`nightschool repair` makes it again from the datasets"),
+    (r"datasets/.*", "restore it from a backup, or `nightschool prep --new` makes it again from the notes"),
+)  # fmt: skip
+_NEW_RUN = "restore it from a backup, or `nightschool run --new` makes it again from the notes"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file as a stage wrote it: its path in `.nightschool` (with "/"), and its size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class ArtifactTable(Store):
+    """Records and lists the files that stages wrote; a file that is recorded again replaces its record."""
+
+    def artifacts(self, run: int) -> dict[str, Artifact]:
+        """The recorded files of a run, by path; empty for a run of a version that recorded none."""
+        rows = self._rows("SELECT path, sha256, size FROM artifacts WHERE run = ?", run)
+        return {row["path"]: Artifact(row["path"], row["sha256"], row["size"]) for row in rows}
+
+    def record_artifacts(self, run: int, stage: StageName, artifacts: Iterable[Artifact]) -> None:
+        """Record files that were written after their stage had ended, such as by a repair."""
+        with self._transaction():
+            self._write_artifacts(run, stage, artifacts)
+
+    def _write_artifacts(self, run: int, stage: StageName, artifacts: Iterable[Artifact]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO artifacts (run, stage, path, sha256, size) VALUES (?, ?, ?, ?, ?)",
+            [(run, stage, a.path, a.sha256, a.size) for a in artifacts],
+        )
+
+
+def artifact_of(school: School, file: Path) -> Artifact:
+    """A file as it is now. Raises OSError."""
+    return Artifact(path_in(school, file), files.sha256(file), file.stat().st_size)
+
+
+def path_in(school: School, file: Path) -> str:
+    """The path of a file in `.nightschool`, with "/" on every system."""
+    return file.relative_to(school.state).as_posix()
+
+
+def damaged(file: Path, why: str) -> DamagedFile:
+    """The error for a damaged file, with what makes it again."""
+    return DamagedFile(f"{file} is damaged ({why})", remedy_of(file))
+
+
+def unusable(file: Path, error: OSError) -> DamagedFile:
+    """The error for a file that is missing or cannot be read, with what makes it again."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return DamagedFile(f"{file} is missing", remedy_of(file))
+    return damaged(file, error.strerror or type(error).__name__)
+
+
+def remedy_of(file: Path) -> str:
+    """What makes a file of a school again, and from what."""
+    for pattern, text in _REMEDIES:
+        if found := re.search(rf"(?:^|/){pattern}$", file.as_posix()):
+            return found.expand(text)
+    return _NEW_RUN

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nightschool.cli.options import given_school
+from nightschool.config import files
 from nightschool.config.errors import NightschoolError
 from nightschool.config.paths import School
 from nightschool.config.presets import DEFAULT_PRESET, PRESETS
@@ -51,9 +52,12 @@ def init_command(folder: Path | None, notes: Path | None, base: str | None, pres
     values["notes"] = {"folder": "notes" if notes is None else _as_setting(notes, school)}
     try:
         school.root.mkdir(parents=True, exist_ok=True)
-        school.settings_file.write_text(template(values), encoding="utf-8", newline="\n")
+        files.rewrite(school.settings_file, template(values))
     except OSError as error:
-        raise NightschoolError(f"{school.root} cannot be written: {error.strerror}") from None
+        raise NightschoolError(
+            f"{school.root} cannot be written: {error.strerror}",
+            "give a folder that you may write to",
+        ) from None
     click.echo(f"created a school in {school.root}")
     if notes is None:
         click.echo(f"put your notes into {school.root / 'notes'}, in one sub-folder per kind")

@@ -16,8 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
+from nightschool.config import permissions
 from nightschool.config.errors import DiskFull, FileBusy
+from nightschool.config.paths import STATE_NAME
 
 READ_LIMIT = 1 << 30
 """The most bytes that `read` returns."""
@@ -34,11 +37,6 @@ _TEMPORARY = re.compile(r"\.(?:(\d+)-[0-9a-f]{8}\.)?tmp$")
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _PLAIN = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _JUNCTION = 0xA0000003
-# On Windows, since these versions, a folder made with mode 0700 gets an access list of its own; it names
-# the user, the system and the administrators, as do these grants to it and everything below it.
-_MKDIR_RESTRICTS = sys.version_info >= (3, 12, 4) or (3, 11, 10) <= sys.version_info < (3, 12)
-_WINDOWS_GRANTS = ("*S-1-3-4:(OI)(CI)F", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F")
-
 NOT_YOURS = "it seems to belong to another user: work as that user, or change who owns it"
 
 
@@ -67,7 +65,7 @@ def read(file: Path, limit: int = READ_LIMIT) -> bytes:
         size = os.fstat(stream.fileno()).st_size
         content = stream.read(limit + 1) if size <= limit else b""
     if max(size, len(content)) > limit:
-        raise OSError(errno.EFBIG, f"is larger than {limit} bytes", str(file))
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(file))
     return content
 
 
@@ -91,22 +89,41 @@ def _open_regular(file: Path, flags: int = os.O_RDONLY) -> tuple[int, int]:
     about = os.fstat(handle)
     if not stat.S_ISREG(about.st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "is not a regular file", str(file))
+        raise OSError(errno.EINVAL, "not a regular file", str(file))
     return handle, about.st_size
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder and its missing parents, for this user only; a folder that exists stays as it is."""
+    """Create a folder and its missing parents, for this user only; a folder that exists stays as it is.
+
+    Raises OSError, also for a link that leads out of the state of a school.
+    """
+    _check_links(folder)
     if folder.is_dir():
         return
     make_folder(folder.parent)
     with suppress(FileExistsError):  # by another process, or as a file: the next step says so
         os.mkdir(folder, 0o700)
-        if sys.platform == "win32" and not _MKDIR_RESTRICTS:
-            _restrict_on_windows(folder)
+        if sys.platform == "win32" and not permissions.MKDIR_RESTRICTS:
+            permissions.restrict_on_windows(folder)
         sync(folder.parent)
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+
+
+def _check_links(folder: Path) -> None:
+    """Raise OSError if a folder of a school's state is a link.
+
+    `.nightschool` itself may be one, to a folder that is empty or holds the state of a school.
+    """
+    inside = [each for each in (folder, *folder.parents) if STATE_NAME in each.parts]
+    for each in inside:
+        if each.is_symlink() and not (each.name == STATE_NAME and _may_hold_state(each)):
+            raise OSError(errno.ELOOP, "a link, and not to the state of a school", str(each))
+
+
+def _may_hold_state(folder: Path) -> bool:
+    return not any(folder.iterdir()) or (folder / "ledger.db").is_file()
 
 
 def write(file: Path, content: str | bytes, *, durable: bool = True) -> None:
@@ -129,7 +146,7 @@ def rewrite(file: Path, content: str | bytes) -> None:
         target = file.resolve(strict=True)
         about = target.stat()
         if not stat.S_ISREG(about.st_mode):
-            raise OSError(errno.EINVAL, "is not a regular file", str(file))
+            raise OSError(errno.EINVAL, "not a regular file", str(file))
         mode = stat.S_IMODE(about.st_mode) & 0o777
     _replace_file(target, content, durable=True, mode=mode)
 
@@ -171,6 +188,31 @@ def append(file: Path, line: str) -> None:
             raise
 
 
+def open_log(file: Path) -> BinaryIO:
+    """A stream that adds to a file; creates it and missing folders. Raises OSError as `append` does."""
+    make_folder(file.parent)
+    handle, _ = _open_regular(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_FOLLOW)
+    return os.fdopen(handle, "ab")
+
+
+def make_database(file: Path) -> None:
+    """Create an empty file for SQLite, for this user only, and missing folders; one that exists stays.
+
+    Raises OSError if the file, or what SQLite writes beside it, is a link or no regular file.
+    """
+    make_folder(file.parent)
+    # No existing file is opened: closing it would end the locks of this process's other connections.
+    for path in (
+        file,
+        *(file.with_name(f"{file.name}-{end}") for end in ("wal", "shm", "journal")),
+    ):
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(path.lstat().st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600))
+
+
 @contextmanager
 def new_folder(final: Path) -> Iterator[Path]:
     """A new folder to fill in this context; at its end the folder takes the place of `final`, whole.
@@ -193,7 +235,7 @@ def new_folder(final: Path) -> Iterator[Path]:
                 replace(former, final)
             raise
         sync(final.parent)
-    _discard(former)
+    discard(former)
 
 
 def remove(path: Path) -> None:
@@ -201,15 +243,23 @@ def remove(path: Path) -> None:
 
     A folder disappears as a whole.
     """
-    try:
-        if _is_folder(path):
-            aside = _aside(path)
-            replace(path, aside)
-            _remove_now(aside)
-        else:
+    import shutil  # lazy: shutil
+
+    _check_links(path.parent)
+    with suppress(FileNotFoundError):
+        if not _is_folder(path):
             path.unlink()
-    except FileNotFoundError:
-        return
+            return
+        if not _TEMPORARY.search(path.name):
+            replace(path, aside := _aside(path))
+            path = aside
+        shutil.rmtree(path)
+
+
+def discard(path: Path) -> None:
+    """Remove a file or folder that is not needed, if that is possible now."""
+    with suppress(OSError):
+        remove(path)
 
 
 @contextmanager
@@ -239,6 +289,8 @@ def clean(folder: Path, *, starting: bool = False) -> None:
     """
     import psutil  # lazy: psutil
 
+    if folder.is_symlink():  # it may lead to a folder with temporary files of other programs
+        return
     for path, folders, names in os.walk(folder):
         for name in [*folders, *names]:
             if not (match := _TEMPORARY.search(name)):
@@ -249,39 +301,7 @@ def clean(folder: Path, *, starting: bool = False) -> None:
             pid = int(match[1] or 0)
             own = pid == os.getpid() and not starting
             if not own and (pid in (0, os.getpid()) or not psutil.pid_exists(pid)):
-                _discard(Path(path, name))
-
-
-def make_private(folder: Path) -> None:
-    """Withhold a folder of this user, and everything in it, from others; never grants anything.
-
-    Quick if it is private already. Errors are ignored: a read-only disk or one without permissions.
-    """
-    with suppress(OSError):
-        about = folder.stat()
-        if sys.platform == "win32":
-            _restrict_on_windows(folder)
-        elif about.st_mode & 0o077 and about.st_uid == os.geteuid():
-            for path, folders, names in os.walk(folder):
-                for name in [*folders, *names]:
-                    _withhold(Path(path, name))
-            _withhold(folder)  # last: an interrupted pass is repeated
-
-
-def _withhold(path: Path) -> None:
-    with suppress(OSError):
-        mode = path.lstat().st_mode
-        if mode & 0o077 and not stat.S_ISLNK(mode):
-            path.chmod(stat.S_IMODE(mode) & 0o700)
-
-
-def _restrict_on_windows(folder: Path) -> None:
-    """Give a folder an access list of its own, which everything below inherits. Not run on Windows yet."""
-    command = ["icacls", str(folder), "/inheritance:r", "/grant:r", *_WINDOWS_GRANTS, "/q"]
-    import subprocess  # lazy: subprocess
-
-    with suppress(OSError, subprocess.TimeoutExpired):  # FAT has no access lists
-        subprocess.run(command, capture_output=True, timeout=30, check=False)
+                discard(Path(path, name))
 
 
 def replace(temporary: Path, final: Path) -> None:
@@ -303,9 +323,9 @@ def sync_tree(folder: Path) -> None:
         if _is_folder(path):
             sync_tree(path)
         else:
-            _withhold(path)
+            permissions.withhold(path)
             sync(path)
-    _withhold(folder)
+    permissions.withhold(folder)
     sync(folder)
 
 
@@ -342,18 +362,6 @@ def _is_folder(path: Path) -> bool:
     return stat.S_ISDIR(about.st_mode) and getattr(about, "st_reparse_tag", 0) != _JUNCTION
 
 
-def _discard(path: Path) -> None:
-    """Remove a temporary file or folder, if that is possible now; `clean` does it later."""
-    with suppress(OSError):
-        _remove_now(path)
-
-
-def _remove_now(path: Path) -> None:
-    import shutil  # lazy: shutil
-
-    shutil.rmtree(path) if _is_folder(path) else path.unlink()
-
-
 @contextmanager
 def _undone(final: Path, temporary: Path) -> Iterator[None]:
     """A context after whose failure nothing is left of a temporary file or folder."""
@@ -361,7 +369,7 @@ def _undone(final: Path, temporary: Path) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            _discard(temporary)
+            discard(temporary)
             raise
 
 

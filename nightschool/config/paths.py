@@ -11,6 +11,7 @@ from nightschool.config.errors import ConfigError
 
 SETTINGS_NAME = "nightschool.toml"
 LABELS_NAME = "labels.jsonl"
+STATE_NAME = ".nightschool"
 DEMO_BASE = Path(__file__).parent.parent / "demo" / "base"
 
 
@@ -31,7 +32,7 @@ class School:
 
     @property
     def state(self) -> Path:
-        return self.root / ".nightschool"
+        return self.root / STATE_NAME
 
     @property
     def ledger_file(self) -> Path:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from nightschool.config import current_folder
+from nightschool.config import current_folder, files
 from nightschool.config.errors import WorkerEnded
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
@@ -33,7 +33,7 @@ def make_school(folder: Path) -> School:
     school = School(folder.resolve())
     shutil.copytree(NOTES, school.root / "notes")
     text = template({"preset": "cpu-demo", "split": {"test": 0.25}})
-    school.settings_file.write_text(text, encoding="utf-8", newline="\n")
+    files.rewrite(school.settings_file, text)
     return school
 
 
@@ -105,7 +105,7 @@ def _wait(poll: Callable[[], object]) -> None:
 
 def _start_worker(school: School) -> Worker:
     command = current_folder.python("-m", "nightschool", "--school", str(school.root), "work")
-    with (school.root / "worker.log").open("ab") as log:
+    with files.open_log(school.root / "worker.log") as log:
         return subprocess.Popen(
             command,
             cwd=current_folder.NEUTRAL_FOLDER,

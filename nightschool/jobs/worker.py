@@ -17,6 +17,7 @@ from types import FrameType
 import filelock
 from huey.consumer import Consumer
 
+from nightschool.config import files
 from nightschool.config.errors import LedgerError, WorkerRunning
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
@@ -60,8 +61,8 @@ def work(
     running child then writes a checkpoint first. Raises WorkerRunning if another worker runs for the
     school, LedgerError if its ledger cannot be used.
     """
-    school.state.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(school.work_lock)
+    files.make_folder(school.state)
+    lock = filelock.FileLock(school.work_lock, mode=0o600)
     try:
         lock.acquire(timeout=1)  # longer than `worker_alive` holds it
     except filelock.Timeout:
@@ -72,7 +73,8 @@ def work(
     try:
         on_start()
         last_heartbeat = _last_heartbeat(school)
-        _heartbeat_file(school).write_text(json.dumps({"pid": os.getpid()}), "utf-8")
+        files.clean(school.state, starting=True)
+        files.write(_heartbeat_file(school), json.dumps({"pid": os.getpid()}), durable=False)
         deadline = time.monotonic() + _TAKE_OVER_LIMIT_S
         write_persistently(
             lambda: _take_over(school, last_heartbeat), lambda: time.monotonic() > deadline

@@ -7,7 +7,6 @@ damaged one does not cost the run.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -56,31 +55,24 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
     Raises CheckpointDiskFull if the disk is full; the earlier checkpoints stay as they were.
     """
     final = folder / f"step-{checkpoint.step:08d}"
-    temporary = folder / f"{final.name}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
+    tensors, structure = flatten(checkpoint.optimizer)
+    state = {
+        "format": _FORMAT,
+        "step": checkpoint.step,
+        "fingerprint": checkpoint.fingerprint.model_dump(mode="json"),
+        "optimizer": structure,
+        "scaler": dict(checkpoint.scaler),
+        "history": dict(checkpoint.history),
+    }
     try:
-        temporary.mkdir(parents=True)
-        tensors, structure = flatten(checkpoint.optimizer)
-        save_file(_on_cpu(checkpoint.adapter), temporary / "adapter.safetensors")
-        save_file(_on_cpu(checkpoint.best), temporary / "best.safetensors")
-        save_file(_on_cpu(tensors), temporary / "optimizer.safetensors")
-        state = {
-            "format": _FORMAT,
-            "step": checkpoint.step,
-            "fingerprint": checkpoint.fingerprint.model_dump(mode="json"),
-            "optimizer": structure,
-            "scaler": dict(checkpoint.scaler),
-            "history": dict(checkpoint.history),
-        }
-        (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
-        sums = {file.name: file_sha256(file) for file in sorted(temporary.iterdir())}
-        (temporary / "manifest.json").write_text(json.dumps(sums), encoding="utf-8")
-        files.sync_tree(temporary)
-        shutil.rmtree(final, ignore_errors=True)
-        files.replace(temporary, final)
-        files.sync(folder)
+        with files.new_folder(final) as new:
+            save_file(_on_cpu(checkpoint.adapter), new / "adapter.safetensors")
+            save_file(_on_cpu(checkpoint.best), new / "best.safetensors")
+            save_file(_on_cpu(tensors), new / "optimizer.safetensors")
+            files.write(new / "state.json", json.dumps(state))
+            sums = {file.name: files.sha256(file) for file in sorted(new.iterdir())}
+            files.write(new / "manifest.json", json.dumps(sums))
     except (OSError, safetensors.SafetensorError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         if files.no_room(error):
             free = shutil.disk_usage(folder).free if folder.exists() else 0
             raise CheckpointDiskFull(
@@ -89,22 +81,21 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
             ) from None
         raise LearningError(f"{folder}: the checkpoint cannot be written: {error}") from None
     for old in sorted(folder.glob("step-*[0-9]"))[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+        files.discard(old)
     return final
 
 
 def newest(folder: Path, device: torch.device) -> tuple[Checkpoint | None, list[str]]:
     """The newest undamaged checkpoint, and a message for each newer one, which is renamed."""
     damaged: list[str] = []
-    for rest in folder.glob("step-*.tmp"):  # left by a process that was killed while it wrote
-        shutil.rmtree(rest, ignore_errors=True)
+    files.clean(folder)
     for candidate in sorted(folder.glob("step-*[0-9]"), reverse=True):
         try:
             return load(candidate, device), damaged
         except LearningError as error:
             damaged.append(str(error))
             # Renamed, so that it does not count as one of the two that are kept.
-            shutil.rmtree(candidate.with_suffix(".damaged"), ignore_errors=True)
+            files.discard(candidate.with_suffix(".damaged"))
             files.replace(candidate, candidate.with_suffix(".damaged"))
     return None, damaged
 
@@ -112,13 +103,13 @@ def newest(folder: Path, device: torch.device) -> tuple[Checkpoint | None, list[
 def load(folder: Path, device: torch.device) -> Checkpoint:
     """Read and verify a checkpoint. Raises LearningError if a file is missing or damaged."""
     try:
-        sums = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        sums = json.loads(files.read(folder / "manifest.json"))
         for name in _FILES:
-            if not isinstance(sums, dict) or file_sha256(folder / name) != sums.get(name):
+            if not isinstance(sums, dict) or files.sha256(folder / name) != sums.get(name):
                 raise LearningError(
                     f"checkpoint {folder.name} is damaged: {name} differs from its sha256"
                 )
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        state = json.loads(files.read(folder / "state.json"))
         if state["format"] not in (_FORMAT, _FORMAT_OF_0_1_0):
             raise LearningError(
                 f"checkpoint {folder.name} has format {state['format']}, not {_FORMAT}"
@@ -184,9 +175,3 @@ def _on_cpu(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def _loaded(file: Path, device: torch.device) -> dict[str, torch.Tensor]:
     # Cloned, because the loaded tensors map the file, which Windows could not delete then.
     return {name: tensor.clone() for name, tensor in load_file(file, device=str(device)).items()}
-
-
-def file_sha256(file: Path) -> str:
-    """The hash of a file's content, read in blocks."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

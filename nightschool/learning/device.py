@@ -12,6 +12,7 @@ from pathlib import Path
 import filelock
 import torch
 
+from nightschool.config import files
 from nightschool.config.errors import DeviceBusy, LearningError
 from nightschool.config.paths import School, locks_folder
 from nightschool.config.settings import TrainSettings
@@ -167,8 +168,8 @@ def lock(school: School, device: Device, wait_s: float = 15.0) -> filelock.BaseF
     """
     kind = device.torch.type
     folder: Path = school.state if kind == "cpu" else locks_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    held = filelock.FileLock(folder / f"device-{kind}-{device.torch.index or 0}.lock")
+    files.make_folder(folder)
+    held = filelock.FileLock(folder / f"device-{kind}-{device.torch.index or 0}.lock", mode=0o600)
     try:
         held.acquire(timeout=wait_s)
     except filelock.Timeout:

@@ -24,9 +24,8 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
+from nightschool.config import files
 from nightschool.config.errors import LearningError, first_line
-from nightschool.config.files import replace, sync_tree
-from nightschool.learning.checkpoints import file_sha256
 from nightschool.learning.device import Device
 from nightschool.learning.hub import fingerprint
 
@@ -76,7 +75,7 @@ def load(
             return model
         except LearningError as error:
             say("warning", f"{error}: it is discarded and made again from {base}")
-            _drop(folder)
+            files.discard(folder)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
@@ -100,7 +99,7 @@ def verify(folder: Path) -> None:
     """
     damaged = f"the quantised base {folder.name} is damaged"
     try:
-        sums = json.loads((folder / "manifest.json").read_text("utf-8"))["sha256"]
+        sums = json.loads(files.read(folder / "manifest.json"))["sha256"]
         names = {file.name for file in folder.iterdir()} - {"manifest.json"}
         if names != set(sums):
             raise LearningError(f"{damaged} (its files are not those of its manifest)")
@@ -151,11 +150,11 @@ def _read(folder: Path, base: Path, device: Device) -> PreTrainedModel:
 
 def _keep(model: PreTrainedModel, folder: Path, made_of: Mapping[str, object], say: Say) -> None:
     """Write the cache, unless the disk is too full or another process is writing it."""
-    cache, temporary = folder.parent, folder.with_suffix(".tmp")
+    cache = folder.parent
     began = time.monotonic()
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(cache / "write.lock", timeout=0):
+        files.make_folder(cache)
+        with filelock.FileLock(cache / "write.lock", timeout=0, mode=0o600):
             if folder.exists():
                 return
             _tidy(cache)
@@ -169,8 +168,8 @@ def _keep(model: PreTrainedModel, folder: Path, made_of: Mapping[str, object], s
                     f"{(needed + FREE_BYTES) / 1e9:.1f} GB; every start quantises it again",
                 )
                 return
-            _write(model, temporary, made_of)
-            replace(temporary, folder)
+            with files.new_folder(folder) as new:
+                _write(model, new, made_of)
         size = sum(file.stat().st_size for file in folder.iterdir())
         say(
             "state",
@@ -180,47 +179,35 @@ def _keep(model: PreTrainedModel, folder: Path, made_of: Mapping[str, object], s
     except filelock.Timeout:
         return
     except Exception as error:  # a full disk, or a model that transformers cannot write
-        shutil.rmtree(temporary, ignore_errors=True)
         say("warning", f"the quantised base cannot be cached in {cache}: {first_line(error)}")
 
 
-def _write(model: PreTrainedModel, temporary: Path, made_of: Mapping[str, object]) -> None:
+def _write(model: PreTrainedModel, folder: Path, made_of: Mapping[str, object]) -> None:
     dtype = model.config.dtype
     try:
-        model.save_pretrained(temporary, max_shard_size=_SHARD)
+        model.save_pretrained(folder, max_shard_size=_SHARD)
     finally:
         model.config.dtype = dtype  # transformers leaves its name there
-    manifest = {"made_of": made_of, "sha256": _sums(temporary)}
-    (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    sync_tree(temporary)
+    manifest = {"made_of": made_of, "sha256": _sums(folder)}
+    files.write(folder / "manifest.json", json.dumps(manifest, indent=1))
 
 
 def _sums(folder: Path) -> dict[str, str]:
     """The sha256 of each file but the manifest, by name."""
-    files = sorted(file for file in folder.iterdir() if file.name != "manifest.json")
+    written = sorted(file for file in folder.iterdir() if file.name != "manifest.json")
     with ThreadPoolExecutor(4) as threads:
         return {
             file.name: digest
-            for file, digest in zip(files, threads.map(file_sha256, files), strict=True)
+            for file, digest in zip(written, threads.map(files.sha256, written), strict=True)
         }
 
 
 def _tidy(cache: Path) -> None:
     """Delete the remains of killed processes, and all caches but the last used, to make room for one more."""
-    for rest in cache.glob("*.tmp"):
-        shutil.rmtree(rest, ignore_errors=True)
+    files.clean(cache)
     kept = sorted(
         (folder for folder in cache.iterdir() if folder.is_dir()),
         key=lambda folder: folder.stat().st_mtime_ns,
     )
     for old in kept[: max(0, len(kept) - KEPT + 1)]:
-        _drop(old)
-
-
-def _drop(folder: Path) -> None:
-    """Delete a cache as a whole, or not at all if it is open on Windows."""
-    temporary = folder.with_suffix(".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        os.replace(folder, temporary)
-        shutil.rmtree(temporary, ignore_errors=True)
+        files.discard(old)

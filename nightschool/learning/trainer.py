@@ -15,7 +15,6 @@ bits as an uninterrupted one.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -26,8 +25,8 @@ from typing import Protocol
 
 import torch
 
+from nightschool.config import files
 from nightschool.config.errors import LearningError, Stopped
-from nightschool.config.files import sync_tree
 from nightschool.learning import checkpoints
 from nightschool.learning.checkpoints import Checkpoint
 from nightschool.learning.device import out_of_memory
@@ -299,10 +298,10 @@ def _save_adapter(run: _Run) -> None:
             f"keeps the adapter of step {best_step(result.validation)}, which has the best validation "
             f"loss{early}",
         )
-    run.engine.save_adapter(run.folder / "adapter")
-    sync_tree(run.folder / "adapter")
+    with files.new_folder(run.folder / "adapter") as new:
+        run.engine.save_adapter(new)
 
 
 def adapter_sha256(folder: Path) -> str:
     """The sha256 of the adapter's weights file: equal hashes are equal adapters."""
-    return hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()
+    return files.sha256(folder / "adapter_model.safetensors")

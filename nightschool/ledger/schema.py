@@ -165,10 +165,13 @@ MIGRATIONS: tuple[str, ...] = (
 )
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database to the newest schema, in one transaction. Raises NewerLedger."""
+def migrate(connection: sqlite3.Connection) -> bool:
+    """Bring the database to the newest schema, in one transaction; returns whether it was older.
+
+    Raises NewerLedger.
+    """
     if _version(connection) == len(MIGRATIONS):
-        return
+        return False
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _version(connection)  # another process may have migrated before the lock
@@ -183,6 +186,7 @@ def migrate(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    return True
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from nightschool.config import files
 from nightschool.config.errors import (
     LedgerBusy,
     LedgerDenied,
@@ -17,6 +19,7 @@ from nightschool.config.errors import (
     NightschoolError,
 )
 from nightschool.config.files import NOT_YOURS, denied, forbidden
+from nightschool.config.permissions import make_private
 from nightschool.ledger.schema import NewerLedger, migrate
 
 LOCKED_AFTER_S = 5.0
@@ -37,14 +40,16 @@ class Store:
         self._clock = clock
         self._file = file
         with self._explained():
-            file.parent.mkdir(parents=True, exist_ok=True)
+            files.make_database(file)
             self._db = sqlite3.connect(file, timeout=LOCKED_AFTER_S, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
                 self._db.execute("PRAGMA foreign_keys = ON")
-                self._migrate()
+                # Schools made by versions that did not do so; Windows has no mode that is quick to check.
+                if self._migrate() or os.name == "posix":
+                    make_private(file.parent)
             except BaseException:
                 self._db.close()  # Windows lets nobody move an open file away
                 raise
@@ -63,9 +68,9 @@ class Store:
         ((number,),) = self._rows("PRAGMA data_version")
         return int(number)
 
-    def _migrate(self) -> None:
+    def _migrate(self) -> bool:
         try:
-            migrate(self._db)
+            return migrate(self._db)
         except sqlite3.OperationalError as error:
             if (
                 error.sqlite_errorcode == sqlite3.SQLITE_ERROR
@@ -110,7 +115,8 @@ class Store:
         except OSError as error:
             if denied(error):
                 raise LedgerDenied(f"{error.filename} cannot be written", NOT_YOURS) from None
-            raise LedgerError(f"{self._file}: {error.strerror}") from None
+            kind = LedgerDiskFull if files.no_room(error) else LedgerError
+            raise kind(f"{error.filename or self._file} cannot be used: {error.strerror}") from None
 
     def _explanation(self, error: sqlite3.DatabaseError) -> NightschoolError | None:
         code = getattr(error, "sqlite_errorcode", None)  # the module's own errors have none

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -80,8 +79,6 @@ def write(dataset: Dataset, folder: Path) -> None:
             return
     except DamagedFile:
         pass  # or absent
-    temporary = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
     rows = (json.dumps(_to_row(item), ensure_ascii=False) for item in dataset.items)
     text = "".join(f"{row}\n" for row in rows)
     manifest = {
@@ -91,12 +88,10 @@ def write(dataset: Dataset, folder: Path) -> None:
         "counts": dict(Counter(item.split for item in dataset.items)),
         "warnings": list(dataset.warnings),
     }
-    files.write(temporary / "items.jsonl", text)
-    text = json.dumps(manifest, ensure_ascii=False, indent=1)
-    files.write(temporary / "manifest.json", with_checksum(text))
-    shutil.rmtree(folder, ignore_errors=True)
-    files.replace(temporary, folder)
-    files.sync(folder.parent)
+    with files.new_folder(folder) as new:
+        files.write(new / "items.jsonl", text)
+        about = json.dumps(manifest, ensure_ascii=False, indent=1)
+        files.write(new / "manifest.json", with_checksum(about))
 
 
 def load(folder: Path) -> Dataset:

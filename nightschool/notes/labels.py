@@ -38,7 +38,7 @@ def read_labels(file: Path) -> dict[str, Label]:
     Raises NotesError, which names the line, if a line is broken.
     """
     try:
-        lines = file.read_text("utf-8-sig").split("\n")
+        lines = files.read(file).decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
@@ -69,9 +69,12 @@ def _label(line: str, where: str) -> Label:
 
 
 def write_labels(file: Path, labels: Iterable[Label]) -> None:
-    """Write all labels to the disk before returning; a crash leaves the old or the new file."""
+    """Write all labels to the disk before returning; a crash leaves the old or the new file.
+
+    A caller that has read them holds the lock of the labels since then. Raises OSError.
+    """
     lines = (json.dumps(asdict(label), ensure_ascii=False) + "\n" for label in labels)
-    files.write(file, "".join(lines))
+    files.rewrite(file, "".join(lines))
 
 
 def with_labels(loaded: LoadedNotes, labels: Mapping[str, Label]) -> LoadedNotes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-
+from nightschool.config import files
 from nightschool.ledger.outcomes import Outcome
 from nightschool.notes.splits import Split
 from nightschool.stages.champion import answer_new_test_notes
@@ -26,7 +25,7 @@ def evaluate(context: StageContext) -> EvaluateResult | Ending:
     Before that, the champion answers the test notes that are newer than its own run.
     """
     # Version 0.1.0 could leave activations there, which reveal nearly as much as the notes.
-    shutil.rmtree(context.school.activations, ignore_errors=True)
+    files.discard(context.school.activations)
     if message := answer_new_test_notes(context, context.dataset().of(Split.TEST)):
         context.parent.say("state", message)
         return Ending(Outcome.CHUNK_DONE, message)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from nightschool.config import files
 from nightschool.config.errors import NotesError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
@@ -178,16 +179,24 @@ def _sample(questions: Iterable[Question]) -> list[Question]:
 
 
 def save_label(school: School, question: Question, kind: str | None) -> None:
-    """Save a label (None: the note is left out); it is on the disk when this returns."""
+    """Save a label (None: the note is left out); it is on the disk when this returns.
+
+    Raises OSError, NotesError if the labels cannot be read, FileBusy.
+    """
     begins = " ".join(question.text[: 4 * _EXCERPT].split())[:_EXCERPT]
     at = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-    labels = read_labels(school.labels_file)
-    labels[question.id] = Label(question.id, kind, question.source, begins, at)
-    write_labels(school.labels_file, labels.values())
+    label = Label(question.id, kind, question.source, begins, at)
+    _change_labels(school, lambda labels: labels | {question.id: label})
 
 
 def delete_label(school: School, question: Question) -> None:
-    """Delete the label of a note, if there is one."""
-    labels = read_labels(school.labels_file)
-    if labels.pop(question.id, None):
-        write_labels(school.labels_file, labels.values())
+    """Delete the label of a note, if there is one. Raises errors as `save_label` does."""
+    _change_labels(school, lambda all_: {i: v for i, v in all_.items() if i != question.id})
+
+
+def _change_labels(school: School, change: Callable[[dict[str, Label]], dict[str, Label]]) -> None:
+    """Read, change and write the labels; two `nightschool label` at once lose nothing of each other's."""
+    with files.lock(school.state / school.labels_file.name):
+        labels = read_labels(school.labels_file)
+        if (changed := change(labels)) != labels:
+            write_labels(school.labels_file, changed.values())

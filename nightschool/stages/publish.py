@@ -80,9 +80,6 @@ def publish(context: StageContext, adapter: Path) -> None:
     """Copy an adapter with its model card to where `classify` looks for it: whole or not at all."""
     encoder = context.encoder(context.dataset().kinds)
     final = context.school.model_folder(context.run)
-    temporary = final.with_name(final.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(adapter, temporary / "adapter")
     card = ModelCard(
         run=context.run,
         base=context.settings.base,
@@ -91,10 +88,9 @@ def publish(context: StageContext, adapter: Path) -> None:
         prompt=encoder.fingerprint,
         settings=context.settings.model_dump(),
     )
-    write_record(temporary / "model.json", card)
-    files.sync_tree(temporary)
-    shutil.rmtree(final, ignore_errors=True)
-    files.replace(temporary, final)
+    with files.new_folder(final) as new:
+        shutil.copytree(adapter, new / "adapter")
+        write_record(new / "model.json", card)
 
 
 def add_to_card(context: StageContext, temperature: float | None, threshold: float) -> None:

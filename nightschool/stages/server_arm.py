@@ -163,9 +163,4 @@ def _read(file: Path) -> list[ServerAnswer]:
 
 
 def _append(file: Path, answer: ServerAnswer) -> None:
-    # On a new line, even after a line that was cut off.
-    with file.open("a", encoding="utf-8", newline="\n") as stream:
-        line = with_checksum(json.dumps(asdict(answer), ensure_ascii=False))
-        stream.write("\n" * (stream.tell() > 0) + line)
-        stream.flush()
-        os.fsync(stream.fileno())
+    files.append(file, with_checksum(json.dumps(asdict(answer), ensure_ascii=False)))

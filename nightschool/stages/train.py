@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from nightschool.config import files
@@ -44,7 +43,7 @@ def train(context: StageContext) -> TrainResult | Ending:
             trained = result
             if settings.seeds > 1:
                 # The next seed's checkpoints take as much disk space again.
-                shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+                files.discard(folder / "checkpoints")
             if number + 1 < settings.seeds:
                 return Ending(Outcome.CHUNK_DONE, f"{name} is trained")
         results[seed] = trained

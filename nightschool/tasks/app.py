@@ -20,6 +20,7 @@ from huey.storage import PriorityRedisStorage, SqliteStorage
 from pydantic import ValidationError
 from redis import ConnectionPool, RedisError
 
+from nightschool.config import files
 from nightschool.config.errors import LedgerError, QueueError, first_line
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
@@ -168,7 +169,7 @@ def open_queue(school: School, url: str, perform: Perform | None = None) -> Stag
     hint = _SQLITE_HINT if url == "sqlite" else _REDIS_HINT
     with _explained(hint):
         if url == "sqlite":
-            school.state.mkdir(parents=True, exist_ok=True)
+            files.make_database(school.queue_file)
             huey = StageHuey("nightschool", SqliteStorage, filename=str(school.queue_file))
         else:
             # One server may serve several schools. Version 0.1.0 kept a list under another name.

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from nightschool.config import current_folder
+from nightschool.config import current_folder, files
 from nightschool.config.errors import first_line
 from nightschool.stages.child_jobs import ChildJob
 from nightschool.tasks.channel import (
@@ -40,7 +40,6 @@ class Child:
 
     def __init__(self, job: ChildJob, log: Path, *, online: bool = False) -> None:
         """Start it. Raises OSError if the log cannot be written or the process not started."""
-        log.parent.mkdir(parents=True, exist_ok=True)
         environment = os.environ | {
             "PYTHONUTF8": "1",
             "PYTHONUNBUFFERED": "1",
@@ -50,7 +49,7 @@ class Child:
         if not online:
             environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         self.log = log
-        with log.open("ab") as errors:
+        with files.open_log(log) as errors:
             self._process = subprocess.Popen(
                 current_folder.python("-m", "nightschool.tasks.child"),
                 cwd=current_folder.NEUTRAL_FOLDER,

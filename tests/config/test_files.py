@@ -288,24 +288,3 @@ def test_what_ended_processes_left_behind_is_removed(tmp_path: Path) -> None:
     assert kept == sorted([stay.name, "models", "run-1", "notes.tmpl"])
     files.clean(tmp_path, starting=True)
     assert not stay.exists()
-
-
-@posix_only
-def test_a_folder_is_made_private_once_and_nothing_is_granted(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.touch()
-    state = tmp_path / "state"
-    (state / "runs").mkdir(parents=True)
-    (state / "runs" / "items").touch()
-    (state / "locked").touch()
-    (state / "link").symlink_to(outside)
-    for path, mode in ((state, 0o755), (state / "runs", 0o775), (state / "locked", 0o440)):
-        path.chmod(mode)
-    before = _mode(outside)
-    files.make_private(state)
-    assert _mode(state) == _mode(state / "runs") == 0o700
-    assert (_mode(state / "runs" / "items"), _mode(state / "locked")) == (0o600, 0o400)
-    assert _mode(outside) == before
-    (state / "runs" / "items").chmod(0o644)  # the owner's wish
-    files.make_private(state)
-    assert _mode(state / "runs" / "items") == 0o644

@@ -17,7 +17,6 @@ from nightschool.config.errors import LearningError
 from nightschool.learning.checkpoints import (
     KEPT,
     Checkpoint,
-    file_sha256,
     flatten,
     load,
     newest,
@@ -72,7 +71,7 @@ def test_a_checkpoint_of_version_0_1_0_is_read(tmp_path: Path) -> None:
         "optimizer": "AdamW", "batches": "segments", "passes": "graphs of [64, 128] tokens",
     }  # fmt: skip
     file.write_text(json.dumps({**state, "format": 3, "fingerprint": old}), "utf-8")
-    sums = json.loads(manifest.read_text("utf-8")) | {"state.json": file_sha256(file)}
+    sums = json.loads(manifest.read_text("utf-8")) | {"state.json": files.sha256(file)}
     manifest.write_text(json.dumps(sums), "utf-8")
     assert load(folder, CPU).fingerprint == FINGERPRINT
 
@@ -87,7 +86,7 @@ def test_an_unreadable_checkpoint_is_named_in_one_line(
     folder = save(checkpoint(7), tmp_path)
     file, manifest = folder / "state.json", folder / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | change), "utf-8")
-    sums = json.loads(manifest.read_text("utf-8")) | {"state.json": file_sha256(file)}
+    sums = json.loads(manifest.read_text("utf-8")) | {"state.json": files.sha256(file)}
     manifest.write_text(json.dumps(sums), "utf-8")
     with pytest.raises(LearningError, match=problem) as raised:
         load(folder, CPU)

@@ -17,10 +17,10 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
+from nightschool.config import files
 from nightschool.config.settings import TrainSettings
 from nightschool.learning import quantised
 from nightschool.learning.base import load_base
-from nightschool.learning.checkpoints import file_sha256
 from nightschool.learning.device import Device, pick
 
 SHAPE: dict[str, Any] = {
@@ -210,7 +210,7 @@ def test_an_undamaged_cache_that_cannot_be_loaded_is_passed_by(
     del tensors["model.norm.weight"]
     save_file(tensors, weights, {"format": "pt"})
     content = json.loads(manifest.read_text("utf-8"))
-    content["sha256"][weights.name] = file_sha256(weights)
+    content["sha256"][weights.name] = files.sha256(weights)
     manifest.write_text(json.dumps(content), encoding="utf-8")
     told = Told()
     assert bits(load_base(tiny_base, device, "nf4", cache, told)) == made
@@ -263,11 +263,11 @@ def _no_space(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("step", ["file_sha256", "sync_tree"])
+@pytest.mark.parametrize("step", ["sha256", "sync_tree", "replace"])
 def test_a_full_disk_costs_the_cache_and_not_the_run(
     tiny_base: Path, cache: Path, device: Device, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    monkeypatch.setattr(quantised, step, _no_space)
+    monkeypatch.setattr(files, step, _no_space)
     told = Told()
     made = bits(load_base(tiny_base, device, "nf4", cache, told))
     (warning,) = told.warnings

@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from nightschool.config import files
 from nightschool.config.errors import LearningError
 from nightschool.config.settings import TrainSettings
-from nightschool.learning import checkpoints, run_fingerprint, trainer
+from nightschool.learning import run_fingerprint, trainer
 from nightschool.learning.base import attach, load_base, load_tokenizer
 from nightschool.learning.class_balance import Balance
 from nightschool.learning.device import Device, pick
@@ -263,7 +264,7 @@ def test_another_optimizer_starts_without_averages(
     state = tmp_path / "checkpoints/step-00000001/state.json"
     state.write_text(state.read_text("utf-8").replace('"adamw_8bit"', '"adamw"'), "utf-8")
     sums = state.with_name("manifest.json")
-    known = json.loads(sums.read_text("utf-8")) | {"state.json": checkpoints.file_sha256(state)}
+    known = json.loads(sums.read_text("utf-8")) | {"state.json": files.sha256(state)}
     sums.write_text(json.dumps(known), "utf-8")
     _, reporter = chunk(task, tmp_path, 1)
     warnings = [text for kind, text in reporter.messages if kind == "warning"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nightschool.config import files
 from nightschool.config.errors import LedgerBusy, LedgerDenied, LedgerError, RequestError
 from nightschool.ledger import store
 from nightschool.ledger.ledger import Ledger
@@ -131,6 +132,9 @@ def test_a_ledger_that_this_user_may_not_write_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "ledger.db").mkdir()
+    with pytest.raises(LedgerError, match=r"ledger.db cannot be used: not a regular file"):
+        Ledger(tmp_path / "ledger.db")
+    monkeypatch.setattr(files, "make_database", lambda file: None)
     with pytest.raises(LedgerError, match="check whether the disk is full or read-only"):
         Ledger(tmp_path / "ledger.db")
     monkeypatch.setattr(store, "forbidden", lambda path: True)

@@ -116,10 +116,8 @@ def install(backend: ServiceBackend, work: WorkerCommand) -> FileState:
             uninstall(other)
     if before is not FileState.SAME:
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            aside = file.with_name(f".{file.name}.new")
-            aside.write_text(text, encoding=backend.encoding, newline="\n")
-            files.replace(aside, file)
+            files.make_folder(file.parent)
+            files.rewrite(file, text.encode(backend.encoding))
         except OSError as error:
             raise ServiceError(
                 f"{file} is not writable ({error.strerror})", "check its permissions"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from nightschool.config import files
 from nightschool.reports.charts.accuracy_chart import accuracy
 from nightschool.reports.charts.confusion import confusion
 from nightschool.reports.charts.curves import loss, reliability, risk_coverage
@@ -31,14 +32,14 @@ def draw(report: Report, folder: Path) -> dict[str, dict[str, Path]]:
 
     A chart without data is left out, and its files from an earlier report are removed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     charts: dict[str, dict[str, Path]] = {}
     for name, drawer in DRAWERS.items():
         for scheme, palette in SCHEMES.items():
             path = folder / f"{name}-{scheme}.png"
             figure = drawer(report, palette)
             if figure is None:
-                path.unlink(missing_ok=True)
+                files.remove(path)
             else:
                 save(figure, path)
                 charts.setdefault(name, {})[scheme] = path

@@ -87,11 +87,14 @@ def run_command(
     requested = quick_settings(settings, minutes) if quick else settings
     requested = seeds_settings(requested, seeds) if seeds else requested
     with Ledger(school.ledger_file) as ledger:
+        before = ledger.newest_run()
         run, is_new = request_run(ledger, school, requested, timing, new=new)
     if is_new:
         lines = [_cost_of_seeds(requested)] if requested.train.seeds > 1 else []
     else:
         lines = list(_kept_settings(run, settings, minutes if quick else None, seeds))
+        if before and before.timing != run.timing:
+            lines.append(_changed_timing(before, run))
     for line in [*lines, *_outlook(school, settings.night, run)]:
         click.echo(line)
     if timing == Timing.NOW and not detach:
@@ -121,6 +124,15 @@ def _kept_settings(
     if seeds and kept.seeds != seeds:
         new_run = f"`nightschool run --seeds {seeds} --new` queues a new run"
         yield f"it keeps its number of seeds ({kept.seeds}): {new_run}"
+
+
+def _changed_timing(before: Run, run: Run) -> str:
+    if run.timing == Timing.NOW:
+        return "it no longer waits for the night"
+    stops = "stops and " if before.state == RunState.RUNNING else ""
+    return (
+        f"it was to work now; it {stops}waits for the night (`nightschool run --now` undoes that)"
+    )
 
 
 def _outlook(school: School, night: NightSettings, run: Run) -> Iterator[str]:

@@ -5,7 +5,15 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from typing import ClassVar
+
+# Error codes of a file that is not there or not what it should be; every other code may pass.
+_LASTING = frozenset({
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EEXIST,
+    errno.ENAMETOOLONG, errno.ELOOP,
+})  # fmt: skip
 
 
 class NightschoolError(Exception):
@@ -13,6 +21,9 @@ class NightschoolError(Exception):
 
     exit_code: ClassVar[int] = 1
     """1: the work failed; 2: wrong usage or settings."""
+    final: ClassVar[bool] = False
+    """Whether the settings, the notes, the base or a damaged file are at fault, so that another attempt fails
+    as well; see `is_final`."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         """`message` says what is wrong and where; `hint` says what to do."""
@@ -28,6 +39,7 @@ class ConfigError(NightschoolError):
     """The settings or the school's folder are wrong."""
 
     exit_code = 2
+    final = True
 
 
 class RequestError(NightschoolError):
@@ -47,13 +59,25 @@ class FileBusy(NightschoolError):
 class NotesError(NightschoolError):
     """The notes cannot be used."""
 
+    final = True
+
 
 class NotesUnavailable(NotesError):
     """No note can be reached, as on a drive that is not connected; a later attempt may succeed."""
 
+    final = False
+
 
 class LearningError(NightschoolError):
-    """A stage cannot train or score; another attempt would fail in the same way."""
+    """A stage cannot train or score with these settings, notes and base."""
+
+    final = True
+
+
+class BaseUnavailable(LearningError):
+    """The base model cannot be downloaded now; a later attempt may succeed."""
+
+    final = False
 
 
 class BaseModelError(LearningError):
@@ -66,6 +90,8 @@ class CheckpointDiskFull(LearningError, DiskFull):
 
 class DamagedFile(NightschoolError):
     """A file that a result stands on is missing, unreadable or changed; the hint says what makes it again."""
+
+    final = True
 
 
 class DeviceBusy(NightschoolError):
@@ -116,6 +142,31 @@ class WorkerEnded(NightschoolError):
 
 class Stopped(Exception):
     """A stop was requested; the interrupted work is repeated later."""
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether another attempt would end with the same error.
+
+    Only the errors that say so are final, and not even these if a passing one caused them, such as an I/O
+    error of the disk that holds the base.
+    """
+    if not (isinstance(error, NightschoolError) and error.final):
+        return False
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        if _passes(cause):
+            return False
+        cause = cause.__cause__ or cause.__context__
+    return True
+
+
+def _passes(cause: BaseException) -> bool:
+    if isinstance(cause, NightschoolError):
+        return not cause.final
+    code = getattr(cause, "errno", None)
+    if code is None and (rust := re.search(r"\(os error (\d+)\)", str(cause))):
+        code = int(rust[1])  # safetensors and tokenizers pass on no error code
+    return isinstance(cause, MemoryError) or (code is not None and code not in _LASTING)
 
 
 def first_line(error: BaseException) -> str:

@@ -67,7 +67,8 @@ def forecast_night(
         decision = decide(run, control, signals, night, now, history)
         schedule = None
         if run and run.timing == "tonight" and (control.paused_until or not control.paused):
-            paused_until = control.paused_until or now
+            retry_at = history.failures.retry_at if history.failures else now
+            paused_until = max(control.paused_until or now, retry_at)
             schedule = schedule_work(night, work_left_s(ledger, run), now, history, paused_until)
         newest = None if run else ledger.newest_run()
     failed = newest if newest and newest.state == "failed" else None

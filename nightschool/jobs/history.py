@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nightschool.jobs.reasons import DISTURBANCES
+from nightschool.ledger.failures import Failures
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import FRUITLESS, Outcome, Reason
 from nightschool.ledger.records import Attempt, PastDecision
@@ -16,7 +17,8 @@ _ATTEMPTS_S = 2 * 24 * 3600.0
 _CONTINUES_S = 60.0
 # These precede the rule about heat, so that a decision for one of them tells nothing about heat.
 _BEFORE_HEAT = (Reason.NO_WORKER, Reason.BUG, Reason.NOTHING_TO_DO, Reason.PAUSED, Reason.WOKE,
-                Reason.DEVICE_BUSY, Reason.NOTES_GONE, Reason.SUSPENDING, Reason.DISK_FULL)  # fmt: skip
+                Reason.DEVICE_BUSY, Reason.NOTES_GONE, Reason.AFTER_ERROR, Reason.SUSPENDING,
+                Reason.DISK_FULL)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class History:
     """Start and end of each attempt, also of one that crashed; the end is None while it runs."""
     ended: tuple[Outcome | Reason, float] | None = None
     """How and when the newest attempt ended; None if it still runs or there was none."""
+    failures: Failures | None = None
+    """The failed attempts of the next run since its last progress."""
     woke: bool = False
     """Whether the computer slept or its clock was set since the last decision."""
 
@@ -50,7 +54,9 @@ class History:
 
 def read_history(ledger: Ledger, now: float) -> History:
     """The history up to `now`."""
-    return history_of(ledger.decisions(_NEWEST), ledger.attempts(now - _ATTEMPTS_S))
+    history = history_of(ledger.decisions(_NEWEST), ledger.attempts(now - _ATTEMPTS_S))
+    run = ledger.next_run()
+    return replace(history, failures=ledger.failures(run.id)) if run else history
 
 
 def history_of(past: Sequence[PastDecision], attempts: Sequence[Attempt]) -> History:

@@ -22,6 +22,7 @@ from nightschool.config.night_settings import NightSettings
 from nightschool.jobs.history import History
 from nightschool.jobs.reasons import MEANINGS
 from nightschool.jobs.signals.signal import Signal, Signals
+from nightschool.ledger.failures import MAX_FAILURES
 from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import Control, Run
 
@@ -102,7 +103,7 @@ def decide(
         findings = tuple(finding for finding in (no_run, _paused(case)) if finding)
         return PolicyDecision(False, no_run.reason, no_run.detail, None, findings)
     # `run --now` overrides only the second list.
-    mandatory = [finding for rule in (_paused, _woke, _device, _notes) if (finding := rule(case))]
+    mandatory = [finding for rule in _REQUEST_RULES if (finding := rule(case))]
     overridable = [finding for rule in _CLOCK_RULES if (finding := rule(case))]
     if signals:
         mandatory += [finding for rule in _SAFETY_RULES if (finding := rule(case, signals))]
@@ -164,6 +165,17 @@ def _notes(case: _Case) -> PolicyFinding | None:
     return _retry_later(
         case, Reason.NOTES_GONE, f'the notes (notes.folder = "{folder}") cannot be reached'
     )
+
+
+def _error(case: _Case) -> PolicyFinding | None:
+    failed = case.history.failures
+    if failed is None or not failed.is_waiting(case.now):
+        return None
+    detail = (
+        f"{failed.stage} failed ({failed.reason}); attempt {failed.count + 1} of {MAX_FAILURES} at "
+        f"{case.clock(failed.retry_at)}"
+    )
+    return PolicyFinding(Reason.AFTER_ERROR, detail, failed.retry_at)
 
 
 def _retry_later(case: _Case, reason: Reason, problem: str) -> PolicyFinding | None:
@@ -359,6 +371,13 @@ def _starts(case: _Case) -> PolicyFinding | None:
     return PolicyFinding(Reason.TOO_MANY_STARTS, detail, recent[-most] + 3600)
 
 
+_REQUEST_RULES: tuple[Callable[[_Case], PolicyFinding | None], ...] = (
+    _paused,
+    _woke,
+    _device,
+    _notes,
+    _error,
+)
 _CLOCK_RULES: tuple[Callable[[_Case], PolicyFinding | None], ...] = (_window, _hours)
 _SAFETY_RULES: tuple[Callable[[_Case, Signals], PolicyFinding | None], ...] = (
     _suspending,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import sqlite3
 import time
 from collections.abc import Callable
@@ -51,13 +52,14 @@ class _LedgerState:
     """What the policy needs of the ledger, as of one version of it."""
 
     version: int
+    valid_until: float
+    """When time alone changes it: a pause or a wait after an error ends."""
     run: Run | None
     control: Control
     history: History
 
     def is_current(self, version: int, now: float) -> bool:
-        until = self.control.paused_until
-        return self.version == version and (until is None or now < until)
+        return self.version == version and now < self.valid_until
 
 
 class PolicyTick:
@@ -148,8 +150,9 @@ class PolicyTick:
             self._state = None
         version, state = ledger.version(), self._state
         if state is None or not state.is_current(version, now):
-            history = read_history(ledger, now)
-            state = _LedgerState(version, ledger.next_run(), ledger.control(), history)
+            control, run = ledger.control(), ledger.next_run()
+            valid_until = min(control.paused_until or math.inf, ledger.next_retry() or math.inf)
+            state = _LedgerState(version, valid_until, run, control, read_history(ledger, now))
         elif not (slept or settings_changed or self._woke or now >= self._check_at):
             self._decided = self.ticked
             return

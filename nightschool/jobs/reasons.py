@@ -58,6 +58,10 @@ MEANINGS: dict[Reason, Meaning] = {
         "the notes cannot be reached; their drive may be disconnected",
         "connect the drive; if notes.folder was wrong, `nightschool cancel`, then `nightschool run`",
     ),
+    Reason.AFTER_ERROR: Meaning(
+        "the last attempt ended with an error that may pass",
+        "wait, or `nightschool retry RUN` tries at once; `nightschool log` has details",
+    ),
     Reason.SUSPENDING: Meaning(
         "the computer is about to sleep", "nothing; work resumes after the computer wakes"
     ),

@@ -82,10 +82,15 @@ def check_notes(school: School, now: float, limit_s: float = LIMIT_S) -> Run | N
     stored = read_note_check(school.seen_file)
     with Ledger(school.ledger_file) as ledger:
         since, newest = ledger.newest_run_with_notes(), ledger.newest_run()
-        if since is None or newest is None:
+        if newest is None:
             return None  # only the owner requests the first run
         try:
             settings = load(school.settings_file)
+            if settings.retrain.on and ledger.has_given_up(newest.id):
+                reason = f"run {newest.id} failed with an error that may have passed"
+                return ledger.queue_retraining(settings.model_dump(), reason)
+            if since is None:
+                return None
             check = _compare(school, settings, stored, since, now, limit_s)
         except (ChildError, ConfigError) as error:
             write_note_check(school.seen_file, replace(stored, at=now, problem=str(error)))

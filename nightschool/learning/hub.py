@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nightschool.config.errors import LearningError, first_line
+from nightschool.config.errors import BaseUnavailable, LearningError, first_line
 from nightschool.config.paths import DEMO_BASE
 
 # The files that are downloaded from a hub repository: safetensors weights, and text.
@@ -71,19 +71,26 @@ def _looks_local(base: str) -> bool:
 def fetch(base: str, root: Path) -> Path:
     """The base model's folder, downloaded from the hub if it is not on disk.
 
-    The only function here that uses the network. Raises LearningError if the download fails.
+    The only function here that uses the network. Raises LearningError if the hub has no such model for us,
+    BaseUnavailable if the download fails in another way.
     """
     folder = locate(base, root)
     if folder:
         return folder
-    from huggingface_hub import snapshot_download  # lazy: huggingface_hub
+    from huggingface_hub import constants, snapshot_download  # lazy: huggingface_hub
+    from huggingface_hub.errors import (  # lazy: huggingface_hub
+        GatedRepoError,
+        RepositoryNotFoundError,
+    )
 
     try:
         fetched = Path(snapshot_download(base, allow_patterns=_WANTED))
     except Exception as error:
         # Without a network, the hub client raises errors of half a dozen libraries.
         cause = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        raise LearningError(
+        refused = isinstance(error, RepositoryNotFoundError | GatedRepoError)
+        kind = LearningError if refused or constants.HF_HUB_OFFLINE else BaseUnavailable
+        raise kind(
             f"base model {base!r} is not on disk and could not be downloaded ({cause})",
             "go online once and retry, or set base in nightschool.toml to a local folder "
             '("demo" is the small model that ships with nightschool), then `run --new`',

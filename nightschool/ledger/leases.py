@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
+from nightschool.config.durations import format_duration
 from nightschool.ledger.artifacts import Artifact, ArtifactTable
-from nightschool.ledger.attempts import AttemptTable
 from nightschool.ledger.control import ControlTable
-from nightschool.ledger.outcomes import LOSSES, Outcome, Reason
+from nightschool.ledger.failures import MAX_FAILURES, retry_delay_s
+from nightschool.ledger.outcomes import RETRIED, Outcome, Reason
 from nightschool.ledger.prunings import PruningTable
 from nightschool.ledger.records import (
     STAGES,
@@ -20,14 +21,10 @@ from nightschool.ledger.records import (
     StageState,
 )
 
-MAX_LOSSES = 3
-"""A stage fails after this many losses in a row without a single step. A loss counts a third if the attempt
-took steps but got no further than the ones before it, or was killed from outside: that says little about
-the stage, and a run that is killed again and again still makes progress."""
 _WORKER_DIED = "its worker ended unexpectedly"
 
 
-class LeaseTable(AttemptTable, ControlTable, PruningTable, ArtifactTable):
+class LeaseTable(ControlTable, PruningTable, ArtifactTable):
     """Claims stages and records progress and ends. A claim whose lease is gone changes nothing."""
 
     def claim(self, run: int, worker: str, expected: StageName | None = None) -> Claim | None:
@@ -107,17 +104,17 @@ class LeaseTable(AttemptTable, ControlTable, PruningTable, ArtifactTable):
     def interrupt(self, claim: Claim, outcome: Outcome | Reason, reason: str) -> None:
         """Record that an attempt ended before its stage was done; a later attempt continues it.
 
-        After too many losses without progress the stage fails instead; see MAX_LOSSES.
+        After too many failures without progress the stage fails instead; see `failures.py`.
         """
         with self._transaction() as db:
             if not self._is_leased(claim):
                 return
             self._end(claim, outcome, reason)
-            # Three thirds may add up to a little less than one.
-            if outcome in LOSSES and self._losses(claim) > MAX_LOSSES - 0.01:
+            failed = self.failures(claim.run) if outcome in RETRIED else None
+            if failed and failed.count >= MAX_FAILURES:
                 self._fail(
                     claim,
-                    f"{claim.stage} ended again and again without progress ({reason}): "
+                    f"{reason} ({claim.stage} failed {failed.count} times without progress): "
                     f"see `nightschool log {claim.run}`, then `nightschool retry {claim.run}`",
                 )
             else:
@@ -195,29 +192,14 @@ class LeaseTable(AttemptTable, ControlTable, PruningTable, ArtifactTable):
             text = f"{claim.stage}: {outcome.replace('_', ' ')}" + (
                 f" ({reason})" if reason else ""
             )
-            self._write_event(claim.run, claim.stage, EventKind.STATE, text)
+            failed = self.failures(claim.run) if outcome in RETRIED and not worker_died else None
+            if failed and failed.count < MAX_FAILURES:
+                delay = format_duration(retry_delay_s(failed.count))
+                text += f"; attempt {failed.count + 1} of {MAX_FAILURES} follows after {delay}"
+            kind = EventKind.WARNING if failed else EventKind.STATE
+            self._write_event(claim.run, claim.stage, kind, text)
 
     def _fail(self, claim: Claim, reason: str) -> None:
         self._set_stage(claim, StageState.FAILED)
         if self.run(claim.run).state is not RunState.CANCELLED:
             self._set_run(claim.run, RunState.FAILED, reason, EventKind.ERROR)
-
-    def _losses(self, claim: Claim) -> float:
-        """The newest attempts in a row that were lost without progress; see MAX_LOSSES for the weights.
-
-        Neither attempts before the last `retry` count, nor those whose worker died.
-        """
-        rows = self._db.execute(
-            "SELECT outcome, worker_died, best_before, last_step FROM attempts "
-            "WHERE run = ? AND stage = ? AND id > "
-            "(SELECT retried_after FROM stages WHERE run = ? AND name = ?) ORDER BY id DESC",
-            (claim.run, claim.stage, claim.run, claim.stage),
-        ).fetchall()
-        count = 0.0
-        for row in rows:
-            if row["outcome"] not in LOSSES or (row["last_step"] or 0) > row["best_before"]:
-                break
-            if not row["worker_died"]:
-                no_step = row["outcome"] == Outcome.LOST and row["last_step"] is None
-                count += 1 if no_step else 1 / 3
-        return count

@@ -20,7 +20,9 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     """The owner cancelled the run."""
     FAILED = "failed"
-    """Another attempt would fail in the same way."""
+    """Another attempt would fail in the same way, or too many have failed without progress."""
+    ERROR = "error"
+    """An error ended it that may pass; the stage is tried again later."""
     LOST = "lost"
     """The child process or its worker died unexpectedly."""
     KILLED = "killed"
@@ -38,6 +40,7 @@ class Reason(StrEnum):
     WOKE = "woke"
     DEVICE_BUSY = "device_busy"
     NOTES_GONE = "notes_gone"
+    AFTER_ERROR = "after_error"
     SUSPENDING = "suspending"
     DISK_FULL = "disk_full"
     TOO_HOT = "too_hot"
@@ -67,8 +70,9 @@ FRUITLESS = (Reason.DEVICE_BUSY, Reason.NOTES_GONE)
 """The attempt could not get what it needs. The stage is tried again; the attempt counts neither as work
 nor as a start."""
 
-LOSSES = (Outcome.LOST, Outcome.KILLED)
-"""The attempt ended unexpectedly. Too many of these in a row make the stage fail."""
+RETRIED = (Outcome.ERROR, Outcome.LOST, Outcome.KILLED)
+"""The attempt failed, and the stage is tried again after a while. Too many of these without progress make the
+stage fail; see `failures.py`."""
 
 _Value = TypeVar("_Value", bound=StrEnum)
 

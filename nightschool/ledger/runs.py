@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 
 from nightschool.config.errors import RequestError
+from nightschool.ledger.attempts import AttemptTable
 from nightschool.ledger.events import EventTable
-from nightschool.ledger.outcomes import LOSSES
+from nightschool.ledger.outcomes import RETRIED
 from nightschool.ledger.records import (
     STAGES,
     EventKind,
@@ -22,7 +23,7 @@ from nightschool.ledger.records import (
 )
 
 
-class RunTable(EventTable):
+class RunTable(EventTable, AttemptTable):
     """Queues, lists, cancels and retries runs."""
 
     def add_run(self, settings: Mapping[str, object], goal: StageName, timing: Timing) -> Run:
@@ -96,12 +97,34 @@ class RunTable(EventTable):
         return run if run is None else int(run)
 
     def next_run(self) -> Run | None:
-        """The run to work on: the one under way, else the oldest queued, `now` before `tonight`."""
+        """The run to work on: the one under way, else the oldest queued, `now` before `tonight`.
+
+        A run that waits because its last attempt failed comes after the others.
+        """
         rows = self._rows(
             "SELECT * FROM runs WHERE state IN ('queued', 'running') "
-            "ORDER BY state = 'running' DESC, timing = 'now' DESC, id LIMIT 1"
+            "ORDER BY state = 'running' DESC, timing = 'now' DESC, id"
         )
+        now = self._clock()
+        for row in rows:
+            failed = self.failures(row["id"])
+            if row["state"] == RunState.RUNNING or not (failed and failed.is_waiting(now)):
+                return run_of(row)
         return run_of(rows[0]) if rows else None
+
+    def next_retry(self) -> float | None:
+        """When the first of the runs that wait after an error may be tried again; None if none waits."""
+        rows = self._rows("SELECT id FROM runs WHERE state = 'queued'")
+        failed = [self.failures(row["id"]) for row in rows]
+        now = self._clock()
+        return min((one.retry_at for one in failed if one and one.is_waiting(now)), default=None)
+
+    def has_given_up(self, run: int) -> bool:
+        """Whether a run failed because of errors that may have passed since."""
+        if self.run(run).state is not RunState.FAILED:
+            return False
+        attempts = self.attempts_of(run)
+        return bool(attempts) and attempts[-1].outcome in RETRIED
 
     def due_stage(self, run: int) -> StageName | None:
         """The next stage of a queued run; None if the run is at work or closed, or does not exist."""
@@ -127,6 +150,9 @@ class RunTable(EventTable):
             current = self.run(run)
             higher = max(current.goal, goal, key=STAGES.index)
             db.execute("UPDATE runs SET goal = ?, timing = ? WHERE id = ?", (higher, timing, run))
+            if current.open and timing is not current.timing:
+                text = f"run {run} was to work {current.timing}; by your request it works {timing}"
+                self._write_event(run, None, EventKind.STATE, text)
             if current.state is RunState.WAITING and self._next_stage(run, higher):
                 self._set_run(run, RunState.QUEUED, "")
             return self.run(run)
@@ -143,12 +169,13 @@ class RunTable(EventTable):
     def retry(self, run: int) -> Run:
         """Queue a failed or cancelled run again, from the stage where it ended.
 
-        Past attempts keep their outcomes, but their losses no longer count. Raises RequestError if the run
-        is neither failed nor cancelled.
+        Past attempts keep their outcomes, but their failures no longer count, so that a run that waits after
+        one is tried at once. Raises RequestError if there is nothing to retry.
         """
         with self._transaction() as db:
             current = self.run(run)
-            if current.state not in (RunState.FAILED, RunState.CANCELLED):
+            waits = current.state is RunState.QUEUED and self.failures(run)
+            if not waits and current.state not in (RunState.FAILED, RunState.CANCELLED):
                 raise RequestError(
                     f"run {run} is {current.state}", "only a failed or cancelled run can be retried"
                 )
@@ -158,9 +185,9 @@ class RunTable(EventTable):
             )
             db.execute(
                 "UPDATE stages SET retried_after = coalesce((SELECT max(id) FROM attempts a "
-                "WHERE a.run = stages.run AND a.stage = stages.name AND outcome IN (?, ?)), 0) "
+                "WHERE a.run = stages.run AND a.stage = stages.name AND outcome IN (?, ?, ?)), 0) "
                 "WHERE run = ?",
-                (*LOSSES, run),
+                (*RETRIED, run),
             )
             if self._next_stage(run, current.goal):
                 self._set_run(run, RunState.QUEUED, "")

@@ -19,6 +19,7 @@ _CONTINUES = (Outcome.FINISHED, Outcome.CHUNK_DONE)
 _WAITING: frozenset[SpanReason] = frozenset({
     Waiting.QUEUED, Reason.OUTSIDE_WINDOW, Reason.FINISH_BY, Reason.HOURS_USED, Reason.NO_WORKER,
     Reason.NOTHING_TO_DO, Outcome.STOPPED, Outcome.LOST, Outcome.KILLED, Outcome.FAILED, Outcome.CANCELLED,
+    Outcome.ERROR, Reason.AFTER_ERROR,
 })  # fmt: skip
 # A worker that is awake replaces these when the window opens.
 _ENDED_BY_CLOCK = frozenset({Reason.OUTSIDE_WINDOW, Reason.FINISH_BY, Reason.HOURS_USED})

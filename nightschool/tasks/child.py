@@ -15,16 +15,12 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from nightschool.config.errors import (
-    ConfigError,
-    DamagedFile,
     DeviceBusy,
-    LearningError,
-    LedgerBusy,
-    LedgerError,
-    NotesError,
+    NightschoolError,
     NotesUnavailable,
     Stopped,
     first_line,
+    is_final,
 )
 from nightschool.config.files import no_room
 from nightschool.ledger.outcomes import Outcome, Reason
@@ -57,7 +53,7 @@ def _perform(parent: PipeParent) -> Ending:
     except ValidationError as error:
         _print_traceback()
         return Ending(
-            Outcome.LOST,
+            Outcome.ERROR,
             f"this version of nightschool does not know the job ({first_line(error)}): restart "
             "`nightschool work`",
         )
@@ -72,9 +68,7 @@ def _perform(parent: PipeParent) -> Ending:
         return Ending(Reason.DEVICE_BUSY, str(error))
     except NotesUnavailable as error:
         return Ending(Reason.NOTES_GONE, str(error))
-    except LedgerBusy as error:
-        return Ending(Outcome.LOST, str(error))  # tried again, but not for ever
-    except (LearningError, NotesError, ConfigError, LedgerError, DamagedFile) as error:
+    except NightschoolError as error:
         return Ending(_outcome(error), str(error))
     except Exception as error:
         _print_traceback()
@@ -87,7 +81,9 @@ def _print_traceback() -> None:
 
 
 def _outcome(error: Exception) -> Outcome | Reason:
-    return Reason.DISK_FULL if no_room(error) else Outcome.FAILED
+    if no_room(error):
+        return Reason.DISK_FULL
+    return Outcome.FAILED if is_final(error) else Outcome.ERROR
 
 
 def _unexpected(error: Exception) -> str:

@@ -41,32 +41,34 @@ class Runner:
         Does nothing if the ledger says that another stage is next, the run is at work or closed, or the
         policy does not allow it.
         """
-        with Ledger(self._school.ledger_file) as ledger:
-            try:
+        try:
+            with Ledger(self._school.ledger_file) as ledger:
                 claim = self._claim(ledger, run, stage)
-            except (LedgerError, RequestError) as error:
-                # Held by another program, perhaps; the scheduler enqueues the stage again.
-                _log.warning("%s", error)
-                return False
-            if claim is None:
-                return False
-            try:
-                attempt = StageAttempt(self._school, ledger, claim, self._write_persistently)
-                self.child = attempt.child.pid
-                return attempt.perform(
-                    lambda: self._stop_request(ledger, run), lambda: self.gone_by
-                )
-            except OSError as error:  # no room for the child's log, or no process can be started
-                outcome = Reason.DISK_FULL if no_room(error) else Outcome.LOST
-                detail = str(error)
-                self._write_persistently(lambda: ledger.interrupt(claim, outcome, detail))
-                return False
-            except BaseException as error:
-                detail = f"{type(error).__name__}: {error}"
-                self._write_persistently(lambda: ledger.interrupt(claim, Outcome.LOST, detail))
-                raise
-            finally:
-                self.child = None
+                return claim is not None and self._attempt(ledger, claim)
+        except (LedgerError, RequestError) as error:
+            # Held by another program, perhaps; the scheduler enqueues the stage again.
+            _log.warning("%s", error)
+            return False
+
+    def _attempt(self, ledger: Ledger, claim: Claim) -> bool:
+        """Perform a claimed stage, and record how that ended."""
+        try:
+            attempt = StageAttempt(self._school, ledger, claim, self._write_persistently)
+            self.child = attempt.child.pid
+            return attempt.perform(
+                lambda: self._stop_request(ledger, claim.run), lambda: self.gone_by
+            )
+        except OSError as error:  # no room for the child's log, or no process can be started
+            outcome = Reason.DISK_FULL if no_room(error) else Outcome.ERROR
+            detail = str(error)
+            self._write_persistently(lambda: ledger.interrupt(claim, outcome, detail))
+            return False
+        except BaseException as error:
+            detail = f"{type(error).__name__}: {error}"
+            self._write_persistently(lambda: ledger.interrupt(claim, Outcome.LOST, detail))
+            raise
+        finally:
+            self.child = None
 
     def _claim(self, ledger: Ledger, run: int, stage: StageName) -> Claim | None:
         if ledger.due_stage(run) is not stage or self._stop_request(ledger, run):

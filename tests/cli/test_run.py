@@ -61,6 +61,21 @@ def test_a_second_request_does_not_postpone_a_run_that_works_now(make_school: Ma
     assert timings == ["now", "tonight"]
 
 
+def test_moving_a_running_run_to_the_night_is_said_and_logged(make_school: MakeSchool) -> None:
+    school = make_school()
+    invoke(school, "run", "--now", "--detach")
+    with Ledger(school.ledger_file) as ledger:
+        assert ledger.claim(1, "worker")
+        output = invoke(school, "run", "--tonight").output
+        assert "it was to work now; it stops and waits for the night" in output
+        assert "it no longer waits" in invoke(school, "run", "--now", "--detach").output
+        logged = [event.message for event in ledger.events(1) if "your request" in event.message]
+    assert logged == [
+        "run 1 was to work now; by your request it works tonight",
+        "run 1 was to work tonight; by your request it works now",
+    ]
+
+
 def test_a_run_that_is_queued_during_a_pause_waits(make_school: MakeSchool) -> None:
     school = make_school()
     invoke(school, "pause")

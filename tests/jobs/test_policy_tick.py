@@ -470,3 +470,34 @@ def test_queue_out_of_reach_is_reported_and_the_decision_still_recorded(
         assert caplog.text.count("the queue cannot be used") == 1
     desk.tick()
     assert desk.messages() == [("prep", run)]
+
+
+def test_failed_attempt_is_retried_after_a_delay_that_a_restart_keeps(desk: Desk) -> None:
+    run = desk.add_run(Timing.NOW)
+    desk.tick()
+    for seconds in (60, 180):
+        claim = desk.ledger.claim(run, "worker")
+        assert claim
+        desk.messages()
+        desk.ledger.interrupt(claim, Outcome.ERROR, "RuntimeError: CUDA error: unknown error")
+        assert desk.tick() == "after_error"
+        assert "prep failed (RuntimeError: CUDA error" in desk.ledger.decisions(1)[0].detail
+        desk.policy = PolicyTick(
+            desk.school, desk.queue, night(), desk._read, lambda: desk.now, lambda: desk.steady,
+            lambda: Ledger(desk.school.ledger_file, lambda: desk.now),
+        )  # fmt: skip
+        assert [desk.tick(s) for s in (seconds - 2, 2)] == ["after_error", "run_now"]
+        assert desk.messages() == [("prep", run)]
+
+
+def test_another_run_works_while_one_waits_and_then_the_first_again(desk: Desk) -> None:
+    first, second = desk.add_run(Timing.NOW), desk.add_run()
+    desk.now = NOON
+    assert desk.tick() == "run_now"
+    claim = desk.ledger.claim(first, "worker")
+    assert claim
+    desk.ledger.interrupt(claim, Outcome.ERROR, "a bug")
+    assert desk.tick() == "outside_window"
+    assert desk.ledger.control().decision_run == second
+    assert [desk.tick(s) for s in (30, 31, 1)] == ["outside_window", "run_now", "run_now"]
+    assert desk.ledger.control().decision_run == first

@@ -24,7 +24,8 @@ from nightschool.jobs.note_check import (
 )
 from nightschool.jobs.retraining import EVERY_S, RetrainingCheck, check_notes, retrain_reason
 from nightschool.ledger.ledger import Ledger
-from nightschool.ledger.records import Run
+from nightschool.ledger.outcomes import Outcome
+from nightschool.ledger.records import STAGES, Run, Timing
 from nightschool.notes.new_notes import NewNotes
 from tests.conftest import KINDS, MakeSchool
 from tests.prepared import prepare
@@ -333,3 +334,32 @@ def test_read_only_school_is_logged_and_queues_nothing(
     check.thread.join(60)
     assert "the retraining check failed: [Errno 30] Read-only file system" in caplog.text
     assert len(runs(school)) == 1
+
+
+@pytest.mark.parametrize(("on", "queued"), [(True, [1, 2]), (False, [1])])
+def test_run_that_failed_with_errors_that_may_have_passed_is_queued_anew(
+    make_school: MakeSchool, on: bool, queued: list[int]
+) -> None:
+    """Also if it was the first run, so that no other run has read notes."""
+    school = make_school(retrain={"min_new": 20 if on else 0})
+    with Ledger(school.ledger_file) as ledger:
+        ledger.add_run({}, STAGES[-1], Timing.TONIGHT)
+        while claim := ledger.claim(1, "worker"):
+            ledger.interrupt(claim, Outcome.ERROR, "OSError: Input/output error")
+        assert ledger.run(1).state == "failed"
+    for _ in range(2):
+        check_notes(school, time.time())
+    with Ledger(school.ledger_file) as ledger:
+        assert [run.id for run in ledger.runs()] == queued
+        if on:
+            assert "run 1 failed with an error that may have passed" in ledger.run(2).reason
+
+
+def test_run_that_failed_for_good_is_not_queued_anew(make_school: MakeSchool) -> None:
+    school = make_school(retrain={"min_new": 20})
+    with Ledger(school.ledger_file) as ledger:
+        ledger.add_run({}, STAGES[-1], Timing.TONIGHT)
+        claim = ledger.claim(1, "worker")
+        assert claim
+        ledger.fail(claim, "there is no folder")
+    assert check_notes(school, time.time()) is None

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from nightschool.ledger.leases import MAX_LOSSES
+from nightschool.ledger.failures import MAX_FAILURES
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import STAGES, StageName
@@ -66,7 +66,7 @@ def test_a_claim_whose_lease_is_gone_changes_nothing(ledger: Ledger, clock: Cloc
 
 def test_a_stage_that_dies_without_progress_fails_in_the_end(ledger: Ledger) -> None:
     run = add(ledger)
-    for _ in range(MAX_LOSSES - 1):
+    for _ in range(MAX_FAILURES - 1):
         lose(ledger, run)
         assert ledger.run(run).state == "queued"
     lose(ledger, run)
@@ -76,7 +76,7 @@ def test_a_stage_that_dies_without_progress_fails_in_the_end(ledger: Ledger) -> 
 
 def test_a_stage_that_dies_but_makes_progress_continues(ledger: Ledger) -> None:
     run = add(ledger)
-    for step in range(1, 3 * MAX_LOSSES):
+    for step in range(1, MAX_FAILURES):
         claim = claimed(ledger, run)
         ledger.progress(claim, step, 100, 0.5, 60.0)
         ledger.interrupt(claim, Outcome.LOST, "its process ended with code -11")
@@ -85,7 +85,7 @@ def test_a_stage_that_dies_but_makes_progress_continues(ledger: Ledger) -> None:
 
 def test_a_stage_that_gets_no_further_than_before_fails_in_the_end(ledger: Ledger) -> None:
     run = add(ledger)
-    for attempt in range(3 * MAX_LOSSES + 1):  # the first one does get further
+    for attempt in range(MAX_FAILURES):  # the first one does get further
         assert ledger.run(run).state == "queued", attempt
         claim = claimed(ledger, run)
         ledger.progress(claim, 5, 100, 0.5, 60.0)
@@ -95,7 +95,7 @@ def test_a_stage_that_gets_no_further_than_before_fails_in_the_end(ledger: Ledge
 
 def test_a_stage_that_is_killed_from_outside_fails_later(ledger: Ledger) -> None:
     run = add(ledger)
-    for _ in range(3 * MAX_LOSSES):
+    for _ in range(MAX_FAILURES):
         assert ledger.run(run).state == "queued"
         lose(ledger, run, Outcome.KILLED)
     assert ledger.run(run).state == "failed"
@@ -107,7 +107,7 @@ def test_a_stage_that_is_killed_from_outside_fails_later(ledger: Ledger) -> None
 def test_progress_counts_even_if_the_worker_dies_after_it(ledger: Ledger) -> None:
     run = add(ledger)
     for step in range(1, 3):
-        for _ in range(MAX_LOSSES - 1):
+        for _ in range(MAX_FAILURES - 1):
             lose(ledger, run)
         ledger.progress(claimed(ledger, run), step, 100, 0.5, 60.0)
         ledger.take_over()
@@ -116,7 +116,7 @@ def test_progress_counts_even_if_the_worker_dies_after_it(ledger: Ledger) -> Non
 
 def test_workers_that_die_do_not_count_against_the_stage(ledger: Ledger) -> None:
     run = add(ledger)
-    for _ in range(2 * MAX_LOSSES):
+    for _ in range(2 * MAX_FAILURES):
         claimed(ledger, run)
         ledger.take_over()
     assert ledger.run(run).state == "queued"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nightschool.config.errors import RequestError
-from nightschool.ledger.leases import MAX_LOSSES
+from nightschool.ledger.failures import MAX_FAILURES
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome
 from nightschool.ledger.records import STAGES, StageName, Timing
@@ -38,7 +38,7 @@ def test_a_failed_run_is_retried_from_where_it_failed(ledger: Ledger) -> None:
 
 def test_retry_keeps_the_outcomes_of_past_attempts(ledger: Ledger) -> None:
     run = add(ledger)
-    for _ in range(MAX_LOSSES):
+    for _ in range(MAX_FAILURES):
         lose(ledger, run)
     before = ledger.attempts_of(run)
     ledger.retry(run)
@@ -49,7 +49,7 @@ def test_retry_keeps_the_outcomes_of_past_attempts(ledger: Ledger) -> None:
 def test_losses_before_a_retry_do_not_count_and_those_after_it_do(ledger: Ledger) -> None:
     run = add(ledger)
     for _ in range(2):
-        for _ in range(MAX_LOSSES):
+        for _ in range(MAX_FAILURES):
             assert ledger.run(run).state == "queued"
             lose(ledger, run)
         assert ledger.run(run).state == "failed"

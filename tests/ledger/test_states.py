@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nightschool.config.errors import RequestError
-from nightschool.ledger.leases import MAX_LOSSES
+from nightschool.ledger.failures import MAX_FAILURES
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import STAGES, Claim, StageName, Timing
@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs/ledger.md"
 NONE = "[*]"
 LOSE = "interrupt: lost"
 RARE = (
-    ("retry", *("claim", LOSE) * MAX_LOSSES),
+    ("retry", *("claim", LOSE) * MAX_FAILURES),
     ("retry", *("claim", "finish") * len(STAGES[:-1]), "claim", "cancel", "finish", "retry"),
 )
 """Seldom comes about at random: a stage fails after its last loss; it is done after the run is cancelled."""

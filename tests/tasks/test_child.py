@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from nightschool.config.errors import (
+    BaseUnavailable,
     ConfigError,
     DeviceBusy,
     LearningError,
@@ -41,14 +42,17 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
         (Stopped(), Outcome.STOPPED, "stopped half-way"),
         (DeviceBusy("another process trains"), Reason.DEVICE_BUSY, "another process trains"),
         (NotesUnavailable("the drive is gone"), Reason.NOTES_GONE, "the drive is gone"),
-        (LedgerBusy("the ledger is held"), Outcome.LOST, "the ledger is held"),
+        (LedgerBusy("the ledger is held"), Outcome.ERROR, "the ledger is held"),
         (LearningError("no base", "fetch it"), Outcome.FAILED, "no base: fetch it"),
         (NotesError("no notes"), Outcome.FAILED, "no notes"),
         (ConfigError("a typo"), Outcome.FAILED, "a typo"),
-        (LedgerError("damaged"), Outcome.FAILED, "damaged"),
+        (BaseUnavailable("no network"), Outcome.ERROR, "no network"),
+        (LedgerError("damaged"), Outcome.ERROR, "damaged"),
         (FULL, Reason.DISK_FULL, "the disk is full or read-only"),
-        (MemoryError(), Outcome.FAILED, "out of memory (MemoryError)"),
-        (KeyError("a bug"), Outcome.FAILED, "unexpected KeyError: 'a bug'"),
+        (MemoryError(), Outcome.ERROR, "out of memory (MemoryError)"),
+        (KeyError("a bug"), Outcome.ERROR, "unexpected KeyError: 'a bug'"),
+        (OSError(errno.EIO, "Input/output error"), Outcome.ERROR, "unexpected OSError: [Errno 5]"),
+        (RuntimeError("CUDA error: unknown error"), Outcome.ERROR, "CUDA error: unknown error"),
     ],
 )
 def test_error_becomes_an_ending(

@@ -54,6 +54,7 @@ VERBS = {
     "rollback": Verb("promote", "Return to the model that was in use before."),
     "classify": Verb("classify", "Classify notes with the model in use."),
     "clean": Verb("clean", "Show what takes room, and delete what is not needed."),
+    "forget": Verb("forget", "Erase what the school holds of deleted notes."),
     "demo": Verb("demo", "Run all stages in minutes, on a CPU, without a download."),
 }
 

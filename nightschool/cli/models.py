@@ -12,7 +12,7 @@ from nightschool.cli.report import report_path
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.reports.report_file import read
-from nightschool.reports.text.wording import percent
+from nightschool.reports.text.wording import counted, percent
 from nightschool.stats.stage_results import read_record
 from nightschool.stats.terms import ArmName
 
@@ -29,6 +29,8 @@ class ListedModel:
     in_use: bool
     pruned: bool
     """Its adapter was deleted to save room."""
+    learned_forgotten: int
+    """Forgotten notes that it learned from."""
 
 
 _NEWEST = 10
@@ -59,6 +61,8 @@ def models_command(all_: bool, json_: bool) -> None:
             else f"accuracy {percent(model.accuracy)} on the run's test notes"
         )
         remarks = f"{', in use' * model.in_use}{', pruned' * model.pruned}"
+        if model.learned_forgotten:
+            remarks += f", learned from {counted(model.learned_forgotten, 'forgotten note')}"
         click.echo(f"run {model.run}: {model.base}, {accuracy}{remarks}")
 
 
@@ -90,6 +94,7 @@ def trained_models(
                 accuracy,
                 in_use=card.run == in_use,
                 pruned=f"models/run-{run}/adapter" in pruned,
+                learned_forgotten=ledger.learned_forgotten(run),
             )
         )
     return models, len(runs) - len(shown)

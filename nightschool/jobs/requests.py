@@ -40,11 +40,11 @@ def request_run(
     newest = ledger.newest_run()
     if newest and not new and newest.state in (RunState.QUEUED, RunState.RUNNING, RunState.WAITING):
         run = ledger.raise_goal(newest.id, STAGES[-1], timing or newest.timing)
-        _enqueue(ledger, school, settings, run)
+        enqueue_run(ledger, school, settings, run)
         return run, False
     _check_notes(school, settings)
     run = ledger.add_run(settings.model_dump(), STAGES[-1], timing or Timing.TONIGHT)
-    _enqueue(ledger, school, settings, run)
+    enqueue_run(ledger, school, settings, run)
     return run, True
 
 
@@ -69,7 +69,7 @@ def request_stage(
         )
     else:
         run = ledger.raise_goal(newest.id, stage, Timing.NOW)
-    _enqueue(ledger, school, settings, run)
+    enqueue_run(ledger, school, settings, run)
     return run, False
 
 
@@ -80,11 +80,11 @@ def request_retry(ledger: Ledger, school: School, settings: Settings, run: int) 
     """
     _check_pruned(ledger, school, run)
     queued = ledger.retry(run)
-    _enqueue(ledger, school, settings, queued)
+    enqueue_run(ledger, school, settings, queued)
     return queued
 
 
-def _enqueue(ledger: Ledger, school: School, settings: Settings, run: Run) -> None:
+def enqueue_run(ledger: Ledger, school: School, settings: Settings, run: Run) -> None:
     """Enqueue the stage that is due. If the queue is out of reach, the worker's scheduler does it later."""
     from nightschool.tasks.app import enqueue_due, open_queue  # lazy: huey
 

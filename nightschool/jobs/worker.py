@@ -21,6 +21,7 @@ from nightschool.config import files
 from nightschool.config.errors import LedgerError, WorkerRunning
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
+from nightschool.jobs.forgetting.interrupted import complete_interrupted
 from nightschool.jobs.housekeeping import Housekeeping
 from nightschool.jobs.policy_tick import PolicyTick
 from nightschool.jobs.presence import worker_alive
@@ -79,6 +80,7 @@ def work(
         write_persistently(
             lambda: _take_over(school, last_heartbeat), lambda: time.monotonic() > deadline
         )
+        complete_interrupted(school)
         prune_as_set(school)  # what a crash left, and what versions before this one kept
         try:
             return _consume(school, settings, until, every_s, read_signals)

@@ -49,6 +49,19 @@ class ArtifactTable(Store):
         with self._transaction():
             self._write_artifacts(run, stage, artifacts)
 
+    def replace_artifact(self, artifact: Artifact) -> None:
+        """Record a file anew, for every run that has a record of it, before it is rewritten."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE artifacts SET sha256 = ?, size = ? WHERE path = ?",
+                (artifact.sha256, artifact.size, artifact.path),
+            )
+
+    def drop_artifacts(self, folder: str) -> None:
+        """Remove the records of a folder's files, before they are written anew."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM artifacts WHERE path GLOB ?", (f"{folder}/*",))
+
     def _write_artifacts(self, run: int, stage: StageName, artifacts: Iterable[Artifact]) -> None:
         self._db.executemany(
             "INSERT OR REPLACE INTO artifacts (run, stage, path, sha256, size) VALUES (?, ?, ?, ?, ?)",

@@ -150,6 +150,10 @@ class LeaseTable(ControlTable, PruningTable, ArtifactTable):
             self._write_decision(None, False, Reason.NO_WORKER, "")
             return [claim.run for claim in claims]
 
+    def at_work(self) -> bool:
+        """Whether an attempt is under way, even of a run that was cancelled."""
+        return bool(self._rows("SELECT 1 FROM leases"))
+
     def _is_leased(self, claim: Claim) -> bool:
         """Whether the claim's lease still holds; without it, its end is recorded already."""
         query = "SELECT 1 FROM leases WHERE attempt = ?"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from nightschool.ledger.exposures import ExposureTable
+from nightschool.ledger.forgettings import ForgettingTable
 from nightschool.ledger.leases import LeaseTable
 
 
-class Ledger(LeaseTable, ExposureTable):
+class Ledger(LeaseTable, ExposureTable, ForgettingTable):
     """An open ledger. Use it as a context manager; it belongs to the thread that opened it.
 
     Each public method is one transaction, and each base class owns the methods of its tables:
@@ -19,6 +20,7 @@ class Ledger(LeaseTable, ExposureTable):
     - `promotions`: `promote` and `rollback`
     - `prunings`: what may be deleted, and what was
     - `artifacts`: the files that stages wrote
+    - `forgettings`: what is being forgotten, and what was
     - `exposures`: how often the test notes were answered
 
     Every method raises LedgerError if the file cannot be used.

@@ -78,6 +78,8 @@ class PruningTable(PromotionTable):
                     "INSERT OR REPLACE INTO prunings (path, run, at, bytes) VALUES (?, ?, ?, ?)",
                     (part.path, part.run, self._clock(), sizes[part.path]),
                 )
+                pattern = f"{part.path}/*"
+                db.execute("DELETE FROM artifacts WHERE path GLOB ?", (pattern,))
             return parts
 
     def prunings(self) -> dict[str, Pruning]:

@@ -162,6 +162,24 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (run, path)
     );
     """,
+    """
+    CREATE TABLE forgettings (              -- notes that the owner had forgotten; no name, no text
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        notes INTEGER NOT NULL,             -- how many
+        ids TEXT NOT NULL,                  -- JSON: their content ids until all traces are erased, then []
+        retrain INTEGER NOT NULL,           -- whether a run without them is to be queued
+        retraining INTEGER REFERENCES runs (id)
+    );
+    CREATE TABLE forgetting_runs (          -- the runs whose datasets held them
+        forgetting INTEGER NOT NULL REFERENCES forgettings (id),
+        run INTEGER NOT NULL REFERENCES runs (id),
+        learned INTEGER NOT NULL,           -- how many were training or validation notes
+        dataset_before TEXT NOT NULL,       -- fingerprint
+        dataset_after TEXT,                 -- NULL: not rewritten yet
+        PRIMARY KEY (forgetting, run)
+    );
+    """,
 )
 
 

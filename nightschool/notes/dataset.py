@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,21 @@ def extended(dataset: Dataset, augmented: Iterable[Item]) -> Dataset:
     items = tuple(sorted({*dataset.items, *more.values()}, key=lambda item: item.id))
     kinds = tuple(sorted({*dataset.kinds, *(item.kind for item in items)}))
     return replace(dataset, items=items, kinds=kinds, fingerprint=fingerprint_of(items))
+
+
+def without(dataset: Dataset, ids: Collection[str], warnings: tuple[str, ...]) -> Dataset:
+    """A dataset without some items and with other warnings; its kinds stay.
+
+    A group that is named after a removed item gets the smallest id that is left.
+    """
+    left = [item for item in dataset.items if item.id not in ids]
+    names: dict[str, str] = {}
+    for item in sorted(left, key=lambda item: (bool(item.origin), item.id)):
+        names.setdefault(item.group, item.id)
+    items = tuple(
+        replace(item, group=names[item.group]) if item.group in ids else item for item in left
+    )
+    return replace(dataset, items=items, fingerprint=fingerprint_of(items), warnings=warnings)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

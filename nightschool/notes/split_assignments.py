@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,7 +110,19 @@ def read_split_assignments(file: Path) -> SplitAssignments:
 
 def write_split_assignments(file: Path, items: Iterable[Item]) -> None:
     """Add a dataset's items to the assignments in the file."""
-    assignments = read_split_assignments(file).after(items)
+    _write(file, read_split_assignments(file).after(items))
+
+
+def remove_split_assignments(file: Path, ids: Collection[str]) -> None:
+    """Remove contents from the assignments in the file; if they return, they are new notes."""
+    before = read_split_assignments(file)
+    known = {id_: split for id_, split in before.known.items() if id_ not in ids}
+    signed = {id_: row for id_, row in before.signed.items() if id_ not in ids}
+    if len(known) < len(before.known) or len(signed) < len(before.signed):
+        _write(file, SplitAssignments(known, signed))
+
+
+def _write(file: Path, assignments: SplitAssignments) -> None:
     signed = {id_: base64.b64encode(row).decode() for id_, row in assignments.signed.items()}
     content = {"sides": dict(sorted(assignments.known.items())), "signatures": {VERSION: signed}}
     files.write(file, with_checksum(json.dumps(content)))

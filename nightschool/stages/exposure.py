@@ -31,7 +31,7 @@ def record_exposure(
             context.run,
             answerer,
             context.result(PrepResult).dataset,
-            _fingerprint(dataset),
+            fingerprint_of_test(dataset),
             seed=seed,
             model_run=model_run,
         )
@@ -59,7 +59,7 @@ def exposures_of_test(
     from nightschool.stats.power import optimism  # lazy: scipy
 
     test = {item.id for item in dataset.of(Split.TEST)}
-    fingerprint = _fingerprint(dataset)
+    fingerprint = fingerprint_of_test(dataset)
     same: dict[str, bool] = {}
 
     def is_same(exposure: TestExposure) -> bool:
@@ -87,7 +87,7 @@ def exposures_of_test(
     )
 
 
-def _fingerprint(dataset: Dataset) -> str:
+def fingerprint_of_test(dataset: Dataset) -> str:
     """A fingerprint of the test notes alone: the training notes may grow beside them."""
     ids = sorted(item.id for item in dataset.of(Split.TEST))
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]

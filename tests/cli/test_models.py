@@ -45,6 +45,7 @@ def test_trained_models_are_listed_and_the_one_in_use_is_marked(make_school: Mak
     assert first == {
         "run": 1, "base": "demo", "kinds": ["a", "none"], "accuracy": None, "in_use": False,
         "pruned": False,
+        "learned_forgotten": 0,
     }  # fmt: skip
     assert second["in_use"]
 

@@ -99,7 +99,7 @@ def kill_all_over(school: School, kills: int, dice: random.Random) -> Figures:
             each = [(a.stage, (a.ended or 0.0) - a.started) for a in ledger.attempts_of(quiet)]
         # A killed stage, except for the training, starts over: it must have enough time once.
         longest_s = 1.3 * max(seconds for stage, seconds in each if stage != "train")
-        wanted = adapter_sha256(calm.run_folder(quiet) / "adapter")
+        wanted = adapter_sha256(calm.model_folder(quiet) / "adapter")
     while sum(figures.kills.values()) < kills:
         run = queue(school)
         while state(school, run) not in ("done", "failed"):
@@ -111,7 +111,7 @@ def kill_all_over(school: School, kills: int, dice: random.Random) -> Figures:
         finished = [e.stage for e in events if e.message.endswith(" done") and e.stage]
         figures.repeated_stages += len(finished) - len(set(finished))
         if state(school, run) == "done":
-            other = adapter_sha256(school.run_folder(run) / "adapter") != wanted
+            other = adapter_sha256(school.model_folder(run) / "adapter") != wanted
             figures.other_adapters += other
     return figures
 

@@ -105,6 +105,14 @@ def test_the_schema_is_as_documented(tmp_path: Path) -> None:
             "id INTEGER", "at REAL NOT NULL", "run INTEGER NOT NULL", "stage TEXT",
             "kind TEXT NOT NULL", "message TEXT NOT NULL",
         ],
+        "forgetting_runs": [
+            "forgetting INTEGER NOT NULL", "run INTEGER NOT NULL", "learned INTEGER NOT NULL",
+            "dataset_before TEXT NOT NULL", "dataset_after TEXT",
+        ],
+        "forgettings": [
+            "id INTEGER", "at REAL NOT NULL", "notes INTEGER NOT NULL", "ids TEXT NOT NULL",
+            "retrain INTEGER NOT NULL", "retraining INTEGER",
+        ],
         "leases": [
             "run INTEGER NOT NULL", "stage TEXT NOT NULL", "attempt INTEGER NOT NULL",
             "worker TEXT NOT NULL",

@@ -1,0 +1,1 @@
+"""Forgetting notes: what is selected, where its traces are, and how they are erased."""

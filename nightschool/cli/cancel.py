@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from nightschool.cli.options import current_school
+from nightschool.cli.options import RUN_NUMBER, current_school
 from nightschool.config.settings_file import load
 from nightschool.jobs.requests import request_retry
 from nightschool.ledger.ledger import Ledger
 
 
 @click.command("cancel")
-@click.argument("run", type=int)
+@click.argument("run", type=RUN_NUMBER)
 def cancel_command(run: int) -> None:
     """Cancel a run.
 
@@ -23,7 +23,7 @@ def cancel_command(run: int) -> None:
 
 
 @click.command("retry")
-@click.argument("run", type=int)
+@click.argument("run", type=RUN_NUMBER)
 def retry_command(run: int) -> None:
     """Queue a failed or cancelled run again.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from nightschool.cli.options import as_json, current_school, print_json
+from nightschool.cli.options import RUN_NUMBER, as_json, current_school, print_json
 from nightschool.config.errors import NightschoolError
 from nightschool.config.settings import NotesSettings
 from nightschool.config.settings_file import load
@@ -26,7 +26,7 @@ _SUFFIXES = (".md", ".markdown", ".txt", ".jsonl", ".csv")
 
 @click.command("classify")
 @click.argument("inputs", nargs=-1, metavar="[TEXT | FILE... | -]")
-@click.option("--run", type=int, help="Use the model of this run instead of the one in use.")
+@click.option("--run", type=RUN_NUMBER, help="Use the model of this run instead of the one in use.")
 @as_json
 def classify_command(inputs: tuple[str, ...], run: int | None, json_: bool) -> None:
     """Classify notes with the model in use.
@@ -37,7 +37,7 @@ def classify_command(inputs: tuple[str, ...], run: int | None, json_: bool) -> N
     settings = load(school.settings_file)
     notes = _read_inputs(inputs, settings.notes)
     if run is None:
-        with Ledger(school.ledger_file) as ledger:
+        with Ledger(school.ledger_file, writes=False) as ledger:
             promotions = ledger.promotions()
         if not promotions:
             raise NightschoolError(

@@ -25,7 +25,7 @@ class Follower:
 
     def __init__(self, school: School, run: int, console: Console, after: int = 0) -> None:
         """Show the log lines with an id above `after`."""
-        self._ledger = Ledger(school.ledger_file)
+        self._ledger = Ledger(school.ledger_file, writes=False)
         self._run = run
         self._last_event = after
         self._console = console

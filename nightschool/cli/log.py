@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from nightschool.cli.options import as_json, current_school, print_json
+from nightschool.cli.options import RUN_NUMBER, as_json, current_school, print_json
 from nightschool.ledger.ledger import Ledger
 
 _POLL_S = 0.2
@@ -15,7 +15,7 @@ _NEWEST = 200
 
 
 @click.command("log")
-@click.argument("run", type=int, required=False)
+@click.argument("run", type=RUN_NUMBER, required=False)
 @click.option("--follow", is_flag=True, help="Keep printing new lines until the run ends.")
 @click.option("--all", "all_", is_flag=True, help="Show all lines.")
 @as_json
@@ -25,7 +25,7 @@ def log_command(run: int | None, follow: bool, all_: bool, json_: bool) -> None:
     RUN defaults to the newest run. Shows the 200 newest lines.
     """
     school = current_school()
-    with Ledger(school.ledger_file) as ledger:
+    with Ledger(school.ledger_file, writes=False) as ledger:
         shown = ledger.run(run) if run is not None else ledger.newest_run()
         if shown is None:
             click.echo("there are no runs yet: `nightschool run --now` starts one")

@@ -155,4 +155,8 @@ def _explained(error: Exception) -> tuple[int, str]:
         unreadable = os.path.exists(error.filename) and not os.access(error.filename, os.R_OK)
         verb = "read" if unreadable else "written"
         return 2, f"{error.filename} cannot be {verb}: {error.strerror}; {NOT_YOURS}"
+    if isinstance(error, OSError) and error.strerror:
+        return 1, f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return 1, "there is not enough memory: close other programs, or raise the limit"
     return 1, f"unexpected {type(error).__name__}: {error} (--debug shows the traceback)"

@@ -45,7 +45,7 @@ def models_command(all_: bool, json_: bool) -> None:
     Shows the ten newest ones and the one in use; --json always lists all.
     """
     school = current_school()
-    with Ledger(school.ledger_file) as ledger:
+    with Ledger(school.ledger_file, writes=False) as ledger:
         models, earlier = trained_models(school, ledger, None if all_ or json_ else _NEWEST)
     if json_:
         print_json([asdict(model) for model in models])

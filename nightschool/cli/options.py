@@ -28,6 +28,9 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
+# SQLite counts no further.
+RUN_NUMBER = click.IntRange(1, 2**63 - 1)
+
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 yes = click.option("--yes", "yes_", is_flag=True, help="Do not ask.")
 dry_run = click.option(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from nightschool.cli.options import confirm, current_school, yes
+from nightschool.cli.options import RUN_NUMBER, confirm, current_school, yes
 from nightschool.config.errors import NightschoolError
 from nightschool.ledger.ledger import Ledger
 from nightschool.reports.text.wording import counted
 
 
 @click.command("promote")
-@click.argument("run", type=int)
+@click.argument("run", type=RUN_NUMBER)
 @yes
 def promote_command(run: int, yes_: bool) -> None:
     """Use the model of a run for `classify`.

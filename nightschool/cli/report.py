@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nightschool.cli.options import as_json, current_school, print_json
+from nightschool.cli.options import RUN_NUMBER, as_json, current_school, print_json
 from nightschool.config.errors import NightschoolError
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
@@ -15,7 +15,7 @@ from nightschool.reports.report_file import read
 
 
 @click.command("report")
-@click.argument("run", type=int, required=False)
+@click.argument("run", type=RUN_NUMBER, required=False)
 @as_json
 def report_command(run: int | None, json_: bool) -> None:
     """Show the before/after report of a run.
@@ -28,7 +28,7 @@ def report_command(run: int | None, json_: bool) -> None:
         print_json(asdict(read(report_path(school, reported))))
     else:
         show_report(school, reported)
-        with Ledger(school.ledger_file) as ledger:
+        with Ledger(school.ledger_file, writes=False) as ledger:
             if ledger.model_pruned(reported):
                 click.echo(f"the model of run {reported} was pruned; its results stay")
 
@@ -64,7 +64,7 @@ def report_path(school: School, run: int) -> Path:
 
 
 def _run_with_report(school: School, run: int | None) -> int:
-    with Ledger(school.ledger_file) as ledger:
+    with Ledger(school.ledger_file, writes=False) as ledger:
         runs = [ledger.run(run).id] if run is not None else ledger.run_numbers()
     for candidate in runs:
         if report_path(school, candidate).exists():

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from nightschool.config import files
 from nightschool.config.errors import ConfigError
 from nightschool.config.presets import DEFAULT_PRESET, PRESETS, merged
 from nightschool.config.settings import Settings
@@ -22,6 +23,7 @@ _KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _LONG_QUOTES = re.compile("\"{3}|'{3}")
 
 # Settings of earlier versions: the value that changed nothing, which is ignored, and why they were removed.
+_MAX_BYTES = 10_000_000
 _REMOVED: dict[str, tuple[object, str]] = {
     "train.near_misses": (0.0, "the notes that it added made models worse"),
     "train.layers": (
@@ -38,7 +40,7 @@ def load(file: Path) -> Settings:
     line, the key and what was expected.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = files.read(file, _MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not UTF-8 (byte {error.start})", "save it as UTF-8") from None
     except OSError as error:
@@ -46,7 +48,10 @@ def load(file: Path) -> Settings:
     try:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}") from None
+        raise ConfigError(
+            f"{file} is not valid TOML: {error}",
+            'correct that line; text needs quotes, as in base = "demo"',
+        ) from None
     return check(given, text, str(file))
 
 

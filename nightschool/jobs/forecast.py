@@ -61,7 +61,7 @@ def forecast_night(
     school: School, night: NightSettings, now: float, signals: Signals | None = None
 ) -> NightForecast:
     """Decide as a worker would at `now`; without signals, only the owner's requests and the clock count."""
-    with Ledger(school.ledger_file) as ledger:
+    with Ledger(school.ledger_file, writes=False) as ledger:
         run, history = ledger.next_run(), read_history(ledger, now)
         control = ledger.control()
         decision = decide(run, control, signals, night, now, history)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from nightschool.config import files
 from nightschool.config.files import write
 from nightschool.config.night import nights
 from nightschool.config.paths import School
@@ -89,7 +90,7 @@ def newest_nights(
 def _read_notified(file: Path) -> float:
     """The end of the night that was notified last; 0 if there is none."""
     try:
-        return float(json.loads(file.read_text("utf-8"))["until"])
+        return float(json.loads(files.read(file))["until"])
     except (OSError, ValueError, TypeError, KeyError):
         return 0.0
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from nightschool.config import files
 from nightschool.config.files import write
 from nightschool.config.paths import School
 from nightschool.config.settings import RetrainSettings
@@ -45,7 +46,7 @@ class NoteCheck:
 def read_note_check(file: Path) -> NoteCheck:
     """The newest check; an empty one if the file is absent or this version cannot read it."""
     try:
-        stored = json.loads(file.read_text("utf-8"))
+        stored = json.loads(files.read(file))
         news, requested = stored.pop("news"), stored.pop("asked")
         return NoteCheck(
             **stored,

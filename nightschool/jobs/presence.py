@@ -7,6 +7,7 @@ import os
 
 import filelock
 
+from nightschool.config import files
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
@@ -14,22 +15,27 @@ from nightschool.ledger.outcomes import Reason
 
 def worker_alive(school: School) -> int | None:
     """The process id of the worker of this school; None if none runs, 0 if its id is not known yet."""
-    school.state.mkdir(parents=True, exist_ok=True)
+    if not school.work_lock.exists():
+        return None
     try:
-        with filelock.FileLock(school.work_lock, timeout=0):
+        with filelock.FileLock(school.work_lock, timeout=0, mode=0o600):
             return None
     except filelock.Timeout:
         try:
-            return int(json.loads(school.state.joinpath("worker.json").read_text("utf-8"))["pid"])
+            return int(json.loads(files.read(school.state / "worker.json"))["pid"])
         except (OSError, ValueError, KeyError):
             return 0
+    except OSError as error:
+        if files.denied(error) or files.no_room(error):
+            return None  # on a read-only disk no worker can run; one of another user is not seen
+        raise
 
 
 def scheduler_bug(school: School) -> str:
     """The bug that stops the scheduler of the worker that runs, in one line; "" if there is none."""
     if worker_alive(school) is None:
         return ""
-    with Ledger(school.ledger_file) as ledger:
+    with Ledger(school.ledger_file, writes=False) as ledger:
         newest = ledger.decisions(1)
     return newest[0].detail if newest and newest[0].reason is Reason.BUG else ""
 

@@ -89,7 +89,7 @@ def read_status(school: School, settings: Settings, newest: int | None = None) -
     """
     night, now = settings.night, time.time()
     outlook = forecast_night(school, night, now)
-    with Ledger(school.ledger_file) as ledger:
+    with Ledger(school.ledger_file, writes=False) as ledger:
         control = ledger.control()
         if outlook.worker is None:  # what a worker decided before it ended is no longer valid
             control = replace(control, run_allowed=False, decision_reason=Reason.NO_WORKER)

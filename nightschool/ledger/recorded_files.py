@@ -46,5 +46,5 @@ def recorded_files(school: School, run: int) -> RecordedFiles:
     """The recorded files of a run; none without a ledger. Raises LedgerError."""
     if not school.ledger_file.exists():
         return RecordedFiles(school)
-    with Ledger(school.ledger_file) as ledger:
+    with Ledger(school.ledger_file, writes=False) as ledger:
         return RecordedFiles(school, ledger.artifacts(run))

@@ -20,39 +20,47 @@ from nightschool.config.errors import (
 )
 from nightschool.config.files import NOT_YOURS, denied, forbidden
 from nightschool.config.permissions import make_private
+from nightschool.ledger.read_only import open_read_only
 from nightschool.ledger.schema import NewerLedger, migrate
 
 LOCKED_AFTER_S = 5.0
 """How long a statement waits for another process's lock."""
+_UNWRITABLE = (
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+)
 
 
 class Store:
     """An open ledger file. Use it as a context manager, and open one per thread."""
 
     def __init__(
-        self, file: Path, clock: Callable[[], float] = time.time, *, durable: bool = True
+        self,
+        file: Path,
+        clock: Callable[[], float] = time.time,
+        *,
+        durable: bool = True,
+        writes: bool = True,
     ) -> None:
         """Open the file, create it if it is missing, and migrate it.
 
         `durable=False` does not wait for the disk: only for data that may be lost, such as a simulation's.
+        `writes=False` is for readers: they also read a ledger that cannot be written, as it is.
         Raises LedgerError.
         """
         self._clock = clock
         self._file = file
         with self._explained():
-            files.make_database(file)
-            self._db = sqlite3.connect(file, timeout=LOCKED_AFTER_S, isolation_level=None)
-            self._db.row_factory = sqlite3.Row
             try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-                self._db.execute("PRAGMA foreign_keys = ON")
-                # Schools made by versions that did not do so; Windows has no mode that is quick to check.
-                if self._migrate() or os.name == "posix":
-                    make_private(file.parent)
-            except BaseException:
-                self._db.close()  # Windows lets nobody move an open file away
-                raise
+                self._db = self._opened(durable)
+            except (sqlite3.OperationalError, OSError) as error:
+                if writes or not _unwritable(error):
+                    raise
+                self._db = open_read_only(file, LOCKED_AFTER_S)
+            self._db.row_factory = sqlite3.Row
 
     def __enter__(self) -> Self:
         return self
@@ -68,9 +76,24 @@ class Store:
         ((number,),) = self._rows("PRAGMA data_version")
         return int(number)
 
-    def _migrate(self) -> bool:
+    def _opened(self, durable: bool) -> sqlite3.Connection:
+        files.make_database(self._file)
+        db = sqlite3.connect(self._file, timeout=LOCKED_AFTER_S, isolation_level=None)
         try:
-            return migrate(self._db)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+            db.execute("PRAGMA foreign_keys = ON")
+            # Schools made by versions that did not do so; Windows has no mode that is quick to check.
+            if self._migrate(db) or os.name == "posix":
+                make_private(self._file.parent)
+        except BaseException:
+            db.close()  # Windows lets nobody move an open file away
+            raise
+        return db
+
+    def _migrate(self, db: sqlite3.Connection) -> bool:
+        try:
+            return migrate(db)
         except sqlite3.OperationalError as error:
             if (
                 error.sqlite_errorcode == sqlite3.SQLITE_ERROR
@@ -137,12 +160,7 @@ class Store:
                 return LedgerDiskFull(
                     f"{self._file} cannot be written: the disk is full", "free some space"
                 )
-            case (
-                sqlite3.SQLITE_READONLY
-                | sqlite3.SQLITE_CANTOPEN
-                | sqlite3.SQLITE_PERM
-                | sqlite3.SQLITE_IOERR
-            ):
+            case known if known in _UNWRITABLE:
                 if forbidden(self._file.parent) or forbidden(self._file):
                     return LedgerDenied(f"{self._file} cannot be written", NOT_YOURS)
                 return LedgerDiskFull(
@@ -150,3 +168,10 @@ class Store:
                     "check whether the disk is full or read-only",
                 )
         return None
+
+
+def _unwritable(error: sqlite3.OperationalError | OSError) -> bool:
+    """Whether an error at opening may mean that the file or its folder cannot be written."""
+    if isinstance(error, OSError):
+        return denied(error) or files.no_room(error)
+    return error.sqlite_errorcode & 0xFF in _UNWRITABLE

@@ -106,7 +106,7 @@ def _new_notes(school: School, notes: Sequence[Note]) -> NewNotes | None:
     if not school.ledger_file.exists():
         return None
     try:
-        with Ledger(school.ledger_file) as ledger:
+        with Ledger(school.ledger_file, writes=False) as ledger:
             run = ledger.newest_run_with_notes()
         return compare(run, known_to(school, run), labelled(notes)) if run else None
     except LedgerError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from nightschool.config import files
 from nightschool.config.durations import format_duration
 from nightschool.config.night import left_s, length_s
 from nightschool.config.paths import School
@@ -244,7 +245,7 @@ def base_size_of(shape: Shape) -> BaseSize:
 def recall(school: School, name: str) -> list[TimedStep]:
     """The steps that earlier runs timed under a key; none if the file is missing or damaged."""
     try:
-        kept = json.loads(school.pace_file.read_text("utf-8"))[name]["timed"]
+        kept = json.loads(files.read(school.pace_file))[name]["timed"]
         timed = [TimedStep(*map(float, step)) for step in kept]
     except (OSError, ValueError, KeyError, TypeError):
         return []
@@ -257,7 +258,7 @@ def remember(school: School, name: str, timed: Sequence[TimedStep]) -> None:
     A file that cannot be written is no error: the next run estimates without it.
     """
     try:
-        kept: Mapping[str, Any] = dict(json.loads(school.pace_file.read_text("utf-8")))
+        kept: Mapping[str, Any] = dict(json.loads(files.read(school.pace_file)))
     except (OSError, ValueError, TypeError):
         kept = {}
     newest = sample(timed, _STORED_STEPS)

@@ -85,7 +85,7 @@ def _ask(
             raise ChildError(f"no answer in {limit_s:.0f} s")
         return False
 
-    child = Child(job, job.school.state / "logs" / f"{job.job}.log")
+    child = Child(job, job.school.state / "logs" / f"{job.job}.log", needs_log=False)
     code = supervise(child, receive, should_stop)
     if ending is None:
         raise ChildError(f"{job.job}: its process ended with code {code}", f"see {child.log}")

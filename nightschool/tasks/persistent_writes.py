@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from nightschool.config.errors import LedgerError
+from nightschool.config.errors import LedgerBusy, LedgerDiskFull, LedgerError
 
 Write = Callable[[], object]
 """Writes something to the ledger."""
@@ -18,16 +18,16 @@ _log = logging.getLogger(__name__)
 
 
 def write_persistently(write: Write, give_up: Callable[[], bool] = lambda: False) -> None:
-    """Write to the ledger, again and again until it succeeds.
+    """Write to the ledger; waits while another program holds it or the disk is full, and tries again.
 
-    Raises LedgerError if the write fails and `give_up` returns True.
+    Raises LedgerError if the write fails in another way, or if `give_up` returns True.
     """
     reported = ""
     while True:
         try:
             write()
             return
-        except LedgerError as error:
+        except (LedgerBusy, LedgerDiskFull) as error:
             if give_up():
                 raise
             if str(error) != reported:

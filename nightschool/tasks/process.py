@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
@@ -38,8 +39,10 @@ _log = logging.getLogger(__name__)
 class Child:
     """A running child; its standard error goes to `log`."""
 
-    def __init__(self, job: ChildJob, log: Path, *, online: bool = False) -> None:
-        """Start it. Raises OSError if the log cannot be written or the process not started."""
+    def __init__(
+        self, job: ChildJob, log: Path, *, online: bool = False, needs_log: bool = True
+    ) -> None:
+        """Start it. Raises OSError if the log cannot be written, unless that is allowed, or it cannot start."""
         environment = os.environ | {
             "PYTHONUTF8": "1",
             "PYTHONUNBUFFERED": "1",
@@ -49,7 +52,7 @@ class Child:
         if not online:
             environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         self.log = log
-        with files.open_log(log) as errors:
+        with _open_log(log, needs_log) as errors:
             self._process = subprocess.Popen(
                 current_folder.python("-m", "nightschool.tasks.child"),
                 cwd=current_folder.NEUTRAL_FOLDER,
@@ -115,6 +118,15 @@ class Child:
         with contextlib.suppress(OSError):
             self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
+
+
+def _open_log(log: Path, needed: bool) -> BinaryIO:
+    try:
+        return files.open_log(log)
+    except OSError as error:
+        if needed or not (files.no_room(error) or files.denied(error)):
+            raise
+        return open(os.devnull, "wb")  # a read-only school answers all the same
 
 
 def supervise(

@@ -213,12 +213,18 @@ def test_line_of_finds_a_setting_or_its_table(text: str, path: list[str], line: 
     assert line_of(text, path) == line
 
 
+HINT = ': correct that line; text needs quotes, as in base = "demo"'
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a = 1\nb = \n", "is not valid TOML: Invalid value (at line 2, column 5)"),
-        (b"a = 1\na = 2\n", "is not valid TOML: Cannot overwrite a value (at line 2, column 6)"),
-        ("仕事 = 1".encode(), "is not valid TOML: Invalid statement (at line 1, column 1)"),
+        (b"a = 1\nb = \n", f"is not valid TOML: Invalid value (at line 2, column 5){HINT}"),
+        (
+            b"a = 1\na = 2\n",
+            f"is not valid TOML: Cannot overwrite a value (at line 2, column 6){HINT}",
+        ),
+        ("仕事 = 1".encode(), f"is not valid TOML: Invalid statement (at line 1, column 1){HINT}"),
         ("a = 1\nb = 'メモ'".encode("cp932"), "is not UTF-8 (byte 11): save it as UTF-8"),
         ("a = 1".encode("utf-16"), "is not UTF-8 (byte 0): save it as UTF-8"),
     ],

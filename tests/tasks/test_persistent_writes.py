@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from nightschool.config.errors import LedgerError
+from nightschool.config.errors import LedgerBusy, LedgerDiskFull, LedgerError
 from nightschool.tasks import persistent_writes
 from nightschool.tasks.persistent_writes import DeferredWrites, write_persistently
 
@@ -20,7 +20,7 @@ class HeldLedger:
 
     def write(self, value: int) -> None:
         if self.held:
-            raise LedgerError("the ledger is held")
+            raise LedgerBusy("the ledger is held")
         self.written.append(value)
 
 
@@ -33,12 +33,20 @@ def test_lasting_problem_is_logged_once_until_the_write_succeeds(
         nonlocal attempts_left
         attempts_left -= 1
         if attempts_left:
-            raise LedgerError("the disk is full")
+            raise LedgerDiskFull("the disk is full")
 
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     write_persistently(write)
     assert attempts_left == 0
     assert caplog.text.count("the disk is full; retrying") == 1
+
+
+def test_an_error_that_stays_is_not_tried_again() -> None:
+    def write() -> None:
+        raise LedgerError("an unknown state is stored")
+
+    with pytest.raises(LedgerError, match="unknown state"):
+        write_persistently(write)
 
 
 def test_write_that_is_given_up_raises() -> None:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from nightschool.config import files
 from nightschool.config.files import write
 from nightschool.jobs.signals.signal import Signal, Signals
 
@@ -28,7 +29,7 @@ def write_snapshot(file: Path, signals: Signals, at: float) -> None:
 def read_snapshot(file: Path, now: float) -> Signals | None:
     """The stored signals with their age at `now`; None if they are stale, absent or unreadable."""
     try:
-        stored = json.loads(file.read_text("utf-8"))
+        stored = json.loads(files.read(file))
         age = now - stored["at"]
         if not 0 <= age <= FRESH_S:
             return None

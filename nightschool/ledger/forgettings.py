@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from nightschool.config.errors import LedgerBusy
 from nightschool.ledger.artifacts import Artifact, ArtifactTable
 from nightschool.ledger.records import StageName
 
@@ -132,22 +134,31 @@ class ForgettingTable(ArtifactTable):
                         _rewrite_column(db, table, column["name"], rewrite)
 
     def finish_forgetting(self, forgetting: int, retraining: int | None) -> None:
-        """Drop the ids, and overwrite what the file still holds of earlier content."""
+        """Overwrite what the file still holds of earlier content, then drop the ids.
+
+        Raises LedgerBusy if another process reads old content; the next `forget` repeats it.
+        """
+        self.compact()
         with self._explained():
-            # Deleted content is overwritten with zeros, then the file is written anew without free pages.
-            self._db.execute("PRAGMA secure_delete = ON")
+            self._db.execute("PRAGMA secure_delete = ON")  # deleted content becomes zeros
         with self._transaction() as db:
             db.execute(
                 "UPDATE forgettings SET retraining = coalesce(retraining, ?), ids = '[]' WHERE id = ?",
                 (retraining, forgetting),
             )
-        self.compact()
+        with suppress(LedgerBusy):
+            self.compact()
 
     def compact(self) -> None:
-        """Rewrite the file without free pages, and empty the write-ahead log."""
+        """Rewrite the file without free pages, and empty the write-ahead log. Raises LedgerBusy."""
         with self._explained():
             self._db.execute("VACUUM")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            ((busy, *_),) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if busy:
+            raise LedgerBusy(
+                "another process reads the ledger, which still holds earlier content",
+                "wait until it has ended, then run `nightschool forget` again",
+            )
 
 
 def _rewrite_column(

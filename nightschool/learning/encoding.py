@@ -7,17 +7,21 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, product
+from itertools import chain, islice, product
 from string import ascii_lowercase, ascii_uppercase, digits
 
 from transformers import PreTrainedTokenizerBase
 
 from nightschool.config.errors import LearningError
+from nightschool.learning.base_check import refusing
+from nightschool.learning.phases import TEMPLATE, phase
 from nightschool.learning.truncation import Border, fit, tokens
 from nightschool.notes.prompts import Prompt, instruct_prompt, plain_prompt
 from nightschool.stats.results import Choice
 
 _MARK = "\u2063NOTE\u2063"
+# Characters of a rendered prompt; the owner's instructions and examples have a few thousand.
+_LONGEST = 1_000_000
 # Separates two examples, for models without a chat template.
 _APART = "\n\n"
 
@@ -110,6 +114,13 @@ class Encoder:
         return list(self._suffix)
 
     @property
+    def highest_token(self) -> int:
+        """The highest token id in the prompt and the answers."""
+        answers = chain.from_iterable(self._answer_ids)
+        highest: int = max(*self._prefix, *self._suffix, *answers, self.padding)
+        return highest
+
+    @property
     def longest(self) -> int:
         """The most tokens that a prompt with note and answer can have."""
         around = len(self._prefix) + len(self._suffix) + max(map(len, self._answer_ids))
@@ -191,10 +202,24 @@ class Encoder:
         question = {"role": "user", "content": prompt.before + _MARK + prompt.after}
         for word in words:
             turns += [question, {"role": "assistant", "content": word}]
-        rendered = self._tokenizer.apply_chat_template(
-            [*turns, question], tokenize=False, add_generation_prompt=True
-        )
-        return str(rendered).split(_MARK)
+        return self._rendered([*turns, question], len(words) + 1)
+
+    def _rendered(self, turns: list[dict[str, str]], notes: int) -> list[str]:
+        """What the base's chat template makes of turns, split at the notes. Raises BaseModelError."""
+        tokenizer = self._tokenizer
+        with phase(TEMPLATE), refusing(f"{tokenizer.name_or_path}: no usable chat template"):
+            try:
+                text = tokenizer.apply_chat_template(
+                    turns, tokenize=False, add_generation_prompt=True
+                )
+            except MemoryError:
+                raise ValueError("it takes all memory") from None
+            parts = str(text).split(_MARK)
+            if len(parts) != notes + 1:
+                raise ValueError(f"it prints {notes} notes {len(parts) - 1} times")
+            if len(text) > _LONGEST:
+                raise ValueError(f"it prints {len(text)} characters")
+        return parts
 
     def _ids(self, text: str) -> list[int]:
         """The tokens of the prompt's own text, including special ones."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
-from nightschool.config.errors import BaseUnavailable, LearningError, first_line
+from nightschool.config.errors import BaseUnavailable, LearningError
 from nightschool.config.paths import DEMO_BASE
+from nightschool.learning.base_check import check_base, refusing
+from nightschool.learning.phases import DOWNLOAD, phase
 
 # The files that are downloaded from a hub repository: safetensors weights, and text.
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
@@ -17,15 +18,13 @@ _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 def locate(base: str, root: Path) -> Path | None:
     """The folder of a base model on disk: "demo", a local folder, or a cached hub name; None if absent.
 
-    Raises LearningError if the name is invalid or the folder has no trainable model.
+    Raises LearningError if the name is invalid, BaseModelError if the folder has no trainable model.
     """
     if base == "demo":
         return DEMO_BASE
     local = (root / Path(base).expanduser()).resolve()
     if local.is_dir():
-        if not (local / "config.json").is_file():
-            raise LearningError(f"base = {base!r}: {local} contains no model (no config.json)")
-        return _in_16_bits(base, local)
+        return _checked(local)
     if _looks_local(base):
         raise LearningError(
             f"base = {base!r}: there is no folder {local}",
@@ -48,17 +47,11 @@ def locate(base: str, root: Path) -> Path | None:
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
         return None
     complete = (snapshot / "config.json").is_file() and any(snapshot.glob("*.safetensors"))
-    return _in_16_bits(base, snapshot) if complete else None
+    return _checked(snapshot) if complete else None
 
 
-def _in_16_bits(base: str, folder: Path) -> Path:
-    """Refuse a quantised base, which computes in a dtype of its own: often bf16, also on Turing."""
-    if "quantization_config" in json.loads((folder / "config.json").read_text("utf-8")):
-        raise LearningError(
-            f"base = {base!r} is already quantised",
-            "set the 16-bit model that it was made from, which nightschool quantises itself, "
-            "then `run --new`",
-        )
+def _checked(folder: Path) -> Path:
+    check_base(folder)
     return folder
 
 
@@ -84,7 +77,8 @@ def fetch(base: str, root: Path) -> Path:
     )
 
     try:
-        fetched = Path(snapshot_download(base, allow_patterns=_WANTED))
+        with phase(DOWNLOAD):
+            fetched = Path(snapshot_download(base, allow_patterns=_WANTED))
     except Exception as error:
         # Without a network, the hub client raises errors of half a dozen libraries.
         cause = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
@@ -95,7 +89,7 @@ def fetch(base: str, root: Path) -> Path:
             "go online once and retry, or set base in nightschool.toml to a local folder "
             '("demo" is the small model that ships with nightschool), then `run --new`',
         ) from None
-    return _in_16_bits(base, fetched)
+    return _checked(fetched)
 
 
 def fingerprint(folder: Path) -> str:
@@ -111,16 +105,13 @@ def fingerprint(folder: Path) -> str:
 def read_config(folder: Path) -> dict[str, Any]:
     """A base's config, completed with the defaults of its architecture.
 
-    Imports torch. Raises LearningError if transformers does not know the architecture.
+    Imports torch. Raises BaseModelError if transformers does not know the architecture.
     """
-    from huggingface_hub.errors import StrictDataclassError  # lazy: huggingface_hub
     from transformers import AutoConfig  # lazy: transformers
 
-    try:
+    with refusing(f"{folder}: no usable config.json"):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, StrictDataclassError) as error:
-        raise LearningError(f"{folder}: no usable config.json ({first_line(error)})") from None
-    values: dict[str, Any] = config.to_dict()
+        values: dict[str, Any] = config.to_dict()
     return values
 
 

@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nightschool.config.errors import DeviceBusy, LearningError
+from nightschool.config.errors import BaseModelError, DeviceBusy, LearningError, first_line
 from nightschool.config.settings import TrainSettings
 from nightschool.learning.hub import read_config
 from nightschool.stats.results import Choice
@@ -29,6 +29,7 @@ SLACK = 0.05
 # Numbers of CUDA graphs in a run (see `fast/graphs.py`), in order of preference. More sizes leave less
 # padding, but each graph takes memory, and about a step's time to capture.
 GRAPHS = (8, 4, 2, 1, 0)
+_DECODERS = "use a decoder-only causal LM (Qwen, Llama, Mistral, Gemma, Phi)"
 # Smaller micro-batches are almost only overhead.
 LEAST_BUDGET = 256
 _FOUR_BITS = 0.5 + 1 / 64 + 4 / (64 * 256)  # NF4: a byte per block of 64, a float per 256 of these
@@ -116,9 +117,14 @@ class Shape:
                 vision_parameters=depth * (4 * width * width + 2 * width * inner),
             )
         except KeyError as error:
-            raise LearningError(
+            raise BaseModelError(
                 f"the base's config.json has no {error}, so its architecture is not supported",
-                "use a decoder-only causal LM (Qwen, Llama, Mistral, Gemma, Phi)",
+                _DECODERS,
+            ) from None
+        except (TypeError, ValueError, ZeroDivisionError) as error:
+            raise BaseModelError(
+                f"the base's config.json does not describe a decoder ({first_line(error)})",
+                _DECODERS,
             ) from None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict
 
 from nightschool.config.errors import LearningError
@@ -67,6 +69,8 @@ def probe(school: School, settings: Settings) -> DeviceProbe:
     try:
         base = locate(settings.base, school.root)
         base_folder = str(base) if base else None
+        if base:
+            try_base(base)
     except LearningError as error:
         base_error = str(error)
     return DeviceProbe(
@@ -80,3 +84,13 @@ def probe(school: School, settings: Settings) -> DeviceProbe:
         base_folder=base_folder,
         base_error=base_error,
     )
+
+
+def try_base(base: Path) -> None:
+    """Do with a base what can be done without its weights. Raises LearningError."""
+    from nightschool.learning.base import load_tokenizer  # lazy: transformers
+    from nightschool.learning.encoding import Encoder  # lazy: transformers
+    from nightschool.learning.memory_plan import Shape
+
+    Shape.read(base)
+    Encoder(load_tokenizer(base), ("yes", "no"), {}, "Is it?", max_tokens=16)

@@ -137,6 +137,8 @@ def _read(folder: Path, base: Path, device: Device) -> PreTrainedModel:
         folder,
         dtype=device.precision.compute,
         device_map={"": str(device.torch)},
+        trust_remote_code=False,
+        use_safetensors=True,
         output_loading_info=True,
     )
     model: PreTrainedModel = loaded[0]

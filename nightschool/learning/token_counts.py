@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from nightschool.config.errors import LearningError
+from nightschool.learning.base_check import refusing
 from nightschool.learning.hub import locate
 
 _BATCH = 500
@@ -25,10 +26,8 @@ def token_counter(base: str, root: Path) -> Callable[[Sequence[str]], Iterator[i
         raise LearningError(f"the base {base} has no tokenizer.json")
     from tokenizers import Tokenizer  # lazy: tokenizers
 
-    try:
+    with refusing(f"{file} cannot be read"):
         tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # the tokenizers library raises nothing narrower
-        raise LearningError(f"{file} cannot be read ({error})") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
@@ -36,7 +35,8 @@ def token_counter(base: str, root: Path) -> Callable[[Sequence[str]], Iterator[i
     def count(texts: Sequence[str]) -> Iterator[int]:
         for start in range(0, len(texts), _BATCH):
             batch = [text.strip() for text in texts[start : start + _BATCH]]
-            for encoded in tokenizer.encode_batch_fast(batch, add_special_tokens=False):
-                yield len(encoded)
+            with refusing(f"{file} fails on a text"):
+                encoded = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            yield from map(len, encoded)
 
     return count

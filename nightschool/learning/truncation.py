@@ -7,6 +7,7 @@ from typing import Literal
 
 from transformers import PreTrainedTokenizerBase
 
+from nightschool.learning.base_check import refusing
 from nightschool.notes.sentences import character_end, sentence_end, word_end
 
 Border = Literal["", "sentence", "word", "character"]
@@ -28,7 +29,10 @@ class Truncated:
 
 def tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """The token ids of untrusted text: a special token's name in it counts as ordinary text."""
-    encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
+    with refusing(f"{tokenizer.name_or_path}: its tokenizer fails on a text"):
+        encoded = tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, verbose=False
+        )
     return list(encoded["input_ids"])
 
 

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import safetensors
 import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
 
+from nightschool.config import files
 from nightschool.config.errors import LearningError, Stopped, first_line
+from nightschool.learning.base_check import check_files, refusing
 from nightschool.learning.fast.packing import split_rows
+from nightschool.learning.phases import loading, phase
 
 Pooling = Literal["mean", "cls", "last"]
 
@@ -27,6 +29,9 @@ _POOLINGS: dict[str, Pooling] = {
     "mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls", "lasttoken": "last",
 }  # fmt: skip
 # Modules of a sentence-transformers model that are implemented here, or change no answer.
+# Bytes of a file that says how to use a model.
+_LARGEST = 1_000_000
+_OTHER = "set embeddings to another model"
 _KNOWN = ("Transformer", "Pooling", "Normalize")
 
 
@@ -41,16 +46,19 @@ def embed(
 
     Raises LearningError if the folder has no usable model, Stopped between two passes.
     """
-    pooling, prompt, limit = _recipe(folder)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise LearningError(f"{folder} has no usable model: {first_line(error)}") from None
+    weights = check_files(folder)
+    with refusing(f"{folder} has no usable model", _OTHER):
+        pooling, prompt, limit = _recipe(folder)
+    with phase(loading(weights.size)), refusing(f"{folder} has no usable model", _OTHER):
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        model = AutoModel.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
     model.to(device).eval()
     made_for = limit or getattr(model.config, "max_position_embeddings", None) or _MOST
     limit = min(made_for, tokenizer.model_max_length, _MOST)
-    rows = [tokenizer(prompt + text, truncation=True, max_length=limit) for text in texts]
+    with refusing(f"{folder}: its tokenizer fails on a text", _OTHER):
+        rows = [tokenizer(prompt + text, truncation=True, max_length=limit) for text in texts]
     embeddings = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
     for part in split_rows([len(row["input_ids"]) for row in rows], _BUDGET, len(rows)):
         if should_stop():
@@ -88,6 +96,8 @@ def _recipe(folder: Path) -> tuple[Pooling, str, int | None]:
             f"{', '.join(_KNOWN)}"
         )
     paths = [m.get("path", "") for m, name in zip(modules, names, strict=True) if name == "Pooling"]
+    if any(Path(path).is_absolute() or ".." in Path(path).parts for path in paths):
+        raise LearningError(f"{folder / 'modules.json'} names a folder elsewhere", _OTHER)
     pooling_config = _json(folder / paths[0] / "config.json", {}) if paths else {}
     modes = pooling_config.get("pooling_mode") or [
         key.removeprefix("pooling_mode_")
@@ -107,7 +117,7 @@ def _recipe(folder: Path) -> tuple[Pooling, str, int | None]:
 
 def _json(file: Path, otherwise: Any) -> Any:
     try:
-        return json.loads(file.read_text("utf-8"))
+        return json.loads(files.read(file, _LARGEST).decode("utf-8"))
     except FileNotFoundError:
         return otherwise
     except (OSError, ValueError) as error:

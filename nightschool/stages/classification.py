@@ -11,13 +11,14 @@ import numpy as np
 from nightschool.config.errors import LearningError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings, recorded
-from nightschool.learning.base import attach, load_base, load_tokenizer
+from nightschool.learning.base import attach, load_base
 from nightschool.learning.device import Device, lock, memory_capped, pick
 from nightschool.learning.encoding import Encoder
 from nightschool.learning.hub import fingerprint, locate
 from nightschool.notes.none_of_the_above import none_kind
 from nightschool.scoring.scorer import best, score
 from nightschool.stages.child_jobs import ClassifiedNote, NoteText
+from nightschool.stages.context import make_encoder
 from nightschool.stages.parent import Parent
 from nightschool.stages.publish import ModelCard, card_file, check_model, read_card
 from nightschool.stats.calibration import scaled
@@ -65,13 +66,7 @@ def load_model(school: School, run: int, say: Callable[[str, str], None]) -> Loa
     device = pick(settings.train)
     # A second model beside one in training would not fit.
     held = lock(school, device) if device.torch.type != "cpu" else None
-    encoder = Encoder(
-        load_tokenizer(base),
-        card.kinds,
-        settings.kinds,
-        settings.prompt.instructions,
-        settings.train.max_tokens,
-    )
+    encoder = make_encoder(settings, base, card.kinds)
     with memory_capped(device, settings.train):
         frozen = load_base(base, device, settings.train.quantisation, school.quantised, say)
         model = attach(frozen, folder / "adapter")

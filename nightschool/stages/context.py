@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nightschool.config import files
-from nightschool.config.errors import LearningError
+from nightschool.config.errors import BaseModelError, LearningError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
-from nightschool.learning.hub import context_length, fingerprint, locate
+from nightschool.learning.base_check import OTHER_BASE, check_base
+from nightschool.learning.hub import fingerprint, locate, read_config
 from nightschool.ledger.artifacts import damaged, unusable
 from nightschool.ledger.recorded_files import RecordedFiles, recorded_files
 from nightschool.notes.dataset import Dataset, load
@@ -92,6 +94,8 @@ class StageContext:
         folder = Path(prepared.base_folder)
         if not folder.is_dir():  # nightschool or the hub's cache has moved
             folder = locate(self.settings.base, self.school.root) or folder
+        if folder.is_dir():
+            check_base(folder)
         if not folder.is_dir() or fingerprint(folder) != prepared.base_fingerprint:
             raise LearningError(
                 f"the base model in {folder} is missing or has changed since prep",
@@ -135,7 +139,14 @@ def make_encoder(settings: Settings, folder: Path, kinds: Sequence[str]) -> Enco
         settings.prompt.instructions,
         settings.train.max_tokens,
     )
-    limit = context_length(folder)
+    config = read_config(folder)
+    config = config.get("text_config") or config
+    if encoder.highest_token >= (config.get("vocab_size") or math.inf):
+        raise BaseModelError(
+            f"{folder}: its prompt has token {encoder.highest_token}, which the model does not know",
+            OTHER_BASE,
+        )
+    limit = config.get("max_position_embeddings")
     if limit and encoder.longest > limit:
         most = settings.train.max_tokens - (encoder.longest - limit)
         raise LearningError(

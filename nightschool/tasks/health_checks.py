@@ -79,7 +79,7 @@ def examine(school: School, settings: Settings) -> Iterator[HealthCheck]:
             "torch",
             str(error),
             HealthVerdict.PROBLEM,
-            "set the environment up again: python go.py setup",
+            "set another base if the message names the base; otherwise: python go.py setup",
         )
         return
     except OSError as error:

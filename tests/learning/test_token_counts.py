@@ -34,7 +34,7 @@ def test_a_base_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "has no tokenizer.json"), ("{", "cannot be read")]
+    ("content", "said"), [(None, "has no tokenizer.json"), ("{", "tokenizer.json cannot be used")]
 )
 def test_a_base_without_a_tokenizer_that_can_be_read_is_named(
     tmp_path: Path, content: str | None, said: str

@@ -12,7 +12,7 @@ from typing import ClassVar
 # Error codes of a file that is not there or not what it should be; every other code may pass.
 _LASTING = frozenset({
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EEXIST,
-    errno.ENAMETOOLONG, errno.ELOOP,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG,
 })  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice, product
 from string import ascii_lowercase, ascii_uppercase, digits
@@ -208,13 +209,14 @@ class Encoder:
         """What the base's chat template makes of turns, split at the notes. Raises BaseModelError."""
         tokenizer = self._tokenizer
         with phase(TEMPLATE), refusing(f"{tokenizer.name_or_path}: no usable chat template"):
-            try:
+            text: object = None  # if it takes all memory
+            with suppress(MemoryError):
                 text = tokenizer.apply_chat_template(
                     turns, tokenize=False, add_generation_prompt=True
                 )
-            except MemoryError:
-                raise ValueError("it takes all memory") from None
-            parts = str(text).split(_MARK)
+            if not isinstance(text, str):
+                raise ValueError("it takes all memory")
+            parts = text.split(_MARK)
             if len(parts) != notes + 1:
                 raise ValueError(f"it prints {notes} notes {len(parts) - 1} times")
             if len(text) > _LONGEST:

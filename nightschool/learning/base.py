@@ -25,7 +25,7 @@ from nightschool.learning import quantised
 from nightschool.learning.base_check import (
     OTHER_ADAPTER,
     OTHER_BASE,
-    Weights,
+    WeightHeaders,
     check_adapter,
     read_weights,
     refusing,
@@ -137,7 +137,7 @@ def attach(model: PreTrainedModel, adapter: Path) -> PeftModel:
     return attached.eval()
 
 
-def _check_memory(folder: Path, weights: Weights, device: Device, nf4: bool) -> None:
+def _check_memory(folder: Path, weights: WeightHeaders, device: Device, nf4: bool) -> None:
     """Refuse a base that no memory of this computer could hold; a GPU has its own plan."""
     import psutil  # lazy: psutil
 

@@ -64,7 +64,7 @@ _PASSING_TYPES = ("OutOfMemoryError", "AcceleratorError")
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class WeightHeaders:
     """What the headers of a model's weight files say."""
 
     tensors: Mapping[str, tuple[int, ...]]
@@ -105,7 +105,7 @@ def _why(error: BaseException) -> str:
     return first_line(ValueError(f"{first}: {rest.strip()}" if rest else error))
 
 
-def check_base(folder: Path) -> Weights:
+def check_base(folder: Path) -> WeightHeaders:
     """Check a base's files; returns what its weights are. Raises BaseModelError."""
     _check_entries(folder)
     if (folder / "adapter_config.json").exists():
@@ -129,7 +129,7 @@ def check_base(folder: Path) -> Weights:
     return weights
 
 
-def check_files(folder: Path) -> Weights:
+def check_files(folder: Path) -> WeightHeaders:
     """Check the files of a model that is not trained, such as one for embeddings. Raises BaseModelError."""
     _check_entries(folder)
     config = _checked_files(folder)["config.json"]
@@ -211,7 +211,7 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def read_weights(folder: Path, name: str = "model.safetensors") -> Weights:
+def read_weights(folder: Path, name: str = "model.safetensors") -> WeightHeaders:
     """What the headers of the weights in a folder say: one file, or the shards of its index.
 
     safetensors checks sizes, offsets and shapes. Raises BaseModelError.
@@ -235,7 +235,7 @@ def read_weights(folder: Path, name: str = "model.safetensors") -> Weights:
             with safe_open(folder / name, framework="np") as opened:
                 for key in opened.keys():  # noqa: SIM118 - not a mapping
                     tensors[key] = tuple(opened.get_slice(key).get_shape())
-    return Weights(tensors, size)
+    return WeightHeaders(tensors, size)
 
 
 def _shards(index: Path) -> list[str]:
@@ -253,7 +253,7 @@ def _shards(index: Path) -> list[str]:
     return sorted(str(name) for name in names)
 
 
-def _check_config(file: Path, config: Mapping[str, Any], weights: Weights) -> None:
+def _check_config(file: Path, config: Mapping[str, Any], weights: WeightHeaders) -> None:
     """Refuse sizes that no model has, and a model that is larger than its weights."""
     for part in (config, config.get("text_config"), config.get("vision_config")):
         if not isinstance(part, dict):
@@ -337,7 +337,7 @@ def _added_tokens(found: Mapping[str, Mapping[str, Any]], known: int) -> Iterato
             yield number
 
 
-def check_adapter(folder: Path) -> Weights:
+def check_adapter(folder: Path) -> WeightHeaders:
     """Check the files of an adapter: plain LoRA, as nightschool writes it. Raises BaseModelError.
 
     peft's configs can name modules to import, methods that train or download, and regular expressions.

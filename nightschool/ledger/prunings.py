@@ -108,7 +108,7 @@ class PruningTable(PromotionTable):
 
     def _older(self, runs: list[_RunFacts], keep: int) -> set[int]:
         """The ended runs before the newest `keep` that nothing protects."""
-        if not keep:
+        if not keep or not runs:
             return set()
         ended = (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
         older = {run.id for run in [run for run in runs if run.state in ended][:-keep]}

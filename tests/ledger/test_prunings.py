@@ -54,6 +54,10 @@ def test_checkpoints_go_once_the_model_is_published_however_many_runs_are_kept(
     assert parts["runs/1/adapter"] == "models/run-1/adapter"
 
 
+def test_a_school_without_runs_has_nothing_to_delete(ledger: Ledger) -> None:
+    assert paths(ledger, 1) == set()
+
+
 def test_old_runs_lose_their_model_and_a_dataset_that_no_kept_run_uses(ledger: Ledger) -> None:
     for dataset in ("shared", "own", "shared"):
         add_run(ledger, dataset=dataset)

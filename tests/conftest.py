@@ -43,7 +43,12 @@ def _offline_and_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Qwen2 model of 2 layers with random weights and a byte-level tokenizer, on disk.
+    """The model of `make_tiny_base`, on disk."""
+    return make_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
+
+
+def make_tiny_base(folder: Path) -> Path:
+    """Write a Qwen2 model of 2 layers with random weights and a byte-level tokenizer; returns the folder.
 
     In bf16 and with a config that says so, as Qwen's are: nothing may take that for its own dtype.
     """
@@ -51,7 +56,6 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-    folder = tmp_path_factory.mktemp("base") / "tiny"
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(

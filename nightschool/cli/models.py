@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
+import os
+from dataclasses import asdict, dataclass, replace
 
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
-from nightschool.cli.report import report_path
+from nightschool.cli.report import read_report, report_path
+from nightschool.config.errors import DamagedFile, LearningError, ReportError
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
-from nightschool.reports.report_file import read
+from nightschool.ledger.recorded_files import recorded_files
 from nightschool.reports.text.wording import counted, percent
-from nightschool.stats.stage_results import read_record
 from nightschool.stats.terms import ArmName
 
 
@@ -31,6 +31,8 @@ class ListedModel:
     """Its adapter was deleted to save room."""
     learned_forgotten: int
     """Forgotten notes that it learned from."""
+    problem: str = ""
+    """What is damaged: its model card or its report."""
 
 
 _NEWEST = 10
@@ -55,6 +57,9 @@ def models_command(all_: bool, json_: bool) -> None:
     if not models:
         click.echo("no model is trained yet: `nightschool run --now` trains one")
     for model in models:
+        if model.problem:
+            click.echo(f"run {model.run}: {model.problem}{', in use' * model.in_use}")
+            continue
         accuracy = (
             "not evaluated"
             if model.accuracy is None
@@ -71,36 +76,40 @@ def trained_models(
 ) -> tuple[list[ListedModel], int]:
     """The `newest` trained models of a school (None: all) and the one in use, by run; the number of others.
 
-    Raises LearningError if a model card is damaged.
+    A model with a damaged card or report is listed with its problem.
     """
     in_use, pruned = next(reversed(ledger.promotions()), None), ledger.prunings()
-    files = {_run_of(file): file for file in school.models.glob("run-*/model.json")}
-    runs = sorted(files)
+    numbers = [folder.name.removeprefix("run-") for folder in school.models.glob("run-*")]
+    runs = sorted(int(number) for number in numbers if number.isdecimal())
     shown = runs if newest is None else runs[-newest:]
-    if in_use in files and in_use not in shown:
+    if in_use in runs and in_use not in shown:
         shown = [in_use, *shown]
-    models = []
-    for run in shown:
-        from nightschool.stages.publish import ModelCard  # lazy: numpy
-
-        card = read_record(files[run], ModelCard)
-        report = report_path(school, card.run)
-        accuracy = read(report).arm(ArmName.AFTER).accuracy if report.exists() else None
-        models.append(
-            ListedModel(
-                card.run,
-                card.base,
-                list(card.kinds),
-                accuracy,
-                in_use=card.run == in_use,
-                pruned=f"models/run-{run}/adapter" in pruned,
-                learned_forgotten=ledger.learned_forgotten(run),
-            )
+    models = [
+        _read(
+            school,
+            run,
+            in_use=run == in_use,
+            pruned=f"models/run-{run}/adapter" in pruned,
+            learned_forgotten=ledger.learned_forgotten(run),
         )
+        for run in shown
+    ]
     return models, len(runs) - len(shown)
 
 
-def _run_of(card: Path) -> int:
-    """The run in the name of a model's folder; -1 if it is no number."""
-    number = card.parent.name.removeprefix("run-")
-    return int(number) if number.isdecimal() else -1
+def _read(
+    school: School, run: int, *, in_use: bool, pruned: bool, learned_forgotten: int
+) -> ListedModel:
+    from nightschool.stages.publish import card_file, read_card  # lazy: numpy
+
+    model = ListedModel(run, "", [], None, in_use, pruned, learned_forgotten)
+    try:
+        recorded_files(school, run).check(card_file(school, run))
+        card = read_card(school, run)
+        model = replace(model, base=card.base, kinds=list(card.kinds))
+        if os.path.lexists(report_path(school, run)):
+            accuracy = read_report(school, run).arm(ArmName.AFTER).accuracy
+            model = replace(model, accuracy=accuracy)
+    except (LearningError, ReportError, DamagedFile) as error:
+        return replace(model, problem=str(error))
+    return model

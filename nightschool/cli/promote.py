@@ -28,7 +28,8 @@ def promote_command(run: int, yes_: bool) -> None:
                 f"run {run} has no trained model",
                 "`nightschool models` lists the runs that have one",
             )
-        check_model(school, run)
+        if not ledger.model_pruned(run):  # `promote` says so
+            check_model(school, run)
         if not _agreed(ledger, run, yes_):
             return
         ledger.promote(run)

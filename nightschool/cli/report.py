@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from nightschool.cli.options import RUN_NUMBER, as_json, current_school, print_json
-from nightschool.config.errors import NightschoolError
+from nightschool.config.errors import DamagedFile, LedgerError, NightschoolError, first_line
 from nightschool.config.paths import School
+from nightschool.ledger.artifacts import artifact_of
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.recorded_files import recorded_files
+from nightschool.ledger.records import StageName
 from nightschool.reports.report_file import read
+from nightschool.stats.results import Report
 
 
 @click.command("report")
@@ -25,7 +30,7 @@ def report_command(run: int | None, json_: bool) -> None:
     school = current_school()
     reported = _run_with_report(school, run)
     if json_:
-        print_json(asdict(read(report_path(school, reported))))
+        print_json(asdict(read_report(school, reported)))
     else:
         show_report(school, reported)
         with Ledger(school.ledger_file, writes=False) as ledger:
@@ -41,7 +46,7 @@ def show_report(school: School, run: int) -> None:
     from nightschool.reports.text import report_tables  # lazy: rich
     from nightschool.reports.text.verdict import verdict  # lazy: rich
 
-    report = read(report_path(school, run))
+    report = read_report(school, run)
     console = Console()
     console.print(Text(verdict(report)))
     console.print(report_tables.before_after(report))
@@ -54,8 +59,35 @@ def show_report(school: School, run: int) -> None:
     for line in report_tables.remarks(report):
         console.print(Text(line))
     console.print(Text(f"decision: {report.decision} ({report.reason})"))
-    page = report_path(school, run).with_name("report.html")
+    page = _whole_page(school, run, report)
     console.print(f"report: {page}", highlight=False, soft_wrap=True)
+
+
+def read_report(school: School, run: int) -> Report:
+    """The verified report of a run. Raises ReportError, DamagedFile."""
+    file = report_path(school, run)
+    recorded_files(school, run).check(file)
+    return read(file)
+
+
+def _whole_page(school: School, run: int, report: Report) -> Path:
+    """The path of the report's page; a page that is missing or damaged is made again from the report."""
+    page = report_path(school, run).with_name("report.html")
+    try:
+        recorded_files(school, run).check(page)
+        if page.is_file() and page.stat().st_size:
+            return page
+    except DamagedFile:
+        pass
+    from nightschool.reports.writer import write_page  # lazy: matplotlib
+
+    try:
+        write_page(report, page.parent)
+        with Ledger(school.ledger_file) as ledger:
+            ledger.record_artifacts(run, StageName.COMPARE, [artifact_of(school, page)])
+    except (OSError, LedgerError) as error:
+        click.echo(f"{page} is damaged and cannot be made again ({first_line(error)})", err=True)
+    return page
 
 
 def report_path(school: School, run: int) -> Path:
@@ -67,7 +99,7 @@ def _run_with_report(school: School, run: int | None) -> int:
     with Ledger(school.ledger_file, writes=False) as ledger:
         runs = [ledger.run(run).id] if run is not None else ledger.run_numbers()
     for candidate in runs:
-        if report_path(school, candidate).exists():
+        if os.path.lexists(report_path(school, candidate)):
             return candidate
     message = "no run has a report yet" if run is None else f"run {run} has no report yet"
     raise NightschoolError(message, "`nightschool status` shows the progress")

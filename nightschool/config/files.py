@@ -163,6 +163,8 @@ def _replace_file(file: Path, content: str | bytes, *, durable: bool, mode: int)
                 data = data[stream.write(data) or 0 :]
             if durable:
                 os.fsync(stream.fileno())
+        if file.is_dir():  # it holds no state
+            remove(file)
         replace(temporary, file)
     if durable:
         sync(file.parent)

@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from nightschool.config import files
-from nightschool.config.files import write
+from nightschool.config.files import read, write
 from nightschool.config.night import nights
 from nightschool.config.paths import School
 from nightschool.config.settings import NightSettings
@@ -90,8 +89,8 @@ def newest_nights(
 def _read_notified(file: Path) -> float:
     """The end of the night that was notified last; 0 if there is none."""
     try:
-        return float(json.loads(files.read(file))["until"])
-    except (OSError, ValueError, TypeError, KeyError):
+        return float(json.loads(read(file))["until"])
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):
         return 0.0
 
 

@@ -8,8 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nightschool.config import files
-from nightschool.config.files import write
+from pydantic import TypeAdapter
+
+from nightschool.config.checksums import verify_checksum, with_checksum
+from nightschool.config.files import read, write
 from nightschool.config.paths import School
 from nightschool.config.settings import RetrainSettings
 from nightschool.ledger.ledger import Ledger
@@ -46,15 +48,11 @@ class NoteCheck:
 def read_note_check(file: Path) -> NoteCheck:
     """The newest check; an empty one if the file is absent or this version cannot read it."""
     try:
-        stored = json.loads(files.read(file))
-        news, requested = stored.pop("news"), stored.pop("asked")
-        return NoteCheck(
-            **stored,
-            news=NewNotes(**news | {"grown": tuple(news["grown"])}) if news else None,
-            requested=RequestedRun(**requested | {"grown": tuple(requested["grown"])})
-            if requested
-            else None,
-        )
+        content = read(file)
+        verify_checksum(content)
+        stored = json.loads(content)
+        stored["requested"] = stored.pop("asked")
+        return TypeAdapter(NoteCheck).validate_python(stored)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return NoteCheck()
 
@@ -63,7 +61,7 @@ def write_note_check(file: Path, check: NoteCheck) -> None:
     """Replace the stored check. Raises OSError."""
     stored = asdict(check)
     stored["asked"] = stored.pop("requested")  # the key of version 0.1.0
-    write(file, json.dumps(stored, ensure_ascii=False), durable=False)
+    write(file, with_checksum(json.dumps(stored, ensure_ascii=False)), durable=False)
 
 
 def current_note_check(school: School, ledger: Ledger) -> NoteCheck:

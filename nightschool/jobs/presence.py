@@ -22,9 +22,10 @@ def worker_alive(school: School) -> int | None:
             return None
     except filelock.Timeout:
         try:
-            return int(json.loads(files.read(school.state / "worker.json"))["pid"])
-        except (OSError, ValueError, KeyError):
+            pid = int(json.loads(files.read(school.state / "worker.json"))["pid"])
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return 0
+        return pid if 0 < pid < 2**31 else 0
     except OSError as error:
         if files.denied(error) or files.no_room(error):
             return None  # on a read-only disk no worker can run; one of another user is not seen

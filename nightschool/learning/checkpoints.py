@@ -124,7 +124,7 @@ def load(folder: Path, device: torch.device) -> Checkpoint:
             scaler=state["scaler"],
             history=state["history"],
         )
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise LearningError(f"checkpoint {folder.name} is damaged: {first_line(error)}") from None
 
 

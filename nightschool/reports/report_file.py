@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from nightschool.config import files
 from nightschool.config.errors import ReportError
 from nightschool.stats.results import FORMAT, Report
 
@@ -23,7 +24,7 @@ def read(file: Path) -> Report:
     Raises ReportError if the file is damaged or a newer version wrote it.
     """
     try:
-        data: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        data: dict[str, Any] = json.loads(files.read(file))
         written = data.get("format", 1)
         if written > FORMAT:
             raise ReportError(

@@ -20,6 +20,11 @@ def write(report: Report, folder: Path) -> Path:
     data = json.dumps(asdict(report), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     # A lone surrogate (from an undecodable file name) becomes \udcXX, its JSON escape.
     files.write(folder / "report.json", data.encode("utf-8", "backslashreplace"))
+    return write_page(report, folder)
+
+
+def write_page(report: Report, folder: Path) -> Path:
+    """Write the charts and the HTML into `folder`; returns the path of the HTML."""
     html = render(report, draw(report, folder))
     page = folder / "report.html"
     files.write(page, html.encode("utf-8", "replace"))

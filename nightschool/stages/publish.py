@@ -12,6 +12,7 @@ from nightschool.config import files
 from nightschool.config.errors import DamagedFile, LearningError
 from nightschool.config.paths import School
 from nightschool.ledger.artifacts import damaged, unusable
+from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.recorded_files import recorded_files
 from nightschool.stages.context import StageContext
 from nightschool.stats.stage_results import (
@@ -55,12 +56,18 @@ def read_card(school: School, run: int) -> ModelCard:
 
 
 def check_model(school: School, run: int) -> None:
-    """Verify the files of a published model. Raises DamagedFile.
+    """Verify the files of a published model. Raises DamagedFile, LearningError if it was pruned.
 
     Without a record, the weights are compared with what their training says of them.
     """
     recorded, adapter = recorded_files(school, run), school.model_folder(run) / "adapter"
     weights = adapter / ADAPTER_WEIGHTS
+    if recorded.artifacts:
+        with Ledger(school.ledger_file, writes=False) as ledger:
+            if ledger.model_pruned(run):
+                raise LearningError(
+                    f"the model of run {run} was pruned", "`nightschool models` lists the others"
+                )
     recorded.check(card_file(school, run))
     recorded.check_folder(adapter)
     if weights in recorded:

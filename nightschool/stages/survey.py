@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from nightschool.config.errors import LearningError, LedgerError, NotesError
+from nightschool.config.errors import DamagedFile, LearningError, LedgerError, NotesError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.learning.token_counts import token_counter
@@ -78,11 +78,13 @@ def survey(
 
     on_progress("looking for wrong labels", 0, 1)
     suspects = find_label_errors(notes, groups)
+    news, problem = _new_notes(school, notes)
     on_progress("comparing labelled with unlabelled notes", 0, 1)
     return replace(
         inventory,
         to_measure=_expected_test_split(school, settings, notes),
-        news=_new_notes(school, notes),
+        news=news,
+        warnings=(*inventory.warnings, *problem),
         suspects=suspects,
         style_shift=_style_shift(notes, groups),
     )
@@ -93,7 +95,7 @@ def _expected_test_split(
 ) -> ExpectedTestSplit:
     try:
         test = assign_splits(school, settings, notes).of(Split.TEST)
-    except NotesError as error:
+    except (NotesError, DamagedFile) as error:
         return ExpectedTestSplit({}, 0, (), str(error))
     kinds = dict(sorted(Counter(item.kind for item in test).items()))
     groups = len({item.group for item in test})
@@ -101,16 +103,19 @@ def _expected_test_split(
     return ExpectedTestSplit(kinds, groups, tuple(warnings))
 
 
-def _new_notes(school: School, notes: Sequence[Note]) -> NewNotes | None:
-    """What is new since the newest run that read notes; None without such a run or its files."""
+def _new_notes(school: School, notes: Sequence[Note]) -> tuple[NewNotes | None, tuple[str, ...]]:
+    """What is new since the newest run that read notes; None without such a run. And what hinders that."""
     if not school.ledger_file.exists():
-        return None
+        return None, ()
     try:
         with Ledger(school.ledger_file, writes=False) as ledger:
             run = ledger.newest_run_with_notes()
-        return compare(run, known_to(school, run), labelled(notes)) if run else None
+        known = known_to(school, run) if run else {}
     except LedgerError:
-        return None
+        return None, ()
+    except NotesError as error:
+        return None, (str(error),)
+    return compare(run, known, labelled(notes)) if run else None, ()
 
 
 def _style_shift(notes: Sequence[Note], groups: Sequence[int]) -> StyleShift:

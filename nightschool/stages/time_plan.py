@@ -6,12 +6,13 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nightschool.config import files
+from nightschool.config.checksums import verify_checksum, with_checksum
 from nightschool.config.durations import format_duration
 from nightschool.config.night import left_s, length_s
 from nightschool.config.paths import School
@@ -34,7 +35,7 @@ from nightschool.learning.time_model import (
 )
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import StageName
-from nightschool.stages.context import StageContext, write_json
+from nightschool.stages.context import StageContext
 from nightschool.stages.kept_plan import KeptTimePlan
 from nightschool.stats.results import Choice
 
@@ -245,11 +246,22 @@ def base_size_of(shape: Shape) -> BaseSize:
 def recall(school: School, name: str) -> list[TimedStep]:
     """The steps that earlier runs timed under a key; none if the file is missing or damaged."""
     try:
-        kept = json.loads(files.read(school.pace_file))[name]["timed"]
-        timed = [TimedStep(*map(float, step)) for step in kept]
-    except (OSError, ValueError, KeyError, TypeError):
+        timed = [TimedStep(*map(float, step)) for step in _paces(school)[name]["timed"]]
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return []
-    return [step for step in timed if step.seconds > 0 and step.passes > 0 and step.tokens > 0]
+    return [step for step in timed if all(0 < value < math.inf for value in astuple(step))]
+
+
+def _paces(school: School) -> dict[str, Any]:
+    """The content of the file by key; empty if it is missing or damaged."""
+    try:
+        content = files.read(school.pace_file)
+        verify_checksum(content)
+        kept = dict(json.loads(content))
+    except (OSError, ValueError, TypeError):
+        return {}
+    kept.pop("sha256", None)
+    return kept
 
 
 def remember(school: School, name: str, timed: Sequence[TimedStep]) -> None:
@@ -257,16 +269,13 @@ def remember(school: School, name: str, timed: Sequence[TimedStep]) -> None:
 
     A file that cannot be written is no error: the next run estimates without it.
     """
-    try:
-        kept: Mapping[str, Any] = dict(json.loads(files.read(school.pace_file)))
-    except (OSError, ValueError, TypeError):
-        kept = {}
     newest = sample(timed, _STORED_STEPS)
     both = [*newest, *sample(recall(school, name), _STORED_STEPS - len(newest))]
     steps = [[step.passes, step.tokens, round(step.seconds, 6)] for step in both]
     at = datetime.now(UTC).isoformat(timespec="seconds")
     with contextlib.suppress(OSError):
-        write_json(school.pace_file, {**kept, name: {"at": at, "timed": steps}})
+        content = {**_paces(school), name: {"at": at, "timed": steps}}
+        files.write(school.pace_file, with_checksum(json.dumps(content, indent=1)))
 
 
 def _key(task: TrainingTask, plan: MemoryPlan, device: Device) -> str:

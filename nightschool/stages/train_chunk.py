@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, model_validator
 
 from nightschool.config import files
+from nightschool.config.checksums import verify_checksum, with_checksum
 from nightschool.learning import libraries
 from nightschool.ledger.outcomes import Outcome
-from nightschool.stages.context import StageContext, write_json
+from nightschool.stages.context import StageContext
 from nightschool.stages.endings import Ending
 from nightschool.stages.kept_memory_plan import ran_out, run_memory_plan
 from nightschool.stages.publish import ADAPTER_WEIGHTS
@@ -31,7 +33,16 @@ if TYPE_CHECKING:
     from nightschool.learning.trainer import ChunkResult
     from nightschool.learning.training_task import TrainingTask
 
-_SECONDS = TypeAdapter(Annotated[float, Field(ge=0, allow_inf_nan=False)])
+
+class _Timing(BaseModel):
+    """The content of `seconds.json`; version 0.1.0 wrote the bare number."""
+
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_bare(cls, content: Any) -> Any:
+        return {"seconds": content} if isinstance(content, float) else content
 
 
 def train_chunk(context: StageContext, folder: Path, number: int) -> TrainResult | Ending:
@@ -161,12 +172,14 @@ def _add_seconds(file: Path, seconds: float) -> float:
     """
     total = seconds
     try:
-        total += _SECONDS.validate_json(files.read(file))
+        content = files.read(file)
+        verify_checksum(content)
+        total += _Timing.model_validate_json(content).seconds
     except FileNotFoundError:
         pass
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         with contextlib.suppress(OSError):
             files.remove(file)
     with contextlib.suppress(OSError):
-        write_json(file, total)
+        files.write(file, with_checksum(json.dumps({"seconds": total})))
     return total

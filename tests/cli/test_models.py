@@ -44,8 +44,7 @@ def test_trained_models_are_listed_and_the_one_in_use_is_marked(make_school: Mak
     [first, second] = json.loads(invoke(school, "models", "--json").output)
     assert first == {
         "run": 1, "base": "demo", "kinds": ["a", "none"], "accuracy": None, "in_use": False,
-        "pruned": False,
-        "learned_forgotten": 0,
+        "pruned": False, "learned_forgotten": 0, "problem": "",
     }  # fmt: skip
     assert second["in_use"]
 
@@ -62,9 +61,12 @@ def test_rollback_returns_to_the_model_before(make_school: MakeSchool) -> None:
 def test_a_damaged_model_card_is_reported_in_one_line(make_school: MakeSchool) -> None:
     school = make_school()
     card_file(school, add_model(school)).write_text("{", encoding="utf-8")
-    done = invoke(school, "models")
-    assert done.exit_code == 1 and done.stderr.count("\n") == 1
-    assert "model.json cannot be used" in done.stderr
+    add_model(school)
+    first, second = invoke(school, "models").output.splitlines()
+    assert first.startswith("run 1: ") and "model.json cannot be used" in first
+    assert second == "run 2: demo, not evaluated"
+    listed = json.loads(invoke(school, "models", "--json").output)
+    assert [bool(model["problem"]) for model in listed] == [True, False]
 
 
 def test_of_many_models_the_newest_are_shown_and_the_one_in_use(make_school: MakeSchool) -> None:

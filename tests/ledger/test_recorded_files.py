@@ -60,4 +60,4 @@ def test_a_recorded_file_that_differs_is_named_with_what_makes_it_again(
         recorded_files(school, 1).check_folder(file.parent)
     message = str(raised.value)
     assert message.startswith(f"{file} is ") and "\n" not in message
-    assert message.endswith("`nightschool repair` restores it from .nightschool/runs/1/adapter")
+    assert message.endswith("restores it from a copy; without one, roll back or train again")

@@ -59,7 +59,8 @@ def sort(school: School, abstain: bool, **found: float | None) -> list[Classifie
     file, parent = school.model_folder(1) / "model.json", Silent()
     was = file.read_text("utf-8")
     notes = [NoteText(source="-", text=text) for text in ("Buy bread.", "次からは先に試す。")]
-    file.write_text(json.dumps(json.loads(was) | found), encoding="utf-8")
+    card = {key: value for key, value in json.loads(was).items() if key != "sha256"}
+    file.write_text(json.dumps(card | found), encoding="utf-8")
     try:
         classify(school, 1, notes, abstain, cast(Any, parent))
     finally:

@@ -94,7 +94,7 @@ def test_steps_that_end_an_epoch_are_not_stored(context: StageContext) -> None:
     for step in range(1, 11):
         watch.progress(step, 10, 0.5, None)
     watch.remember()
-    ((name, kept),) = json.loads(context.school.pace_file.read_text("utf-8")).items()
+    _, (name, kept) = json.loads(context.school.pace_file.read_text("utf-8")).items()
     assert name == "a device; base b; layers all; 1000 tokens a pass; 0 recomputed"
     assert [tuple(step[:2]) for step in kept["timed"]] == [(1, 793)] * 7  # not 1, 5, 10
     assert recall(context.school, name)[0].tokens == 793
@@ -107,7 +107,7 @@ def test_a_chunk_too_short_to_time_stores_the_steps_timed_at_its_start(
     watch = clock(context, task(epochs=1.0), start)
     watch.progress(1, 2, 0.5, None)
     watch.remember()
-    (name,) = json.loads(context.school.pace_file.read_text("utf-8"))
+    _, name = json.loads(context.school.pace_file.read_text("utf-8"))
     assert recall(context.school, name) == start
 
 

@@ -214,7 +214,7 @@ def test_run_estimates_its_time_and_keeps_what_it_measured(done: School) -> None
     assert re.fullmatch(
         r"\S+ s per step \(\S+ to \S+\); \d+ steps: about .* \(.* to .*\)", estimate
     )
-    ((name, measured),) = json.loads(done.pace_file.read_text("utf-8")).items()
+    _, (name, measured) = json.loads(done.pace_file.read_text("utf-8")).items()
     assert ", fp32, " in name and len(measured["timed"]) >= 3
 
 

@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from nightschool.config.paths import School
 from nightschool.config.settings_template import template
+from nightschool.config.trusted_schools import trust
 
 # Threads that wait sleep: two test processes that spin for one core took a hundred times as long. It
 # counts when torch is imported.
@@ -117,4 +118,5 @@ def new_school(root: Path, each: int = 12, **tables: Any) -> School:
         write_notes(root / "notes", each)
     root.mkdir(parents=True, exist_ok=True)
     school.settings_file.write_text(template({"preset": "cpu-demo", **tables}), encoding="utf-8")
+    trust(school)
     return school

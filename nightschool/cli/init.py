@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nightschool.cli.options import given_school
+from nightschool.cli.trust_question import accept
 from nightschool.config import files
 from nightschool.config.errors import NightschoolError
 from nightschool.config.paths import School
@@ -58,6 +59,7 @@ def init_command(folder: Path | None, notes: Path | None, base: str | None, pres
             f"{school.root} cannot be written: {error.strerror}",
             "give a folder that you may write to",
         ) from None
+    accept(school)
     click.echo(f"created a school in {school.root}")
     if notes is None:
         click.echo(f"put your notes into {school.root / 'notes'}, in one sub-folder per kind")

@@ -24,7 +24,7 @@ def log_command(run: int | None, follow: bool, all_: bool, json_: bool) -> None:
 
     RUN defaults to the newest run. Shows the 200 newest lines.
     """
-    school = current_school()
+    school = current_school(only_read=True)
     with Ledger(school.ledger_file, writes=False) as ledger:
         shown = ledger.run(run) if run is not None else ledger.newest_run()
         if shown is None:

@@ -29,6 +29,7 @@ class Verb:
 # would delay the help page by half a second; a test keeps them equal.
 VERBS = {
     "init": Verb("init", "Create a new school: a folder with its settings."),
+    "trust": Verb("trust", "Accept a school that was made elsewhere, or by an earlier version."),
     "doctor": Verb("doctor", "Check everything that a run needs."),
     "notes": Verb("notes", "Show an inventory of the notes, and what looks wrong with them."),
     "label": Verb("label", "Label unclear notes, one key per note."),

@@ -46,7 +46,7 @@ def models_command(all_: bool, json_: bool) -> None:
 
     Shows the ten newest ones and the one in use; --json always lists all.
     """
-    school = current_school()
+    school = current_school(only_read=True)
     with Ledger(school.ledger_file, writes=False) as ledger:
         models, earlier = trained_models(school, ledger, None if all_ or json_ else _NEWEST)
     if json_:

@@ -8,12 +8,20 @@ from pathlib import Path
 
 import click
 
+from nightschool.cli.trust_question import require_trust
 from nightschool.config.paths import School, find_school
 
 
-def current_school() -> School:
-    """The school that the command line names; raises ConfigError if there is none."""
-    return find_school(given_school())
+def current_school(*, only_read: bool = False) -> School:
+    """The school that the command line names. Raises ConfigError if there is none.
+
+    A school from elsewhere is asked about first, unless the command would `only_read` its ledger and reports;
+    raises UntrustedSchool.
+    """
+    school = find_school(given_school())
+    if not only_read:
+        require_trust(school)
+    return school
 
 
 def given_school() -> Path | None:

@@ -27,7 +27,7 @@ def report_command(run: int | None, json_: bool) -> None:
 
     RUN defaults to the newest run that has a report.
     """
-    school = current_school()
+    school = current_school(only_read=True)
     reported = _run_with_report(school, run)
     if json_:
         print_json(asdict(read_report(school, reported)))

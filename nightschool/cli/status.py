@@ -22,7 +22,7 @@ def status_command(all_: bool, json_: bool) -> None:
     Shows the ten newest runs, and older ones that are open or in use. Also shows what the last night did,
     and how many new notes wait for the next run.
     """
-    school = current_school()
+    school = current_school(only_read=True)
     settings = load(school.settings_file)
     status = read_status(school, settings, None if all_ else _NEWEST)
     if json_:

@@ -34,7 +34,7 @@ def why_command(json_: bool) -> None:
     Evaluates the policy on the signals that a running worker has just read, or else on the signals now.
     Shows the decision, what would change it, and each signal with its source and age.
     """
-    school = current_school()
+    school = current_school(only_read=True)
     night = load(school.settings_file).night
     bug = scheduler_bug(school)
     if bug and not json_:  # before anything that the same bug may stop

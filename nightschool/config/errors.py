@@ -42,6 +42,12 @@ class ConfigError(NightschoolError):
     final = True
 
 
+class UntrustedSchool(NightschoolError):
+    """The school is from elsewhere, and the user has not accepted it."""
+
+    exit_code = 2
+
+
 class RequestError(NightschoolError):
     """The request does not fit the current state, such as a run that does not exist."""
 

@@ -35,6 +35,11 @@ class School:
         return self.root / STATE_NAME
 
     @property
+    def identity_file(self) -> Path:
+        """A random id, by which `trusted_schools` recognises the school wherever it is."""
+        return self.state / "id"
+
+    @property
     def ledger_file(self) -> Path:
         return self.state / "ledger.db"
 
@@ -124,11 +129,15 @@ def find_school(given: Path | None, environment: Mapping[str, str] = os.environ)
     )
 
 
-def locks_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder of the device locks, shared by all schools of this user."""
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of what belongs to this user and this computer, and to no school."""
     import platformdirs  # lazy: platformdirs
 
     given = environment.get("NIGHTSCHOOL_STATE")
-    return (
-        Path(given) if given else Path(platformdirs.user_state_dir("nightschool", False)) / "locks"
-    )
+    return Path(given) if given else Path(platformdirs.user_state_dir("nightschool", False))
+
+
+def locks_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the device locks, shared by all schools of this user."""
+    given = environment.get("NIGHTSCHOOL_STATE")
+    return Path(given) if given else state_folder(environment) / "locks"

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from nightschool.config.night_settings import NightSettings as NightSettings
+from nightschool.config.secret_url import SecretUrl
 from nightschool.config.section import Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -181,7 +182,9 @@ class ServerSettings(Section):
     model: str = Field("", description="name of the model on that server")
     timeout_s: float = Field(120.0, gt=0, le=3600, description="maximum seconds per answer")
     api_key_env: str = Field(
-        "", description="environment variable that holds the API key, if the server needs one"
+        "",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
+        description="environment variable that holds the API key, if the server needs one",
     )
     allow_remote: bool = Field(
         False, description="whether url may be another computer, to which your notes are then sent"
@@ -194,8 +197,8 @@ class ServerSettings(Section):
         try:
             url = urlsplit(self.url)
             host, _ = url.hostname, url.port
-        except ValueError as error:
-            raise ValueError(f"url is not a valid address ({error}): {_URL_EXAMPLE}") from None
+        except ValueError:
+            raise ValueError(f"url is not a valid address: {_URL_EXAMPLE}") from None
         if url.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f]", self.url):
             raise ValueError(f"url is not an HTTP address: {_URL_EXAMPLE}")
         if url.username is not None or url.query or url.fragment:
@@ -299,9 +302,8 @@ class Settings(Section):
         min_length=1,
         description='hub name or folder of a causal language model; "demo": the small model included',
     )
-    queue: str = Field(
-        "sqlite",
-        pattern=r"^(sqlite|rediss?://\S+)$",
+    queue: SecretUrl = Field(
+        SecretUrl("sqlite"),
         description='message queue: "sqlite" or "redis://host:port/db"',
     )
     notes: NotesSettings = NotesSettings()
@@ -321,6 +323,23 @@ class Settings(Section):
     night: NightSettings = NightSettings()
     retrain: RetrainSettings = RetrainSettings()
     storage: StorageSettings = StorageSettings()
+
+    @field_validator("queue")
+    @classmethod
+    def _check_queue(cls, value: SecretUrl) -> SecretUrl:
+        try:
+            url, _ = urlsplit(value.reveal()), urlsplit(value.reveal()).port
+            usable = url.scheme in ("redis", "rediss") and bool(url.hostname)
+            usable = usable and not re.search(r"\s", value.reveal())
+        except ValueError:
+            usable = False
+        if value.reveal() != "sqlite" and not usable:
+            # The value stays out of the message: it may hold a password.
+            raise ValueError(
+                'expected "sqlite" or "redis://host:port/db"; write special characters of a password as '
+                "%2F and the like"
+            )
+        return value
 
     def with_train(self, **changes: object) -> Settings:
         """A copy with some values of [train] changed."""

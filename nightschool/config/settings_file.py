@@ -22,6 +22,8 @@ _KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _LONG_QUOTES = re.compile("\"{3}|'{3}")
 
+# Their values may hold a password or, by mistake, a key: errors do not repeat them.
+_SECRET = ("queue", "server.url", "server.api_key_env")
 # Settings of earlier versions: the value that changed nothing, which is ignored, and why they were removed.
 _MAX_BYTES = 10_000_000
 _REMOVED: dict[str, tuple[object, str]] = {
@@ -96,6 +98,8 @@ def _explain(detail: ErrorDetails, line: int | None, name: str) -> str:
         if near:
             return f"{where}: unknown setting `{key}`: did you mean `{'.'.join([*path[:-1], near[0]])}`?"
         return f"{where}: unknown setting `{key}`: valid settings here are {', '.join(_keys(path[:-1]))}"
+    if key in _SECRET:
+        return f"{where}: `{key}`: {detail['msg'].removeprefix('Value error, ')}"
     value = json.dumps(detail["input"], ensure_ascii=False, default=str)
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if detail["type"] in ("model_type", "dict_type"):

@@ -69,4 +69,4 @@ def _quoted_key(key: str) -> str:
 
 def _toml(value: object) -> str:
     # JSON strings, numbers, booleans and lists are valid TOML, except for non-BMP escapes and DEL.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False, default=str).replace("\x7f", "\\u007f")

@@ -17,6 +17,7 @@ from nightschool.config.errors import WorkerEnded
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.config.settings_template import template
+from nightschool.config.trusted_schools import trust
 from nightschool.jobs.requests import request_run
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import StageName, Timing
@@ -34,6 +35,7 @@ def make_school(folder: Path) -> School:
     shutil.copytree(NOTES, school.root / "notes")
     text = template({"preset": "cpu-demo", "split": {"test": 0.25}})
     files.rewrite(school.settings_file, text)
+    trust(school)
     return school
 
 

@@ -89,7 +89,7 @@ def enqueue_run(ledger: Ledger, school: School, settings: Settings, run: Run) ->
     from nightschool.tasks.app import enqueue_due, open_queue  # lazy: huey
 
     try:
-        with closing(open_queue(school, settings.queue)) as queue:
+        with closing(open_queue(school, settings.queue.reveal())) as queue:
             enqueue_due(queue, ledger, run.id)
     except QueueError as error:
         _log.warning("run %d is recorded, but %s", run.id, error)

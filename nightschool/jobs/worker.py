@@ -136,7 +136,7 @@ def _consume(
         prune_as_set(school)
         return more
 
-    queue = open_queue(school, settings.queue, perform)
+    queue = open_queue(school, settings.queue.reveal(), perform)
     consumer = _Consumer(queue.huey, workers=1, periodic=False, initial_delay=0.1, max_delay=1.0)
     with _end_signals() as signalled:
         housekeeping = Housekeeping(school, settings, runner, read_signals)

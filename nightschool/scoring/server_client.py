@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -44,7 +44,7 @@ class Server:
     """A server and the key for it."""
 
     settings: ServerSettings
-    key: str = ""
+    key: str = field(default="", repr=False)
     """Sent as a bearer token unless empty."""
 
     @property
@@ -85,6 +85,11 @@ class Server:
         self, method: str, path: str, body: bytes | None, deadline: float
     ) -> tuple[int, bytes]:
         """One request; all of it ends by `deadline` (of `time.monotonic`)."""
+        if not (self.key.isascii() and self.key.isprintable()):
+            name = self.settings.api_key_env
+            raise ServerError(
+                "error", f"the key in {name} holds characters that no HTTP header can"
+            )
         url = urlsplit(self.settings.url)
         left = max(0.01, deadline - time.monotonic())
         connection = _connection(url, left)
@@ -118,6 +123,8 @@ class Server:
                 raise TimeoutError
             if len(content) > _MOST_BYTES:
                 raise ServerError("error", f"an answer of more than {_MOST_BYTES:,} bytes")
+            if self.key:  # a server may repeat it, and answers are stored
+                content = content.replace(self.key.encode(), b"***")
             return response.status, content
         except (OSError, http.client.HTTPException, ValueError) as error:
             if over.is_set() or isinstance(error, TimeoutError):

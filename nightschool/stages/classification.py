@@ -11,6 +11,8 @@ import numpy as np
 from nightschool.config.errors import LearningError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings, recorded
+from nightschool.config.settings_file import load
+from nightschool.config.trusted_schools import check_base
 from nightschool.learning.base import attach, load_base
 from nightschool.learning.device import Device, lock, memory_capped, pick
 from nightschool.learning.encoding import Encoder
@@ -54,6 +56,7 @@ def load_model(school: School, run: int, say: Callable[[str, str], None]) -> Loa
     check_model(school, run)
     card = read_card(school, run)
     settings = recorded(card.settings)
+    check_base(settings.base, load(school.settings_file))
     base = locate(settings.base, school.root)
     if base is None:
         raise LearningError(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
+from nightschool.config.errors import LearningError
 from nightschool.config.settings import Settings
-from nightschool.learning.hub import fetch, fingerprint
+from nightschool.config.settings_file import load
+from nightschool.learning.hub import fetch, fingerprint, locate
 from nightschool.notes.dataset import Dataset, write
 from nightschool.notes.note import LoadedNotes
 from nightschool.notes.printable import listed
@@ -53,7 +56,7 @@ def prep(context: StageContext) -> PrepResult:
     )
     if not small:
         context.parent.say("state", describe_power(counts[Split.TEST]))
-    base = fetch(settings.base, context.school.root)
+    base = _base(context)
     return PrepResult(
         dataset=name,
         fingerprint=dataset.fingerprint,
@@ -65,6 +68,19 @@ def prep(context: StageContext) -> PrepResult:
         base_folder=str(base),
         base_fingerprint=fingerprint(base),
     )
+
+
+def _base(context: StageContext) -> Path:
+    """The base's folder. Raises LearningError if it must be downloaded and the settings file names another:
+    the ledger alone decides on no download."""
+    base, root = context.settings.base, context.school.root
+    now = load(context.school.settings_file).base
+    if base != now and locate(base, root) is None:
+        raise LearningError(
+            f"this run was queued with base = {base!r}, which is not on disk; nightschool.toml names {now!r}",
+            "set base again, or queue a new run with `nightschool run --new`",
+        )
+    return fetch(base, root)
 
 
 def _warnings(settings: Settings, loaded: LoadedNotes, dataset: Dataset) -> list[str]:

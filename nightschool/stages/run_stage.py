@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from nightschool.config.errors import ConfigError
 from nightschool.config.paths import School
 from nightschool.config.settings import recorded
+from nightschool.config.trusted_schools import with_reach_of_file
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome
 from nightschool.ledger.records import StageName
@@ -61,7 +63,11 @@ def stage_function(stage: StageName) -> StageFunction:
 def run_stage(school: School, run: int, stage: StageName, parent: Parent) -> Ending:
     """Run a stage or one chunk of it; a stage that is already done returns its recorded result."""
     with Ledger(school.ledger_file) as ledger:
-        settings = recorded(ledger.run(run).settings)
+        queued = recorded(ledger.run(run).settings)
+    try:
+        settings = with_reach_of_file(school, queued)
+    except ConfigError as error:
+        return Ending(Outcome.LOST, str(error))  # it is being edited, perhaps: tried again
     context = StageContext(school, run, settings, parent)
     file = context.folder / f"{stage}.json"
     # There is one already if the worker died before it recorded the end.

@@ -19,6 +19,7 @@ from nightschool.config.errors import ChildError, LedgerError, NotesError, Queue
 from nightschool.config.files import NOT_YOURS, forbidden
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
+from nightschool.config.trusted_schools import reaches
 from nightschool.learning.probe import DeviceProbe
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.readers import notes_path
@@ -61,6 +62,7 @@ def examine(school: School, settings: Settings) -> Iterator[HealthCheck]:
     yield from _versions()
     yield _text_mode()
     yield _disk(school, settings)
+    yield _outside(school, settings)
     if place := _unwritable(school):
         yield HealthCheck(
             "school", f"{place} cannot be written by this user", HealthVerdict.PROBLEM, NOT_YOURS
@@ -162,6 +164,14 @@ def _disk(school: School, settings: Settings) -> HealthCheck:
     return HealthCheck("disk", finding, HealthVerdict.OK)
 
 
+def _outside(school: School, settings: Settings) -> HealthCheck:
+    """What the settings reach outside the school; it is trusted, or `doctor` would not have come here."""
+    texts = [f"{each.text} ({each.setting})" for each in reaches(school, settings) if each.text]
+    return HealthCheck(
+        "outside", "; ".join(texts) or "the school reaches nothing else", HealthVerdict.OK
+    )
+
+
 def _unwritable(school: School) -> Path | None:
     """What a run must write but this user may not."""
     places = (school.state, school.ledger_file) if school.state.exists() else (school.root,)
@@ -180,7 +190,7 @@ def _ledger(school: School) -> HealthCheck:
 
 def _queue(school: School, settings: Settings) -> HealthCheck:
     try:
-        waiting = open_queue(school, settings.queue).count()
+        waiting = open_queue(school, settings.queue.reveal()).count()
     except QueueError as error:
         return HealthCheck(
             "queue", f"{settings.queue}: {error.message}", HealthVerdict.PROBLEM, error.hint

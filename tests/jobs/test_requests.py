@@ -7,6 +7,7 @@ import pytest
 
 from nightschool.config.errors import RequestError
 from nightschool.config.paths import School
+from nightschool.config.secret_url import SecretUrl
 from nightschool.config.settings import Settings
 from nightschool.jobs.requests import duration_s, request_retry, request_run, request_stage
 from nightschool.ledger.ledger import Ledger
@@ -121,7 +122,7 @@ def test_request_is_recorded_although_the_queue_is_out_of_reach(
 ) -> None:
     settings = SETTINGS
     if broken == "redis":
-        settings = SETTINGS.model_copy(update={"queue": "redis://127.0.0.1:1/0"})
+        settings = SETTINGS.model_copy(update={"queue": SecretUrl("redis://127.0.0.1:1/0")})
     else:
         school.queue_file.mkdir(parents=True)
     with Ledger(school.ledger_file) as ledger:

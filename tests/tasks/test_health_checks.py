@@ -62,4 +62,4 @@ def test_school_that_this_user_may_not_write_is_the_problem(
     monkeypatch.setattr(health_checks, "forbidden", lambda path: True)
     found = list(examine(school, load(school.settings_file)))
     assert [finding.check for finding in found[-2:]] == ["school", "notes"]
-    assert found[-2].finding == f"{school.root} cannot be written by this user"
+    assert found[-2].finding == f"{school.state} cannot be written by this user"

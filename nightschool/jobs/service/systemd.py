@@ -18,6 +18,8 @@ from nightschool.jobs.service.worker_command import (
     run_tool_checked,
 )
 
+_SYSCTL = Path("/proc/sys")
+
 
 class SystemdUser:
     """See `ServiceBackend`."""
@@ -60,7 +62,7 @@ KillMode=mixed
 TimeoutStopSec=30
 Nice=10
 IOSchedulingClass=idle
-
+{_sandbox()}
 [Install]
 WantedBy=default.target
 """
@@ -112,6 +114,41 @@ def manager_problem() -> str:
     if done.returncode == 0 and done.stdout.startswith("Version="):
         return ""
     return (done.stderr.strip().splitlines() or ["no answer"])[-1]
+
+
+# What an unprivileged manager can enforce without hiding the GPU, the buses or the caches. Directives that need
+# mount namespaces (PrivateTmp= ...) hide X11's socket or fail there, those of devices need privileges, and
+# writable code is what CUDA compiles.
+_SANDBOX = """\
+UMask=0077
+NoNewPrivileges=yes
+RestrictSUIDSGID=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @obsolete
+SystemCallErrorNumber=EPERM
+"""
+# An unprivileged manager drops capabilities in a user namespace of its own; without one the unit would fail.
+_WITHOUT_CAPABILITIES = "PrivateUsers=yes\nCapabilityBoundingSet=\n"
+_NAMESPACE_SWITCHES = {
+    "kernel/apparmor_restrict_unprivileged_userns": "1",
+    "kernel/unprivileged_userns_clone": "0",
+    "user/max_user_namespaces": "0",
+}
+"""Files below /proc/sys, with the values that forbid user namespaces (Ubuntu, Debian, all)."""
+
+
+def _sandbox() -> str:
+    """The unit's sandbox."""
+    forbidden = any(
+        file.exists() and file.read_text("ascii").strip() == value
+        for file, value in ((_SYSCTL / name, value) for name, value in _NAMESPACE_SWITCHES.items())
+    )
+    return _SANDBOX + (_WITHOUT_CAPABILITIES if not forbidden else "")
 
 
 def _shell(work: WorkerCommand) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nightschool.jobs.service import systemd
 from nightschool.jobs.service.systemd import SystemdUser
 from nightschool.jobs.service.worker_command import WorkerCommand
 from tests.jobs.service.fake_tools import AWKWARD
@@ -51,3 +52,19 @@ def test_systemd_condition_has_the_awkward_path(awkward: WorkerCommand) -> None:
     (awkward.school / "nightschool.toml").unlink()
     done = subprocess.run(["systemd-analyze", "condition", condition], capture_output=True)
     assert done.returncode != 0
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
+def test_unit_is_sandboxed(
+    awkward: WorkerCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exposure below 5.0 of 10; without user namespaces the capabilities stay, or the unit would not start."""
+    unit = tmp_path / "x.service"
+    monkeypatch.setattr(systemd, "_SYSCTL", tmp_path)
+    unit.write_text(SystemdUser().render(awkward), encoding="utf-8")
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=50", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout.splitlines()[-1:] + done.stderr.splitlines()
+    (tmp_path / "user").mkdir()
+    (tmp_path / "user/max_user_namespaces").write_text("0\n")
+    assert "CapabilityBoundingSet" not in SystemdUser().render(awkward)

@@ -296,8 +296,7 @@ ENDLESS: dict[str, Change] = {
         "{% set ns = namespace(a=messages[0].content * 1000000) %}"
         + _LOOP + "{% set ns.a = ns.a ~ ns.a[:100000000] %}{% endfor %}"
     ),
-    "slow expression": regex(r"(\s|a|1|!)*(\s|a|1|!)*(\s|a|1|!)*x"),
-    "expression that is compiled for ever": regex("((((a{1,999}){1,999}){1,999}){1,999}){1,999}"),
+    "slow expression": regex(r"\S*\S*(?!.)\S\s"),
 }  # fmt: skip
 
 ADAPTERS: dict[str, Change] = {

@@ -18,10 +18,11 @@ from nightschool.config.settings_file import load
 from nightschool.jobs import forecast
 from nightschool.jobs.forecast import NightForecast
 from nightschool.jobs.note_check import problem_line, read_note_check
-from nightschool.jobs.presence import scheduler_bug
+from nightschool.jobs.presence import worker_trouble
 from nightschool.jobs.reasons import MEANINGS, remedy
 from nightschool.jobs.signals.signal import Signal, Signals
 from nightschool.ledger.outcomes import Reason
+from nightschool.ledger.records import PastDecision
 
 _UNITS = {"battery": "%", "gpu_load": "%", "cpu_load": "%", "gpu_temperature": "°C"}
 
@@ -36,14 +37,14 @@ def why_command(json_: bool) -> None:
     """
     school = current_school(only_read=True)
     night = load(school.settings_file).night
-    bug = scheduler_bug(school)
-    if bug and not json_:  # before anything that the same bug may stop
-        click.echo(f"{MEANINGS[Reason.BUG].what}: {bug}")
-        click.echo(f"  what to do: {MEANINGS[Reason.BUG].remedy}")
+    trouble = worker_trouble(school)
+    if trouble and not json_:  # before anything that a bug may stop
+        click.echo(f"{MEANINGS[trouble.reason].what}: {trouble.detail}")
+        click.echo(f"  what to do: {MEANINGS[trouble.reason].remedy}")
     signals = forecast.read_signals(school, night)
     outlook = forecast.forecast_night(school, night, time.time(), signals)
     if json_:
-        print_json(_as_json(outlook, signals, night, bug))
+        print_json(_as_json(outlook, signals, night, trouble))
         return
     for line in _lines(outlook, night):
         click.echo(line)
@@ -54,16 +55,19 @@ def why_command(json_: bool) -> None:
 
 
 def _as_json(
-    outlook: NightForecast, signals: Signals, night: NightSettings, bug: str
+    outlook: NightForecast,
+    signals: Signals,
+    night: NightSettings,
+    trouble: PastDecision | None,
 ) -> dict[str, Any]:
     decision, has_worker = outlook.decision, outlook.worker is not None
     reason, detail = decision.reason, decision.detail
     if decision.run and not has_worker:
         reason, detail = Reason.NO_WORKER, MEANINGS[Reason.NO_WORKER].what
-    elif bug:
-        reason, detail = Reason.BUG, bug
+    elif trouble:
+        reason, detail = trouble.reason, trouble.detail
     return {
-        "run": decision.run and has_worker and not bug,
+        "run": decision.run and has_worker and not trouble,
         "reason": reason,
         "signals": [
             {

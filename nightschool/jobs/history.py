@@ -16,8 +16,8 @@ _ATTEMPTS_S = 2 * 24 * 3600.0
 # A stage or chunk that starts this soon after another continues it.
 _CONTINUES_S = 60.0
 # These precede the rule about heat, so that a decision for one of them tells nothing about heat.
-_BEFORE_HEAT = (Reason.NO_WORKER, Reason.BUG, Reason.NOTHING_TO_DO, Reason.PAUSED, Reason.WOKE,
-                Reason.DEVICE_BUSY, Reason.NOTES_GONE, Reason.AFTER_ERROR, Reason.SUSPENDING,
+_BEFORE_HEAT = (Reason.NO_WORKER, Reason.BUG, Reason.QUEUE_DOWN, Reason.NOTHING_TO_DO, Reason.PAUSED,
+                Reason.WOKE, Reason.DEVICE_BUSY, Reason.NOTES_GONE, Reason.AFTER_ERROR, Reason.SUSPENDING,
                 Reason.DISK_FULL)  # fmt: skip
 
 

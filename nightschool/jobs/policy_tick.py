@@ -14,9 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from nightschool.config.errors import ConfigError, NightschoolError, first_line
+from nightschool.config.errors import ConfigError, NightschoolError, QueueError, first_line
 from nightschool.config.night_settings import NightSettings
 from nightschool.config.paths import School
+from nightschool.config.recent_problems import RecentProblems
 from nightschool.config.settings_file import load
 from nightschool.jobs.history import History, read_history
 from nightschool.jobs.policy import PolicyDecision, decide
@@ -36,6 +37,8 @@ JUMP_S = 10.0
 """Wall and monotonic clock may differ by this much between two ticks, as when a clock is corrected."""
 TIME_ZONE_S = 60.0
 """Decide at least this often, even if nothing changed: the computer may have another time zone now."""
+QUEUE_RETRY_S = 30.0
+"""A queue that cannot be used is tried again after 1, 2, 4 ... seconds, and this at most."""
 SLEPT_S = 60.0
 """A tick this late means a sleep on Windows, where the monotonic clock runs on meanwhile."""
 
@@ -75,7 +78,7 @@ class PolicyTick:
         monotonic: Callable[[], float] = time.monotonic,
         open_ledger: Callable[[], Ledger] | None = None,
     ) -> None:
-        self._school, self._queue = school, queue
+        self._school, self._messages = school, _Messages(queue, monotonic)
         self._read_signals, self._wall, self._monotonic = read_signals, wall, monotonic
         self._open = open_ledger or (lambda: Ledger(school.ledger_file))
         self.night = night
@@ -94,7 +97,9 @@ class PolicyTick:
         self._slept: float | None = None
         """When the computer fell asleep, by the wall clock, until the ledger has recorded it."""
         self._woke = False
-        self._reported = self._signals_problem = ""
+        self._signals_problem = ""
+        self._problems = RecentProblems(monotonic)
+        self._queue_detail = ""
 
     def tick(self) -> None:
         """Decide if something may have changed, record the decision, and enqueue what may work.
@@ -104,9 +109,9 @@ class PolicyTick:
         """
         try:
             self._tick()
-            self._reported, self._recorded_at = "", self._ticked_at
+            self._recorded_at = self._ticked_at
         except (NightschoolError, OSError, sqlite3.Error) as error:
-            if self._is_news(str(error)):
+            if self._problems.is_new(str(error)):
                 _log.warning("%s", error)
             with contextlib.suppress(Exception):
                 self.close()
@@ -159,22 +164,28 @@ class PolicyTick:
         self._state, run = state, state.run
         # A child that slept together with its GPU may not continue: wait until it has ended.
         self._woke = slept or (self._woke and run is not None and run.state is RunState.RUNNING)
-        decision = self.decision = self._decide(state, now)
+        decision = self._decide(state, now)
+        due = run if run and decision.run and run.state is RunState.QUEUED else None
+        if due and (problem := self._messages.problem(ledger, due)):
+            decision, due = PolicyDecision(False, Reason.QUEUE_DOWN, problem), None
+        self.decision = decision
         self._decided, self._slept = self.ticked, None
         self._record(ledger, state, decision)
-        if run and decision.run:
-            enqueue_due(self._queue, ledger, run.id)
+        if due:
+            self._messages.send(ledger, due)
 
     def _record(self, ledger: Ledger, state: _LedgerState, decision: PolicyDecision) -> None:
         last, run = state.control, state.run.id if state.run else None
         recorded = (last.decision_run, last.run_allowed, last.decision_reason)
-        if recorded != (run, decision.run, decision.reason):
+        stale = decision.reason is Reason.QUEUE_DOWN and decision.detail != self._queue_detail
+        if stale or recorded != (run, decision.run, decision.reason):
+            self._queue_detail = decision.detail
             ledger.decide(run, decision.run, decision.reason, decision.detail)
             self._state = None  # `version` does not change with this connection's own writes
 
     def _record_bug(self, error: Exception) -> None:
         detail = f"{type(error).__name__}: {first_line(error)}"
-        if self._is_news(detail):
+        if self._problems.is_new(detail):
             _log.exception("a bug in the scheduler; nothing works until it is fixed")
         run = self._state.run.id if self._state and self._state.run else None
         self.decision = PolicyDecision(False, Reason.BUG, detail)
@@ -183,11 +194,6 @@ class PolicyTick:
             (self._ledger or self._open()).decide(run, False, Reason.BUG, detail)
         with contextlib.suppress(Exception):
             self.close()
-
-    def _is_news(self, problem: str) -> bool:
-        """Whether a problem differs from that of the last tick, so that one that lasts is logged once."""
-        before, self._reported = self._reported, problem
-        return problem != before
 
     def _decide(self, state: _LedgerState, now: float) -> PolicyDecision:
         def ask(signals: Signals | None, history: History) -> PolicyDecision:
@@ -236,6 +242,32 @@ class PolicyTick:
             return False
         changed, self.night = night != self.night, night
         return changed
+
+
+class _Messages:
+    """Sends the message of a run that may work; while the queue is broken, only now and then."""
+
+    def __init__(self, queue: StageQueue, monotonic: Callable[[], float]) -> None:
+        self._queue, self._monotonic = queue, monotonic
+        self._problem, self._delay_s, self._retry_at = "", 0.0, 0.0
+
+    def send(self, ledger: Ledger, run: Run) -> None:
+        """Enqueue the stage that is due; see `problem` if that fails."""
+        try:
+            enqueue_due(self._queue, ledger, run.id)
+            self._problem, self._delay_s = "", 0.0
+        except QueueError as error:
+            self._delay_s = min(max(1.0, 2 * self._delay_s), QUEUE_RETRY_S)
+            self._retry_at = self._monotonic() + self._delay_s
+            if not self._problem:
+                _log.warning("%s; retrying", error)
+            self._problem = str(error)
+
+    def problem(self, ledger: Ledger, run: Run) -> str:
+        """Why no message reaches the worker's thread; "" if nothing is known to be wrong."""
+        if self._problem and self._monotonic() >= self._retry_at:
+            self.send(ledger, run)
+        return self._problem or self._queue.problem
 
 
 def unknown_signals(remark: str) -> Signals:

@@ -11,6 +11,7 @@ from nightschool.config import files
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
+from nightschool.ledger.records import PastDecision
 
 
 def worker_alive(school: School) -> int | None:
@@ -32,13 +33,17 @@ def worker_alive(school: School) -> int | None:
         raise
 
 
-def scheduler_bug(school: School) -> str:
-    """The bug that stops the scheduler of the worker that runs, in one line; "" if there is none."""
+TROUBLE = (Reason.BUG, Reason.QUEUE_DOWN)
+"""Reasons that only the worker knows: they follow neither from the signals nor from the clock."""
+
+
+def worker_trouble(school: School) -> PastDecision | None:
+    """What stops the worker that runs, if it is in trouble; see `TROUBLE`."""
     if worker_alive(school) is None:
-        return ""
+        return None
     with Ledger(school.ledger_file, writes=False) as ledger:
         newest = ledger.decisions(1)
-    return newest[0].detail if newest and newest[0].reason is Reason.BUG else ""
+    return newest[0] if newest and newest[0].reason in TROUBLE else None
 
 
 def own_pids(school: School) -> set[int]:

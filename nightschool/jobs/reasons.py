@@ -44,6 +44,10 @@ MEANINGS: dict[Reason, Meaning] = {
         "a bug in nightschool stops the worker's scheduler",
         "restart the worker; if that does not help, report the bug with the traceback that the worker printed",
     ),
+    Reason.QUEUE_DOWN: Meaning(
+        "the queue cannot be used, so that no stage begins",
+        "do what the message says; work begins within half a minute after the queue is back",
+    ),
     Reason.NOTHING_TO_DO: Meaning("no run is queued", "queue one with `nightschool run`"),
     Reason.PAUSED: Meaning("you paused work", "run `nightschool resume`, or wait for the end of the pause"),
     Reason.WOKE: Meaning(

@@ -14,6 +14,7 @@ from nightschool.config.settings import Settings
 from nightschool.jobs.forecast import NightForecast, forecast_night
 from nightschool.jobs.morning_notification import newest_nights
 from nightschool.jobs.note_check import current_note_check, hint, note_check_json
+from nightschool.jobs.presence import TROUBLE
 from nightschool.jobs.reasons import MEANINGS
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
@@ -139,8 +140,8 @@ def _reason(control: Control) -> str:
 
 def _detail(outlook: NightForecast, newest: PastDecision | None, night: NightSettings) -> str:
     """Why work is allowed or not; the clock as of now, a signal's values as of the decision."""
-    if outlook.worker is not None and newest and newest.reason is Reason.BUG:
-        return f"{MEANINGS[Reason.BUG].what} ({newest.detail})"
+    if outlook.worker is not None and newest and newest.reason in TROUBLE:
+        return f"{MEANINGS[newest.reason].what} ({newest.detail})"
     if not outlook.decision.run:
         return outlook.decision.detail
     if newest is None or newest.allowed or not newest.detail:

@@ -38,7 +38,11 @@ class ControlTable(Store):
         """Record the policy's newest decision, unless it equals the last one but for its detail."""
         with self._transaction():
             last = self.control()
-            if (last.decision_run, last.run_allowed, last.decision_reason) != (
+            # Another thing may be wrong with the queue now.
+            stale = reason is Reason.QUEUE_DOWN and [one.detail for one in self.decisions(1)] != [
+                detail
+            ]
+            if stale or (last.decision_run, last.run_allowed, last.decision_reason) != (
                 run,
                 allowed,
                 reason,

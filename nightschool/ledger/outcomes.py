@@ -35,6 +35,8 @@ class Reason(StrEnum):
     NO_WORKER = "no_worker"
     BUG = "bug"
     """A bug in the worker's scheduler."""
+    QUEUE_DOWN = "queue_down"
+    """The queue cannot be used, so that no stage can begin."""
     NOTHING_TO_DO = "nothing_to_do"
     PAUSED = "paused"
     WOKE = "woke"

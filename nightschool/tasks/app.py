@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,31 +16,23 @@ from huey import Huey
 from huey import signals as huey_signals
 from huey.storage import PriorityRedisStorage, SqliteStorage
 from pydantic import ValidationError
-from redis import ConnectionPool, RedisError
+from redis import ConnectionPool
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from nightschool.config import files
-from nightschool.config.errors import LedgerError, QueueError, first_line
+from nightschool.config.errors import LedgerError, QueueError
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Run, StageName
-from nightschool.tasks.stage_messages import (
-    PRIORITY_OF,
-    TASK_OF,
-    StageMessage,
-    StageMessageSerializer,
-)
+from nightschool.tasks.queue_errors import BROKEN, explained
+from nightschool.tasks.stage_huey import MOST_MESSAGES, StageHuey, remove_queue
+from nightschool.tasks.stage_messages import PRIORITY_OF, TASK_OF, StageMessage
 
 Perform = Callable[[int, StageName], bool]
 """Performs a stage of a run, or a chunk of it; returns whether more of the run can follow now."""
 
 _CONNECT_LIMIT_S = 3.0
 _ANSWER_LIMIT_S = 5.0  # longer than a worker waits for a message
-_RETRY_S = 1.0
-_SQLITE_HINT = (
-    "make room or close the program that holds .nightschool/queue.db; you may also delete that file, since "
-    "the ledger holds all that is needed"
-)
-_REDIS_HINT = 'start the Redis server, or set queue = "sqlite"'
 _SIGNAL_LEVELS = {
     huey_signals.SIGNAL_ENQUEUED: logging.DEBUG,
     huey_signals.SIGNAL_EXECUTING: logging.INFO,
@@ -53,69 +43,49 @@ _SIGNAL_LEVELS = {
 _log = logging.getLogger(__name__)
 
 
-class StageHuey(Huey):  # type: ignore[misc]
-    """Huey with messages that are validated, and without a schedule of its own."""
-
-    def __init__(self, name: str, storage_class: type, **storage: Any) -> None:
-        serializer = StageMessageSerializer(__name__)
-        super().__init__(
-            name, results=False, serializer=serializer, storage_class=storage_class, **storage
-        )
-        self._reported = ""
-
-    def dequeue(self) -> object | None:
-        """The next task; None if there is none, or the queue is out of reach. Drops invalid messages."""
-        try:
-            while (data := self.storage.dequeue()) is not None:
-                try:
-                    task: object = self.deserialize_task(data)
-                    return task
-                except ValidationError as error:
-                    _log.warning("dropped an invalid message from the queue: %s", first_line(error))
-            self._reported = ""
-        except (sqlite3.Error, OSError, RedisError) as error:
-            if first_line(error) != self._reported:
-                self._reported = first_line(error)
-                _log.warning("the queue cannot be read (%s); retrying", self._reported)
-            time.sleep(_RETRY_S)
-        return None
-
-    def read_schedule(self, timestamp: object = None) -> list[object]:
-        """Nothing is scheduled: `jobs.scheduler` decides when a stage is enqueued."""
-        return []
-
-
 class StageQueue:
     """The queue of a school. `enqueue_due` puts messages into it; a worker's consumer performs them."""
 
-    def __init__(
-        self, school: School, huey: Huey, perform: Perform | None = None, hint: str = ""
-    ) -> None:
-        """Only a worker gives `perform`; `hint` is what to do if the queue cannot be used."""
+    def __init__(self, school: School, huey: StageHuey, perform: Perform | None = None) -> None:
+        """Only a worker gives `perform`."""
         self.huey = huey
-        self._school, self._perform, self._hint = school, perform, hint
+        self._school, self._perform = school, perform
         self._tasks = define_tasks(huey, self._advance)
         huey.signal(*_SIGNAL_LEVELS)(_log_signal)
 
     def enqueue(self, run: Run, stage: StageName) -> None:
         """Enqueue a message, of a higher priority if the run is to work now. Raises QueueError."""
-        with _explained(self._hint):
-            self._tasks[stage](run.id, priority=PRIORITY_OF[run.timing])
+        with self._explained():
+            self.huey.use(lambda _: self._tasks[stage](run.id, priority=PRIORITY_OF[run.timing]))
 
     def is_waiting(self, run: int, stage: StageName) -> bool:
         """Whether a message for a stage of a run waits in the queue. Raises QueueError."""
-        with _explained(self._hint):
-            items = self.huey.storage.enqueued_items()
+        with self._explained():
+            if self.huey.use(lambda storage: storage.queue_size()) > MOST_MESSAGES:
+                self.huey.use(lambda storage: storage.flush_queue())
+            items = self.huey.use(lambda storage: storage.enqueued_items())
         return any(_is_for(item, run, stage) for item in items)
 
     def count(self) -> int:
         """The number of messages that wait. Raises QueueError."""
-        with _explained(self._hint):
-            return int(self.huey.pending_count())
+        with self._explained():
+            return int(self.huey.use(lambda storage: storage.queue_size()))
 
     def close(self) -> None:
         """Close the connection; a later call opens it again."""
         self.huey.storage.close()
+
+    @property
+    def problem(self) -> str:
+        """Why a worker's consumer cannot read messages, in one line with its remedy; "" if it can."""
+        return self.huey.problem
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except BROKEN as error:
+            raise explained(error, redis=self.huey.is_remote) from None
 
     def _advance(self, run: int, stage: StageName) -> None:
         """Perform a stage, and enqueue what comes next."""
@@ -165,22 +135,34 @@ def define_tasks(
 
 
 def open_queue(school: School, url: str, perform: Perform | None = None) -> StageQueue:
-    """The school's queue: SQLite in its folder, or the Redis server at `url`. Raises QueueError."""
-    hint = _SQLITE_HINT if url == "sqlite" else _REDIS_HINT
-    with _explained(hint):
+    """The school's queue: SQLite in its folder, or the Redis server at `url`. Raises QueueError.
+
+    A worker, which gives `perform`, begins with an empty file: whatever is due it enqueues itself.
+    """
+    try:
         if url == "sqlite":
-            files.make_database(school.queue_file)
-            huey = StageHuey("nightschool", SqliteStorage, filename=str(school.queue_file))
+            if perform:
+                remove_queue(school.queue_file)
+            # A write-ahead log would map a file into memory, and whoever truncated that would crash us.
+            huey = StageHuey(
+                "nightschool", SqliteStorage, __name__, filename=str(school.queue_file),
+                journal_mode="delete",
+            )  # fmt: skip
         else:
             # One server may serve several schools. Version 0.1.0 kept a list under another name.
             name = hashlib.sha256(str(school.root).encode()).hexdigest()[:12]
             pool = ConnectionPool.from_url(
-                url, socket_connect_timeout=_CONNECT_LIMIT_S, socket_timeout=_ANSWER_LIMIT_S
+                url,
+                socket_connect_timeout=_CONNECT_LIMIT_S,
+                socket_timeout=_ANSWER_LIMIT_S,
+                retry=Retry(NoBackoff(), 0),  # whoever asks retries, and must not wait for long
             )
             huey = StageHuey(
-                f"nightschool-stages-{name}", PriorityRedisStorage, connection_pool=pool
+                f"nightschool-stages-{name}", PriorityRedisStorage, __name__, connection_pool=pool
             )
-    return StageQueue(school, huey, perform, hint)
+    except BROKEN as error:
+        raise explained(error, redis=url != "sqlite") from None
+    return StageQueue(school, huey, perform)
 
 
 def enqueue_due(queue: StageQueue, ledger: Ledger, run: int) -> bool:
@@ -202,14 +184,6 @@ def _is_for(item: bytes, run: int, stage: StageName) -> bool:
     except ValidationError:
         return False  # the worker will drop it
     return (message.run, message.task) == (run, TASK_OF[stage])
-
-
-@contextmanager
-def _explained(hint: str) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError, RedisError, ValueError) as error:
-        raise QueueError(f"the queue cannot be used ({first_line(error)})", hint) from None
 
 
 def _log_signal(signal: str, task: Any, *details: object) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from nightschool.config.errors import LedgerError, RequestError
 from nightschool.config.files import no_room
 from nightschool.config.paths import School
+from nightschool.config.recent_problems import RecentProblems
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import Claim, RunState, StageName
@@ -28,6 +29,7 @@ class Runner:
         self._school = school
         self._worker = worker
         self._veto = veto
+        self._problems = RecentProblems()
         self.stopping = threading.Event()
         """Set it to stop the child at its next step border."""
         self.gone_by: float | None = None
@@ -47,7 +49,8 @@ class Runner:
                 return claim is not None and self._attempt(ledger, claim)
         except (LedgerError, RequestError) as error:
             # Held by another program, perhaps; the scheduler enqueues the stage again.
-            _log.warning("%s", error)
+            if self._problems.is_new(str(error)):
+                _log.warning("%s", error)
             return False
 
     def _attempt(self, ledger: Ledger, claim: Claim) -> bool:

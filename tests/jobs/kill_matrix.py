@@ -1,6 +1,8 @@
-"""Whole runs with SIGKILL of the worker, the child or both at random moments, against an undisturbed run.
+"""Whole runs with SIGKILL of the worker, the child or both, against an undisturbed run.
 
-python -m tests.jobs.kill_matrix --kills 100      # some 25 minutes; prints the figures as JSON
+Half of the processes die at a random moment, the others at one of those that `kill_points` lists.
+
+python -m tests.jobs.kill_matrix --kills 200      # some 50 minutes; prints the figures as JSON
 """
 
 from __future__ import annotations
@@ -9,12 +11,13 @@ import argparse
 import json
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -27,7 +30,10 @@ from nightschool.jobs.requests import request_run
 from nightschool.learning.trainer import adapter_sha256
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Timing
+from nightschool.ledger.schema import MIGRATIONS
+from nightschool.notes.labels import read_labels
 from tests.conftest import new_school
+from tests.jobs import kill_points
 
 # A checkpoint after every step, so that a run that is killed every few seconds still makes progress.
 TRAIN = {
@@ -36,25 +42,47 @@ TRAIN = {
 }  # fmt: skip
 
 
+VICTIMS = ("worker", "child", "both")
+SIDE_POINTS = ("promotion", "labels", "migration")
+POINTS = (*kill_points.WORKER_POINTS, *kill_points.CHILD_POINTS, *SIDE_POINTS)
+
+
 @dataclass(slots=True)
 class Figures:
-    """What the kills did; all but the first two should be zero."""
+    """What the kills did; all but the first three should be zero."""
 
-    kills: dict[str, int] = field(default_factory=lambda: {"worker": 0, "child": 0, "both": 0})
+    kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VICTIMS, 0))
+    points: dict[str, int] = field(default_factory=lambda: dict.fromkeys(POINTS, 0))
     runs: int = 0
     lost_runs: int = 0
     repeated_stages: int = 0
     orphans: int = 0
     other_adapters: int = 0
+    lost_labels: int = 0
+    broken_ledgers: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.kills.values()) + sum(self.points.values())
+
+    @property
+    def faults(self) -> list[int]:
+        return [
+            self.lost_runs, self.repeated_stages, self.orphans, self.other_adapters, self.lost_labels,
+            self.broken_ledgers,
+        ]  # fmt: skip
 
 
 @contextmanager
-def worker(school: School) -> Iterator[subprocess.Popen[str]]:
+def worker(
+    school: School, command: list[str] | None = None, env: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """`nightschool work` in a process of its own; killed at the end, if it still runs."""
-    command = [sys.executable, "-m", "nightschool", "--school", str(school.root), "work"]
+    usual = [sys.executable, "-m", "nightschool", "--school", str(school.root), "work"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
-    )
+        command or usual, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
+        env=env,
+    )  # fmt: skip
     try:
         yield process
     finally:
@@ -100,10 +128,12 @@ def kill_all_over(school: School, kills: int, dice: random.Random) -> Figures:
         # A killed stage, except for the training, starts over: it must have enough time once.
         longest_s = 1.3 * max(seconds for stage, seconds in each if stage != "train")
         wanted = adapter_sha256(calm.model_folder(quiet) / "adapter")
-    while sum(figures.kills.values()) < kills:
+    while figures.total < kills:
         run = queue(school)
         while state(school, run) not in ("done", "failed"):
             _until_killed(school, run, dice, longest_s, figures)
+        for _ in range(2):
+            _kill_beside_a_run(school, dice, figures)
         figures.runs += 1
         figures.lost_runs += state(school, run) != "done"
         with Ledger(school.ledger_file) as ledger:
@@ -119,36 +149,104 @@ def kill_all_over(school: School, kills: int, dice: random.Random) -> Figures:
 def _until_killed(
     school: School, run: int, dice: random.Random, longest_s: float, figures: Figures
 ) -> None:
-    """Let a worker work for a while, then kill it, its child or both, unless the run has ended."""
+    """Let a worker work until it, its child or both are killed, or the run has ended."""
+    points = (*kill_points.WORKER_POINTS, *kill_points.CHILD_POINTS)
+    point = dice.choice(points) if dice.random() < 0.6 else ""
+    skip = dice.randrange(20 if point == "checkpoint" else 2)
+    offspring: list[psutil.Process] = []
 
     def ended() -> bool:
         return state(school, run) in ("done", "failed")
 
-    with worker(school) as process:
-        until(lambda: worker_alive(school) is not None or process.poll() is not None)
-        deadline = time.monotonic() + dice.uniform(2.0, 2.0 + longest_s)
-        while time.monotonic() < deadline and not ended():
-            time.sleep(0.02)
-        if ended():
-            return
-        offspring = children(process)
-        victims = dice.choice(list(figures.kills))
-        figures.kills[victims] += 1
-        if victims != "worker":
-            for child in offspring:
+    with tempfile.TemporaryDirectory() as folder:
+        mark = Path(folder, "mark")
+        env = kill_points.environment(point, mark, skip)
+        with worker(school, [*kill_points.code("work"), str(school.root)], env) as process:
+            until(lambda: worker_alive(school) is not None or process.poll() is not None)
+            deadline = time.monotonic() + dice.uniform(2.0, 2.0 + longest_s)
+            while time.monotonic() < deadline and process.poll() is None and not ended():
+                with suppress(psutil.NoSuchProcess):
+                    offspring = children(process) or offspring
+                time.sleep(0.05)
+            if mark.exists():
+                figures.points[point] += 1
+            if process.poll() is None:
+                if ended():
+                    return
+                offspring = _kill_at_random(process, dice, figures)
+            process.wait()
+            psutil.wait_procs(offspring, timeout=5)
+            figures.orphans += sum(child.is_running() for child in offspring)
+
+
+def _kill_at_random(
+    process: subprocess.Popen[str], dice: random.Random, figures: Figures
+) -> list[psutil.Process]:
+    offspring = children(process)
+    victims = dice.choice(VICTIMS)
+    figures.kills[victims] += 1
+    if victims != "worker":
+        for child in offspring:
+            with suppress(psutil.NoSuchProcess):
                 child.kill()
-        if victims == "child":  # the worker continues with a new child; then it is killed, too
-            time.sleep(dice.uniform(0.0, 1.0))
-            offspring = children(process)
-        process.kill()
-        process.wait()
-        psutil.wait_procs(offspring, timeout=5)
-        figures.orphans += sum(child.is_running() for child in offspring)
+    if victims == "child":  # the worker continues with a new child; then it is killed, too
+        time.sleep(dice.uniform(0.0, 1.0))
+        offspring = children(process)
+    process.kill()
+    return offspring
+
+
+def _kill_beside_a_run(school: School, dice: random.Random, figures: Figures) -> None:
+    """Kill a promotion, one of two writers of labels, and a migration."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _run("promote", "promotion", folder / "promotion", school.root)
+        figures.points["promotion"] += (folder / "promotion").exists()
+        with Ledger(school.ledger_file) as ledger:
+            ((state,),) = ledger._rows("PRAGMA integrity_check")
+            figures.broken_ledgers += state != "ok" or 1 in ledger.promotions()
+
+        command = [*kill_points.code("label"), str(school.root)]
+        victim, other = (
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
+            for env in (
+                kill_points.environment("labels", folder / "labels", dice.randrange(30)),
+                kill_points.environment("", folder / "none"),
+            )
+        )
+        acknowledged = [
+            line for process in (victim, other) for line in process.communicate()[0].split()
+        ]
+        figures.points["labels"] += (folder / "labels").exists()
+        figures.lost_labels += len(set(acknowledged) - read_labels(school.labels_file).keys())
+
+        old = folder / "ledger.db"
+        _make_old_ledger(old)
+        _run("migrate", "migration", folder / "migration", old, dice.randrange(12))
+        figures.points["migration"] += (folder / "migration").exists()
+        with Ledger(old) as ledger:
+            figures.broken_ledgers += [run.id for run in ledger.runs()] != [1]
+
+
+def _run(function: str, point: str, mark: Path, argument: Path, skip: int = 0) -> None:
+    env = kill_points.environment(point, mark, skip)
+    subprocess.run([*kill_points.code(function), str(argument)], env=env)
+
+
+def _make_old_ledger(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as db:
+        db.executescript(MIGRATIONS[0] + MIGRATIONS[1])
+        db.execute(
+            "INSERT INTO runs (created, state, goal, timing, settings) "
+            "VALUES (1.0, 'done', 'compare', 'now', '{}')"
+        )
+        db.execute("PRAGMA user_version = 2")
+        db.commit()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

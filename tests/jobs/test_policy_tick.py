@@ -12,6 +12,7 @@ from huey.storage import MemoryStorage
 
 from nightschool.config.errors import LedgerError, QueueError
 from nightschool.config.paths import School
+from nightschool.config.recent_problems import RecentProblems
 from nightschool.jobs import policy_tick
 from nightschool.jobs.policy_tick import PolicyTick
 from nightschool.jobs.signals.signal import Signals
@@ -19,8 +20,9 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.ledger.records import Claim, StageName, Timing
 from nightschool.reports.night_summary import night_between
-from nightschool.tasks.app import StageHuey, StageQueue
+from nightschool.tasks.app import StageQueue
 from nightschool.tasks.attempt import StopRequest
+from nightschool.tasks.stage_huey import StageHuey
 from tests.jobs.nights import at, night, signals
 
 NOON, EVENING = at("12:00"), at("23:30")
@@ -34,7 +36,9 @@ class Desk:
         self.now, self.steady = EVENING, 5000.0
         self.signals = signals()
         self.readings = 0
-        self.queue = StageQueue(self.school, StageHuey("desk", MemoryStorage))
+        self.queue = StageQueue(
+            self.school, StageHuey("desk", MemoryStorage, "nightschool.tasks.app")
+        )
         self.ledger = Ledger(self.school.ledger_file, lambda: self.now)
         self.policy = PolicyTick(
             self.school, self.queue, night(), self._read,
@@ -377,6 +381,9 @@ def test_lasting_problem_is_logged_once(
     monkeypatch.setattr(Ledger, "decide", locked)
     desk.signals = signals(on_ac=False)
     desk.tick()
+    assert caplog.text.count("read-only") == 1, "it came back at once"
+    desk.policy._problems = RecentProblems()
+    desk.tick()
     assert caplog.text.count("read-only") == 2
 
 
@@ -466,10 +473,22 @@ def test_queue_out_of_reach_is_reported_and_the_decision_still_recorded(
     with monkeypatch.context() as patch:
         patch.setattr(desk.queue, "enqueue", down)
         run = desk.add_run()
-        assert [desk.tick() for _ in range(3)] == ["in_window"] * 3
+        assert [desk.tick() for _ in range(9)] == ["in_window", *["queue_down"] * 8]
         assert caplog.text.count("the queue cannot be used") == 1
-    desk.tick()
+    assert desk.ledger.decisions(1)[0].detail == "the queue cannot be used (refused)"
+    assert desk.tick(policy_tick.QUEUE_RETRY_S) == "in_window"
     assert desk.messages() == [("prep", run)]
+
+
+def test_queue_whose_messages_cannot_be_read_is_no_reason_to_work(desk: Desk) -> None:
+    desk.queue.huey.problem = "the queue cannot be used (no permission)"
+    run = desk.add_run()
+    assert desk.tick() == "queue_down"
+    desk.queue.huey.problem = ""
+    assert desk.tick() == "in_window"
+    assert desk.ledger.claim(run, "worker")
+    desk.queue.huey.problem = "the queue cannot be used (gone)"
+    assert desk.tick() == "in_window", "a child at work needs no queue"
 
 
 def test_failed_attempt_is_retried_after_a_delay_that_a_restart_keeps(desk: Desk) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import re
 import socket
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -275,17 +278,122 @@ def test_queue_that_is_out_of_reach_is_reported_once(
     def gone() -> None:
         raise OSError("the drive is gone")
 
-    monkeypatch.setattr("nightschool.tasks.app._RETRY_S", 0.0)
+    monkeypatch.setattr("nightschool.tasks.stage_huey._RETRY_S", 0.0)
     monkeypatch.setattr(worker.queue.huey.storage, "dequeue", gone)
     assert [worker.queue.huey.dequeue() for _ in range(3)] == [None] * 3
-    assert caplog.messages == ["the queue cannot be read (the drive is gone); retrying"]
+    (line,) = caplog.messages
+    assert "the queue cannot be used (the drive is gone): make room" in line
+    assert "the drive is gone" in worker.queue.problem
+    monkeypatch.undo()
+    assert worker.queue.huey.dequeue() is None and worker.queue.problem == ""
 
 
-def test_damaged_queue_file_is_named_with_a_remedy(school: School) -> None:
-    school.queue_file.parent.mkdir(parents=True)
-    school.queue_file.write_bytes(b"no database" * 1000)
-    with pytest.raises(QueueError, match=r"file is not a database.*delete that file"):
-        open_queue(school, "sqlite")
+def garbage(file: Path) -> None:
+    file.write_bytes(b"no database" * 1000)
+
+
+def with_other_tables(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("CREATE TABLE task (what TEXT)")
+
+
+def folder(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    (file / "inner").mkdir(parents=True)
+
+
+def fifo(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+
+
+DAMAGES = [
+    garbage, with_other_tables, folder,
+    pytest.param(fifo, marks=pytest.mark.skipif(os.name == "nt", reason="no FIFOs there")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_worker_begins_with_an_empty_queue_whatever_is_in_its_place(
+    school: School, ledger: Ledger, damage: Callable[[Path], None]
+) -> None:
+    run = add_run(ledger)
+    damage(school.queue_file)
+    worker = Worker(school)
+    enqueue_due(worker.queue, ledger, run)
+    assert worker.consume() == [(run, stage) for stage in STAGES]
+    worker.queue.close()
+
+
+@pytest.mark.parametrize(
+    "statement", ["DROP TABLE task", "ALTER TABLE task RENAME data TO content"]
+)
+def test_queue_that_is_damaged_while_a_worker_runs_is_made_anew(
+    worker: Worker, school: School, ledger: Ledger, statement: str, caplog: Any
+) -> None:
+    run = add_run(ledger)
+    enqueue_due(worker.queue, ledger, run)
+    with closing(sqlite3.connect(school.queue_file)) as db:
+        db.execute(statement)
+    assert worker.consume() == [] and worker.queue.problem == ""
+    assert caplog.text.count("the queue is damaged") == 1
+    assert enqueue_due(worker.queue, ledger, run)
+    assert worker.consume() == [(run, stage) for stage in STAGES]
+
+
+def test_stored_revocations_are_neither_read_nor_obeyed(
+    worker: Worker, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Huey would unpickle them."""
+    run, storage = add_run(ledger), worker.queue.huey.storage
+    storage.put_data("rt:nightschool.tasks.app.prep", pickle.dumps((None, False)))
+    for name in ("prep", "baseline"):
+        storage.put_data(f"rt:nightschool.tasks.app.{name}", b"no pickle")
+    enqueue_due(worker.queue, ledger, run)
+    assert worker.consume() == [(run, stage) for stage in STAGES]
+    assert caplog.messages == []
+
+
+def test_queue_with_very_many_messages_is_emptied(
+    worker: Worker, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setattr("nightschool.tasks.stage_huey.MOST_MESSAGES", 50)
+    put(worker.queue, *[b"{" * 1000] * 99)
+    assert worker.consume() == [] and worker.queue.count() == 0
+    assert len(caplog.messages) == 2 and "it held 98 messages" in caplog.messages[1]
+    run = add_run(ledger)
+    assert enqueue_due(worker.queue, ledger, run)
+    assert worker.consume()[0] == (run, PREP)
+
+
+REFUSALS = {
+    "NOAUTH Authentication required.": "password",
+    "OOM command not allowed when used memory > 'maxmemory'.": "maxmemory",
+    "MISCONF Redis is configured to save RDB snapshots": "make room there",
+    "NOPERM this user has no permissions": "keys huey.*",
+    "READONLY You can't write against a read only replica.": "replica",
+    "DENIED Redis is running in protected mode": "refuses other computers",
+    "ERR something else": "start the Redis server",
+}
+
+
+@pytest.mark.parametrize("answer", list(REFUSALS))
+def test_refusing_redis_server_is_an_error_with_its_remedy(school: School, answer: str) -> None:
+    def refuse(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                with connection, suppress(OSError):
+                    while connection.recv(4096):
+                        connection.sendall(f"-{answer}\r\n".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=refuse, args=(server,), daemon=True).start()
+        queue = open_queue(school, f"redis://127.0.0.1:{server.getsockname()[1]}/0")
+        with pytest.raises(QueueError, match=re.escape(REFUSALS[answer])):
+            queue.count()
+        server.shutdown(socket.SHUT_RDWR)
 
 
 def test_redis_server_that_never_answers_is_an_error(

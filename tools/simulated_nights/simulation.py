@@ -21,7 +21,8 @@ from nightschool.config.paths import School
 from nightschool.jobs.policy_tick import PolicyTick
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import StageName, Timing
-from nightschool.tasks.app import StageHuey, StageQueue
+from nightschool.tasks.app import StageQueue
+from nightschool.tasks.stage_huey import StageHuey
 from tools.simulated_nights.judge import Figures, Judge
 from tools.simulated_nights.script import DAY, HOUR, Script, ordinary_life
 from tools.simulated_nights.worker import SimulatedWorker
@@ -56,7 +57,7 @@ def simulate(
         Ledger(school.ledger_file, world.wall, durable=False) as ledger,
         Ledger(school.ledger_file, world.wall, durable=False) as watched,
     ):
-        queue = StageQueue(school, StageHuey("simulation", MemoryStorage))
+        queue = StageQueue(school, StageHuey("simulation", MemoryStorage, "nightschool.tasks.app"))
         worker = SimulatedWorker(ledger, queue, world, seed)
         policy = PolicyTick(
             school, queue, settings, world.signals,

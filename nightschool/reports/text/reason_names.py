@@ -21,6 +21,7 @@ REASON_NAMES: Mapping[SpanReason, str] = {
     Reason.NOTHING_TO_DO: "nothing to do",
     Reason.PAUSED: "paused",
     Reason.BUG: "internal error",
+    Reason.QUEUE_DOWN: "queue out of reach",
     Reason.WOKE: "asleep",
     Reason.DEVICE_BUSY: "device in use",
     Reason.NOTES_GONE: "notes out of reach",

@@ -58,6 +58,7 @@ class Follower:
 
     def poll(self) -> bool:
         """Print what is new; returns whether the run still has work to do."""
+        self._ledger.refresh()
         for event in self._ledger.events(self._run, self._last_event):
             self._last_event = event.id
             self._console.print(event_line(event), highlight=False, soft_wrap=True)

@@ -25,7 +25,7 @@ def work_or_watch(school: School, settings: Settings, run: int) -> int:
     This process does the work if no worker is running, also when a watched worker ends early.
     """
     stopped = False
-    with Ledger(school.ledger_file) as ledger:
+    with Ledger(school.ledger_file, writes=False) as ledger:
         events = ledger.events(run)
     shown_before = events[-1].id if len(events) > 1 else 0
     with Follower(school, run, Console(stderr=True), shown_before) as follower:
@@ -38,7 +38,7 @@ def work_or_watch(school: School, settings: Settings, run: int) -> int:
             except KeyboardInterrupt:
                 click.echo("stopped watching; the worker continues")
                 return 0
-    with Ledger(school.ledger_file) as ledger:
+    with Ledger(school.ledger_file, writes=False) as ledger:
         ended = ledger.run(run)
     if stopped and ended.open:
         click.echo(

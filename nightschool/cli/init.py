@@ -10,6 +10,7 @@ from nightschool.cli.options import given_school
 from nightschool.cli.trust_question import accept
 from nightschool.config import files
 from nightschool.config.errors import NightschoolError
+from nightschool.config.file_systems import SYNCHRONISED, check_file_system, synchronised_by
 from nightschool.config.paths import School
 from nightschool.config.presets import DEFAULT_PRESET, PRESETS
 from nightschool.config.settings_template import template
@@ -53,6 +54,7 @@ def init_command(folder: Path | None, notes: Path | None, base: str | None, pres
     values["notes"] = {"folder": "notes" if notes is None else _as_setting(notes, school)}
     try:
         school.root.mkdir(parents=True, exist_ok=True)
+        check_file_system(school.root)
         files.rewrite(school.settings_file, template(values))
     except OSError as error:
         raise NightschoolError(
@@ -61,6 +63,8 @@ def init_command(folder: Path | None, notes: Path | None, base: str | None, pres
         ) from None
     accept(school)
     click.echo(f"created a school in {school.root}")
+    if program := synchronised_by(school.root):
+        click.echo(f"note: {program} {SYNCHRONISED}")
     if notes is None:
         click.echo(f"put your notes into {school.root / 'notes'}, in one sub-folder per kind")
     there = "" if school.root == Path.cwd() else "in that folder, "

@@ -54,6 +54,7 @@ def _before_newest(ledger: Ledger, run: int) -> int:
 
 def _print_events(ledger: Ledger, run: int, follow: bool, last_id: int) -> None:
     while True:
+        ledger.refresh()
         is_open = ledger.run(run).open
         for event in ledger.events(run, last_id):
             last_id = event.id

@@ -13,12 +13,15 @@ from nightschool.config.paths import School, find_school
 
 
 def current_school(*, only_read: bool = False) -> School:
-    """The school that the command line names. Raises ConfigError if there is none.
+    """The school that the command line names.
 
-    A school from elsewhere is asked about first, unless the command would `only_read` its ledger and reports;
-    raises UntrustedSchool.
+    A school from elsewhere is asked about first, unless the command would `only_read` its ledger and reports.
+    Raises ConfigError if there is none, LedgerError if a newer nightschool wrote it, UntrustedSchool.
     """
+    from nightschool.ledger.store import refuse_newer_file  # lazy: filelock
+
     school = find_school(given_school())
+    refuse_newer_file(school.ledger_file)
     if not only_read:
         require_trust(school)
     return school

@@ -61,6 +61,8 @@ def _row(run: RunStatus, in_use: bool) -> str:
 
 def _worker_line(status: SchoolStatus) -> str:
     worker = status.outlook.worker
+    if worker is None and status.elsewhere:
+        return status.elsewhere
     if worker is None:
         return (
             "no worker is running: `nightschool work` starts one, `nightschool service install` starts "

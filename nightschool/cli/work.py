@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TextIO, cast
 
 import click
 
 from nightschool.cli.options import current_school
 from nightschool.config.errors import NightschoolError
+from nightschool.config.logs import BoundedLog
 from nightschool.config.settings_file import load
 
 
@@ -37,7 +39,6 @@ def work_command(log: Path | None) -> None:
 
 def _redirect_output(log: Path) -> None:
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        sys.stdout = sys.stderr = log.open("a", encoding="utf-8", buffering=1)
+        sys.stdout = sys.stderr = cast(TextIO, BoundedLog(log.resolve()))
     except OSError as error:
         raise NightschoolError(f"{log} cannot be written: {error.strerror}") from None

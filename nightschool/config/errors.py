@@ -112,6 +112,18 @@ class LedgerBusy(LedgerError):
     """Another process holds the ledger for longer than the lock timeout."""
 
 
+class LedgerElsewhere(LedgerBusy):
+    """A worker on another computer, or behind another mount, works on the school."""
+
+    exit_code = 2
+
+
+class UnsafeFileSystem(NightschoolError):
+    """The school's file system lacks what keeps two workers apart."""
+
+    exit_code = 2
+
+
 class LedgerDiskFull(LedgerError, DiskFull):
     """The ledger cannot be written because the disk is full or read-only."""
 

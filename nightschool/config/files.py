@@ -197,6 +197,15 @@ def open_log(file: Path) -> BinaryIO:
     return os.fdopen(handle, "ab")
 
 
+def empty(file: Path) -> None:
+    """Remove the content of a file that another process may append to. Raises OSError as `append` does."""
+    handle, _ = _open_regular(file, os.O_WRONLY | _NO_FOLLOW)
+    try:
+        os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
+
+
 def make_database(file: Path) -> None:
     """Create an empty file for SQLite, for this user only, and missing folders; one that exists stays.
 

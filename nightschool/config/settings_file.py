@@ -97,7 +97,11 @@ def _explain(detail: ErrorDetails, line: int | None, name: str) -> str:
         near = difflib.get_close_matches(path[-1], list(_keys(path[:-1])), n=1, cutoff=0.5)
         if near:
             return f"{where}: unknown setting `{key}`: did you mean `{'.'.join([*path[:-1], near[0]])}`?"
-        return f"{where}: unknown setting `{key}`: valid settings here are {', '.join(_keys(path[:-1]))}"
+        valid = ", ".join(_keys(path[:-1]))
+        return (
+            f"{where}: unknown setting `{key}`: valid settings here are {valid}; if a newer version of "
+            "nightschool has it, update nightschool"
+        )
     if key in _SECRET:
         return f"{where}: `{key}`: {detail['msg'].removeprefix('Value error, ')}"
     value = json.dumps(detail["input"], ensure_ascii=False, default=str)

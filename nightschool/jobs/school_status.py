@@ -19,6 +19,7 @@ from nightschool.jobs.reasons import MEANINGS
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import Control, PastDecision, Run, RunState, Stage, StageState
+from nightschool.ledger.school_lock import elsewhere, worker_elsewhere
 from nightschool.reports.text import night_text
 
 _FULL_BYTES = 1e6
@@ -58,6 +59,8 @@ class SchoolStatus:
     detail: str
     """The same for a reader."""
     outlook: NightForecast
+    elsewhere: str
+    """A worker of this school on another computer, or behind another mount; "" if there is none."""
     disk_full: bool
     news: tuple[str, ...]
     """Lines on the last night, the current one, and new notes."""
@@ -110,6 +113,7 @@ def read_status(school: School, settings: Settings, newest: int | None = None) -
         reason=_reason(control),
         detail=_detail(outlook, decisions[0] if decisions else None, night) or _reason(control),
         outlook=outlook,
+        elsewhere=elsewhere(school.state).message if worker_elsewhere(school.state) else "",
         disk_full=shutil.disk_usage(school.root).free < _FULL_BYTES,
         news=news,
         news_json=news_json,

@@ -19,6 +19,8 @@ from huey.consumer import Consumer
 
 from nightschool.config import files
 from nightschool.config.errors import LedgerError, WorkerRunning
+from nightschool.config.file_systems import check_file_system
+from nightschool.config.logs import log_once
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.jobs.forgetting.interrupted import complete_interrupted
@@ -31,6 +33,7 @@ from nightschool.jobs.signals.signal import Signals
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
 from nightschool.ledger.records import StageName
+from nightschool.ledger.school_lock import SchoolLock, lock_to_work
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.persistent_writes import write_persistently
 from nightschool.tasks.runner import Runner
@@ -40,6 +43,7 @@ _TAKE_OVER_LIMIT_S = 60.0
 # The end of a worker that died while it waited is known to this precision.
 _HEARTBEAT_S = 60.0
 _HEALTH_CHECK_S = 10.0
+_log = logging.getLogger(__name__)
 
 
 class _Consumer(Consumer):  # type: ignore[misc]
@@ -62,7 +66,9 @@ def work(
     running child then writes a checkpoint first. Raises WorkerRunning if another worker runs for the
     school, LedgerError if its ledger cannot be used.
     """
+    log_once()
     files.make_folder(school.state)
+    check_file_system(school.state)
     lock = filelock.FileLock(school.work_lock, mode=0o600)
     try:
         lock.acquire(timeout=1)  # longer than `worker_alive` holds it
@@ -71,11 +77,13 @@ def work(
             f"another worker (process {worker_alive(school) or 'unknown'}) already runs for this school",
             "`nightschool status` shows what it does",
         ) from None
+    school_lock: SchoolLock | None = None
     try:
-        on_start()
         last_heartbeat = _last_heartbeat(school)
+        school_lock = lock_to_work(school.state, _log.warning)
         files.clean(school.state, starting=True)
         files.write(_heartbeat_file(school), json.dumps({"pid": os.getpid()}), durable=False)
+        on_start()
         deadline = time.monotonic() + _TAKE_OVER_LIMIT_S
         write_persistently(
             lambda: _take_over(school, last_heartbeat), lambda: time.monotonic() > deadline
@@ -83,10 +91,12 @@ def work(
         complete_interrupted(school)
         prune_as_set(school)  # what a crash left, and what versions before this one kept
         try:
-            return _consume(school, settings, until, every_s, read_signals)
+            return _consume(school, settings, until, every_s, read_signals, school_lock)
         finally:
             _leave(school)
     finally:
+        if school_lock:
+            school_lock.release()
         lock.release()
 
 
@@ -125,6 +135,7 @@ def _consume(
     until: Callable[[], bool],
     every_s: float,
     read_signals: Callable[[], Signals] | None,
+    school_lock: SchoolLock,
 ) -> bool:
     logging.getLogger("huey").setLevel(logging.ERROR)
     scheduler: Scheduler | None = None
@@ -149,6 +160,9 @@ def _consume(
         try:
             while not signalled.is_set() and not until():
                 time.sleep(every_s)
+                if school_lock.lost:
+                    runner.gone_by = time.monotonic()  # what its child wrote now would be another's
+                    school_lock.check()
                 scheduler.recover()
                 housekeeping.release_sleep()
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Mapping
 
 from nightschool.config.durations import format_duration
@@ -20,6 +21,7 @@ from nightschool.ledger.records import (
     StageName,
     StageState,
 )
+from nightschool.ledger.school_lock import here
 
 _WORKER_DIED = "its worker ended unexpectedly"
 
@@ -45,8 +47,10 @@ class LeaseTable(ControlTable, PruningTable, ArtifactTable):
                 (run, stage, worker, self._clock(), run, stage),
             )
             claim = Claim(run, stage, added.lastrowid or 0)
+            place = here(self._file.parent)
             db.execute(
-                "INSERT INTO leases VALUES (?, ?, ?, ?)", (run, stage, claim.attempt, worker)
+                "INSERT INTO leases (run, stage, attempt, worker, host, boot) VALUES (?, ?, ?, ?, ?, ?)",
+                (run, stage, claim.attempt, worker, place.host, place.boot),
             )
             self._set_stage(claim, StageState.RUNNING)
             # The log does not repeat this for every chunk.
@@ -132,18 +136,16 @@ class LeaseTable(ControlTable, PruningTable, ArtifactTable):
             self._fail(claim, reason)
 
     def take_over(self, last_seen: float | None = None) -> list[int]:
-        """Release every lease: the caller holds the work lock, so their workers are dead.
+        """Release every lease: the caller holds the work lock and the school lock, so their workers are dead.
 
         `last_seen` is the last sign of life of the worker before; its decision is void from then on. Returns
         the runs that were under way.
         """
         with self._transaction() as db:
-            claims = [
-                Claim(row["run"], StageName(row["stage"]), row["attempt"])
-                for row in db.execute("SELECT run, stage, attempt FROM leases").fetchall()
-            ]
-            for claim in claims:
-                self._end(claim, Outcome.LOST, _WORKER_DIED, worker_died=True)
+            leases = db.execute("SELECT * FROM leases").fetchall()
+            claims = [Claim(row["run"], StageName(row["stage"]), row["attempt"]) for row in leases]
+            for claim, lease in zip(claims, leases, strict=True):
+                self._end(claim, Outcome.LOST, self._how_it_died(lease), worker_died=True)
             last = self.decisions(1)
             if last_seen is not None and last and last[0].reason is not Reason.NO_WORKER:
                 self._write_decision(None, False, Reason.NO_WORKER, "", self._in_order(last_seen))
@@ -153,6 +155,13 @@ class LeaseTable(ControlTable, PruningTable, ArtifactTable):
     def at_work(self) -> bool:
         """Whether an attempt is under way, even of a run that was cancelled."""
         return bool(self._rows("SELECT 1 FROM leases"))
+
+    def _how_it_died(self, lease: sqlite3.Row) -> str:
+        place = here(self._file.parent)
+        if lease["host"] not in ("", place.host):
+            return f"{_WORKER_DIED}, on {lease['host']}"
+        restarted = lease["boot"] and place.boot and lease["boot"] != place.boot
+        return f"{_WORKER_DIED}: the computer restarted" if restarted else _WORKER_DIED
 
     def _is_leased(self, claim: Claim) -> bool:
         """Whether the claim's lease still holds; without it, its end is recorded already."""

@@ -180,6 +180,10 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (forgetting, run)
     );
     """,
+    """
+    ALTER TABLE leases ADD COLUMN host TEXT NOT NULL DEFAULT '';  -- the computer of the worker
+    ALTER TABLE leases ADD COLUMN boot TEXT NOT NULL DEFAULT '';  -- and its start; '': unknown
+    """,
 )
 
 

@@ -20,11 +20,14 @@ from nightschool.config.errors import (
 )
 from nightschool.config.files import NOT_YOURS, denied, forbidden
 from nightschool.config.permissions import make_private
-from nightschool.ledger.read_only import open_read_only
-from nightschool.ledger.schema import NewerLedger, migrate
+from nightschool.ledger.journal import connect, set_journal
+from nightschool.ledger.read_only import Stamp, open_copy, open_read_only, stamp
+from nightschool.ledger.schema import MIGRATIONS, NewerLedger, migrate
+from nightschool.ledger.school_lock import SchoolLock, is_shared, lock_to_write
 
 LOCKED_AFTER_S = 5.0
 """How long a statement waits for another process's lock."""
+_HEADER_BYTES = 100
 _UNWRITABLE = (
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_CANTOPEN,
@@ -48,12 +51,19 @@ class Store:
         """Open the file, create it if it is missing, and migrate it.
 
         `durable=False` does not wait for the disk: only for data that may be lost, such as a simulation's.
-        `writes=False` is for readers: they also read a ledger that cannot be written, as it is.
+        `writes=False` is for readers: they also read a ledger that cannot be written, as it is, and a copy
+        of one that another computer may be writing; see `refresh`.
         Raises LedgerError.
         """
         self._clock = clock
         self._file = file
+        self._lock: SchoolLock | None = None
+        self._copied: Stamp | None = None
         with self._explained():
+            if not writes and is_shared(file.parent):
+                self._db, self._copied = open_copy(file, LOCKED_AFTER_S)
+                self._db.row_factory = sqlite3.Row
+                return
             try:
                 self._db = self._opened(durable)
             except (sqlite3.OperationalError, OSError) as error:
@@ -70,6 +80,24 @@ class Store:
 
     def close(self) -> None:
         self._db.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock:
+            lock.release()
+
+    def refresh(self) -> None:
+        """Show what has been written since, if a copy is read; otherwise every query does."""
+        if self._copied is None:
+            return
+        with self._explained():
+            if stamp(self._file) == self._copied:
+                return
+            newer, self._copied = open_copy(self._file, LOCKED_AFTER_S)
+        self._db.close()
+        self._db = newer
+        self._db.row_factory = sqlite3.Row
 
     def version(self) -> int:
         """A number that changes whenever another connection changes the ledger."""
@@ -77,10 +105,19 @@ class Store:
         return int(number)
 
     def _opened(self, durable: bool) -> sqlite3.Connection:
-        files.make_database(self._file)
-        db = sqlite3.connect(self._file, timeout=LOCKED_AFTER_S, isolation_level=None)
+        files.make_folder(self._file.parent)
+        self._lock = lock_to_write(self._file.parent)
         try:
-            db.execute("PRAGMA journal_mode = WAL")
+            files.make_database(self._file)
+            return self._connected(durable)
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _connected(self, durable: bool) -> sqlite3.Connection:
+        db = connect(self._file, LOCKED_AFTER_S)
+        try:
+            set_journal(db, self._file)
             db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             db.execute("PRAGMA foreign_keys = ON")
             # Schools made by versions that did not do so; Windows has no mode that is quick to check.
@@ -108,6 +145,8 @@ class Store:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: what it reads stays true until it is committed."""
         with self._explained():
+            if self._lock:
+                self._lock.check()
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -127,9 +166,7 @@ class Store:
         try:
             yield
         except NewerLedger as error:
-            raise LedgerError(
-                f"a newer nightschool wrote {self._file} (schema {error})", "update nightschool"
-            ) from None
+            raise _newer(self._file, error.args[0]) from None
         except sqlite3.DatabaseError as error:
             explained = self._explanation(error)
             if explained is None:
@@ -175,3 +212,25 @@ def _unwritable(error: sqlite3.OperationalError | OSError) -> bool:
     if isinstance(error, OSError):
         return denied(error) or files.no_room(error)
     return error.sqlite_errorcode & 0xFF in _UNWRITABLE
+
+
+def refuse_newer_file(file: Path) -> None:
+    """Raise LedgerError if a newer nightschool wrote a ledger, without opening it; it need not exist.
+
+    Only for a process that is not connected to it: closing the file would end the connections' locks.
+    """
+    try:
+        with files.open_regular(file) as stream:
+            header = stream.read(_HEADER_BYTES)
+    except OSError:
+        return
+    version = int.from_bytes(header[60:64], "big")  # https://www.sqlite.org/fileformat.html
+    if header.startswith(b"SQLite format 3\0") and version > len(MIGRATIONS):
+        raise _newer(file, version)
+
+
+def _newer(file: Path, version: int) -> LedgerError:
+    return LedgerError(
+        f"a newer nightschool wrote {file} (schema {version}; this one knows {len(MIGRATIONS)})",
+        "update nightschool; nothing was changed",
+    )

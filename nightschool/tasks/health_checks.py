@@ -15,7 +15,20 @@ from pathlib import Path
 
 import nightschool
 from nightschool.config.current_folder import program
-from nightschool.config.errors import ChildError, LedgerError, NotesError, QueueError
+from nightschool.config.errors import (
+    ChildError,
+    LedgerElsewhere,
+    LedgerError,
+    NotesError,
+    QueueError,
+    UnsafeFileSystem,
+)
+from nightschool.config.file_systems import (
+    SYNCHRONISED,
+    check_file_system,
+    file_system,
+    synchronised_by,
+)
 from nightschool.config.files import NOT_YOURS, forbidden
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
@@ -69,8 +82,11 @@ def examine(school: School, settings: Settings) -> Iterator[HealthCheck]:
         )
         yield _notes(school, settings)
         return
-    yield _ledger(school)
-    yield _queue(school, settings)
+    yield _file_system(school)
+    ledger = _ledger(school)
+    yield ledger
+    if ledger.verdict is HealthVerdict.OK:  # else somebody else may be writing the queue
+        yield _queue(school, settings)
     yield _notes(school, settings)
     if settings.server.url:
         yield _server(settings)
@@ -178,14 +194,38 @@ def _unwritable(school: School) -> Path | None:
     return next((place for place in places if forbidden(place)), None)
 
 
+def _file_system(school: School) -> HealthCheck:
+    """Whether two workers would see each other, and what is known of the folder."""
+    try:
+        check_file_system(school.state if school.state.exists() else school.root)
+    except UnsafeFileSystem as error:
+        return HealthCheck("files", error.message, HealthVerdict.PROBLEM, error.hint)
+    except OSError as error:
+        return HealthCheck(
+            "files", f"{school.root}: {error.strerror}", HealthVerdict.PROBLEM, _ROOM
+        )
+    kind = file_system(school.root)
+    if copier := synchronised_by(school.root):
+        return HealthCheck("files", f"{copier} {SYNCHRONISED}", HealthVerdict.WARNING,
+                           "keep the school elsewhere; the notes may stay there")  # fmt: skip
+    if not kind.local:
+        return HealthCheck(
+            "files", f"{kind.name}: another computer may write here, too; one at a time can work",
+            HealthVerdict.WARNING, "a local disk is faster; the notes may stay there",
+        )  # fmt: skip
+    return HealthCheck("files", kind.name, HealthVerdict.OK)
+
+
 def _ledger(school: School) -> HealthCheck:
     try:
         with Ledger(school.ledger_file) as ledger:
             runs = ledger.count_runs()
             count = "1 run" if runs == 1 else f"{runs} runs"
             return HealthCheck("ledger", f"{count} in {school.ledger_file}", HealthVerdict.OK)
+    except LedgerElsewhere as error:
+        return HealthCheck("ledger", error.message, HealthVerdict.WARNING, error.hint)
     except LedgerError as error:
-        return HealthCheck("ledger", str(error), HealthVerdict.PROBLEM, _ROOM)
+        return HealthCheck("ledger", error.message, HealthVerdict.PROBLEM, error.hint or _ROOM)
 
 
 def _queue(school: School, settings: Settings) -> HealthCheck:

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from nightschool.config import current_folder, files
 from nightschool.config.errors import first_line
+from nightschool.config.logs import rotate, truncate
 from nightschool.stages.child_jobs import ChildJob
 from nightschool.tasks.channel import (
     GRACE_S,
@@ -52,6 +53,7 @@ class Child:
         if not online:
             environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         self.log = log
+        rotate(log)
         with _open_log(log, needs_log) as errors:
             self._process = subprocess.Popen(
                 current_folder.python("-m", "nightschool.tasks.child"),
@@ -156,6 +158,7 @@ def supervise(
             if time.monotonic() - checked < every_s:
                 continue
             checked = time.monotonic()
+            truncate(child.log)
             if asked is None and should_stop():
                 asked = time.monotonic()
                 child.stop()

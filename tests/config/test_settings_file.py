@@ -83,7 +83,7 @@ def test_any_toml_notation_is_accepted(text: str, path: tuple[str, ...], value: 
         (
             "[split]\nzzz = 1",
             "file, line 2: unknown setting `split.zzz`: valid settings here are "
-            "test, validation, seed, same_source",
+            "test, validation, seed, same_source; if a newer version of nightschool has it, update nightschool",
         ),
         (
             "[train]\nepochs = 1\nnear_misses = 0.2",
@@ -94,7 +94,7 @@ def test_any_toml_notation_is_accepted(text: str, path: tuple[str, ...], value: 
             "zzz = 1",
             "file, line 1: unknown setting `zzz`: valid settings here are "
             "preset, base, queue, notes, split, kinds, prompt, train, decide, morning, classify, ladder, "
-            "server, night, retrain",
+            "server, night, retrain, storage; if a newer version of nightschool has it, update nightschool",
         ),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_the_schema_is_as_documented(tmp_path: Path) -> None:
         ],
         "leases": [
             "run INTEGER NOT NULL", "stage TEXT NOT NULL", "attempt INTEGER NOT NULL",
-            "worker TEXT NOT NULL",
+            "worker TEXT NOT NULL", "host TEXT NOT NULL", "boot TEXT NOT NULL",
         ],
         "promotions": ["id INTEGER", "run INTEGER NOT NULL", "at REAL NOT NULL", "by TEXT NOT NULL"],
         "prunings": [
@@ -204,3 +205,41 @@ def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:
         with pytest.raises(NewerLedger, match="99"):
             migrate(db)
         assert db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+
+
+class Interrupted(Exception):
+    pass
+
+
+class InterruptedConnection(sqlite3.Connection):
+    """Fails at one statement, counted from 0."""
+
+    at = 0
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        self.at -= 1
+        if self.at == -1:
+            raise Interrupted
+        return super().execute(*arguments)
+
+
+def test_a_migration_that_is_interrupted_at_any_statement_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "old.db"
+    ledger_of_version(file, 1)
+    with opened(file) as db:
+        before = "\n".join(db.iterdump())
+    statements = 0
+    while True:
+        db = sqlite3.connect(file, isolation_level=None, factory=InterruptedConnection)
+        db.at = statements
+        try:
+            migrate(db)
+            break
+        except Interrupted:
+            statements += 1
+        finally:
+            db.close()
+        with opened(file) as db:
+            assert db.execute("PRAGMA user_version").fetchone() == (1,)
+            assert "\n".join(db.iterdump()) == before
+    assert statements >= 20

@@ -33,7 +33,7 @@ class LaunchAgent:
         """
         agent = {
             "Label": work.name,
-            "ProgramArguments": work.command(),
+            "ProgramArguments": work.command("--log", str(work.log)),
             "EnvironmentVariables": {
                 "PYTHONUTF8": "1",
                 "PYTHONUNBUFFERED": "1",
@@ -46,8 +46,7 @@ class LaunchAgent:
             "LimitLoadToSessionType": "Aqua",
             "Nice": 10,
             "LowPriorityIO": True,
-            "StandardOutPath": str(work.log),
-            "StandardErrorPath": str(work.log),
+            "StandardErrorPath": str(work.log),  # until `--log` takes over
         }
         return plistlib.dumps(agent, sort_keys=False).decode("utf-8")
 

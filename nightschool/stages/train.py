@@ -36,7 +36,7 @@ def train(context: StageContext) -> TrainResult | Ending:
                 result = train_chunk(with_seed(context, seed), folder, number)
             except LearningError as error:
                 message = f"{name}: {error.message}" if name else error.message
-                raise LearningError(message, error.hint) from error
+                raise type(error)(message, error.hint) from error  # a full disk stays one
             if isinstance(result, Ending):
                 return result
             write_record(file, result)

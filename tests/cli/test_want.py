@@ -14,6 +14,7 @@ import pytest
 
 from nightschool.config.paths import School
 from nightschool.config.settings_template import template
+from nightschool.config.trusted_schools import trust
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import StageName, Timing
 from tests.cli.conftest import invoke
@@ -32,6 +33,7 @@ def school(tmp_path: Path) -> School:
         folder.mkdir(parents=True)
         (folder / "a.md").write_text(f"a note about {kind}", "utf-8")
     school.settings_file.write_text(template({"preset": "cpu-demo", "base": "demo"}), "utf-8")
+    trust(school)
     with Ledger(school.ledger_file) as ledger:
         ledger.add_run({}, StageName.COMPARE, Timing.NOW)
     return school
@@ -51,6 +53,7 @@ def read_only(school: School) -> Iterator[School]:
         pytest.skip("a disk can only be mounted by root on Linux")
     try:
         shutil.copytree(school.root, place / "school")
+        trust(School(place / "school"))
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
         yield School(place / "school")
     finally:

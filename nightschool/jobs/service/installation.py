@@ -90,8 +90,11 @@ def check_installable(backend: ServiceBackend, work: WorkerCommand, removable: b
             f"{work.school} is on a removable drive ({drive}), which may be absent at login",
             "move the school, or install with --removable",
         )
+    school = School(work.school)
     try:
-        pid = worker_alive(School(work.school))
+        files.write(school.state / "probe", b"", durable=False)
+        files.remove(school.state / "probe")
+        pid = worker_alive(school)
     except OSError as error:
         raise ServiceError(
             f"{work.school} is not writable ({error.strerror})", "check its permissions"

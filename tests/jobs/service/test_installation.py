@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import filelock
@@ -175,6 +177,19 @@ def test_read_only_school_is_named(awkward: WorkerCommand, tools: FakeTools) -> 
     (awkward.school / ".nightschool").write_text("a file, not a folder")
     with pytest.raises(ServiceError, match=r"is not writable \(.*\)"):
         installation.check_installable(SystemdUser(), awkward, False)
+
+
+def test_school_on_a_read_only_disk_is_named(awkward: WorkerCommand, tools: FakeTools) -> None:
+    state = School(awkward.school).state
+    state.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(state)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a disk can only be mounted by root on Linux")
+    try:
+        with pytest.raises(ServiceError, match=r"is not writable \(Read-only file system\)"):
+            installation.check_installable(SystemdUser(), awkward, False)
+    finally:
+        subprocess.run(["umount", str(state)], check=True)
 
 
 def test_removable_drive_needs_the_option(

@@ -34,6 +34,15 @@ OFF = RetrainSettings()
 FROM_20 = RetrainSettings(min_new=20)
 WEEKLY = RetrainSettings(every="weekly")
 DAY = 86400.0
+HANGING_DRIVE = """
+import sys, time
+
+def hang(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("labels.jsonl"):
+        time.sleep(600)
+
+sys.addaudithook(hang)
+"""
 
 
 def news(new: int, *grown: str) -> NewNotes:
@@ -270,10 +279,15 @@ def test_record_of_version_0_1_0_is_read(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no named pipes in folders")
-def test_drive_that_never_answers_is_given_up(school: School) -> None:
-    """A named pipe in place of labels.jsonl: whoever opens it waits forever."""
-    os.mkfifo(school.labels_file)
+def test_drive_that_never_answers_is_given_up(
+    school: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child hangs as it opens labels.jsonl."""
+    school.labels_file.touch()
+    (tmp_path / "drive").mkdir()
+    (tmp_path / "drive" / "sitecustomize.py").write_text(HANGING_DRIVE, encoding="utf-8")
+    paths = (str(tmp_path / "drive"), os.environ.get("PYTHONPATH", ""))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     begun = time.monotonic()
     assert check_notes(school, time.time(), limit_s=2.0) is None
     assert time.monotonic() - begun < 20

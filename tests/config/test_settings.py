@@ -28,8 +28,7 @@ NO_TRAINING_NOTES = (
         ),
         (
             "queue = 'rabbit'",
-            'file, line 1: `queue` = "rabbit": String should match pattern '
-            "'^(sqlite|rediss?://\\S+)$'",
+            'file, line 1: `queue`: expected "sqlite" or "redis://host:port/db"',
         ),
         ("notes.folder = ''", 'file, line 1: `notes.folder` = "": String should have at least 1'),
         (

@@ -21,6 +21,7 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Answerer, StageName, Timing
 from nightschool.notes.dataset import Dataset, fingerprint_of, write
 from nightschool.notes.note import LoadedNotes
+from nightschool.notes.split_assignments import write_split_assignments
 from nightschool.notes.splits import Split
 from nightschool.reports.report_file import parse
 from nightschool.reports.text.verdict import verdict
@@ -77,6 +78,7 @@ def record(
     _, dataset = read_and_freeze(school, settings)
     with Ledger(school.ledger_file) as ledger:
         run = ledger.add_run(settings.model_dump(), StageName.COMPARE, Timing.NOW).id
+    write_split_assignments(school.split_assignments_file, dataset.items)
     write(dataset, school.datasets / dataset.fingerprint[:16])
     counts = {str(split): sum(item.split == split for item in dataset.items) for split in Split}
     recorded: dict[str, dict[str, Any]] = {

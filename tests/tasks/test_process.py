@@ -71,7 +71,7 @@ def test_child_of_another_version_does_not_fail_the_run(tmp_path: Path) -> None:
     job = probe(tmp_path).model_copy(update={"version": 2})
     messages, _ = perform(Child(job, tmp_path / "log"))
     ending = messages[-1]
-    assert isinstance(ending, Ended) and ending.outcome is Outcome.LOST
+    assert isinstance(ending, Ended) and ending.outcome is Outcome.ERROR
     assert "restart `nightschool work`" in ending.reason
 
 
@@ -87,7 +87,7 @@ def test_ledger_held_for_long_does_not_fail_the_run(tmp_path: Path) -> None:
     messages, _ = perform(Child(job, tmp_path / "log"))
     holder.close()
     ending = messages[-1]
-    assert isinstance(ending, Ended) and ending.outcome is Outcome.LOST
+    assert isinstance(ending, Ended) and ending.outcome is Outcome.ERROR
     assert "another process has locked" in ending.reason
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import fields
@@ -196,7 +197,10 @@ def test_changed_base_is_refused_when_classifying(done: School, tmp_path: Path) 
     shutil.copytree(done.root, copy.root)
     card = copy.model_folder(1) / "model.json"
     changed = json.loads(card.read_text("utf-8")) | {"base_fingerprint": "other"}
+    del changed["sha256"]
     card.write_text(json.dumps(changed), encoding="utf-8")
+    with closing(sqlite3.connect(copy.ledger_file)) as ledger, ledger:
+        ledger.execute("DELETE FROM artifacts WHERE path LIKE '%/model.json'")
     with pytest.raises(ChildError, match="not the base that run 1 was trained on"):
         ask_to_classify(copy, 1, [("-", "Buy bread.")])
 
@@ -270,7 +274,9 @@ def test_plan_of_a_run_is_made_once(tmp_path: Path, tiny_base: Path) -> None:
     }
     plan = {"budget": 256, "recomputed": 0, "bytes": {}}
     file = school.run_folder(run) / "plan.json"
-    file.write_text(json.dumps({"plan": plan, "chosen": [], "time": time}), encoding="utf-8")
+    kept = json.loads(file.read_text("utf-8")) | {"plan": plan, "chosen": [], "time": time}
+    del kept["sha256"]
+    file.write_text(json.dumps(kept), encoding="utf-8")
     perform_all(school, run)
     result = json.loads((school.run_folder(run) / "train.json").read_text("utf-8"))
     assert result["steps"] == 2

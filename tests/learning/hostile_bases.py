@@ -283,7 +283,6 @@ LATER: dict[str, Change] = {
     "template repeats the note": template(USUAL * 3),
     "template calls itself": template("{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}"),
     "template prints 2 MB": template(USUAL + "{{ 'a' * 2000000 }}"),
-    "template prints 10^13 bytes": template("{{ 'a' * 10000000000000 }}"),
     "template without a default": template([{"name": "tool", "template": USUAL}]),
     "templates in a folder": templates_in_a_folder,
 }  # fmt: skip

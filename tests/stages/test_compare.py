@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from nightschool.config.errors import DamagedFile
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
@@ -283,10 +284,18 @@ def test_a_champion_that_answered_less_than_half_is_not_compared(school: School)
 
 def test_a_champion_without_recorded_answers_is_not_compared(school: School) -> None:
     champion_with(school, lambda answers: None)
-    (school.run_folder(1) / "evaluate.json").write_text("{", encoding="utf-8")
+    (school.run_folder(1) / "evaluate.json").unlink()
     report = report_of(record(school))
     assert report.champion and report.champion.paired is None
     assert report.decision == "promote"
+
+
+def test_a_champion_with_damaged_answers_ends_the_comparison(school: School) -> None:
+    """Compared with the base alone, the model could be promoted wrongly."""
+    champion_with(school, lambda answers: None)
+    (school.run_folder(1) / "evaluate.json").write_text("{", encoding="utf-8")
+    with pytest.raises(DamagedFile, match=r"evaluate\.json"):
+        report_of(record(school))
 
 
 def test_later_answers_of_the_champion_count(school: School) -> None:

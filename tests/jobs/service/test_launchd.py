@@ -11,7 +11,7 @@ from nightschool.jobs.service.worker_command import WorkerCommand
 def test_agent_has_the_keys_that_launchd_needs(awkward: WorkerCommand) -> None:
     agent = plistlib.loads(LaunchAgent().render(awkward).encode("utf-8"))
     assert agent["Label"] == awkward.name
-    assert agent["ProgramArguments"] == awkward.command()
+    assert agent["ProgramArguments"] == awkward.command("--log", str(awkward.log))
     assert agent["RunAtLoad"] is True
     assert agent["KeepAlive"] == {"SuccessfulExit": False}
     assert agent["Nice"] == 10 and agent["LowPriorityIO"] is True

@@ -17,15 +17,18 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from nightschool.config.kind_settings import same_kind
 from nightschool.notes import augmentation, markdown, printable
 from nightschool.notes.decoding import decode
 from nightschool.notes.duplicates import signatures
 from nightschool.notes.identity import content_id
-from nightschool.notes.kinds import kind_name, same_kind
+from nightschool.notes.kinds import kind_name
 from nightschool.notes.languages import language
-from nightschool.notes.metadata import read_metadata
+from nightschool.notes.metadata.line_properties import inline_fields
+from nightschool.notes.metadata.note_metadata import read_metadata
 from nightschool.notes.sentences import sentence_end, sentences, word_end
 from nightschool.notes.style_features import style_features
+from nightschool.notes.tags import tags, without_tags
 from nightschool.scoring.answer_parsing import kind_in
 
 _LIMIT_S = 20.0
@@ -108,8 +111,10 @@ READERS: dict[str, Callable[[str], Any]] = {
     "decode, other bytes": lambda text: decode(text.encode() + b"\xff"),
     "front matter": lambda text: read_metadata(f"---\n{text}\n---\n", "note.md"),
     "front matter, value": lambda text: read_metadata(f"---\nkind: {text}\n---\n", "note.md"),
-    "tags": markdown.tags,
-    "without_tags": lambda text: markdown.without_tags(text, lambda tag: True),
+    "structure": markdown.structure,
+    "tags": tags,
+    "without_tags": lambda text: without_tags(text, lambda tag: True),
+    "fields": inline_fields,
     "sections": lambda text: sum(1 for _ in markdown.sections(text, 6)),
     "prose": markdown.prose,
     "content id": content_id,

@@ -11,14 +11,17 @@ import click
 
 from nightschool.cli.options import RUN_NUMBER, as_json, current_school, print_json
 from nightschool.config.errors import NightschoolError
-from nightschool.config.settings import NotesSettings
+from nightschool.config.settings import NotesSettings, recorded
 from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.decoding import Undecodable
+from nightschool.notes.kind_marks import without_kind_marks
+from nightschool.notes.kinds import KnownKinds
 from nightschool.notes.note import Note
-from nightschool.notes.readers import parse_note, read_notes
+from nightschool.notes.readers import parse_note, read_to_classify
 from nightschool.reports.text.wording import percent
 from nightschool.stages.child_jobs import ClassifiedNote
+from nightschool.stages.publish import ModelCard, read_card
 from nightschool.tasks.child_queries import ask_to_classify
 
 _SUFFIXES = (".md", ".markdown", ".txt", ".jsonl", ".csv")
@@ -45,9 +48,9 @@ def classify_command(inputs: tuple[str, ...], run: int | None, json_: bool) -> N
                 "train one with `nightschool run --now`, or use a trained one with `nightschool promote RUN`",
             )
         run = promotions[-1]
+    texts = _as_in_training(notes, read_card(school, run))
     if sys.stderr.isatty():
         click.echo(f"loading the model of run {run} ...", err=True)
-    texts = [(note.source, note.text) for note in notes]
     for answer in ask_to_classify(school, run, texts, abstain=settings.classify.abstain):
         if json_:
             print_json(answer.model_dump())
@@ -65,12 +68,21 @@ def _line(answer: ClassifiedNote, with_source: bool) -> str:
     return f"{answer.kind}  {confidence}{source}{unseen}"
 
 
+def _as_in_training(notes: Sequence[Note], card: ModelCard) -> list[tuple[str, str]]:
+    """(source, text) of each note, without what names a kind of the model, as in its training."""
+    trained = recorded(card.settings)
+    aliases = {kind: each.aliases for kind, each in trained.kinds.items()}
+    known = KnownKinds(card.kinds, aliases)
+    keys = trained.notes.kind_keys
+    return [(note.source, without_kind_marks(note.text, known, keys)) for note in notes]
+
+
 def _read_inputs(inputs: Sequence[str], settings: NotesSettings) -> list[Note]:
     """The notes that the command line names, read like training notes."""
     if not inputs and sys.stdin.isatty():
         raise click.UsageError("nothing to classify: give a text, files, or - for standard input")
     if not inputs or list(inputs) == ["-"]:
-        return [_standard_input()]
+        return [_from_bytes(sys.stdin.buffer.read(), "-", settings)]
     if not "".join(inputs).strip():
         raise click.UsageError("the text is empty: give a text, files, or - for standard input")
     paths = [Path(part) for part in inputs]
@@ -78,12 +90,12 @@ def _read_inputs(inputs: Sequence[str], settings: NotesSettings) -> list[Note]:
         missing = [path for path in paths if path.suffix.lower() in _SUFFIXES]
         if missing:
             raise click.UsageError(f"{missing[0]} does not exist: check its path")
-        return [Note(" ".join(inputs), None, "text")]
+        return [_from_bytes(" ".join(inputs).encode(errors="replace"), "text", settings)]
     notes: list[Note] = []
     for path in paths:
         if not _exists(path):
             raise click.UsageError(f"{path} does not exist: check its path")
-        reading = read_notes(path, settings, labelled=False)
+        reading = read_to_classify(path, settings)
         folder = path if path.is_dir() else path.parent
         for skipped in reading.skipped:
             click.echo(f"skipped {folder / skipped.source}: {skipped.message}", err=True)
@@ -100,11 +112,13 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _standard_input() -> Note:
+def _from_bytes(raw: bytes, source: str, settings: NotesSettings) -> Note:
+    """The note in a text of the command line or in standard input."""
+    place = "the text" if source == "text" else "standard input"
     try:
-        note = parse_note(sys.stdin.buffer.read(), "-")
+        notes = parse_note(raw, source, settings).notes
     except Undecodable as error:
-        raise click.UsageError(f"standard input: {error}") from None
-    if not note.text.strip():
-        raise click.UsageError("standard input is empty: pipe a note into this command")
-    return note
+        raise click.UsageError(f"{place}: {error}") from None
+    if not notes:
+        raise click.UsageError(f"{place} is empty: give a note")
+    return notes[0]

@@ -13,42 +13,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from nightschool.config.kind_settings import KindSettings, ambiguous_name
 from nightschool.config.night_settings import NightSettings as NightSettings
+from nightschool.config.notes_settings import NotesSettings as NotesSettings
 from nightschool.config.secret_url import SecretUrl
 from nightschool.config.section import Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class NotesSettings(Section):
-    """The notes: where they are and how they are read."""
-
-    folder: str = Field(
-        "notes", min_length=1, description="folder, .jsonl or .csv file, relative to this file"
-    )
-    text_column: str = Field("text", description="column with the text (JSONL and CSV)")
-    label_column: str = Field("label", description="column with the kind (JSONL and CSV)")
-    group_column: str = Field(
-        "", description='column with the source of a note (JSONL and CSV); "": none'
-    )
-    max_bytes: int = Field(
-        1_000_000, gt=0, description="maximum size in bytes; larger notes are skipped and counted"
-    )
-    kind_from: list[Literal["kind", "type", "folder", "tags"]] = Field(
-        ["kind", "type", "folder", "tags"],
-        min_length=1,
-        description="where a note's kind comes from, in order of precedence",
-    )
-    split: Literal["file", "headings"] = Field(
-        "file", description="unit of a note: a whole file, or the text below a heading"
-    )
-    heading_level: int = Field(
-        2, ge=1, le=6, description="lowest heading level that begins a note (1: #, 2: ##)"
-    )
-    none: str = Field(
-        "",
-        description='kind that means "none of the above"; "": one named none, other, なし ...',
-    )
 
 
 class SplitSettings(Section):
@@ -308,10 +279,11 @@ class Settings(Section):
     )
     notes: NotesSettings = NotesSettings()
     split: SplitSettings = SplitSettings()
-    kinds: dict[str, str] = Field(
+    kinds: dict[str, KindSettings] = Field(
         {},
-        description="Meaning of each kind, for base models with a chat template, such as "
-        'lesson = "learned the hard way"',
+        description="The kinds; if any is listed, no others exist. Each has its meaning, for base models "
+        'with a chat template: lesson = "learned the hard way", or a table: lesson = { meaning = "...", '
+        'aliases = ["Lessons"] }',
     )
     prompt: PromptSettings = PromptSettings()
     train: TrainSettings = TrainSettings()
@@ -340,6 +312,18 @@ class Settings(Section):
                 "%2F and the like"
             )
         return value
+
+    @field_validator("kinds")
+    @classmethod
+    def _check_names(cls, kinds: dict[str, KindSettings]) -> dict[str, KindSettings]:
+        if problem := ambiguous_name(kinds):
+            raise ValueError(problem)
+        return kinds
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """The meaning of each kind."""
+        return {kind: settings.meaning for kind, settings in self.kinds.items()}
 
     def with_train(self, **changes: object) -> Settings:
         """A copy with some values of [train] changed."""

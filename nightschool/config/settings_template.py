@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from nightschool.config.kind_settings import KindSettings
 from nightschool.config.presets import DEFAULT_PRESET, PRESETS, merged
 from nightschool.config.section import Section
 from nightschool.config.settings import Settings
@@ -29,7 +30,7 @@ def template(values: Mapping[str, Any]) -> str:
         if isinstance(value, Section):
             tables += _table(name, value, values.get(name, {}))
         elif isinstance(value, dict):
-            rows = [(f"{_quoted_key(key)} = {_toml(text)}", "") for key, text in value.items()]
+            rows = [(f"{_quoted_key(key)} = {_kind(kind)}", "") for key, kind in value.items()]
             tables += f"\n# {field.description}\n[{name}]\n" + _aligned(rows)
         else:
             top.append(_setting(name, value, field, name in values))
@@ -65,6 +66,13 @@ def _aligned(rows: list[tuple[str, str]]) -> str:
 
 def _quoted_key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+
+
+def _kind(kind: KindSettings) -> str:
+    if not kind.aliases:
+        return _toml(kind.meaning)
+    meaning = f"meaning = {_toml(kind.meaning)}, " if kind.meaning else ""
+    return f"{{ {meaning}aliases = {_toml(kind.aliases)} }}"
 
 
 def _toml(value: object) -> str:

@@ -8,7 +8,6 @@ import yaml
 
 MOST_CHARACTERS = 65_536
 MOST_LEVELS = 32
-# The base loader keeps every scalar as text: `kind: no` is "no", and no date can be invalid.
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 # Every level has at least one of these characters of its own.
 _INDICATORS = "[{-?:"
@@ -16,16 +15,17 @@ _BEGINS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
 _ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 
 
-def load(text: str) -> object:
-    """The lists, mappings and texts of a YAML document; an alias is the object that it names.
+def compose(text: str) -> yaml.Node | None:
+    """The nodes of a YAML document, with their lines; an alias is the node that it names.
 
-    Raises yaml.YAMLError for what is broken, too large or too deep.
+    Scalars are texts: `kind: no` is "no", and no date can be invalid. Raises yaml.YAMLError for what is
+    broken, too large or too deep.
     """
     if len(text) > MOST_CHARACTERS:
         raise yaml.MarkedYAMLError(problem=f"longer than {MOST_CHARACTERS:,} characters")
     if sum(map(text.count, _INDICATORS)) > MOST_LEVELS:
         _check_levels(text)
-    return yaml.load(text, Loader=_LOADER)
+    return yaml.compose(text, Loader=_LOADER)
 
 
 def _check_levels(text: str) -> None:

@@ -10,12 +10,16 @@ from pathlib import Path
 
 from nightschool.config.errors import NotesUnavailable
 from nightschool.config.paths import LABELS_NAME, SETTINGS_NAME
+from nightschool.notes.exclusion import Exclusion
 from nightschool.notes.note import Skipped, SkipReason, skip_message
 from nightschool.notes.printable import without_controls
 
-PROSE_SUFFIXES = (".md", ".markdown", ".txt")
+PROSE_SUFFIXES = (".md", ".markdown", ".txt", ".org")
 TABLE_SUFFIXES = (".jsonl", ".csv")
 NOTE_SUFFIXES = PROSE_SUFFIXES + TABLE_SUFFIXES
+# On Windows, opening the file of a cloud drive would download it: FILE_ATTRIBUTE_OFFLINE, _RECALL_ON_OPEN
+# and _RECALL_ON_DATA_ACCESS (Windows SDK, winnt.h).
+_NOT_HERE = 0x1000 | 0x40000 | 0x400000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,13 @@ class NoteFile:
     size: int
 
 
-def scan(root: str) -> Iterator[NoteFile | Skipped]:
+def scan(root: str, exclusion: Exclusion) -> Iterator[NoteFile | Skipped]:
     """All files below a folder that are notes, and everything that is skipped.
 
     Links are followed to files inside the folder only. Raises NotesUnavailable if `root` cannot be read.
     """
     real = os.path.realpath(root)
+    excluded: dict[str, str] = {}  # folders, with the pattern
     try:
         open_folders = [_entries(root, "")]
     except OSError as error:
@@ -45,11 +50,22 @@ def scan(root: str) -> Iterator[NoteFile | Skipped]:
             continue
         try:
             status = entry.stat(follow_symlinks=False)
+            pattern = excluded.get(os.path.dirname(source), "")
             skipped = _skipped(entry, source, status, real)
-            if skipped:
+            if skipped and not pattern:
                 yield skipped
-            elif stat.S_ISDIR(status.st_mode):
+            if skipped:
+                continue
+            is_folder = stat.S_ISDIR(status.st_mode)
+            pattern = pattern or exclusion.pattern(source, folder=is_folder)
+            if is_folder:
                 open_folders.append(_entries(entry.path, f"{source}/"))
+                if pattern:
+                    excluded[source] = pattern
+            elif pattern:
+                yield Skipped(source, SkipReason.EXCLUDED, pattern)
+            elif getattr(status, "st_file_attributes", 0) & _NOT_HERE:
+                yield Skipped(source, SkipReason.CLOUD)
             else:
                 size = entry.stat().st_size if is_link(status) else status.st_size
                 yield NoteFile(entry.path, source, size)

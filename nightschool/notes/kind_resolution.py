@@ -1,16 +1,36 @@
-"""Which kind each note has, once all kinds are known."""
+"""Which kind a note has, by its properties, folders and tags, in the order of `notes.kind_from`."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from nightschool.notes.kinds import KnownKinds, check_names
+from nightschool.config.kind_settings import KindSettings, same_kind
+from nightschool.notes.kind_marks import without_kind_marks
+from nightschool.notes.kinds import KnownKinds, check_names, kind_name, known_kinds
+from nightschool.notes.metadata.properties import Property
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
+from nightschool.notes.tags import Tag
+from nightschool.notes.trouble import NoteTrouble, Trouble, TroubleType, trouble_warnings
 
-KindSource = Literal["kind", "type", "folder", "tags"]
+FOLDER, TAGS = "folder", "tags"
+"""The entries of `notes.kind_from` that are no properties."""
+# Folders that programs make, or that hold notes of any kind: no kinds unless [kinds] lists them.
+NO_KINDS = frozenset(
+    map(
+        same_kind,
+        (
+            "archive", "archives", "area", "areas", "attachments", "clippings", "daily", "daily notes",
+            "dailies", "diary", "drafts", "fleeting", "inbox", "journal", "journals", "literature notes",
+            "notes", "pages", "permanent notes", "private", "projects", "project", "resources", "slip-box",
+            "zettel", "zettelkasten",
+            "受信箱", "日記", "アーカイブ", "プロジェクト", "デイリーノート", "メモ",
+        ),
+    )
+)  # fmt: skip
+# Written for many purposes: it names a kind only if the kind exists otherwise.
+_KNOWN_ONLY = "type"
 _MAX_NAMES_LISTED = 5
 
 
@@ -18,20 +38,31 @@ _MAX_NAMES_LISTED = 5
 class KindCandidates:
     """Everything that may name a note's kind."""
 
-    kind: str | None = None
-    type: str | None = None
-    folder: str | None = None
+    properties: tuple[Property, ...] = ()
+    """Of the front matter or another block of metadata; then inline fields."""
+    folders: tuple[str, ...] = ()
+    """From the topmost to the one that holds the note."""
     tags: tuple[str, ...] = ()
-    """In the front matter."""
-    text_tags: tuple[str, ...] = ()
+    """In the metadata."""
+    text_tags: tuple[Tag, ...] = ()
+
+    def named(self, key: str) -> list[Property]:
+        """The properties with a key."""
+        return [each for each in self.properties if each.key == key]
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """The names in the properties with a key, as names of kinds."""
+        names = (kind_name(value) for each in self.named(key) for value in each.values)
+        return tuple(name for name in names if name)
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A note's kind, and what is wrong with its tags ("" if nothing is)."""
+    """A note's kind, what named it (an entry of `notes.kind_from`), and what is odd about it."""
 
     kind: str | None
-    problem: str = ""
+    kind_from: str = ""
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,75 +74,123 @@ class Unresolved:
 
 
 def resolve_all(
-    notes: Sequence[Unresolved], configured: Sequence[str], order: Sequence[KindSource]
+    notes: Sequence[Unresolved],
+    configured: Mapping[str, KindSettings],
+    order: Sequence[str],
+    troubles: Sequence[NoteTrouble] = (),
 ) -> LoadedNotes:
-    """Give every note its kind, and remove the tags that name a kind from the texts.
+    """Give every note its kind, and remove what names a kind from the texts.
 
-    `configured` are the kinds in the settings. Raises NotesError if two kinds differ only in case or width.
+    If there are `configured` kinds, no others exist. Otherwise raises NotesError if two kinds differ only in
+    case or width. `troubles` are those that reading found.
     """
-    known = _known_kinds(notes, configured, order)
+    known = known_kinds(configured) if configured else _kinds_of(notes, order)
+    keys = tuple(key for key in order if key not in (FOLDER, TAGS))
     resolved: list[Note] = []
     skipped: list[Skipped] = []
-    warnings: list[str] = []
+    found_troubles = list(troubles)
     for unresolved in notes:
         note = unresolved.note
-        if note.kind is None:
-            found = resolve(unresolved.candidates, known, order)
-            if found.problem:
-                warnings.append(f"{note.source}: {found.problem}")
-            text = note.text
-            if "tags" in order and known.tagged(unresolved.candidates.text_tags):
-                text = known.without_kind_tags(text)
-            if not text.strip():
-                skipped.append(Skipped(note.source, SkipReason.EMPTY))
-                continue
-            if found.kind is not None or text is not note.text:
-                note = replace(note, text=text, kind=found.kind)
-        resolved.append(note)
-    places = dict.fromkeys(configured, "under [kinds] in nightschool.toml")
-    for note in resolved:
-        if note.kind is not None:
-            places.setdefault(note.kind, note.source)
-    check_names(places)
+        found = (
+            _resolve_label(note.kind, known, bool(configured))
+            if note.kind is not None
+            else resolve(unresolved.candidates, known, order, closed=bool(configured))
+        )
+        if found.trouble:
+            found_troubles.append(NoteTrouble(note.source, found.trouble))
+        text = without_kind_marks(note.text, known, keys)
+        if not text.strip():
+            skipped.append(Skipped(note.source, SkipReason.EMPTY))
+            continue
+        resolved.append(
+            replace(
+                note,
+                text=text,
+                kind=found.kind,
+                kind_from=(found.kind_from or note.kind_from) if found.kind is not None else "",
+            )
+        )
+    if not configured:
+        places: dict[str, str] = {}
+        for note in resolved:
+            if note.kind is not None:
+                places.setdefault(note.kind, note.source)
+        check_names(places)
+    warnings = trouble_warnings(found_troubles)
     if resolved and all(note.kind is None for note in resolved):
-        warnings += _possible_kinds((each.candidates for each in notes), known)
-    return LoadedNotes(tuple(resolved), tuple(skipped), tuple(warnings))
+        warnings += tuple(_possible_kinds((each.candidates for each in notes), known))
+    return LoadedNotes(tuple(resolved), tuple(skipped), warnings, tuple(found_troubles))
 
 
-def resolve(candidates: KindCandidates, known: KnownKinds, order: Sequence[KindSource]) -> Resolved:
+def resolve(
+    candidates: KindCandidates, known: KnownKinds, order: Sequence[str], *, closed: bool = False
+) -> Resolved:
     """The kind by the first source in `order` that names one.
 
-    `kind:` and folders may name any kind; `type:` and tags only a known one. Tags in the text precede
-    those of the front matter, which in a file split at its headings applies to all its notes.
+    Unless the list of kinds is `closed`, `kind:` and the topmost folder may name any kind; everything else
+    names only known ones. Of several folders, the one nearest to the note counts. Tags in the text precede
+    those of the metadata, which in a file split at its headings apply to all its notes.
     """
+    trouble = None
+    names: tuple[str, ...] = ()
     for source in order:
-        if source == "kind" and candidates.kind is not None:
-            return Resolved(candidates.kind)
-        if source == "folder" and candidates.folder is not None:
-            return Resolved(candidates.folder)
-        if source == "type" and (kind := known.named(candidates.type)) is not None:
-            return Resolved(kind)
-        if source == "tags":
-            kinds = known.tagged(candidates.text_tags) or known.tagged(candidates.tags)
-            if len(kinds) > 1:
-                names = ", ".join(kinds)
-                return Resolved(None, f"its tags name {len(kinds)} kinds ({names}): keep one")
-            if kinds:
-                return Resolved(kinds[0])
-    return Resolved(None)
+        if source == FOLDER:
+            names = candidates.folders[::-1] if closed else candidates.folders[:1]
+            named = known.all_named(names)[:1]
+        elif source == TAGS:
+            named = known.tagged_in(candidates.text_tags) or known.tagged(candidates.tags)
+        else:
+            names = candidates.names(source)
+            named = known.all_named(names)
+            if not named:
+                trouble = trouble or _unknown(source, candidates, closed)
+        if len(named) > 1:
+            return Resolved(None, source, Trouble(TroubleType.TWO_KINDS, 0, ", ".join(named)))
+        if named:
+            # Without a list of kinds, a name counts as it is written.
+            as_written = not closed and source not in (TAGS, _KNOWN_ONLY)
+            written = next((name for name in names if known.named(name)), "")
+            return Resolved(written if as_written else named[0], source, trouble)
+    return Resolved(None, "", trouble)
 
 
-def _known_kinds(
-    notes: Sequence[Unresolved], configured: Iterable[str], order: Sequence[KindSource]
-) -> KnownKinds:
-    """The kinds in the settings, in label columns, in `kind:` and in folder names."""
-    labels = (each.note.kind for each in notes if each.note.kind is not None)
-    names: dict[str, None] = dict.fromkeys([*configured, *labels])
+def _resolve_label(label: str, known: KnownKinds, closed: bool) -> Resolved:
+    """The kind that a label column names."""
+    if not closed:
+        return Resolved(label)
+    kind = known.named(label)
+    return Resolved(kind, "", None if kind else Trouble(TroubleType.UNKNOWN_KIND, 0, label))
+
+
+def _unknown(key: str, candidates: KindCandidates, closed: bool) -> Trouble | None:
+    """What is odd about a property that names no kind; None if nothing is."""
+    found = candidates.named(key)
+    names = candidates.names(key)
+    if key == _KNOWN_ONLY or not found:
+        return None
+    if closed and len(names) == 1:
+        return Trouble(TroubleType.UNKNOWN_KIND, found[0].line, f"{key}: {names[0]}")
+    if len(names) > 1 or any(each.nested for each in found):
+        return Trouble(TroubleType.NOT_A_NAME, found[0].line, f"{key}:")
+    return None
+
+
+def _kinds_of(notes: Sequence[Unresolved], order: Sequence[str]) -> KnownKinds:
+    """The kinds in label columns, in properties such as `kind:`, and in the names of folders."""
+    names: dict[str, None] = dict.fromkeys(
+        each.note.kind for each in notes if each.note.kind is not None
+    )
     for each in notes:
-        named = {"kind": each.candidates.kind, "folder": each.candidates.folder}
-        for source, name in named.items():
-            if source in order and name is not None:
-                names.setdefault(name)
+        for source in order:
+            if source == FOLDER:
+                top = each.candidates.folders[:1]
+                named = tuple(name for name in top if same_kind(name) not in NO_KINDS)
+            elif source in (TAGS, _KNOWN_ONLY):
+                continue
+            else:
+                named = each.candidates.names(source)
+            if len(named) == 1:
+                names.setdefault(named[0])
     return KnownKinds(names)
 
 
@@ -119,9 +198,9 @@ def _possible_kinds(all_candidates: Iterable[KindCandidates], known: KnownKinds)
     """A warning that lists the most frequent tags and types, if no note has a kind."""
     counts: Counter[str] = Counter()
     for candidates in all_candidates:
-        tags = {*candidates.tags, *candidates.text_tags}
+        tags = {*candidates.tags, *(tag.name for tag in candidates.text_tags)}
         counts.update(f"#{tag}" for tag in tags if not known.tagged((tag,)))
-        counts.update([f"type: {candidates.type}"] if candidates.type else [])
+        counts.update(f"{_KNOWN_ONLY}: {name}" for name in candidates.names(_KNOWN_ONLY))
     if not counts:
         return []
     frequent = ", ".join(f"{name} ({n})" for name, n in counts.most_common(_MAX_NAMES_LISTED))

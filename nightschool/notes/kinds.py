@@ -1,31 +1,47 @@
-"""Names of kinds: how they are normalised, when two are the same, and which tags name them."""
+"""Names of kinds: how they are normalised, when two are the same, and what names them."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from nightschool.config.errors import NotesError
-from nightschool.notes import markdown
-from nightschool.notes.identity import unicode_form
+from nightschool.config.kind_settings import KindSettings, same_kind
+from nightschool.config.unicode_forms import unicode_form
 from nightschool.notes.printable import one_line
+from nightschool.notes.tags import Tag
 
 FEW_NOTES = 20
 """With fewer notes, a kind's scores have intervals too wide to tell one model from another."""
 
+# Format characters that no reader sees; the joiners U+200C and U+200D belong to words and emoji.
+_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+# [[folder/page#heading|text]] and [text](address)
+_LINK = re.compile(
+    r"\[\[(?:[^\[\]|]*/)?(?P<page>[^\[\]|#/]+)[^\[\]]*\]\]|\[(?P<text>[^\[\]]+)\]\([^()\s]*\)"
+)
+_MISSING = ("nan", "<na>")
+_WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")
+
 
 def kind_name(name: object) -> str | None:
-    """The name of a kind as it is stored: NFC, on one line; None if it is empty."""
-    if name is None:
+    """The name of a kind as it is stored; None if it is empty or not a number.
+
+    NFC, on one line, without invisible characters; `[[lesson]]` and `#lesson` are lesson, 1.0 is 1.
+    """
+    if name is None or (isinstance(name, float) and math.isnan(name)):
         return None
     text = json.dumps(name) if isinstance(name, bool) else str(name)
-    return unicode_form("NFC", one_line(text)) or None
-
-
-def same_kind(name: str) -> str:
-    """What spellings of one kind have in common: NFKC, case folded."""
-    return unicode_form("NFKC", name).casefold()
+    text = one_line(unicode_form("NFC", _INVISIBLE.sub("", text))).strip("\u200c\u200d ")
+    if link := _LINK.fullmatch(text.removeprefix("#")):
+        text = (link["page"] or link["text"]).strip()
+    if len(text) > 1 and text[0] == "#" and text[1] not in "# ":
+        text = text[1:]
+    if number := _WHOLE_NUMBER.fullmatch(text):
+        text = number[1]
+    return None if text.casefold() in _MISSING else text or None
 
 
 def _same_tag(tag: str) -> str:
@@ -34,27 +50,53 @@ def _same_tag(tag: str) -> str:
 
 
 class KnownKinds:
-    """The kinds that exist, found by any spelling and by the tags that name them."""
+    """The kinds that exist, found by any spelling, by their aliases, and by the tags that name them."""
 
-    def __init__(self, kinds: Iterable[str]) -> None:
+    def __init__(
+        self, kinds: Iterable[str], aliases: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """`aliases` are further names of each kind."""
         self._by_name: dict[str, str] = {}
         self._by_tag: dict[str, str] = {}
         for kind in kinds:
-            self._by_name.setdefault(same_kind(kind), kind)
-            self._by_tag.setdefault(_same_tag(kind), kind)
+            for name in (kind, *(aliases or {}).get(kind, ())):
+                self._by_name.setdefault(same_kind(name), kind)
+                self._by_tag.setdefault(_same_tag(name), kind)
 
     def named(self, name: str | None) -> str | None:
         """The kind of that name in any case or width; None if there is none."""
         return None if name is None else self._by_name.get(same_kind(name))
 
-    def tagged(self, tags: Iterable[str]) -> tuple[str, ...]:
-        """The kinds that tags name, each once."""
-        kinds = (self._by_tag.get(_same_tag(tag)) for tag in tags)
+    def all_named(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The kinds that names name, each once."""
+        kinds = (self.named(name) for name in names)
         return tuple(dict.fromkeys(kind for kind in kinds if kind is not None))
 
-    def without_kind_tags(self, text: str) -> str:
-        """The text without tags that name a kind: a model would learn to read only those."""
-        return markdown.without_tags(text, lambda tag: bool(self.tagged((tag,))))
+    def tagged(self, tags: Iterable[str]) -> tuple[str, ...]:
+        """The kinds that tags name, each once; `lesson/deploy` names lesson if it is no kind itself."""
+        kinds = (self._by_one_tag(tag) for tag in tags)
+        return tuple(dict.fromkeys(kind for kind in kinds if kind is not None))
+
+    def tagged_in(self, tags: Iterable[Tag]) -> tuple[str, ...]:
+        """The kinds that tags in a text name, each once."""
+        kinds = (
+            self._by_one_tag(tag.name) or (self._by_one_tag(tag.first[0]) if tag.first else None)
+            for tag in tags
+        )
+        return tuple(dict.fromkeys(kind for kind in kinds if kind is not None))
+
+    def _by_one_tag(self, tag: str) -> str | None:
+        name = _same_tag(tag)
+        while name:
+            if kind := self._by_tag.get(name):
+                return kind
+            name = name.rpartition("/")[0]
+        return None
+
+
+def known_kinds(configured: Mapping[str, KindSettings]) -> KnownKinds:
+    """The kinds in the settings, with their aliases."""
+    return KnownKinds(configured, {kind: each.aliases for kind, each in configured.items()})
 
 
 def check_names(places: Mapping[str, str]) -> None:
@@ -65,7 +107,7 @@ def check_names(places: Mapping[str, str]) -> None:
         if other != kind:
             raise NotesError(
                 f'the kinds "{other}" ({places[other]}) and "{kind}" ({place}) differ only in case or width',
-                "give them one name",
+                "give them one name, or list the kind under [kinds] with the spelling to use",
             )
 
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from nightschool.config import files
 from nightschool.config.errors import NotesError
+from nightschool.config.kind_settings import KindSettings, same_kind
+from nightschool.config.paths import LABELS_NAME
 from nightschool.notes.identity import content_id
-from nightschool.notes.kinds import kind_name, same_kind
+from nightschool.notes.kinds import kind_name, known_kinds
 from nightschool.notes.note import LoadedNotes
 from nightschool.notes.printable import encodable
 from nightschool.notes.tables import parse_json
@@ -77,13 +79,24 @@ def write_labels(file: Path, labels: Iterable[Label]) -> None:
     files.rewrite(file, "".join(lines))
 
 
-def with_labels(loaded: LoadedNotes, labels: Mapping[str, Label]) -> LoadedNotes:
+def with_labels(
+    loaded: LoadedNotes,
+    labels: Mapping[str, Label],
+    kinds: Mapping[str, KindSettings] | None = None,
+) -> LoadedNotes:
     """Apply labels to notes: each gets the kind of its label, or is removed if the label leaves it out.
 
-    Raises NotesError if a label's kind differs from a note's kind only in case or width.
+    A label may use any spelling or alias of the `kinds` in the settings. Without these, raises NotesError if
+    a label's kind differs from a note's kind only in case or width.
     """
     if not labels:
         return loaded
+    if kinds:
+        known = known_kinds(kinds)
+        labels = {
+            id_: replace(label, kind=known.named(label.kind) or label.kind)
+            for id_, label in labels.items()
+        }
     notes, used = [], set()
     for note in loaded.notes:
         label = labels.get(id_ := content_id(note.text))
@@ -92,7 +105,7 @@ def with_labels(loaded: LoadedNotes, labels: Mapping[str, Label]) -> LoadedNotes
             continue
         used.add(id_)
         if label.kind is not None:
-            notes.append(replace(note, kind=label.kind))
+            notes.append(replace(note, kind=label.kind, kind_from=LABELS_NAME))
     _check_kinds({note.kind for note in loaded.notes if note.kind is not None}, labels)
     unused = [label for id_, label in labels.items() if id_ not in used]
     warnings = loaded.warnings

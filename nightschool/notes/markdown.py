@@ -1,56 +1,88 @@
-"""What Markdown text consists of: code, tags, sections, prose."""
+"""What Markdown text consists of, as CommonMark reads it: code, headings, list items, sections, prose."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from nightschool.notes.printable import one_line
 
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
 _MAX_HEADING = 80  # characters
-_FENCE = r"^[ \t]*(?P<fence>`{3,}(?=[^`\n]*$)|~{3,}).*?(?:^[ \t]*(?P=fence)|\Z)"
-_CODE_SPAN = r"(?<!`)`++[^`\n]++`++"
-# Obsidian's tags: # at the start of a word, then letters, digits, _, - and /, but not digits alone.
-_NAME = r"[\w/-]*[^\W\d][\w/-]*"
-_TAG = re.compile(rf"{_FENCE}|{_CODE_SPAN}|(?<!\S)#(?P<tag>{_NAME})", re.MULTILINE | re.DOTALL)
-# Each of them becomes a tag once those before it are removed.
-_TAGS_IN_A_ROW = re.compile(
-    rf"{_FENCE}|{_CODE_SPAN}|(?<!\S)(?P<tags>(?:#{_NAME})++)", re.MULTILINE | re.DOTALL
-)
-_POSSIBLE_TAG = re.compile(r"#[\w/-]")  # literal first character: fast to search for
-_HEADING = re.compile(
-    rf"{_FENCE}|^ {{0,3}}(?P<level>#{{1,6}})(?:[ \t]+(?P<name>[^\n]*))?$", re.MULTILINE | re.DOTALL
-)
-_NOT_PROSE = re.compile(
-    rf"{_FENCE}|{_CODE_SPAN}|<[^<>\n]*>|(?<!\w)\w++://\S+", re.MULTILINE | re.DOTALL
-)
+# A text in which this matches nothing holds no code; one without `_HEADING` holds no heading.
+_CODE = re.compile(r"`|~~~|^(?: {4}| {0,3}\t)|[->*+.)](?: {5}| {0,4}\t)", re.MULTILINE)
+_HEADING = re.compile(r"^ {0,3}(?:#{1,6}(?:[ \t]|$)|=+[ \t]*$|-+[ \t]*$)", re.MULTILINE)
+_TICKS = re.compile(r"`+")
+_NOT_PROSE = re.compile(r"<[^<>\n]*>|(?<!\w)\w++://\S+")
 
 
-def tags(text: str) -> tuple[str, ...]:
-    """The tags in a text outside code, such as `#lesson`; each once, without the `#`."""
-    if not _POSSIBLE_TAG.search(text):
-        return ()
-    return tuple(dict.fromkeys(m["tag"] for m in _TAG.finditer(text) if m["tag"]))
+class Heading(NamedTuple):
+    """A heading outside of lists and quotes; positions are in characters."""
+
+    begin: int
+    end: int
+    """The end of its line or lines."""
+    level: int
+    name: str
 
 
-def without_tags(text: str, unwanted: Callable[[str], bool]) -> str:
-    """The text without the tags for which `unwanted` is true."""
+@dataclass(frozen=True, slots=True)
+class MarkdownStructure:
+    """Where a text's code and headings are."""
 
-    def kept(match: re.Match[str]) -> str:
-        names = match["tags"].split("#")[1:] if match["tags"] else ()
-        first = next((n for n, name in enumerate(names) if not unwanted(name)), None)
-        if first is None:
-            return "" if names else match[0]
-        return "".join(f"#{name}" for name in names[first:])
+    code: tuple[tuple[int, int], ...] = ()
+    """Fenced and indented blocks and code spans, in order, as (begin, end) in characters."""
+    headings: tuple[Heading, ...] = ()
 
-    return _TAGS_IN_A_ROW.sub(kept, text)
+    def masked(self, text: str) -> str:
+        """The text with each character of code, other than line ends, replaced by a space."""
+        parts, place = [], 0
+        for begin, end in self.code:
+            parts += [text[place:begin], re.sub(r"[^\n]", " ", text[begin:end])]
+            place = end
+        return "".join([*parts, text[place:]])
+
+
+def structure(text: str) -> MarkdownStructure:
+    """The structure of a text with "\\n" as line ends. Time is linear in its length."""
+    if not (_CODE.search(text) or _HEADING.search(text)):
+        return MarkdownStructure()
+    begins = [0, *(match.end() for match in re.finditer("\n", text)), len(text)]
+
+    def span(lines: list[int]) -> tuple[int, int]:
+        return begins[lines[0]], begins[min(lines[1], len(begins) - 1)]
+
+    code: list[tuple[int, int]] = []
+    headings: list[Heading] = []
+    tokens = _parser().parse(text)
+    for number, token in enumerate(tokens):
+        if token.map is None:
+            continue
+        begin, end = span(token.map)
+        if token.type in ("fence", "code_block"):
+            code.append((begin, end))
+        elif token.type == "inline":
+            code += _code_spans(text, begin, end)
+        elif token.type == "heading_open" and token.level == 0:
+            name = one_line(tokens[number + 1].content)[:_MAX_HEADING] or "untitled"
+            headings.append(Heading(begin, end, int(token.tag[1:]), name))
+    return MarkdownStructure(tuple(code), tuple(headings))
+
+
+def without_code(text: str) -> str:
+    """The text with its code replaced by spaces: of the same length, so that positions stay."""
+    return structure(text).masked(text) if _CODE.search(text) else text
 
 
 def prose(text: str) -> str:
-    """The text with a space for each piece of code, HTML tag and URL."""
-    return _NOT_PROSE.sub(" ", text)
+    """The text with spaces in place of code, HTML tags and URLs."""
+    return _NOT_PROSE.sub(" ", without_code(text))
 
 
 class MarkdownSection(NamedTuple):
@@ -64,30 +96,49 @@ class MarkdownSection(NamedTuple):
 
 
 def sections(text: str, level: int) -> Iterator[MarkdownSection]:
-    """Split a text at its `#` headings of `level` or above (1 is `#`), in order.
+    """Split a text at its headings of `level` or above (1 is `#`), in order.
 
-    Deeper headings stay within their section.
+    Deeper headings, and headings within lists and quotes, stay within their section.
     """
-    begins = [
-        (match.start(), match.end(), _heading_name(match["name"]))
-        for match in _HEADING.finditer(text)
-        if match["level"] and len(match["level"]) <= level
-    ]
-    if not begins:
+    headings = [each for each in structure(text).headings if each.level <= level]
+    if not headings:
         yield MarkdownSection("", text, True)
         return
-    first = begins[0][0]
+    first = headings[0].begin
     if text[:first].strip():
         yield MarkdownSection("", text[:first], True)
     seen: Counter[str] = Counter()
-    ends = [*(begin for begin, _, _ in begins[1:]), len(text)]
-    for (begin, heading_end, name), end in zip(begins, ends, strict=True):
-        seen[name] += 1
-        heading = name if seen[name] == 1 else f"{name} ({seen[name]})"
-        yield MarkdownSection(heading, text[begin:end], bool(text[heading_end:end].strip()))
+    ends = [*(heading.begin for heading in headings[1:]), len(text)]
+    for heading, end in zip(headings, ends, strict=True):
+        seen[heading.name] += 1
+        count = seen[heading.name]
+        name = heading.name if count == 1 else f"{heading.name} ({count})"
+        yield MarkdownSection(
+            name, text[heading.begin : end], bool(text[heading.end : end].strip())
+        )
 
 
-def _heading_name(heading: str | None) -> str:
-    """A heading's text on one line, without closing `#` and without what exceeds 80 characters."""
-    name = one_line(re.sub(r"(?:^|[ \t])#+[ \t]*$", "", heading or ""))
-    return name[:_MAX_HEADING] or "untitled"
+def _code_spans(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """The code spans of a paragraph: a run of backticks up to the next run of the same length."""
+    runs = [(match.start(), match.end()) for match in _TICKS.finditer(text, begin, end)]
+    last = {stop - start: number for number, (start, stop) in enumerate(runs)}
+    place = begin
+    for number, (start, stop) in enumerate(runs):
+        length = stop - start
+        escaped = text[start - 1 : start] == "\\"
+        if start < place or escaped or last[length] == number:
+            continue
+        closing = next(n for n in range(number + 1, len(runs)) if runs[n][1] - runs[n][0] == length)
+        place = runs[closing][1]
+        yield start, place
+
+
+@cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # lazy: markdown_it
+
+    parser = MarkdownIt("commonmark")
+    # Blocks only: inline tokens have no positions, and links are of no interest.
+    parser.core.ruler.enableOnly(["block"])
+    parser.block.ruler.disable("reference")
+    return parser

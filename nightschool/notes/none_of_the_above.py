@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nightschool.notes.kinds import same_kind
+from nightschool.config.kind_settings import same_kind
 
 # In order of preference; compared without regard to case and width.
 NAMES = (

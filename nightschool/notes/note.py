@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from nightschool.notes.trouble import NoteTrouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,9 @@ class Note:
     section_of: str = ""
     """The file that a section belongs to."""
     origin: str = ""
-    """What the note was taken from, by its front matter or column: a URL or any name; "" if unknown."""
+    """What the note was taken from, by its metadata or column: a URL or any name; "" if unknown."""
+    kind_from: str = field(default="", compare=False)
+    """What named the kind: an entry of `notes.kind_from`, a column, or a label of the owner's."""
 
 
 class SkipReason(StrEnum):
@@ -38,6 +42,11 @@ class SkipReason(StrEnum):
     WRONG_MARK = "wrong_mark"
     UNREADABLE = "unreadable"
     CHANGED = "changed"
+    EXCLUDED = "excluded"
+    CLOUD = "cloud"
+    PLACEHOLDERS = "placeholders"
+    NO_NOTE = "no_note"
+    NO_COLUMN = "no_column"
 
 
 # `{}` is the detail of `Skipped`.
@@ -56,6 +65,11 @@ _MESSAGES = {
     SkipReason.WRONG_MARK: "begins with the byte order mark of {} but is not valid {}",
     SkipReason.UNREADABLE: "cannot be read: {}",
     SkipReason.CHANGED: "changed while it was being read",
+    SkipReason.EXCLUDED: "excluded by {}",
+    SkipReason.CLOUD: "not on this computer, only in the cloud",
+    SkipReason.PLACEHOLDERS: "a template: only placeholders",
+    SkipReason.NO_NOTE: "not a note but {}",
+    SkipReason.NO_COLUMN: "no column `{}`",
 }
 
 
@@ -97,6 +111,8 @@ class LoadedNotes:
     notes: tuple[Note, ...]
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
+    """For people; a trouble that many notes have is one warning."""
+    troubles: tuple[NoteTrouble, ...] = ()
 
     def skipped_groups(self) -> list[SkippedGroup]:
         """The skipped sources by reason and detail, the largest group first."""

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nightschool.config.errors import NotesError, NotesUnavailable
 from nightschool.config.files import open_regular
+from nightschool.config.kind_settings import KindSettings
 from nightschool.config.settings import NotesSettings, Settings
 from nightschool.notes import tables
 from nightschool.notes.decoding import Undecodable, decode, open_lines
+from nightschool.notes.exclusion import Exclusion
 from nightschool.notes.folder_scan import TABLE_SUFFIXES, NoteFile, scan, skipped_unreadable
 from nightschool.notes.kind_resolution import KindCandidates, Unresolved, resolve_all
 from nightschool.notes.kinds import kind_name
-from nightschool.notes.markdown import sections, tags
-from nightschool.notes.metadata import read_metadata
+from nightschool.notes.markdown import sections
+from nightschool.notes.metadata.joplin_export import JoplinExport, JoplinItem
+from nightschool.notes.metadata.line_properties import inline_fields
+from nightschool.notes.metadata.note_metadata import NoteMetadata, read_metadata
+from nightschool.notes.metadata.notion_export import without_identifier
+from nightschool.notes.metadata.org_mode import headline_tags
+from nightschool.notes.metadata.properties import ORIGIN_KEYS, TAG_KEYS, Property
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
 from nightschool.notes.printable import encodable, without_controls
+from nightschool.notes.readable import only_placeholders, readable
+from nightschool.notes.tags import tags
+from nightschool.notes.trouble import NoteTrouble, Trouble, TroubleType, trouble_warnings
 
 # A file that is split at its headings may be this many times larger than a note.
 _NOTES_PER_FILE = 100
@@ -38,52 +48,52 @@ def read_school(
     root: Path, settings: Settings, on_progress: OnProgress | None = None
 ) -> LoadedNotes:
     """Read the notes of the school in `root`, as its settings say; see `read_notes`."""
-    path = notes_path(root, settings)
-    return read_notes(path, settings.notes, kinds=tuple(settings.kinds), on_progress=on_progress)
+    return read_notes(
+        notes_path(root, settings), settings.notes, kinds=settings.kinds, on_progress=on_progress
+    )
 
 
 def read_notes(
     path: Path,
     settings: NotesSettings | None = None,
     *,
-    kinds: Sequence[str] = (),
-    labelled: bool = True,
+    kinds: Mapping[str, KindSettings] | None = None,
     on_progress: OnProgress | None = None,
 ) -> LoadedNotes:
     """Read a folder of notes, or a single .jsonl or .csv file.
 
     `kind_resolution` determines each note's kind; `kinds` are those in the settings. A file, row or
     section that cannot be read is skipped with its reason. Raises NotesError if a table is broken (with
-    the line), if a column is missing, or if two kinds differ only in case or width; NotesUnavailable if
-    `path` does not exist or vanishes.
-    Without `labelled`, the notes are to be classified: they get no kinds, and `path` may be any file.
+    the line), if the column of a table that is not in a folder is missing, or if two kinds differ only in
+    case or width; NotesUnavailable if `path` does not exist or vanishes.
     Memory: the texts of the notes, and one file or row at a time (all of a table that is not UTF-8).
     """
-    reader = _Reader(settings or NotesSettings(), labelled, on_progress)
-    files = reader.find_files(path)
-    for file in files:
-        reader.read_file(file)
-    if reader.skipped and not path.exists():
-        raise NotesUnavailable(f"{path} vanished while it was being read", "connect its drive")
-    if not labelled:
-        notes = tuple(each.note for each in reader.notes)
-        return LoadedNotes(notes, tuple(reader.skipped), tuple(reader.warnings))
-    loaded = resolve_all(reader.notes, kinds, reader.settings.kind_from)
-    return LoadedNotes(
-        loaded.notes,
-        (*reader.skipped, *loaded.skipped),
-        (*reader.warnings, *loaded.warnings),
-    )
+    reader = _Reader(settings or NotesSettings(), True, on_progress)
+    reader.read(path)
+    loaded = resolve_all(reader.notes, kinds or {}, reader.settings.order, reader.troubles)
+    return replace(loaded, skipped=(*reader.skipped, *loaded.skipped))
 
 
-def parse_note(raw: bytes, source: str) -> Note:
-    """A note from bytes that are not in a file. Raises Undecodable."""
-    return Note(read_metadata(decode(raw), source).body, None, source)
+def read_to_classify(path: Path, settings: NotesSettings) -> LoadedNotes:
+    """Read notes without their kinds, from any file or folder; otherwise as `read_notes`.
+
+    `kind_marks.without_kind_marks` completes what a model is to see, once its kinds are known.
+    """
+    reader = _Reader(settings, False)
+    reader.read(path)
+    return reader.without_kinds()
+
+
+def parse_note(raw: bytes, source: str, settings: NotesSettings) -> LoadedNotes:
+    """As `read_to_classify`, for the bytes of one note that are not in a file. Raises Undecodable."""
+    reader = _Reader(settings.model_copy(update={"split": "file"}), False)
+    reader.add_prose(decode(raw), source)
+    return reader.without_kinds()
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads files one after another, and collects notes, skipped sources and warnings."""
+    """Reads files one after another, and collects notes, skipped sources and troubles."""
 
     settings: NotesSettings
     labelled: bool
@@ -92,13 +102,36 @@ class _Reader:
     bytes_read: int = 0
     notes: list[Unresolved] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    troubles: list[NoteTrouble] = field(default_factory=list)
+    joplin: JoplinExport = field(default_factory=JoplinExport)
+    joplin_notes: dict[int, JoplinItem] = field(default_factory=dict)
+    """By their place in `notes`."""
+    missing: NotesError | None = None
+    """The first table in the folder that lacks a column."""
+
+    def read(self, path: Path) -> None:
+        """Read all notes at a path. Raises NotesError or NotesUnavailable, see `read_notes`."""
+        files = self.find_files(path)
+        for file in files:
+            self.read_file(file, is_whole=not path.is_dir())
+        if self.skipped and not path.exists():
+            raise NotesUnavailable(f"{path} vanished while it was being read", "connect its drive")
+        if self.missing and not self.notes:
+            raise self.missing
+        self._complete_joplin_notes()
+
+    def without_kinds(self) -> LoadedNotes:
+        """What was read, each note without a kind."""
+        notes = tuple(replace(each.note, kind=None) for each in self.notes)
+        warnings = trouble_warnings(self.troubles)
+        return LoadedNotes(notes, tuple(self.skipped), warnings, tuple(self.troubles))
 
     def find_files(self, path: Path) -> list[NoteFile]:
         """The files to read. Raises NotesError or NotesUnavailable, see `read_notes`."""
         files: list[NoteFile] = []
         if path.is_dir():
-            for entry in scan(str(path)):
+            exclusion = Exclusion(self.settings.include, self.settings.exclude)
+            for entry in scan(str(path), exclusion):
                 if isinstance(entry, Skipped):
                     self.skipped.append(entry)
                 else:
@@ -117,10 +150,11 @@ class _Reader:
         self.bytes_total = sum(file.size for file in files)
         return files
 
-    def read_file(self, file: NoteFile) -> None:
+    def read_file(self, file: NoteFile, is_whole: bool) -> None:
+        """Read a file; `is_whole` says that it is all there is, and not one of a folder."""
         try:
             if file.source.lower().endswith(TABLE_SUFFIXES):
-                self._read_table(file)
+                self._read_table(file, is_whole)
             else:
                 self._read_prose(file)
         except OSError as error:
@@ -131,6 +165,18 @@ class _Reader:
             self.skipped.append(Skipped(file.source, SkipReason.CHANGED))
         self.bytes_read += file.size
         self._report_progress()
+
+    def _complete_joplin_notes(self) -> None:
+        """Add the notebooks and tags, which an export holds in files of their own, to the candidates."""
+        tags_of = self.joplin.tags_of()
+        for place, item in self.joplin_notes.items():
+            unresolved = self.notes[place]
+            candidates = replace(
+                unresolved.candidates,
+                folders=self.joplin.notebooks_of(item.properties.get("parent_id", "")),
+                tags=(*unresolved.candidates.tags, *tags_of.get(item.properties["id"], ())),
+            )
+            self.notes[place] = replace(unresolved, candidates=candidates)
 
     def _report_progress(self, more: int = 0) -> None:
         if self.on_progress:
@@ -144,65 +190,111 @@ class _Reader:
         self.skipped.append(Skipped(source, SkipReason.TOO_LARGE, detail))
         return True
 
-    def _add(self, note: Note, candidates: KindCandidates) -> None:
-        if note.text.strip():
-            self.notes.append(Unresolved(note, candidates))
-        else:
+    def _add(self, note: Note, candidates: KindCandidates) -> bool:
+        note = replace(note, text=readable(note.text))
+        if not note.text.strip():
             self.skipped.append(Skipped(note.source, SkipReason.EMPTY))
+        elif only_placeholders(note.text):
+            self.skipped.append(Skipped(note.source, SkipReason.PLACEHOLDERS))
+        else:
+            self.notes.append(Unresolved(note, candidates))
+            return True
+        return False
 
     def _read_prose(self, file: NoteFile) -> None:
-        split = self.settings.split == "headings"
-        times = _NOTES_PER_FILE if split else 1
+        times = _NOTES_PER_FILE if self.settings.split == "headings" else 1
         if self._is_too_large(file.source, file.size, times):
             return
-        limit = self.settings.max_bytes * times
         with open_regular(Path(file.path)) as stream:
-            raw = stream.read(limit + 1)
-        if self._is_too_large(file.source, len(raw), times):  # it has grown, or tells no size
+            raw = stream.read(self.settings.max_bytes * times + 1)
+        if not self._is_too_large(file.source, len(raw), times):  # it has grown, or tells no size
+            self.add_prose(decode(raw), file.source)
+
+    def add_prose(self, text: str, source: str) -> None:
+        """Add the note or, with notes.split, the notes in a text."""
+        metadata = read_metadata(text, source, self.settings.kind_keys)
+        self.troubles += (NoteTrouble(source, each) for each in metadata.troubles)
+        item = metadata.joplin
+        if item and not item.is_note:
+            self.joplin.add(item)
+            self.skipped.append(Skipped(source, SkipReason.NO_NOTE, "an item of Joplin's"))
             return
-        text = decode(raw)
-        metadata = read_metadata(text, file.source)
-        if metadata.warning:
-            self.warnings.append(metadata.warning)
-        parts = file.source.split("/")
-        folder = kind_name(parts[0]) if len(parts) > 1 else None
-        wants_tags = self.labelled and "tags" in self.settings.kind_from
-
-        def add(text: str, source: str, section_of: str = "") -> None:
-            text_tags = tags(text) if wants_tags else ()
-            self._add(
-                Note(text, None, source, section_of, metadata.origin),
-                KindCandidates(metadata.kind, metadata.type, folder, metadata.tags, text_tags),
-            )
-
-        if not split:
-            add(metadata.body, file.source)
+        origins = (metadata.values(key)[:2] for key in ORIGIN_KEYS)
+        origin = next((values[0] for values in origins if len(values) == 1), "")
+        candidates = self._candidates(metadata, source) if self.labelled else KindCandidates()
+        if self.settings.split != "headings":
+            self._add_text(Note(metadata.body, None, source, origin=origin), candidates, item)
             return
         for section in sections(metadata.body, self.settings.heading_level):
-            source = f"{file.source}#{section.heading}" if section.heading else file.source
+            place = f"{source}#{section.heading}" if section.heading else source
             if not section.has_body:
-                self.skipped.append(Skipped(source, SkipReason.HEADING_ONLY))
-            elif not self._is_too_large(source, len(section.text.encode())):
-                add(section.text, source, file.source)
+                self.skipped.append(Skipped(place, SkipReason.HEADING_ONLY))
+            elif not self._is_too_large(place, len(section.text.encode())):
+                self._add_text(Note(section.text, None, place, source, origin), candidates, item)
 
-    def _read_table(self, file: NoteFile) -> None:
-        label_column = self.settings.label_column
+    def _candidates(self, metadata: NoteMetadata, source: str) -> KindCandidates:
+        """What names the kind outside of the text."""
+        folders = (kind_name(without_identifier(part)) for part in source.split("/")[:-1])
+        tags_named = (kind_name(name) for key in TAG_KEYS for name in metadata.values(key))
+        return KindCandidates(
+            metadata.properties,
+            tuple(name for name in folders if name),
+            tuple(filter(None, tags_named)),
+        )
+
+    def _add_text(self, note: Note, candidates: KindCandidates, item: JoplinItem | None) -> None:
+        """Add a note with what names its kind within the text."""
+        if self.labelled:
+            fields = tuple(Property(f.key, f.values, 0) for f in inline_fields(note.text))
+            text_tags = (
+                headline_tags(note.text) if note.source.endswith(".org") else tags(note.text)
+            )
+            candidates = replace(
+                candidates,
+                properties=(*candidates.properties, *fields),
+                text_tags=text_tags,
+            )
+        added = self._add(note, candidates)
+        if item and added:
+            self.joplin_notes[len(self.notes) - 1] = item
+
+    def _read_table(self, file: NoteFile, is_whole: bool) -> None:
         with open_lines(Path(file.path)) as (lines, position):
-            columns: list[str] = []
             has_labels = not self.labelled
+            columns: list[str] = []
             limit = self.settings.max_bytes * _NOTES_PER_ROW
             rows = tables.rows(lines, file.source, self._columns(), limit)
             for number, (line, row) in enumerate(rows, start=1):
                 if row is None:
                     self._is_too_large(f"{file.source}:{line}", limit + 1, _NOTES_PER_ROW)
                     continue
-                columns = columns or list(row)
-                has_labels = has_labels or label_column in row
+                if not columns:
+                    columns = list(row)
+                    missing = self._missing_column(f"{file.source}:{line}", row)
+                    if missing and not is_whole:
+                        # Any table may lie among notes.
+                        self.missing = self.missing or missing
+                        column = self.settings.text_column
+                        self.skipped.append(Skipped(file.source, SkipReason.NO_COLUMN, column))
+                        return
+                has_labels = has_labels or self.settings.label_column in row
                 self._read_row(row, f"{file.source}:{line}")
                 if number % _ROWS_PER_REPORT == 0:
                     self._report_progress(position())
         if columns and not has_labels:
-            raise tables.missing_column(file.source, "notes.label_column", label_column, columns)
+            raise tables.missing_column(
+                file.source, "notes.label_column", self.settings.label_column, columns
+            )
+
+    def _missing_column(self, place: str, row: Mapping[str, object]) -> NotesError | None:
+        """The error if a row has no text or no group; None if it has both."""
+        wanted = {"notes.text_column": self.settings.text_column}
+        if self.labelled and self.settings.group_column:
+            wanted["notes.group_column"] = self.settings.group_column
+        for setting, column in wanted.items():
+            if column not in row:
+                return tables.missing_column(place, setting, column, list(row))
+        return None
 
     def _columns(self) -> list[str]:
         """The names of the columns that are used."""
@@ -213,20 +305,20 @@ class _Reader:
     def _read_row(self, row: Mapping[str, object], place: str) -> None:
         text_column, label_column = self.settings.text_column, self.settings.label_column
         group_column = self.settings.group_column if self.labelled else ""
-        if text_column not in row:
-            raise tables.missing_column(place, "notes.text_column", text_column, list(row))
-        if group_column and group_column not in row:
-            raise tables.missing_column(place, "notes.group_column", group_column, list(row))
+        if missing := self._missing_column(place, row):
+            raise missing
         text = row[text_column]
         if not isinstance(text, str):
             self.skipped.append(Skipped(place, SkipReason.NO_TEXT, text_column))
             return
         label = row.get(label_column) if self.labelled else None
         if isinstance(label, list | dict):
-            self.warnings.append(f"{place}: `{label_column}` is not a single name and is ignored")
+            self.troubles.append(
+                NoteTrouble(place, Trouble(TroubleType.NOT_A_NAME, 0, label_column))
+            )
             label = None
         text = encodable(text)
         if not self._is_too_large(place, len(text.encode())):
             origin = kind_name(row[group_column]) if group_column else None
-            note = Note(text, kind_name(label), place, origin=origin or "")
+            note = Note(text, kind_name(label), place, origin=origin or "", kind_from=label_column)
             self._add(note, KindCandidates())

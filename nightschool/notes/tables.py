@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import difflib
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import TextIO
@@ -23,6 +24,7 @@ Row = tuple[int, Mapping[str, object] | None]
 
 _MOST_COLUMNS_LISTED = 20
 _SKIPPED_AT_ONCE = 1 << 16  # characters
+_SEPARATOR = re.compile(r"sep=([^\w\s\"]|\t)", re.IGNORECASE)
 
 
 def rows(stream: TextIO, source: str, used: Collection[str], limit: int) -> Iterator[Row]:
@@ -84,11 +86,13 @@ def _csv(stream: TextIO, source: str, used: Collection[str], limit: int) -> Iter
     first = line = lines.begin_row()
     try:
         header = next(lines, "")
-        while header == "\n":
+        # Excel reads and writes a first line that names the delimiter.
+        stated = _SEPARATOR.fullmatch(header.rstrip("\n").strip('"'))
+        while header == "\n" or (stated and first == 1):
             first = line = lines.begin_row()
             header = next(lines, "")
         unquoted = "".join(header.split('"')[::2])
-        delimiter = max(",;\t", key=unquoted.count)
+        delimiter = stated[1] if stated else max(",;\t", key=unquoted.count)
         reader = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
         names = [name.strip() for name in next(reader, [])]
         _check_names(names, used, f"{source}, line {first}")

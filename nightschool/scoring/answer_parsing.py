@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from nightschool.notes.kinds import same_kind
+from nightschool.config.kind_settings import same_kind
 
 # The reasoning before an answer, in closed or unclosed tags.
 _THOUGHTS = re.compile(r"<(think|thinking|thought|reasoning)>.*?(</\1>|\Z)", re.DOTALL)

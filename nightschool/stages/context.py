@@ -135,7 +135,7 @@ def make_encoder(settings: Settings, folder: Path, kinds: Sequence[str]) -> Enco
     encoder = Encoder(
         load_tokenizer(folder),
         kinds,
-        settings.kinds,
+        settings.meanings,
         settings.prompt.instructions,
         settings.train.max_tokens,
     )

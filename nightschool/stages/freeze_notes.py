@@ -32,7 +32,7 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[LoadedNotes, Da
             _nothing_read(notes_path(school.root, settings), loaded),
             "put some there, or set notes.folder in nightschool.toml",
         )
-    loaded = with_labels(loaded, read_labels(school.labels_file))
+    loaded = with_labels(loaded, read_labels(school.labels_file), settings.kinds)
     dataset = assign_splits(school, settings, loaded.notes)
     if warning := unused_none_warning(dataset.kinds, settings.notes.none):
         dataset = replace(dataset, warnings=(*dataset.warnings, warning))

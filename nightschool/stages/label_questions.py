@@ -94,7 +94,7 @@ def find_questions(
     labels = read_labels(school.labels_file)
     loaded = read_school(school.root, settings)
     copies: dict[str, list[Note]] = defaultdict(list)
-    for note in with_labels(loaded, labels).notes:
+    for note in with_labels(loaded, labels, settings.kinds).notes:
         copies[content_id(note.text)].append(note)
     candidates = [_question(id_, same) for id_, same in copies.items()]
     places = {kind: each.source for each in candidates for kind in each.given}

@@ -39,7 +39,9 @@ def changes_since(
         if current == last_fingerprint:
             return NoteChanges(fingerprint=current)
         before = known_to(school, run)
-        loaded = with_labels(read_school(school.root, settings), read_labels(school.labels_file))
+        loaded = with_labels(
+            read_school(school.root, settings), read_labels(school.labels_file), settings.kinds
+        )
     except NotesError as error:
         return NoteChanges(problem=str(error))
     news = compare(run, before, labelled(loaded.notes))

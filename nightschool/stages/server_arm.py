@@ -97,7 +97,7 @@ def ask_server(
 
 def _ask(server: Server, settings: Settings, kinds: Sequence[str], item: Item) -> ServerAnswer:
     prompt = instruct_prompt(
-        settings.prompt.instructions, {kind: kind for kind in kinds}, settings.kinds
+        settings.prompt.instructions, {kind: kind for kind in kinds}, settings.meanings
     )
     messages = [
         {"role": "system", "content": prompt.system},

@@ -46,7 +46,7 @@ def survey(
     loaded = read_school(
         school.root, settings, lambda done, total, _: on_progress("reading", done, total)
     )
-    loaded = with_labels(loaded, read_labels(school.labels_file))
+    loaded = with_labels(loaded, read_labels(school.labels_file), settings.kinds)
     notes = loaded.notes
     texts = [note.text for note in notes]
     tokens, fallback_reason = None, ""

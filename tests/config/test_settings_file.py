@@ -140,7 +140,7 @@ def test_a_removed_setting_is_ignored_or_explained() -> None:
         ),
         (
             '[kinds]\na = "x"\n"仕事 メモ" = 5',
-            "file, line 3: `kinds.仕事 メモ` = 5: should be a valid string",
+            "file, line 3: `kinds.仕事 メモ` = 5: should be a table, [kinds.仕事 メモ]",
         ),
         ("train = 5", "file, line 1: `train` = 5: should be a table, [train]"),
         ("\nkinds = []", "file, line 2: `kinds` = []: should be a table, [kinds]"),

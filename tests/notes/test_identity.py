@@ -11,14 +11,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nightschool.notes.identity import (
+from nightschool.config.unicode_forms import (
     _AFTER_MARKS,
     _MAY_BE_LONG_RUN,
     _is_mark,
-    content_id,
-    normalise,
     unicode_form,
 )
+from nightschool.notes.identity import content_id, normalise
 
 
 @pytest.mark.parametrize(

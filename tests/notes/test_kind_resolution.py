@@ -3,57 +3,89 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from nightschool.config.errors import NotesError
-from nightschool.config.settings import NotesSettings
-from nightschool.notes.kind_resolution import KindCandidates, KindSource, Resolved, resolve
+from nightschool.config.kind_settings import KindSettings
+from nightschool.config.settings import NotesSettings, Settings
+from nightschool.notes.kind_resolution import KindCandidates, Resolved, resolve
 from nightschool.notes.kinds import KnownKinds
+from nightschool.notes.metadata.properties import Property
 from nightschool.notes.note import Note
 from nightschool.notes.readers import read_notes
+from nightschool.notes.tags import tags as find_tags
 from tests.notes.conftest import Put, kinds_of, skipped_in
 
-ORDER: Sequence[KindSource] = ("kind", "type", "folder", "tags")
+ORDER = ("kind", "type", "folder", "tags")
 KNOWN = KnownKinds(["lesson", "value", "買い物 リスト"])
 
 
+def candidates(
+    folder: str = "", tags: Sequence[str] = (), text: str = "", **properties: str | list[str]
+) -> KindCandidates:
+    values = {
+        key: [value] if isinstance(value, str) else value for key, value in properties.items()
+    }
+    return KindCandidates(
+        tuple(Property(key, tuple(names), 2) for key, names in values.items()),
+        tuple(folder.split("/")) if folder else (),
+        tuple(tags),
+        find_tags(text),
+    )
+
+
 @pytest.mark.parametrize(
-    ("candidates", "kind"),
+    ("found", "kind"),
     [
-        (KindCandidates(kind="new", type="lesson", folder="value"), "new"),
-        (KindCandidates(type="Lesson", folder="value"), "lesson"),
-        (KindCandidates(type="daily", folder="inbox"), "inbox"),
-        (KindCandidates(type="daily", tags=("home", "VALUE")), "value"),
-        (KindCandidates(folder="inbox", tags=("value",)), "inbox"),
-        (KindCandidates(tags=("kind/lesson",)), "lesson"),
-        (KindCandidates(text_tags=("買い物-リスト",)), "買い物 リスト"),
-        (KindCandidates(text_tags=("value",), tags=("lesson",)), "value"),
-        (KindCandidates(tags=("lesson/sub",)), None),
-        (KindCandidates(tags=("home",)), None),
-        (KindCandidates(), None),
+        (candidates(kind="Lesson", type="value", folder="value"), "Lesson"),
+        (candidates(type="Lesson", folder="value"), "lesson"),
+        (candidates(type="daily", folder="value"), "value"),
+        (candidates(folder="inbox", tags=("home", "VALUE")), "value"),
+        (candidates(folder="lesson/value"), "lesson"),
+        (candidates(folder="inbox/lesson"), None),
+        (candidates(kind=["draft", "lesson"]), "lesson"),
+        (candidates(tags=("kind/lesson",)), "lesson"),
+        (candidates(text="#買い物-リスト"), "買い物 リスト"),
+        (candidates(text="#value", tags=("lesson",)), "value"),
+        (candidates(tags=("lesson/sub",)), "lesson"),
+        (candidates(tags=("home",)), None),
+        (candidates(), None),
     ],
 )
-def test_the_first_source_that_names_a_kind_counts(
-    candidates: KindCandidates, kind: str | None
+def test_the_first_source_that_names_a_kind_counts(found: KindCandidates, kind: str | None) -> None:
+    assert resolve(found, KNOWN, ORDER).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [("Areas/lesson/2024", "lesson"), ("lesson/value", "value"), ("Areas", None)],
+)
+def test_in_a_closed_list_the_nearest_folder_that_is_a_kind_counts(
+    folder: str, kind: str | None
 ) -> None:
-    assert resolve(candidates, KNOWN, ORDER) == Resolved(kind)
+    assert resolve(candidates(folder), KNOWN, ORDER, closed=True).kind == kind
 
 
 def test_the_order_of_sources_can_be_changed_and_sources_left_out() -> None:
-    candidates = KindCandidates(folder="inbox", tags=("value",))
-    assert resolve(candidates, KNOWN, ("tags", "folder")).kind == "value"
-    assert resolve(KindCandidates(tags=("value",)), KNOWN, ("kind", "folder")).kind is None
+    found = candidates(folder="lesson", tags=("value",), category="value")
+    assert resolve(found, KNOWN, ("tags", "folder")).kind == "value"
+    assert resolve(found, KNOWN, ("folder", "tags")).kind == "lesson"
+    assert resolve(found, KNOWN, ("category", "folder")) == Resolved("value", "category")
+    assert resolve(candidates(tags=("value",)), KNOWN, ("kind", "folder")).kind is None
 
 
-def test_tags_that_name_two_kinds_name_none_and_are_a_problem() -> None:
-    candidates = KindCandidates(tags=("lesson", "home", "value"))
-    assert resolve(candidates, KNOWN, ORDER) == Resolved(
-        None,
-        "its tags name 2 kinds (lesson, value): keep one",
-    )
+@pytest.mark.parametrize(
+    "found",
+    [candidates(tags=("lesson", "home", "value")), candidates(kind=["lesson", "value"])],
+)
+def test_a_source_that_names_two_kinds_names_none_and_is_a_trouble(found: KindCandidates) -> None:
+    resolved = resolve(found, KNOWN, ORDER)
+    assert resolved.kind is None and resolved.trouble is not None
+    assert resolved.trouble.message == "two kinds are named (lesson, value): keep one"
 
 
 def test_types_and_tags_name_only_kinds_that_are_known_otherwise(folder: Path, put: Put) -> None:
@@ -64,11 +96,57 @@ def test_types_and_tags_name_only_kinds_that_are_known_otherwise(folder: Path, p
     put("4.md", "---\nkind: decision\n---\nx")
     put("5.md", "---\ntags: home, decision\n---\nx")
     put("6.md", "x #idea")
-    loaded = read_notes(folder, kinds=["value"])
+    loaded = read_notes(folder)
     assert list(kinds_of(loaded).values()) == [
-        "lesson", None, "value", "decision", "decision", None, "lesson",
+        "lesson", None, None, "decision", "decision", None, "lesson",
     ]  # fmt: skip
     assert loaded.warnings == ()
+
+
+def test_if_kinds_are_listed_no_others_exist(folder: Path, put: Put) -> None:
+    put("Inbox/a.md", "x")
+    put("Lessons/old/b.md", "x")
+    put("Zettel/c.md", "---\nkind: idea\n---\nx")
+    put("Zettel/d.md", "---\nKIND: Value\n---\nx")
+    put("e.csv", "text,label\nx,LESSON\ny,idea\n")
+    kinds = {"lesson": KindSettings(aliases=["Lessons"]), "value": KindSettings()}
+    loaded = read_notes(folder, kinds=kinds)
+    assert kinds_of(loaded) == {
+        "Inbox/a.md": None,
+        "Lessons/old/b.md": "lesson",
+        "Zettel/c.md": None,
+        "Zettel/d.md": "value",
+        "e.csv:2": "lesson",
+        "e.csv:3": None,
+    }
+    assert loaded.warnings == (
+        "Zettel/c.md, line 2: `kind: idea` is not under [kinds]",
+        "e.csv:3: `idea` is not under [kinds]",
+    )
+
+
+def test_folders_of_programs_are_no_kinds_unless_they_are_listed(folder: Path, put: Put) -> None:
+    for name in ("Inbox", "Daily", "journals", "Archive", "プロジェクト", "lesson"):
+        put(f"{name}/a.md", "x")
+    assert {kind for kind in kinds_of(read_notes(folder)).values() if kind} == {"lesson"}
+    listed = {"Archive": KindSettings(), "lesson": KindSettings()}
+    assert kinds_of(read_notes(folder, kinds=listed))["Archive/a.md"] == "Archive"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "problem"),
+    [
+        ({"Lesson": "", "lesson": ""}, "differ only in case or width: give them one name"),
+        (
+            {"a": {"aliases": ["x"]}, "b": {"aliases": ["X"]}},
+            'the alias "X" names two kinds, "a" and "b": keep one',
+        ),
+        ({"a": {"aliases": ["B"]}, "b": ""}, 'the alias "b" names two kinds'),
+    ],
+)
+def test_a_name_of_two_kinds_is_refused(kinds: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        Settings.model_validate({"kinds": kinds})
 
 
 def test_a_tag_that_names_a_kind_is_removed_from_the_text(folder: Path, put: Put) -> None:
@@ -83,13 +161,15 @@ def test_a_tag_that_names_a_kind_is_removed_from_the_text(folder: Path, put: Put
     assert skipped_in(loaded) == {"c.md": "empty"}
 
 
-def test_tags_stay_in_the_text_if_they_are_no_source_of_kinds(folder: Path, put: Put) -> None:
+def test_tags_that_name_a_kind_leave_the_text_even_if_they_are_no_source_of_kinds(
+    folder: Path, put: Put
+) -> None:
     put("lesson/a.md", "x #lesson")
     put("b.md", "y #lesson")
     loaded = read_notes(folder, NotesSettings(kind_from=["kind", "folder"]))
     assert [(n.text, n.kind) for n in loaded.notes] == [
-        ("y #lesson", None),
-        ("x #lesson", "lesson"),
+        ("y ", None),
+        ("x ", "lesson"),
     ]
 
 
@@ -97,7 +177,7 @@ def test_folders_are_kinds_only_if_they_are_a_source(folder: Path, put: Put) -> 
     put("projects/a.md", "x #lesson")
     put("projects/b.md", "y")
     settings = NotesSettings(kind_from=["kind", "tags"])
-    assert kinds_of(read_notes(folder, settings, kinds=["lesson"])) == {
+    assert kinds_of(read_notes(folder, settings, kinds={"lesson": KindSettings()})) == {
         "projects/a.md": "lesson",
         "projects/b.md": None,
     }
@@ -105,9 +185,9 @@ def test_folders_are_kinds_only_if_they_are_a_source(folder: Path, put: Put) -> 
 
 def test_tags_that_name_two_kinds_are_reported_with_the_note(folder: Path, put: Put) -> None:
     put("a.md", "x #lesson #value")
-    loaded = read_notes(folder, kinds=["lesson", "value"])
+    loaded = read_notes(folder, kinds={"lesson": KindSettings(), "value": KindSettings()})
     assert loaded.notes == (Note("x  ", None, "a.md"),)
-    assert loaded.warnings == ("a.md: its tags name 2 kinds (lesson, value): keep one",)
+    assert loaded.warnings[0] == "a.md: two kinds are named (lesson, value): keep one"
 
 
 def test_possible_kinds_are_listed_if_no_note_has_a_kind(folder: Path, put: Put) -> None:
@@ -149,19 +229,15 @@ def test_kinds_that_differ_only_in_case_or_width_are_refused(
         read_notes(folder)
     assert str(caught.value) == (
         f'the kinds "{one}" (a.jsonl:1) and "{other}" (a.jsonl:2) differ only in case or width: '
-        "give them one name"
+        "give them one name, or list the kind under [kinds] with the spelling to use"
     )
 
 
-def test_a_kind_in_the_settings_must_be_spelled_as_in_the_notes(folder: Path, put: Put) -> None:
+def test_a_kind_is_spelled_as_in_the_settings(folder: Path, put: Put) -> None:
     put("lesson/a.md", "x")
-    assert kinds_of(read_notes(folder, kinds=["lesson"])) == {"lesson/a.md": "lesson"}
-    with pytest.raises(NotesError) as caught:
-        read_notes(folder, kinds=["Lesson"])
-    assert str(caught.value) == (
-        'the kinds "Lesson" (under [kinds] in nightschool.toml) and "lesson" (lesson/a.md) differ only '
-        "in case or width: give them one name"
-    )
+    assert kinds_of(read_notes(folder, kinds={"Lesson": KindSettings()})) == {
+        "lesson/a.md": "Lesson"
+    }
 
 
 def test_composed_and_decomposed_spellings_are_one_kind(folder: Path, put: Put) -> None:

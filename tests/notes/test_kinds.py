@@ -1,24 +1,63 @@
-"""Names of kinds, and the tags that name them."""
+"""Names of kinds, and what names them."""
 
 from __future__ import annotations
 
-from hypothesis import example, given
-from hypothesis import strategies as st
+import math
 
-from nightschool.notes.kinds import KnownKinds
-from nightschool.notes.markdown import tags
+import pytest
 
-KNOWN = KnownKinds(["lesson", "value", "買い物 リスト"])
+from nightschool.notes.kinds import KnownKinds, kind_name
 
-
-def test_only_tags_that_name_a_kind_are_removed_from_the_text() -> None:
-    text = "#lesson First restore, then delete. #home #VALUE\n`#lesson`\n```\n#value\n```\n"
-    kept = " First restore, then delete. #home \n`#lesson`\n```\n#value\n```\n"
-    assert KNOWN.without_kind_tags(text) == kept
+KNOWN = KnownKinds(["lesson", "value", "買い物 リスト"], {"lesson": ["Lessons", "教訓"]})
 
 
-@given(st.text(alphabet="#` ~\n-/a1語", max_size=80))
-@example("#a#a")
-def test_no_tag_that_names_a_kind_remains_in_the_text(text: str) -> None:
-    known = KnownKinds(["a", "語"])
-    assert known.tagged(tags(known.without_kind_tags(text))) == ()
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        (" a\n fact ", "a fact"),
+        ("va\u00adlue", "value"),
+        ("\ufeffvalue\u200b", "value"),
+        ("\u200evalue", "value"),
+        ("[[lesson]]", "lesson"),
+        ("[[kinds/lesson|Lessons]]", "lesson"),
+        ("[[lesson#part]]", "lesson"),
+        ("#lesson", "lesson"),
+        ("#[[two words]]", "two words"),
+        ("[Lesson](Lesson%20123.md)", "Lesson"),
+        ("C#", "C#"),
+        ("#", "#"),
+        ("1.0", "1"),
+        (2.0, "2"),
+        ("1.5", "1.5"),
+        (True, "true"),
+        (math.nan, None),
+        ("NaN", None),
+        ("", None),
+        (None, None),
+        ("\u30ab\u3099", "ガ"),
+        ("👩‍🌾", "👩‍🌾"),
+    ],
+)
+def test_a_name_is_stored_in_one_form(name: object, stored: str | None) -> None:
+    assert kind_name(name) == stored
+
+
+@pytest.mark.parametrize("name", ["LESSON", "lessons", "教訓", "ｌｅｓｓｏｎ", "les\u200bson"])
+def test_a_kind_is_found_by_any_spelling_and_by_its_aliases(name: str) -> None:
+    assert KNOWN.named(name) == "lesson"
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind"),
+    [
+        ("lesson", "lesson"),
+        ("kind/lesson", "lesson"),
+        ("lesson/deploy/friday", "lesson"),
+        ("type/教訓/x", "lesson"),
+        ("買い物-リスト", "買い物 リスト"),
+        ("lessons-learned", None),
+        ("ops/lesson", None),
+    ],
+)
+def test_a_tag_names_its_nearest_known_ancestor(tag: str, kind: str | None) -> None:
+    assert KNOWN.tagged([tag]) == ((kind,) if kind else ())

@@ -1,33 +1,37 @@
-"""Tags, headings and sections of Markdown text."""
+"""Code, headings and sections of Markdown text."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.markdown import sections, tags
+from nightschool.notes.markdown import sections, structure, without_code
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "code"),
     [
-        ("#lesson learned", ("lesson",)),
-        ("learned #lesson\n#value", ("lesson", "value")),
-        ("twice #lesson #lesson", ("lesson",)),
-        ("メモ #買い物 と #教訓/失敗", ("買い物", "教訓/失敗")),
-        ("#in-box #in_box #a1", ("in-box", "in_box", "a1")),
-        ("# Heading\n## lesson", ()),
-        ("issue #12, C#sharp, a#b, #", ()),
-        ("`#lesson` stays code", ()),
-        ("```css\n#value { }\n```\n#lesson", ("lesson",)),
-        ("~~~\n#value\n```\n~~~\n", ()),
-        ("```\n#value never closed", ()),
-        ("``` in #lesson code ``` and #value", ("value",)),
-        ("x " + "`" * 9 + " #lesson", ("lesson",)),
-        ("https://example.org/#lesson", ()),
+        ("a `b` c", ["`b`"]),
+        ("a `` b ` c `` d", ["`` b ` c ``"]),
+        ("a `b c", []),
+        (r"a \`b` c `d", ["` c `"]),
+        ("```\na\n```\nb", ["```\na\n```\n"]),
+        ("- a\n  ~~~\n  b\n  ~~~\n- c", ["  ~~~\n  b\n  ~~~\n"]),
+        ("> ```\n> a\n\nb", ["> ```\n> a\n"]),
+        ("a\n\n    b\n\nc", ["    b\n"]),
+        ("a\n    b", []),
+        ("1. a\n\n      b\n\n   c", []),
+        ("", []),
     ],
 )
-def test_tags_are_found_outside_of_code_and_links(text: str, found: tuple[str, ...]) -> None:
-    assert tags(text) == found
+def test_code_is_found_where_commonmark_finds_it(text: str, code: list[str]) -> None:
+    assert [text[begin:end] for begin, end in structure(text).code] == code
+
+
+@given(st.text(alphabet="# `~\n\tab>-1.", max_size=120))
+def test_masked_code_keeps_every_position(text: str) -> None:
+    masked = without_code(text)
+    assert len(masked) == len(text) and masked.count("\n") == text.count("\n")
+    assert without_code(text) == structure(text).masked(text)
 
 
 def test_every_heading_begins_a_section_and_so_does_text_before_the_first() -> None:

@@ -17,6 +17,9 @@ def test_every_reason_has_a_message_with_its_detail(reason: SkipReason) -> None:
         SkipReason.NO_TEXT,
         SkipReason.WRONG_MARK,
         SkipReason.UNREADABLE,
+        SkipReason.EXCLUDED,
+        SkipReason.NO_NOTE,
+        SkipReason.NO_COLUMN,
     }
     assert ("DETAIL" in message) == takes_detail
 

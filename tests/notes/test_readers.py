@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from nightschool.config.errors import NotesError, NotesUnavailable
+from nightschool.config.kind_settings import KindSettings
 from nightschool.config.settings import NotesSettings
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
-from nightschool.notes.readers import read_notes
+from nightschool.notes.readers import read_notes, read_to_classify
 from tests.notes.conftest import Put, kinds_of, skipped_in
 
 
@@ -27,9 +28,9 @@ def test_names_hold_no_control_characters(folder: Path, put: Put) -> None:
         ("b.csv:2", "[31mred kind"),
         ("c [2J  d.md", None),
     ]
-    put("b.csv", '"te\nxt",la\x1bbel\nx,y\n')
+    table = put("b.csv", '"te\nxt",la\x1bbel\nx,y\n')
     with pytest.raises(NotesError) as caught:
-        read_notes(folder)
+        read_notes(table)
     assert str(caught.value).isprintable()
 
 
@@ -81,9 +82,10 @@ def test_a_single_file_must_be_a_table(put: Put) -> None:
 def test_notes_to_classify_need_no_labels_and_lose_their_front_matter(put: Put) -> None:
     table = put("a.csv", "text\nwater boils\n")
     settings = NotesSettings(group_column="book")
-    note = put("b.org", "---\nkind: fact\n---\nWater boils.")
-    assert [n.text for n in read_notes(table, settings, labelled=False).notes] == ["water boils"]
-    assert [n.text for n in read_notes(note, labelled=False).notes] == ["Water boils."]
+    note = put("b.org", "#+kind: fact\nWater boils.")
+    assert [n.text for n in read_to_classify(table, settings).notes] == ["water boils"]
+    read = read_to_classify(note, NotesSettings())
+    assert [n.text for n in read.notes] == ["Water boils."]
 
 
 def test_a_file_is_split_at_its_headings(folder: Path, put: Put) -> None:
@@ -91,7 +93,11 @@ def test_a_file_is_split_at_its_headings(folder: Path, put: Put) -> None:
         "diary.md",
         "---\ntags: [value]\n---\nintro\n## A day\nrain #lesson\n## Two\ntext\n# Empty\n",
     )
-    loaded = read_notes(folder, NotesSettings(split="headings"), kinds=["lesson", "value"])
+    loaded = read_notes(
+        folder,
+        NotesSettings(split="headings"),
+        kinds={"lesson": KindSettings(), "value": KindSettings()},
+    )
     assert loaded.notes == (
         Note("intro\n", "value", "diary.md", "diary.md"),
         Note("## A day\nrain \n", "lesson", "diary.md#A day", "diary.md"),

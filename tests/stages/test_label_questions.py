@@ -66,7 +66,10 @@ def test_a_label_holds_source_excerpt_and_time(make_school: MakeSchool) -> None:
 def test_the_kinds_are_those_of_the_notes_and_the_settings_and_none(
     make_school: MakeSchool,
 ) -> None:
-    school = make_school(notes={"none": "else"}, kinds={"value": "what matters"})
+    school = make_school(
+        notes={"none": "else"},
+        kinds={"value": "what matters", "lesson": "", "decision": "", "none": ""},
+    )
     found = questionnaire(school)
     assert found.none == "else"
     assert found.kinds == ("decision", "else", "lesson", "none", "value")
@@ -162,9 +165,6 @@ def test_a_suspect_is_judged_without_the_rest_of_its_source(make_school: MakeSch
     assert sorted(asked) == sorted(word * 9 for word in words)
 
 
-def test_a_kind_spelled_differently_in_the_settings_is_an_error(
-    make_school: MakeSchool,
-) -> None:
-    school = make_school(kinds={"Lesson": "learned the hard way"})
-    with pytest.raises(NotesError, match="differ only in case or width"):
-        questionnaire(school)
+def test_kinds_are_spelled_as_in_the_settings(make_school: MakeSchool) -> None:
+    school = make_school(kinds={"Lesson": "learned the hard way", "decision": ""})
+    assert questionnaire(school).kinds == ("Lesson", "decision", "none")

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from nightschool.config.errors import NotesError
+from nightschool.config.kind_settings import KindSettings
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
@@ -97,7 +98,8 @@ def test_sections_of_one_file_are_judged_together(make_school: MakeSchool) -> No
     notes.mkdir()
     (notes / "list.md").write_text(sections, encoding="utf-8")
     write_notes(notes / "sub")
-    settings = _settings(school, split="headings").model_copy(update={"kinds": {"none": ""}})
+    settings = _settings(school, split="headings", kind_from=["tags"])
+    settings = settings.model_copy(update={"kinds": {"none": KindSettings()}})
     inventory = survey(school, settings)
     assert inventory.kinds["none"].n == 8
     assert inventory.suspects and inventory.suspects.judged == 0

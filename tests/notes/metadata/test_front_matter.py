@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.notes.metadata import tag_names
+from nightschool.notes.metadata.note_metadata import read_metadata
 from nightschool.notes.note import Note
 from nightschool.notes.readers import read_notes
 from tests.notes.conftest import Put
@@ -73,7 +73,7 @@ def test_broken_front_matter_is_reported_with_its_line_and_the_note_is_kept(
 ) -> None:
     put("f/a.md", text)
     loaded = read_notes(folder)
-    assert loaded.notes == (Note(kept, "f", "f/a.md"),)
+    assert [note.text for note in loaded.notes] == [kept]
     [found] = loaded.warnings
     assert found.startswith(warning)
     assert "\n" not in found
@@ -87,7 +87,6 @@ def test_broken_front_matter_is_reported_with_its_line_and_the_note_is_kept(
         "---\nprose below a rule",
         "---",
         "--- kind: a\n---\n",
-        "text\n---\nkind: a\n---\n",
     ],
 )
 def test_horizontal_rules_are_not_front_matter(folder: Path, put: Put, text: str) -> None:
@@ -128,14 +127,101 @@ def test_the_front_matter_names_the_origin(tmp_path: Path, matter: str, origin: 
 @pytest.mark.parametrize(
     ("value", "tags"),
     [
-        (["a", "#b", " c ", "a", ["d"], ""], ("a", "b", "c")),
-        ("a, #b c", ("a", "b", "c")),
+        ('[a, "#b", " c ", a, [d], ""]', ("a", "#b", " c ", "a", "d")),
+        ("a, b c", ("a", "b", "c")),
+        ("[two words, b]", ("two words", "b")),
         ("", ()),
-        (None, ()),
-        ({"a": "b"}, ()),
+        ("~", ()),
     ],
 )
-def test_tags_of_the_front_matter_are_a_list_or_a_text(
-    value: object, tags: tuple[str, ...]
+def test_tags_are_a_list_or_a_text_with_commas_or_spaces(value: str, tags: tuple[str, ...]) -> None:
+    assert read_metadata(f"---\ntags: {value}\n---\nx", "a.md").values("tags") == tags
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '+++\ntitle = "x"\nkind = "lesson"\n+++\nbody',
+        '+++\ndate = 2024-01-01\n[taxonomies]\nkind = ["lesson"]\n+++\nbody',
+        '{"title": "x", "kind": "lesson"}\nbody',
+        '{\n  "kind": ["lesson"],\n  "date": null\n}\n\nbody',
+        "\n\n---\nkind: lesson\n---\nbody",
+        "\ufeff\ufeff---\nkind: lesson\n---\nbody",
+        "<!-- written by hand -->\n---\nkind: lesson\n---\nbody",
+        "title:: x\n---\nkind: lesson\n---\nbody",
+        "---\ntitle: x\n---\n\n---\nkind: lesson\n---\nbody",
+        "---\nkind:lesson\n---\nbody",
+        "---\nkind： lesson\n---\nbody",
+        "---\nkind: [[lesson]]\n---\nbody",
+        "---\nKind: lesson\n---\nbody",
+    ],
+)
+def test_front_matter_in_any_syntax_gives_the_kind_and_leaves_the_text(
+    folder: Path, put: Put, text: str
 ) -> None:
-    assert tag_names(value) == tags
+    put("a.md", text)
+    [note] = read_notes(folder).notes
+    assert (note.text.strip(), note.kind, note.kind_from) == ("body", "lesson", "kind")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\nNote: the plug was pulled\n---\nrest",
+        "---\nTo do: call the plumber about the leak\n---\nrest",
+        '{"a": 1}\nrest',
+        '{"kind": "lesson"}',
+        "+++\nrest",
+    ],
+)
+def test_prose_and_code_at_the_top_stay(folder: Path, put: Put, text: str) -> None:
+    put("a.md", text)
+    assert [note.text for note in read_notes(folder).notes] == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (
+            "---\nkind: a\nkind: b\n---\nx",
+            "a.md, lines 2 and 3: `kind:` is given twice",
+        ),
+        (
+            "---\nkind: a\n---\n---\nkind: b\n---\nx",
+            "a.md, lines 2 and 5: `kind:` is given twice",
+        ),
+        (
+            "---\nkind: #lesson\n---\nx",
+            "a.md, line 2: `#lesson` is a comment in YAML: put it in quotes",
+        ),
+        (
+            "---\ntags:\n  - #lesson\n---\nx",
+            "a.md, line 3: `#lesson` is a comment in YAML: put it in quotes",
+        ),
+        (
+            "<<<<<<< HEAD\na\n=======\nb\n>>>>>>> other\n",
+            "a.md, line 1: a conflict of two versions is not resolved",
+        ),
+        (
+            "text\n\n---\nkind: lesson\n---\nx",
+            "a.md, line 3: a front matter that is not at the top is not read",
+        ),
+        (
+            "+++\nkind = lesson\n+++\nx",
+            "a.md, line 2: broken front matter: Invalid value",
+        ),
+    ],
+)
+def test_what_is_odd_is_named_with_its_line(
+    folder: Path, put: Put, text: str, warning: str
+) -> None:
+    put("a.md", text)
+    assert warning in read_notes(folder).warnings
+
+
+def test_a_trouble_of_many_notes_is_one_warning(folder: Path, put: Put) -> None:
+    for name in "abcde":
+        put(f"{name}.md", "---\nkind: #lesson\n---\nx " + name)
+    assert read_notes(folder).warnings == (
+        "a.md, line 2; b.md, line 2; c.md, line 2 and 2 more: `#lesson` is a comment in YAML: put it in quotes",
+    )

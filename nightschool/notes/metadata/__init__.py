@@ -1,0 +1,1 @@
+"""Metadata of notes in the syntaxes of note programs: what it says, and the text without it."""

@@ -1,0 +1,90 @@
+"""What is odd about a note although it can be read, by type, so that a thousand of a type are one warning."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+_MAX_PLACES = 3
+
+
+class TroubleType(StrEnum):
+    """The types, in the order in which warnings are listed."""
+
+    NOT_CLOSED = "not_closed"
+    BROKEN = "broken"
+    NO_SPACE = "no_space"
+    COMMENT = "comment"
+    DUPLICATE_KEY = "duplicate_key"
+    NOT_AT_TOP = "not_at_top"
+    CONFLICT = "conflict"
+    TWO_KINDS = "two_kinds"
+    NOT_A_NAME = "not_a_name"
+    UNKNOWN_KIND = "unknown_kind"
+    BAD_BYTES = "bad_bytes"
+    UNSURE_ENCODING = "unsure_encoding"
+
+
+# `{}` is the detail.
+_MESSAGES = {
+    TroubleType.NOT_CLOSED: "the front matter is not closed with {}",
+    TroubleType.BROKEN: "broken front matter: {}",
+    TroubleType.NO_SPACE: "no space behind the colon, which YAML demands",
+    TroubleType.COMMENT: "`{}` is a comment in YAML: put it in quotes",
+    TroubleType.DUPLICATE_KEY: "`{}` is given twice",
+    TroubleType.NOT_AT_TOP: "a front matter that is not at the top is not read",
+    TroubleType.CONFLICT: "a conflict of two versions is not resolved",
+    TroubleType.TWO_KINDS: "two kinds are named ({}): keep one",
+    TroubleType.NOT_A_NAME: "`{}` is not a single name and is ignored",
+    TroubleType.UNKNOWN_KIND: "`{}` is not under [kinds]",
+    TroubleType.BAD_BYTES: "not valid UTF-8 {}; such bytes are shown as \ufffd",
+    TroubleType.UNSURE_ENCODING: "the encoding may not be {}: if the text looks wrong, set notes.encoding",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A trouble of a note: its type, its line in the file (from 1; 0: none), and a detail."""
+
+    type: TroubleType
+    line: int = 0
+    detail: str = ""
+    first_line: int = 0
+    """Of something that is given twice, the other line."""
+
+    @property
+    def message(self) -> str:
+        return _MESSAGES[self.type].replace("{}", self.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class NoteTrouble:
+    """A trouble and the note that has it."""
+
+    source: str
+    trouble: Trouble
+
+    @property
+    def place(self) -> str:
+        line, first = self.trouble.line, self.trouble.first_line
+        lines = f"lines {first} and {line}" if first else f"line {line}"
+        return f"{self.source}, {lines}" if line else self.source
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.trouble.message}"
+
+
+def trouble_warnings(troubles: Iterable[NoteTrouble]) -> tuple[str, ...]:
+    """One warning for each type and detail, with its first places and how many there are."""
+    by_message: dict[tuple[TroubleType, str], list[NoteTrouble]] = defaultdict(list)
+    for each in troubles:
+        by_message[each.trouble.type, each.trouble.message].append(each)
+    order = list(TroubleType)
+    warnings = []
+    for (_, message), same in sorted(by_message.items(), key=lambda pair: order.index(pair[0][0])):
+        places = "; ".join(each.place for each in same[:_MAX_PLACES])
+        more = f" and {len(same) - _MAX_PLACES:,} more" if len(same) > _MAX_PLACES else ""
+        warnings.append(f"{places}{more}: {message}")
+    return tuple(warnings)

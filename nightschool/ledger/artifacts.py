@@ -13,17 +13,21 @@ from nightschool.config.paths import School
 from nightschool.ledger.records import StageName
 from nightschool.ledger.store import Store
 
-# By the path in `.nightschool`: what makes a file again, and from what. `\1` is the number of the run.
+# By the path in `.nightschool`: what brings a file back.
 _REMEDIES = (
-    (r"(?:prep|baseline|train|evaluate|compare)\.json",
-     "`nightschool repair` restores it from the ledger"),
-    (r"runs/(\d+)/report/.*", r"`nightschool repair` makes it again from the results of run \1"),
-    (r"models/run-(\d+)/adapter/.*",
-     r"`nightschool repair` restores it from a copy; without one, roll back or train again"),
-    (r"models/run-(\d+)/model\.json", r"`nightschool repair` makes it again from the results of run \1"),
-    (r"sides\.json", "`nightschool repair` makes it again from the datasets"),
-    (r"datasets/.*", "restore it from a backup, or `nightschool prep --new` makes it again from the notes"),
-)  # fmt: skip
+    (
+        r"models/.*",
+        "restore it from a backup, use another model with `nightschool rollback`, or train again",
+    ),
+    (
+        r"sides\.json",
+        "restore it from a backup; without it, test notes could become training notes",
+    ),
+    (
+        r"datasets/.*",
+        "restore it from a backup, or `nightschool prep --new` makes it again from the notes",
+    ),
+)
 _NEW_RUN = "restore it from a backup, or `nightschool run --new` makes it again from the notes"
 
 
@@ -92,8 +96,8 @@ def unusable(file: Path, error: OSError) -> DamagedFile:
 
 
 def remedy_of(file: Path) -> str:
-    """What makes a file of a school again, and from what."""
+    """What brings a file of a school back."""
     for pattern, text in _REMEDIES:
-        if found := re.search(rf"(?:^|/){pattern}$", file.as_posix()):
-            return found.expand(text)
+        if re.search(rf"(?:^|/){pattern}$", file.as_posix()):
+            return text
     return _NEW_RUN

@@ -46,7 +46,7 @@ def test_a_file_without_a_record_passes(school: School) -> None:
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "folder"])
-def test_a_recorded_file_that_differs_is_named_with_what_makes_it_again(
+def test_a_recorded_file_that_differs_is_named_with_what_brings_it_back(
     school: School, damage: str
 ) -> None:
     file = school.model_folder(1) / "adapter" / "weights"
@@ -60,4 +60,4 @@ def test_a_recorded_file_that_differs_is_named_with_what_makes_it_again(
         recorded_files(school, 1).check_folder(file.parent)
     message = str(raised.value)
     assert message.startswith(f"{file} is ") and "\n" not in message
-    assert message.endswith("restores it from a copy; without one, roll back or train again")
+    assert message.endswith("use another model with `nightschool rollback`, or train again")

@@ -145,7 +145,7 @@ def test_a_file_that_is_lost_beside_datasets_does_not_assign_all_notes_again(
     assert read_split_assignments(file) == SplitAssignments()
     (file.parent / "one").mkdir(parents=True)
     (file.parent / "one" / "manifest.json").touch()
-    with pytest.raises(DamagedFile, match="is missing: `nightschool repair` makes it again"):
+    with pytest.raises(DamagedFile, match="is missing: restore it from a backup"):
         read_split_assignments(file)
 
 
@@ -177,6 +177,6 @@ def test_a_damaged_file_is_named_and_not_overwritten(tmp_path: Path, content: by
         with pytest.raises(DamagedFile) as caught:
             act()
         assert str(caught.value).startswith(f"{file} is damaged (")
-        assert str(caught.value).endswith("`nightschool repair` makes it again from the datasets")
+        assert str(caught.value).endswith("test notes could become training notes")
         assert "\n" not in str(caught.value)
     assert file.read_bytes() == content

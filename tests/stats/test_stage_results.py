@@ -96,7 +96,7 @@ def test_an_unusable_file_is_named_in_one_line(
     message = str(raised.value)
     assert message.startswith(f"{file} cannot be used (") and problem in message
     assert "\n" not in message and message.endswith(
-        "`nightschool repair` restores it from the ledger"
+        "`nightschool run --new` makes it again from the notes"
     )
 
 

@@ -135,8 +135,9 @@ def damages() -> dict[str, Callable[[Path, random.Random], object]]:
 
     def flip(file: Path, dice: random.Random) -> None:
         content = bytearray(file.read_bytes())
-        content[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
-        file.write_bytes(content)
+        if content:
+            content[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
+            file.write_bytes(content)
 
     def in_place(make: Callable[[Path], object]) -> Callable[[Path, random.Random], object]:
         def damage(file: Path, dice: random.Random) -> None:

@@ -6,12 +6,10 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
 from transformers import (
-    AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
     PreTrainedModel,
@@ -35,6 +33,7 @@ from nightschool.learning.fast.adapter import fuse_lora
 from nightschool.learning.fast.layers import fuse_norms, fuse_swiglu
 from nightschool.learning.phases import TOKENIZER, loading, phase
 from nightschool.learning.truncation import tokens
+from nightschool.learning.weight_loading import load_weights
 
 # Runs of like characters, on which regular expressions take longest.
 _RUNS = "".join(
@@ -99,22 +98,13 @@ def _from_16_bit(
 ) -> PreTrainedModel:
     with refusing(f"{folder}: the base model cannot be loaded"):
         try:
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=device.precision.compute,
-                device_map={"": str(device.torch)},
-                quantization_config=config,
-                trust_remote_code=False,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
+            model, info = load_weights(folder, device, quantization_config=config)
         except RuntimeError as error:
             if out_of_memory(error):
                 raise torch.OutOfMemoryError(str(error)) from error
             raise
-        model: PreTrainedModel = loaded[0]
         # transformers would fill these with random numbers.
-        if absent := sorted(map(str, loaded[1]["missing_keys"])):
+        if absent := sorted(map(str, info["missing_keys"])):
             raise ValueError(f"its weights lack {len(absent)} parts, such as {absent[0]}")
     kind = model.config.model_type
     if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(model.config, "is_decoder", False):

@@ -16,18 +16,18 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import bitsandbytes
 import filelock
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from nightschool.config import files
 from nightschool.config.errors import LearningError, first_line
 from nightschool.learning.device import Device
 from nightschool.learning.hub import fingerprint
+from nightschool.learning.weight_loading import load_weights
 
 KEPT = 2
 FREE_BYTES = 2_000_000_000
@@ -133,16 +133,8 @@ def _versions() -> dict[str, str]:
 
 def _read(folder: Path, base: Path, device: Device) -> PreTrainedModel:
     """The cached model. Raises ValueError if transformers does not load every weight."""
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=device.precision.compute,
-        device_map={"": str(device.torch)},
-        trust_remote_code=False,
-        use_safetensors=True,
-        output_loading_info=True,
-    )
-    model: PreTrainedModel = loaded[0]
-    for what, names in loaded[1].items():
+    model, info = load_weights(folder, device)
+    for what, names in info.items():
         if names:
             raise ValueError(f"{what}: {', '.join(map(str, list(names)[:3]))}")
     # peft writes this path into the adapter's config, and a cache may be deleted at any time.

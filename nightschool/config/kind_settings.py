@@ -11,15 +11,15 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from nightschool.config.section import Section
 from nightschool.config.unicode_forms import unicode_form
 
-# Characters that no reader sees: format characters and variation selectors.
-_INVISIBLE = re.compile(
-    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
-)
+INVISIBLE = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+"""Format characters that no reader sees, for a character class; without the joiners U+200C and U+200D, which
+belong to words and emoji."""
+_IGNORED = re.compile(f"[{INVISIBLE}\u200c\u200d\ufe00-\ufe0f]")  # joiners, variation selectors
 
 
 def same_kind(name: str) -> str:
     """What spellings of one kind have in common: NFKC, case folded, without invisible characters."""
-    return _INVISIBLE.sub("", unicode_form("NFKC", name).casefold())
+    return _IGNORED.sub("", unicode_form("NFKC", name).casefold())
 
 
 class KindSettings(Section):

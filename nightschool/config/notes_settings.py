@@ -8,6 +8,9 @@ from pydantic import Field, field_validator
 
 from nightschool.config.section import Section
 
+FOLDER, TAGS = "folder", "tags"
+"""The entries of `kind_from` that are no properties."""
+
 
 class NotesSettings(Section):
     """The notes: where they are and how they are read."""
@@ -58,9 +61,9 @@ class NotesSettings(Section):
     @field_validator("include", "exclude")
     @classmethod
     def _check_patterns(cls, patterns: list[str]) -> list[str]:
-        from pathspec import GitIgnoreSpec  # lazy: pathspec
-
         for pattern in patterns:
+            from pathspec import GitIgnoreSpec  # lazy: pathspec
+
             try:
                 GitIgnoreSpec.from_lines([pattern])
             except ValueError as error:
@@ -75,4 +78,4 @@ class NotesSettings(Section):
     @property
     def kind_keys(self) -> tuple[str, ...]:
         """The properties that may name a kind."""
-        return tuple(source for source in self.order if source not in ("folder", "tags"))
+        return tuple(source for source in self.order if source not in (FOLDER, TAGS))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nightschool.config.kind_settings import KindSettings, same_kind
+from nightschool.config.notes_settings import FOLDER, TAGS, NotesSettings
 from nightschool.notes.kind_marks import without_kind_marks
 from nightschool.notes.kinds import KnownKinds, check_names, kind_name, known_kinds
 from nightschool.notes.metadata.properties import Property
@@ -14,8 +15,6 @@ from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
 from nightschool.notes.tags import Tag
 from nightschool.notes.trouble import NoteTrouble, Trouble, TroubleType, trouble_warnings
 
-FOLDER, TAGS = "folder", "tags"
-"""The entries of `notes.kind_from` that are no properties."""
 # Folders that programs make, or that hold notes of any kind: no kinds unless [kinds] lists them.
 NO_KINDS = frozenset(
     map(
@@ -76,7 +75,7 @@ class Unresolved:
 def resolve_all(
     notes: Sequence[Unresolved],
     configured: Mapping[str, KindSettings],
-    order: Sequence[str],
+    settings: NotesSettings,
     troubles: Sequence[NoteTrouble] = (),
 ) -> LoadedNotes:
     """Give every note its kind, and remove what names a kind from the texts.
@@ -84,8 +83,8 @@ def resolve_all(
     If there are `configured` kinds, no others exist. Otherwise raises NotesError if two kinds differ only in
     case or width. `troubles` are those that reading found.
     """
+    order = settings.order
     known = known_kinds(configured) if configured else _kinds_of(notes, order)
-    keys = tuple(key for key in order if key not in (FOLDER, TAGS))
     resolved: list[Note] = []
     skipped: list[Skipped] = []
     found_troubles = list(troubles)
@@ -98,7 +97,7 @@ def resolve_all(
         )
         if found.trouble:
             found_troubles.append(NoteTrouble(note.source, found.trouble))
-        text = without_kind_marks(note.text, known, keys)
+        text = without_kind_marks(note.text, known, settings.kind_keys)
         if not text.strip():
             skipped.append(Skipped(note.source, SkipReason.EMPTY))
             continue

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from nightschool.config.errors import NotesError
-from nightschool.config.kind_settings import KindSettings, same_kind
+from nightschool.config.kind_settings import INVISIBLE, KindSettings, same_kind
 from nightschool.config.unicode_forms import unicode_form
 from nightschool.notes.printable import one_line
 from nightschool.notes.tags import Tag
@@ -16,8 +16,7 @@ from nightschool.notes.tags import Tag
 FEW_NOTES = 20
 """With fewer notes, a kind's scores have intervals too wide to tell one model from another."""
 
-# Format characters that no reader sees; the joiners U+200C and U+200D belong to words and emoji.
-_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 # [[folder/page#heading|text]] and [text](address)
 _LINK = re.compile(
     r"\[\[(?:[^\[\]|]*/)?(?P<page>[^\[\]|#/]+)[^\[\]]*\]\]|\[(?P<text>[^\[\]]+)\]\([^()\s]*\)"

@@ -70,7 +70,7 @@ def read_notes(
     """
     reader = _Reader(settings or NotesSettings(), True, on_progress)
     reader.read(path)
-    loaded = resolve_all(reader.notes, kinds or {}, reader.settings.order, reader.troubles)
+    loaded = resolve_all(reader.notes, kinds or {}, reader.settings, reader.troubles)
     return replace(loaded, skipped=(*reader.skipped, *loaded.skipped))
 
 

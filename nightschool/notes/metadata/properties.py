@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nightschool.notes.kinds import kind_name
@@ -58,9 +58,3 @@ def split_names(text: str) -> Iterator[str]:
         name = match[0].strip()
         if name and name not in "[]":
             yield name
-
-
-def named(properties: Iterable[Property], keys: Iterable[str]) -> list[Property]:
-    """The properties with one of the keys, in the order of the keys."""
-    properties = tuple(properties)
-    return [each for key in keys for each in properties if each.key == key]

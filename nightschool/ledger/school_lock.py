@@ -3,8 +3,8 @@
 A lock of the operating system is seen only through the mount on which it was taken. So a worker, and on a file
 system that is not local every command that writes, also holds a file that names it: created exclusively,
 touched every few seconds, and taken over if its process is dead or it is no longer touched. A place is a mount
-on a computer since its last start: within a place the locks of the operating system hold as well, and
-whoever writes beside the place's worker needs no other.
+on a computer since its last start: within a place, and between all that use a disk of their own computer, the
+locks of the operating system hold as well, and whoever writes beside such a worker needs no other.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class Holder:
     place: Place
     since: float
     is_worker: bool
+    is_local: bool
+    """Whether the school is on a disk of the holder's own computer."""
 
 
 def here(state: Path) -> Place:
@@ -91,7 +93,7 @@ def holder(state: Path) -> Holder | None:
 def worker_elsewhere(state: Path) -> Holder | None:
     """The worker that holds the school lock in another place; None if there is none."""
     found = holder(state)
-    return found if found and found.is_worker and not found.place.is_same(here(state)) else None
+    return found if found and found.is_worker and not _sees_locks_of(found, state) else None
 
 
 def is_shared(state: Path) -> bool:
@@ -105,7 +107,12 @@ def is_shared(state: Path) -> bool:
 
 def _beside_worker(state: Path) -> bool:
     found = holder(state)
-    return found is not None and found.is_worker and found.place.is_same(here(state))
+    return found is not None and found.is_worker and _sees_locks_of(found, state)
+
+
+def _sees_locks_of(found: Holder, state: Path) -> bool:
+    """Whether the locks of the operating system that a holder takes hold here, too."""
+    return (found.is_local and file_system(state).local) or found.place.is_same(here(state))
 
 
 def _record(state: Path) -> Path:
@@ -157,38 +164,40 @@ def lock_to_write(state: Path) -> SchoolLock | None:
         if lock := _locks.get(state):
             lock._uses += 1
             return lock
-    if not (state / _NAME).exists() and file_system(state).local:
-        return None
-    if _beside_worker(state):
-        return None
     lock = SchoolLock(state)
     deadline = time.monotonic() + _BUSY_S
-    while not _acquired(lock):
+    while True:
+        if file_system(state).local and not (state / _NAME).exists():
+            return None
+        if _beside_worker(state):
+            return None
+        if _acquired(lock, _may_live):
+            return _shared(lock, is_worker=False)
         if time.monotonic() > deadline or worker_elsewhere(state):
             raise elsewhere(state)
-    return _shared(lock, is_worker=False)
 
 
 def lock_to_work(state: Path, say: Callable[[str], object] = lambda line: None) -> SchoolLock:
-    """The school lock for a worker. Waits until a silent holder is taken for dead.
+    """The school lock for a worker, which holds the work lock. Waits until a silent holder is taken for dead.
 
     `say` gets a line before it waits. Raises LedgerElsewhere if the holder is alive, OSError.
     """
     lock = SchoolLock(state)
-    if not _acquired(lock):
+    if not _acquired(lock, _may_live_without_work_lock):
         _outwait(lock, say)
     return _shared(lock, is_worker=True)
 
 
-def _acquired(lock: SchoolLock) -> bool:
+def _acquired(lock: SchoolLock, may_live: Callable[[Holder, Path], bool]) -> bool:
     """Acquire it if it is free, or if its holder is known to be dead."""
-    judged = _marker(lock._state)
+    state = lock._state
+    judged = _marker(state)
     if _tried(lock):
         return True
-    found = holder(lock._state)
-    if not judged or found is None or _may_live(found, here(lock._state)):
+    found = holder(state)
+    if not judged or found is None or may_live(found, state):
         return False
-    _break(lock._state, judged)
+    _break(state, judged)
     return _tried(lock)
 
 
@@ -198,11 +207,20 @@ def _tried(lock: SchoolLock) -> bool:
     return lock._file.is_locked
 
 
-def _may_live(found: Holder, place: Place) -> bool:
-    """Whether a holder may be alive; only its own computer knows that it is not."""
+def _may_live(found: Holder, state: Path) -> bool:
+    """Whether a holder may be alive; only a computer that must be its own knows that it is not."""
     import psutil  # lazy: psutil
 
-    return not found.place.knows(place) or bool(psutil.pid_exists(found.pid))
+    place = here(state)
+    if found.place.knows(place):
+        return bool(psutil.pid_exists(found.pid))
+    is_own = found.is_local and file_system(state).local
+    return not is_own or found.place.boot == place.boot
+
+
+def _may_live_without_work_lock(found: Holder, state: Path) -> bool:
+    """Whether a holder may be alive although the caller holds the work lock."""
+    return not (found.is_worker and _sees_locks_of(found, state)) and _may_live(found, state)
 
 
 def _outwait(lock: SchoolLock, say: Callable[[str], object]) -> None:
@@ -211,13 +229,13 @@ def _outwait(lock: SchoolLock, say: Callable[[str], object]) -> None:
     deadline = time.monotonic() + 2 * SILENT_S
     judged, since, is_said = _marker(state), time.monotonic(), False
     while time.monotonic() < deadline:
-        found, place = holder(state), here(state)
-        if found and found.place.knows(place) and _may_live(found, place):
+        found = holder(state)
+        if found and found.place.knows(here(state)) and _may_live_without_work_lock(found, state):
             break
         if not is_said:
             is_said = True
             say(f"{elsewhere(state).message}; waiting {SILENT_S:.0f} s for a sign of life")
-        if _acquired(lock):
+        if _acquired(lock, _may_live_without_work_lock):
             return
         if (now := _marker(state)) != judged:
             if now and judged and now[:2] == judged[:2]:
@@ -263,15 +281,16 @@ def _break(state: Path, judged: tuple[bytes, int, int]) -> None:
 
 def _shared(lock: SchoolLock, *, is_worker: bool) -> SchoolLock:
     """Record the holder, and let the whole process use the lock."""
-    record = Holder(os.getpid(), here(lock._state), time.time(), is_worker)
+    state = lock._state
+    record = Holder(os.getpid(), here(state), time.time(), is_worker, file_system(state).local)
     try:
-        files.write(_record(lock._state), json.dumps(asdict(record)), durable=False)
+        files.write(_record(state), json.dumps(asdict(record)), durable=False)
     except BaseException:
         lock._file.release()
         raise
     with _guard:
         lock._uses = 1
-        _locks[lock._state] = lock
+        _locks[state] = lock
     return lock
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,11 @@ def other_worker(tmp_path: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def move_elsewhere(state: Path, **changes: Any) -> None:
+def move_elsewhere(state: Path, is_local: bool = False, **changes: Any) -> None:
     """Change the place that the worker has recorded, as if it used another mount or computer."""
     at_work = holder(state)
     assert at_work
-    moved = replace(at_work, place=replace(at_work.place, **changes))
+    moved = replace(at_work, place=replace(at_work.place, **changes), is_local=is_local)
     (state / "school.lock.json").write_text(json.dumps(asdict(moved)), "utf-8")
 
 
@@ -76,6 +77,42 @@ def test_a_worker_on_this_computer_refuses_at_once(
     move_elsewhere(tmp_path, device=-1)
     with pytest.raises(LedgerElsewhere):
         lock_to_work(tmp_path)
+    other_worker.kill()
+    other_worker.communicate()
+
+
+def test_after_a_power_cut_a_school_on_a_local_disk_is_free_at_once(
+    tmp_path: Path, other_worker: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(school_lock, "_BREAK_LIMIT_S", 0.0)
+    other_worker.kill()
+    other_worker.communicate()
+    # Another process has its number by now.
+    record = tmp_path / "school.lock.json"
+    marker = tmp_path / "school.lock"
+    pid = str(os.getpid())
+    record.write_text(record.read_text("utf-8").replace(str(other_worker.pid), pid), "utf-8")
+    marker.write_text(
+        marker.read_text("ascii").replace(f"pid={other_worker.pid}", f"pid={pid}"), "ascii"
+    )
+    move_elsewhere(tmp_path, is_local=True, boot="before")
+    said: list[str] = []
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        assert ledger.runs() == []
+    lock_to_work(tmp_path, said.append).release()
+    assert said == []
+
+
+def test_a_command_waits_for_a_worker_that_has_not_recorded_itself_yet(
+    tmp_path: Path, other_worker: subprocess.Popen[bytes]
+) -> None:
+    record = tmp_path / "school.lock.json"
+    recorded = record.read_text("utf-8")
+    record.unlink()
+    writer = threading.Timer(0.6, record.write_text, (recorded, "utf-8"))
+    writer.start()
+    assert lock_to_write(tmp_path) is None
+    writer.join()
     other_worker.kill()
     other_worker.communicate()
 

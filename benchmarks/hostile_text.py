@@ -17,8 +17,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from nightschool.config import printable
 from nightschool.config.kind_settings import same_kind
-from nightschool.notes import augmentation, markdown, printable
+from nightschool.notes import augmentation, markdown
 from nightschool.notes.decoding import decode
 from nightschool.notes.duplicates import signatures
 from nightschool.notes.identity import content_id

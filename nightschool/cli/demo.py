@@ -29,22 +29,21 @@ def demo_command(folder: Path | None, json_: bool) -> int:
     Creates a school with 200 notes and queues a run. The run is paused once, its worker is killed once,
     and each time it resumes from its checkpoint. At the end the report is shown.
     """
-    from rich.console import Console  # lazy: rich
-
     from nightschool.cli.follow import Follower  # lazy: rich
     from nightschool.cli.report import report_path, show_report
+    from nightschool.config.terminal_console import TerminalConsole  # lazy: rich
     from nightschool.reports.report_file import read  # lazy: pydantic
 
     if folder and folder.exists() and any(folder.iterdir()):
         raise click.UsageError(f"{folder} is not empty: give a new folder")
     started = time.monotonic()
-    console = Console(stderr=True)
+    console = TerminalConsole(stderr=True)
     school = make_school(folder or Path(tempfile.mkdtemp(prefix="nightschool-demo-")) / "school")
-    console.print(f"The demo's school: {school.root}", soft_wrap=True, highlight=False)
+    console.print(f"The demo's school: {school.root}", soft_wrap=True)
     run = queue_run(school)
 
     def announce(text: str) -> None:
-        console.print(f"[bold magenta]{text}[/]", highlight=False, soft_wrap=True)
+        console.print(text, style="bold magenta", soft_wrap=True)
 
     with Follower(school, run, console) as follower:
         tour(school, run, follower.poll, announce)
@@ -52,7 +51,7 @@ def demo_command(folder: Path | None, json_: bool) -> int:
         ended = ledger.run(run)
     if ended.state != RunState.DONE:
         raise NightschoolError(f"the demo's run is {ended.state}", ended.reason)
-    console.print(f"Done in {time.monotonic() - started:.0f} s.", highlight=False)
+    console.print(f"Done in {time.monotonic() - started:.0f} s.")
     if json_:
         print_json(asdict(read(report_path(school, run))))
     else:

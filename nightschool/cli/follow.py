@@ -7,11 +7,11 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.text import Text
 
 from nightschool.config.paths import School
+from nightschool.config.terminal_console import TerminalConsole, shown
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Event, Stage, StageState
 
@@ -23,7 +23,7 @@ _PLAIN_EVERY_S = 15.0
 class Follower:
     """Shows one run; call `poll` a few times a second."""
 
-    def __init__(self, school: School, run: int, console: Console, after: int = 0) -> None:
+    def __init__(self, school: School, run: int, console: TerminalConsole, after: int = 0) -> None:
         """Show the log lines with an id above `after`."""
         self._ledger = Ledger(school.ledger_file, writes=False)
         self._run = run
@@ -32,18 +32,19 @@ class Follower:
         self._last_plain_line = time.monotonic()
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[extra]}"),
+            TextColumn("{task.fields[extra]}", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
         self._line = self._bar.add_task("waiting", total=None, extra="")
+        self._shown = shown(self._bar)
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        self._shown.__enter__()
         return self
 
     def __exit__(
@@ -53,7 +54,7 @@ class Follower:
         trace: TracebackType | None,
     ) -> None:
         self.poll()
-        self._bar.stop()
+        self._shown.__exit__(kind, error, trace)
         self._ledger.close()
 
     def poll(self) -> bool:
@@ -61,7 +62,7 @@ class Follower:
         self._ledger.refresh()
         for event in self._ledger.events(self._run, self._last_event):
             self._last_event = event.id
-            self._console.print(event_line(event), highlight=False, soft_wrap=True)
+            self._console.print(event_line(event), soft_wrap=True)
         stages = self._ledger.stages(self._run)
         self._show(next((s for s in stages if s.state == StageState.RUNNING), None))
         return self._ledger.run(self._run).open
@@ -74,25 +75,24 @@ class Follower:
             text = "paused: `nightschool resume` continues" if paused else "waiting"
             self._bar.update(self._line, description=text, completed=0, extra="")
             return
-        description, details = f"[bold]{stage.name}[/]", stage_details(stage)
-        self._bar.update(self._line, description=description, completed=stage.step, extra=details)
+        details = stage_details(stage)
+        self._bar.update(self._line, description=stage.name, completed=stage.step, extra=details)
         due = time.monotonic() - self._last_plain_line > _PLAIN_EVERY_S
         if due and not self._console.is_terminal:
             self._last_plain_line = time.monotonic()
             if stage.total_steps:
                 progress = f"{stage.step}/{stage.total_steps}"
-                self._console.print(f"         {stage.name} {progress}  {details}", highlight=False)
+                self._console.print(f"         {stage.name} {progress}  {details}")
 
 
-def event_line(event: Event) -> str:
-    """One log line with rich markup."""
+def event_line(event: Event) -> Text:
+    """One styled log line."""
     at = datetime.fromtimestamp(event.at).strftime("%H:%M:%S")
     style = _STYLES.get(event.kind, "")
     # "train done" and "train: paused" name their stage themselves; "training notes = ..." does not.
     named = event.stage is None or event.message.split(" ", 1)[0].rstrip(":") == event.stage
     stage = "" if named else f"{event.stage}: "
-    text = escape(stage + event.message)
-    return f"[dim]{at}[/] " + (f"[{style}]{text}[/]" if style else text)
+    return Text.assemble((at, "dim"), " ", (stage + event.message, style))
 
 
 def stage_details(stage: Stage) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 import click
-from rich.console import Console
 
 from nightschool.cli.follow import Follower
 from nightschool.cli.report import show_report
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
+from nightschool.config.terminal_console import TerminalConsole
 from nightschool.jobs.presence import worker_alive
 from nightschool.jobs.worker import work
 from nightschool.ledger.ledger import Ledger
@@ -28,7 +28,7 @@ def work_or_watch(school: School, settings: Settings, run: int) -> int:
     with Ledger(school.ledger_file, writes=False) as ledger:
         events = ledger.events(run)
     shown_before = events[-1].id if len(events) > 1 else 0
-    with Follower(school, run, Console(stderr=True), shown_before) as follower:
+    with Follower(school, run, TerminalConsole(stderr=True), shown_before) as follower:
         while follower.poll() and not stopped:
             if worker_alive(school) is None:
                 stopped = work(school, settings, until=lambda: not follower.poll())

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nightschool.config.printable import listed
 from nightschool.notes.inventory import Inventory, Lengths, LikelyLabelError
-from nightschool.notes.printable import listed
 from nightschool.reports.inventory_page import (
     SHOWN_GROUPS,
     SHOWN_WARNINGS,

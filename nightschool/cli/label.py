@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import unicodedata
 from string import ascii_lowercase, ascii_uppercase, digits
@@ -13,6 +12,7 @@ import click
 from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.errors import NightschoolError
 from nightschool.config.paths import School
+from nightschool.config.printable import printable
 from nightschool.config.settings_file import load
 from nightschool.reports.text.wording import counted, percent
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from nightschool.stages.label_questions import Question, Questionnaire
 
 _COMMANDS = {"s": "skip", "u": "undo", "x": "exclude", "v": "view whole note", "q": "quit"}
-_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-_DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _KEYS = [key for key in digits[1:] + ascii_lowercase + ascii_uppercase if key not in _COMMANDS]
 _TITLES = {
     "copies": "with copies of different kinds",
@@ -109,11 +107,11 @@ class _Session:
     """The questions, how far the user has come, and what the keys do."""
 
     def __init__(self, questionnaire: Questionnaire, school: School) -> None:
-        from rich.console import Console  # lazy: rich
+        from nightschool.config.terminal_console import TerminalConsole  # lazy: rich
 
         self._questionnaire = questionnaire
         self._school = school
-        self._console = Console(highlight=False)
+        self._console = TerminalConsole()
         self._kinds = dict(zip(_KEYS, questionnaire.kinds, strict=False))
         self._labelled: list[bool] = []
         """For each note so far, whether it was labelled; else it was skipped."""
@@ -153,7 +151,7 @@ class _Session:
             kind = self._kinds.get(key)
             save_label(self._school, question, kind)
             self._labelled.append(True)
-            click.echo(f"-> {'excluded' if kind is None else _plain(kind)}")
+            click.echo(f"-> {'excluded' if kind is None else kind}")
 
 
 def _next_key(accepted: set[str]) -> str:
@@ -179,9 +177,9 @@ def _show(
     from rich.text import Text  # lazy: rich
 
     console.rule(style="dim")
-    console.print(Text(f"{place}  {_plain(question.source)}", style="bold"))
+    console.print(Text(f"{place}  {question.source}", style="bold"))
     console.print(Text(_reason(question), style="dim"))
-    lines = Text(_plain(question.text.strip())).wrap(console, console.width)
+    lines = Text(printable(question.text.strip()), tab_size=4).wrap(console, console.width)
     height = len(lines) if whole else max(4, console.height - 10 - len(kinds) // 3)
     for line in lines[:height]:
         console.print(line)
@@ -189,7 +187,7 @@ def _show(
         console.print(Text(f"... {counted(rest, 'more line')} (v shows all)", style="dim"))
     console.print()
     choices = [
-        Text(f"{key} {_plain(kind)}{' (none of the kinds)' if kind == questionnaire.none else ''}")
+        Text(f"{key} {kind}{' (none of the kinds)' if kind == questionnaire.none else ''}")
         for key, kind in kinds.items()
     ]
     console.print(Columns(choices, padding=(0, 2)))
@@ -197,15 +195,10 @@ def _show(
 
 
 def _reason(question: Question) -> str:
-    given = " and ".join(map(_plain, question.given))
+    given = " and ".join(question.given)
     if question.type == "copies":
         return f"copies of this note have the kinds {given}"
-    guess = f"a simple model predicts {_plain(question.guess)}, {percent(question.probability)}"
+    guess = f"a simple model predicts {question.guess}, {percent(question.probability)}"
     if question.type == "none":
         return f"unlabelled, and unlike every kind ({guess})"
     return f"labelled {given} ({guess})"
-
-
-def _plain(text: str) -> str:
-    """A text without control characters, which the terminal would obey."""
-    return _CONTROL.sub("\ufffd", _DIRECTION.sub("", text.expandtabs(4)))

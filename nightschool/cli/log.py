@@ -37,11 +37,10 @@ def log_command(run: int | None, follow: bool, all_: bool, json_: bool) -> None:
         left_out = ledger.count_events(shown.id) - _NEWEST if after else 0
     if left_out > 0:
         click.echo(f"{left_out} earlier lines: `nightschool log {shown.id} --all`")
-    from rich.console import Console  # lazy: rich
-
     from nightschool.cli.follow import Follower  # lazy: rich
+    from nightschool.config.terminal_console import TerminalConsole  # lazy: rich
 
-    with Follower(school, shown.id, Console(), after) as follower:
+    with Follower(school, shown.id, TerminalConsole(), after) as follower:
         while follower.poll() and follow:
             time.sleep(_POLL_S)
 

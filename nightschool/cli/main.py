@@ -15,6 +15,7 @@ import click
 
 from nightschool.config.errors import NightschoolError
 from nightschool.config.files import NOT_YOURS, denied, no_room
+from nightschool.config.printable_stream import print_printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def main() -> NoReturn:
         # A Japanese Windows console may still use cp932, and notes may hold any character.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
+    print_printable()
     try:
         code = cli.main(prog_name="nightschool", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

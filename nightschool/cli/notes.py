@@ -47,11 +47,10 @@ def notes_command(html: bool, json_: bool) -> None:
     elif html:
         click.echo(school.inventory_file)
     else:
-        from rich.console import Console  # lazy: rich
-
         from nightschool.cli.inventory_tables import show_inventory  # lazy: rich
+        from nightschool.config.terminal_console import TerminalConsole  # lazy: rich
 
-        show_inventory(inventory, Console())
+        show_inventory(inventory, TerminalConsole())
 
 
 @contextmanager
@@ -60,7 +59,6 @@ def _progress() -> Iterator[OnProgress]:
     if not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
-    from rich.console import Console  # lazy: rich
     from rich.progress import (  # lazy: rich
         BarColumn,
         Progress,
@@ -70,8 +68,16 @@ def _progress() -> Iterator[OnProgress]:
         TimeElapsedColumn,
     )
 
-    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    from nightschool.config.terminal_console import TerminalConsole, shown  # lazy: rich
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
+    bar = Progress(*columns, console=TerminalConsole(stderr=True), transient=True)
+    with shown(bar):
         tasks: dict[str, TaskID] = {}
 
         def on_progress(task: str, done: int, total: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from nightschool.cli.trust_question import require_trust
 from nightschool.config.paths import School, find_school
+from nightschool.config.printable import json_text
 
 
 def current_school(*, only_read: bool = False) -> School:
@@ -36,7 +36,7 @@ def given_school() -> Path | None:
 
 def print_json(value: object) -> None:
     """Print a value as one line of JSON."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(json_text(value))
 
 
 # SQLite counts no further.

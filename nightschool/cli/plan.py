@@ -46,8 +46,9 @@ def _notes_line(notes: NoteCounts) -> str:
 
 
 def _show_memory(memory: MemoryEstimate) -> None:
-    from rich.console import Console  # lazy: rich
     from rich.table import Table  # lazy: rich
+
+    from nightschool.config.terminal_console import TerminalConsole  # lazy: rich
 
     device = "GPU memory" if memory.limited else "memory"
     batch = f"{memory.budget} tokens per micro-batch"
@@ -62,7 +63,7 @@ def _show_memory(memory: MemoryEstimate) -> None:
     if memory.room is not None:
         available = "available" if memory.limited else "free now"
         table.add_row(available, _megabytes(memory.room))
-    Console().print(table)
+    TerminalConsole().print(table)
     if not memory.limited:
         click.echo("this device has no memory limit, so the plan does not depend on it")
 

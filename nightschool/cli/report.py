@@ -40,18 +40,18 @@ def report_command(run: int | None, json_: bool) -> None:
 
 def show_report(school: School, run: int) -> None:
     """Print the verdict, the tables, and the path of the page."""
-    from rich.console import Console  # lazy: rich
     from rich.text import Text  # lazy: rich
 
+    from nightschool.config.terminal_console import TerminalConsole  # lazy: rich
     from nightschool.reports.text import report_tables  # lazy: rich
     from nightschool.reports.text.verdict import verdict  # lazy: rich
 
     report = read_report(school, run)
-    console = Console()
+    console = TerminalConsole()
     console.print(Text(verdict(report)))
     console.print(report_tables.before_after(report))
     for name, note in report.arm_notes.items():
-        console.print(f"{name}: {note}", style="dim", highlight=False, markup=False)
+        console.print(f"{name}: {note}", style="dim")
     console.print(report_tables.per_kind(report))
     for table in (report_tables.checks(report), report_tables.seeds(report)):
         if table:
@@ -60,7 +60,7 @@ def show_report(school: School, run: int) -> None:
         console.print(Text(line))
     console.print(Text(f"decision: {report.decision} ({report.reason})"))
     page = _whole_page(school, run, report)
-    console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    console.print(f"report: {page}", soft_wrap=True)
 
 
 def read_report(school: School, run: int) -> Report:

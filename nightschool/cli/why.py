@@ -126,15 +126,16 @@ def _decision_lines(outlook: NightForecast) -> Iterator[str]:
 
 
 def _show_signals(signals: Signals) -> None:
-    from rich.console import Console  # lazy: rich
     from rich.table import Table  # lazy: rich
+
+    from nightschool.config.terminal_console import TerminalConsole  # lazy: rich
 
     table = Table("signal", "value", "source", "age", "", box=None, pad_edge=False)
     for name, signal in _by_name(signals):
         age = f"{signal.age_s:.0f} s" if signal.age_s >= 0.5 else "now"
         value = signal_text(name, signal)
         table.add_row(name.replace("_", " "), value, signal.source, age, signal.remark)
-    Console(highlight=False).print(table)
+    TerminalConsole().print(table)
 
 
 def _by_name(signals: Signals) -> Iterator[tuple[str, Signal[Any]]]:

@@ -11,6 +11,7 @@ import click
 from nightschool.cli.options import current_school
 from nightschool.config.errors import NightschoolError
 from nightschool.config.logs import BoundedLog
+from nightschool.config.printable_stream import print_printable
 from nightschool.config.settings_file import load
 
 
@@ -40,5 +41,6 @@ def work_command(log: Path | None) -> None:
 def _redirect_output(log: Path) -> None:
     try:
         sys.stdout = sys.stderr = cast(TextIO, BoundedLog(log.resolve()))
+        print_printable()
     except OSError as error:
         raise NightschoolError(f"{log} cannot be written: {error.strerror}") from None

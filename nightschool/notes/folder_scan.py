@@ -10,9 +10,9 @@ from pathlib import Path
 
 from nightschool.config.errors import NotesUnavailable
 from nightschool.config.paths import LABELS_NAME, SETTINGS_NAME
+from nightschool.config.printable import without_controls
 from nightschool.notes.exclusion import Exclusion
 from nightschool.notes.note import Skipped, SkipReason, skip_message
-from nightschool.notes.printable import without_controls
 
 PROSE_SUFFIXES = (".md", ".markdown", ".txt", ".org")
 TABLE_SUFFIXES = (".jsonl", ".csv")

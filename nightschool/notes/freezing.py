@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from nightschool.config.errors import NotesError
+from nightschool.config.printable import listed
 from nightschool.notes.dataset import Dataset, Item, fingerprint_of
 from nightschool.notes.duplicates import near_duplicates
 from nightschool.notes.identity import content_id
 from nightschool.notes.kinds import each_kind_first
 from nightschool.notes.note import Note
-from nightschool.notes.printable import listed
 from nightschool.notes.split_assignments import SplitAssignments
 from nightschool.notes.splits import MIN_NOTES_TO_MEASURE, Split, assign, group_notes
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nightschool.config.errors import NotesError
 from nightschool.config.kind_settings import INVISIBLE, KindSettings, same_kind
+from nightschool.config.printable import one_line
 from nightschool.config.unicode_forms import unicode_form
-from nightschool.notes.printable import one_line
 from nightschool.notes.tags import Tag
 
 FEW_NOTES = 20

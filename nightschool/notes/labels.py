@@ -16,10 +16,10 @@ from nightschool.config import files
 from nightschool.config.errors import NotesError
 from nightschool.config.kind_settings import KindSettings, same_kind
 from nightschool.config.paths import LABELS_NAME
+from nightschool.config.printable import encodable
 from nightschool.notes.identity import content_id
 from nightschool.notes.kinds import kind_name, known_kinds
 from nightschool.notes.note import LoadedNotes
-from nightschool.notes.printable import encodable
 from nightschool.notes.tables import parse_json
 
 

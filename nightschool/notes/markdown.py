@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from nightschool.notes.printable import one_line
+from nightschool.config.printable import one_line
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

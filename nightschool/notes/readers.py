@@ -9,6 +9,7 @@ from pathlib import Path
 from nightschool.config.errors import NotesError, NotesUnavailable
 from nightschool.config.files import open_regular
 from nightschool.config.kind_settings import KindSettings
+from nightschool.config.printable import encodable, without_controls
 from nightschool.config.settings import NotesSettings, Settings
 from nightschool.notes import tables
 from nightschool.notes.decoding import Undecodable, decode, open_lines
@@ -24,7 +25,6 @@ from nightschool.notes.metadata.notion_export import without_identifier
 from nightschool.notes.metadata.org_mode import headline_tags
 from nightschool.notes.metadata.properties import ORIGIN_KEYS, TAG_KEYS, Property
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
-from nightschool.notes.printable import encodable, without_controls
 from nightschool.notes.readable import only_placeholders, readable
 from nightschool.notes.tags import tags
 from nightschool.notes.trouble import NoteTrouble, Trouble, TroubleType, trouble_warnings

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from itertools import count
 
-from nightschool.notes.printable import listed
+from nightschool.config.printable import listed
 
 # Two-sided. The decision (scoring/decision.py) is one-sided at this level, which needs slightly fewer notes.
 _SIGNIFICANCE = 0.05

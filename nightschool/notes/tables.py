@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TextIO
 
 from nightschool.config.errors import NotesError
-from nightschool.notes.printable import listed, without_controls
+from nightschool.config.printable import listed, without_controls
 
 # A note may be longer than the csv module's own limit; the limit of a row replaces it.
 csv.field_size_limit(2**31 - 1)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nightschool.config import files
+from nightschool.config.printable import listed
 from nightschool.notes.inventory import Auc, Feature, Inventory, StyleShift
 from nightschool.notes.kinds import FEW_NOTES
-from nightschool.notes.printable import listed
 from nightschool.notes.style_features import SHARES, StyleFeature
 from nightschool.reports.template import fill
 from nightschool.reports.text import wording

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
+from nightschool.config.printable import one_line
 from nightschool.notes.inventory import LabelErrors, LikelyLabelError
 from nightschool.notes.note import Note
-from nightschool.notes.printable import one_line
 from nightschool.scoring.cheap_baselines import classifier, gram_rows
 
 FOLDS = 5

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
+from nightschool.config.printable import encodable, one_line
 from nightschool.config.settings import ServerSettings, is_loopback
-from nightschool.notes.printable import encodable, one_line
 
 Trouble = Literal["timeout", "error"]
 

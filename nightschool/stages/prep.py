@@ -6,12 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 from nightschool.config.errors import LearningError
+from nightschool.config.printable import listed
 from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
 from nightschool.learning.hub import fetch, fingerprint, locate
 from nightschool.notes.dataset import Dataset, write
 from nightschool.notes.note import LoadedNotes
-from nightschool.notes.printable import listed
 from nightschool.notes.sample_size import describe_power, size_warnings
 from nightschool.notes.split_assignments import write_split_assignments
 from nightschool.notes.splits import Split

@@ -23,6 +23,7 @@ from nightschool.config.errors import (
     is_final,
 )
 from nightschool.config.files import no_room
+from nightschool.config.printable_stream import print_printable
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.stages.endings import Ending
 from nightschool.tasks.channel import PULSE_LIMIT_S, PipeParent, ended
@@ -33,6 +34,7 @@ def main() -> None:
     if hasattr(os, "nice"):  # on Windows the parent sets the priority
         os.nice(10)
     parent = PipeParent()
+    print_printable()
     ending = _perform(parent)
     if parent.without_pulse and ending.outcome is Outcome.STOPPED:
         ending = replace(

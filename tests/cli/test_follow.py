@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
-from rich.console import Console
-
 from nightschool.cli.follow import Follower, event_line
 from nightschool.config.settings_file import load
+from nightschool.config.terminal_console import TerminalConsole
 from nightschool.jobs.requests import request_run
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import StageName, Timing
@@ -17,7 +16,7 @@ from tests.conftest import MakeSchool
 
 def test_each_stage_counts_its_own_steps(make_school: MakeSchool) -> None:
     school = make_school()
-    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    console = TerminalConsole(file=io.StringIO(), force_terminal=True, width=100)
     with Ledger(school.ledger_file) as ledger:
         run, _ = request_run(ledger, school, load(school.settings_file), Timing.NOW, new=False)
         with Follower(school, run.id, console) as follower:
@@ -40,9 +39,9 @@ def test_a_log_line_names_its_stage_once(make_school: MakeSchool) -> None:
     with Ledger(school.ledger_file) as ledger:
         request_run(ledger, school, load(school.settings_file), Timing.NOW, new=False)
         event = replace(ledger.events(1)[0], stage=StageName.TRAIN)
-    starts = event_line(replace(event, message="train starts"))
-    stops = event_line(replace(event, message="train: outside window"))
+    starts = str(event_line(replace(event, message="train starts")))
+    stops = str(event_line(replace(event, message="train: outside window")))
     assert stops.count("train: ") == 1
-    notes = event_line(replace(event, message="training notes = 133 own (train.roughen)"))
+    notes = str(event_line(replace(event, message="training notes = 133 own (train.roughen)")))
     assert "train: " not in starts and "train starts" in starts
     assert "train: training notes = 133 own" in notes

@@ -8,9 +8,9 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from nightschool.config.terminal_console import TerminalConsole
 from nightschool.jobs.signals.sensors import Sensors
 from nightschool.jobs.signals.signal import Signal, Signals
 
@@ -36,11 +36,11 @@ def _value_text(value: object) -> str:
 def main() -> None:
     """Read twice, because a worker sees second readings."""
     sensors = Sensors(Path.cwd(), sys.argv[1:], lambda: {os.getpid()})
-    console = Console()
+    console = TerminalConsole()
     for name in ("first reading", "a second later"):
         begun = time.perf_counter()
         signals = sensors.read()
-        console.print(f"\n[bold]{name}[/]: {1000 * (time.perf_counter() - begun):.1f} ms")
+        console.print(f"\n{name}: {1000 * (time.perf_counter() - begun):.1f} ms")
         console.print(table(signals))
         if name == "first reading":
             time.sleep(1)

@@ -57,7 +57,7 @@ def test_beside_the_worker_of_the_same_place_no_other_lock_is_needed(
 
 @pytest.mark.parametrize("change", [{"device": -1}, {"boot": "another", "host": "desk"}])
 def test_a_worker_in_another_place_is_named_until_it_is_dead(
-    tmp_path: Path, other_worker: subprocess.Popen[bytes], change: dict[str, object],
+    tmp_path: Path, other_worker: subprocess.Popen[bytes], change: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(school_lock, "_BUSY_S", 0.2)

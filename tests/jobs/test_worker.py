@@ -171,6 +171,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
+@pytest.mark.slow
 def test_run_waits_for_a_full_disk(
     small_disk: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -222,6 +222,7 @@ def test_run_estimates_its_time_and_keeps_what_it_measured(done: School) -> None
     assert ", fp32, " in name and len(measured["timed"]) >= 3
 
 
+@pytest.mark.slow
 def test_quick_run_with_enough_time_has_the_bits_of_a_plain_run(
     done: School, tmp_path: Path, tiny_base: Path
 ) -> None:
@@ -239,6 +240,7 @@ def test_quick_run_with_enough_time_has_the_bits_of_a_plain_run(
     assert len([line for line in log_lines(school, run, "state") if "s per step" in line]) == 1
 
 
+@pytest.mark.slow
 def test_quick_run_without_time_trains_on_a_part_and_keeps_the_test_notes(
     done: School, tmp_path: Path, tiny_base: Path
 ) -> None:
@@ -261,6 +263,7 @@ def test_quick_run_without_time_trains_on_a_part_and_keeps_the_test_notes(
     assert list(stage_result(school, "baseline")["arms"]) == ["zero-shot"]  # as cheap as none
 
 
+@pytest.mark.slow
 def test_plan_of_a_run_is_made_once(tmp_path: Path, tiny_base: Path) -> None:
     """Its worker died between the plan and the first step."""
     school = new_school(tmp_path / "quick", base=tiny_base.as_posix(), train=FAST)

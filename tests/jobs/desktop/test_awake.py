@@ -145,7 +145,7 @@ def test_repeated_holds_leak_nothing(
 
     threads = threading.active_count()
     before = open_after(1)
-    assert open_after(20) == before
+    assert open_after(5) == before
 
 
 def test_killed_process_releases_the_lock(system_bus: PrivateBus) -> None:

@@ -18,6 +18,7 @@ from nightschool.jobs.reasons import remedy
 from nightschool.jobs.requests import (
     DEFAULT_QUICK,
     duration_s,
+    keeps_other_settings,
     quick_settings,
     request_run,
     seeds_settings,
@@ -115,8 +116,7 @@ def _kept_settings(
     """What an unfinished run keeps although it was requested differently now."""
     yield f"run {run.id} is unfinished and continues (`nightschool run --new` queues a new one)"
     kept = recorded(run.settings).train
-    current = seeds_settings(quick_settings(settings, kept.quick_minutes), kept.seeds)
-    if recorded(run.settings) != current:
+    if keeps_other_settings(run, settings):
         yield "it keeps the settings from when it was queued; yours have changed since"
     if minutes is not None and kept.quick_minutes != minutes:
         limit = f"{kept.quick_minutes:g} min" if kept.quick_minutes else "none"

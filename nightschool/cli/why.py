@@ -120,7 +120,10 @@ def _decision_lines(outlook: NightForecast) -> Iterator[str]:
         yield f"run {run.id} {'works' if decision.run else 'waits'}: {decision.detail}"
     if failed := outlook.failed:
         yield f"  run {failed.id} failed: {failed.reason}"
-        yield f"    what to do: fix that, then `nightschool retry {failed.id}`"
+        yield (
+            f"    what to do: fix that, then `nightschool retry {failed.id}`, or `nightschool run --new` if "
+            "you changed the settings"
+        )
     elif not decision.run:
         yield f"  what to do: {remedy(decision.reason)}"
 

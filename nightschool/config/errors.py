@@ -65,6 +65,7 @@ class FileBusy(NightschoolError):
 class NotesError(NightschoolError):
     """The notes cannot be used."""
 
+    exit_code = 2
     final = True
 
 

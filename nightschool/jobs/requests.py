@@ -8,11 +8,10 @@ from contextlib import closing
 
 from nightschool.config.errors import QueueError, RequestError
 from nightschool.config.paths import School
-from nightschool.config.settings import Settings
+from nightschool.config.settings import Settings, recorded
+from nightschool.jobs.run_check import check_new_run, check_old_run
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES, Run, RunState, StageName, StageState, Timing
-from nightschool.notes.folder_scan import unreadable
-from nightschool.notes.readers import notes_path
 
 DEFAULT_QUICK = "45m"
 _LONGEST_S = 366 * 86400.0
@@ -29,21 +28,30 @@ def seeds_settings(settings: Settings, seeds: int) -> Settings:
     return settings.with_train(seeds=seeds)
 
 
+def keeps_other_settings(run: Run, settings: Settings) -> bool:
+    """Whether a run was queued with other settings than these, apart from its time limit and its seeds."""
+    kept = recorded(run.settings)
+    current = seeds_settings(quick_settings(settings, kept.train.quick_minutes), kept.train.seeds)
+    return kept != current
+
+
 def request_run(
     ledger: Ledger, school: School, settings: Settings, timing: Timing | None, *, new: bool
 ) -> tuple[Run, bool]:
     """Request all stages: of the newest run if it is unfinished and not `new`, else of a new run.
 
     Without a timing a new run waits for the night, and an unfinished one keeps its own. Returns the run
-    and whether it is new. Raises RequestError if a new run would find no notes.
+    and whether it is new. Raises RequestError if it would fail, see `run_check`.
     """
     newest = ledger.newest_run()
     if newest and not new and newest.state in (RunState.QUEUED, RunState.RUNNING, RunState.WAITING):
+        check_old_run(ledger, school, newest)
         run = ledger.raise_goal(newest.id, STAGES[-1], timing or newest.timing)
         enqueue_run(ledger, school, settings, run)
         return run, False
-    _check_notes(school, settings)
-    run = ledger.add_run(settings.model_dump(), STAGES[-1], timing or Timing.TONIGHT)
+    timing = timing or Timing.TONIGHT
+    check_new_run(ledger, school, settings, timing)
+    run = ledger.add_run(settings.model_dump(), STAGES[-1], timing)
     enqueue_run(ledger, school, settings, run)
     return run, True
 
@@ -53,12 +61,12 @@ def request_stage(
 ) -> tuple[Run, bool]:
     """Request one stage of the newest run and the stages before it; of a new run if there is none, or `new`.
 
-    Returns the run and whether the stage is already done. Raises RequestError if a new run would find no
-    notes, or the newest run failed or was cancelled.
+    Returns the run and whether the stage is already done. Raises RequestError if it would fail, see
+    `run_check`, or the newest run failed or was cancelled.
     """
     newest = ledger.newest_run()
     if newest is None or new:
-        _check_notes(school, settings)
+        check_new_run(ledger, school, settings)
         run = ledger.add_run(settings.model_dump(), stage, Timing.NOW)
     elif ledger.stage(newest.id, stage).state is StageState.DONE:
         return newest, True
@@ -68,6 +76,7 @@ def request_stage(
             f"`nightschool retry {newest.id}`, or `nightschool {stage} --new` for a new run",
         )
     else:
+        check_old_run(ledger, school, newest)
         run = ledger.raise_goal(newest.id, stage, Timing.NOW)
     enqueue_run(ledger, school, settings, run)
     return run, False
@@ -76,9 +85,11 @@ def request_stage(
 def request_retry(ledger: Ledger, school: School, settings: Settings, run: int) -> Run:
     """Queue a failed or cancelled run again.
 
-    Raises RequestError if it is neither, does not exist, or something that it needs was pruned.
+    Raises RequestError if it is neither, does not exist, would fail again (see `run_check`), or something
+    that it needs was pruned.
     """
     _check_pruned(ledger, school, run)
+    check_old_run(ledger, school, ledger.run(run))
     queued = ledger.retry(run)
     enqueue_run(ledger, school, settings, queued)
     return queued
@@ -105,23 +116,6 @@ def _check_pruned(ledger: Ledger, school: School, run: int) -> None:
                 f"the {name} of run {run} was pruned, so it cannot be continued",
                 "`nightschool run --new` starts another",
             )
-
-
-def _check_notes(school: School, settings: Settings) -> None:
-    """Raise RequestError if there are no notes: the owner is present to read it, and later a run would take
-    their absence for a drive that is not connected, and wait."""
-    path = notes_path(school.root, settings)
-    try:
-        exist = path.is_file() or any(path.iterdir())
-    except FileNotFoundError:
-        exist = False
-    except OSError as error:
-        raise RequestError(f"{path} {unreadable(error)}") from None
-    if not exist:
-        raise RequestError(
-            f"there are no notes at {path}",
-            "put some there, connect their drive, or set notes.folder in nightschool.toml",
-        )
 
 
 def duration_s(text: str) -> float:

@@ -92,6 +92,23 @@ def fetch(base: str, root: Path) -> Path:
     return _checked(fetched)
 
 
+def obtainable(base: str, root: Path) -> Path | None:
+    """The base model's folder; None if prep would download it. Uses no network.
+
+    Raises LearningError if prep could not have it, as `fetch` does.
+    """
+    folder = locate(base, root)
+    if folder is None:
+        from huggingface_hub import constants  # lazy: huggingface_hub
+
+        if constants.HF_HUB_OFFLINE:
+            raise LearningError(
+                f"base model {base!r} is not on disk, and HF_HUB_OFFLINE forbids its download",
+                "unset that once, or set base in nightschool.toml to a folder",
+            )
+    return folder
+
+
 def fingerprint(folder: Path) -> str:
     """A hash of a base's config and of each weight file's size and first megabyte (sha256, 16 digits)."""
     digest = hashlib.sha256((folder / "config.json").read_bytes())

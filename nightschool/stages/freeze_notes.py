@@ -14,7 +14,7 @@ from nightschool.notes.dataset import Dataset
 from nightschool.notes.freezing import freeze
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.none_of_the_above import unused_none_warning
-from nightschool.notes.note import LoadedNotes, Note
+from nightschool.notes.note import LoadedNotes, Note, SkipReason
 from nightschool.notes.readers import notes_path, read_school
 from nightschool.notes.split_assignments import read_split_assignments
 
@@ -28,9 +28,13 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[LoadedNotes, Da
     if not loaded.notes:
         # The mount point of a drive that is not connected is an empty folder.
         error = NotesError if loaded.skipped else NotesUnavailable
+        excluded = any(each.reason is SkipReason.EXCLUDED for each in loaded.skipped)
+        remedy = "put some there, or set notes.folder in nightschool.toml"
         raise error(
             _nothing_read(notes_path(school.root, settings), loaded),
-            "put some there, or set notes.folder in nightschool.toml",
+            f"remove a pattern from notes.exclude or notes.include, {remedy}"
+            if excluded
+            else remedy,
         )
     loaded = with_labels(loaded, read_labels(school.labels_file), settings.kinds)
     dataset = assign_splits(school, settings, loaded.notes)

@@ -70,5 +70,5 @@ def test_unreadable_notes_are_explained_in_one_line(
     file.parent.mkdir(exist_ok=True)
     file.write_text(content, encoding="utf-8")
     done = nightschool("notes", school=school)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert message in done.stderr and done.stderr.count("\n") == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -14,13 +15,19 @@ from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import StageName, Timing
 from nightschool.tasks.app import open_queue
 
-SETTINGS = Settings()
+SETTINGS = Settings(base="demo")
 
 
 @pytest.fixture
 def school(tmp_path: Path) -> School:
-    (tmp_path / "notes/a").mkdir(parents=True)
-    return School(tmp_path)
+    for kind in ("a", "b"):
+        (tmp_path / "notes" / kind).mkdir(parents=True)
+        for number, word in enumerate(("apples", "bicycles", "cellars", "dragons")):
+            text = f"{kind}: a note about {word}, and nothing else. {kind * number}"
+            (tmp_path / "notes" / kind / f"{number}.md").write_text(text, "utf-8")
+    school = School(tmp_path)
+    school.settings_file.write_text('base = "demo"\n', "utf-8")
+    return school
 
 
 @pytest.mark.parametrize(
@@ -80,20 +87,20 @@ def test_new_run_without_notes_is_refused_while_an_older_one_resumes(
     school: School, left: str
 ) -> None:
     with Ledger(school.ledger_file) as ledger:
-        (school.root / "notes/a").rmdir()
-        if left == "nothing":
-            (school.root / "notes").rmdir()
+        shutil.rmtree(school.root / "notes")
+        if left == "an empty folder":
+            (school.root / "notes").mkdir()
         for new in (False, True):
             with pytest.raises(
-                RequestError, match=r"no notes at .*notes: put some there, connect their drive"
+                RequestError, match=r"no notes (at|in) .*notes: (connect its drive|put some there)"
             ):
                 request_run(ledger, school, SETTINGS, Timing.NOW, new=new)
             with pytest.raises(
-                RequestError, match=r"no notes at .*notes: put some there, connect their drive"
+                RequestError, match=r"no notes (at|in) .*notes: (connect its drive|put some there)"
             ):
                 request_stage(ledger, school, SETTINGS, StageName.PREP, new=new)
         assert ledger.runs() == []
-        run = ledger.add_run({}, StageName.COMPARE, Timing.TONIGHT).id
+        run = ledger.add_run(SETTINGS.model_dump(), StageName.COMPARE, Timing.TONIGHT).id
         assert request_run(ledger, school, SETTINGS, Timing.NOW, new=False)[0].id == run
 
 
@@ -110,7 +117,7 @@ def test_request_enqueues_the_due_stage_once(school: School) -> None:
 
 def test_retried_run_is_enqueued(school: School) -> None:
     with Ledger(school.ledger_file) as ledger, closing(open_queue(school, "sqlite")) as queue:
-        run = ledger.add_run({}, StageName.COMPARE, Timing.NOW).id
+        run = ledger.add_run(SETTINGS.model_dump(), StageName.COMPARE, Timing.NOW).id
         ledger.cancel(run)
         assert request_retry(ledger, school, SETTINGS, run).state == "queued"
         assert queue.is_waiting(run, StageName.PREP)

@@ -114,7 +114,9 @@ def _exists(path: Path) -> bool:
 
 def _from_bytes(raw: bytes, source: str, settings: NotesSettings) -> Note:
     """The note in a text of the command line or in standard input."""
-    place = "the text" if source == "text" else "standard input"
+    place = "standard input"
+    if source == "text":
+        place, settings = "the text", settings.model_copy(update={"encoding": "utf-8"})
     try:
         notes = parse_note(raw, source, settings).notes
     except Undecodable as error:

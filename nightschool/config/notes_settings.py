@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -10,6 +11,8 @@ from nightschool.config.section import Section
 
 FOLDER, TAGS = "folder", "tags"
 """The entries of `kind_from` that are no properties."""
+# Codecs for names, or for the source code of programs.
+_NOT_OF_FILES = {"idna", "punycode", "unicode-escape", "raw-unicode-escape"}
 
 
 class NotesSettings(Section):
@@ -25,6 +28,9 @@ class NotesSettings(Section):
     )
     max_bytes: int = Field(
         1_000_000, gt=0, description="maximum size in bytes; larger notes are skipped and counted"
+    )
+    encoding: str = Field(
+        "", description='encoding of all files, such as "cp932"; "": detected for each file'
     )
     include: list[str] = Field(
         [], description="patterns of the files to read, as in .gitignore; []: all"
@@ -50,6 +56,18 @@ class NotesSettings(Section):
         "",
         description='kind that means "none of the above"; "": one named none, other, なし ...',
     )
+
+    @field_validator("encoding")
+    @classmethod
+    def _check_encoding(cls, name: str) -> str:
+        try:
+            # Codecs such as "rot13" and "zlib" are not of text and refuse this, too.
+            known = not name or "a".encode(name).decode(name) == "a"
+        except (ValueError, LookupError):
+            known = False
+        if not known or (name and codecs.lookup(name).name in _NOT_OF_FILES):
+            raise ValueError('not an encoding that Python can read: name one such as "cp932"')
+        return name
 
     @field_validator("kind_from")
     @classmethod

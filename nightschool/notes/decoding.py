@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -16,16 +17,22 @@ import charset_normalizer
 from nightschool.config.errors import NotesError
 from nightschool.config.files import open_regular
 from nightschool.notes.note import SkipReason, skip_message
+from nightschool.notes.repaired_text import nearly_utf8, repaired
+from nightschool.notes.trouble import Trouble, TroubleType
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 # What charset-normalizer chooses from if no simpler rule applies.
 _LEGACY = ["cp932", "euc_jp", "cp1252", "gb18030", "big5", "euc_kr", "cp1251"]
-_MAX_CONTROLS = 0.05  # share of the bytes
+_MAX_CONTROLS = 0.05  # share of the characters
 _CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n\r\f\x1b")
+# With a byte order mark, the encoding is certain unless more characters than this share are broken.
+_MAX_BROKEN = 0.05
 _BLOCK = 1 << 20  # bytes
 # An encoding is detected from a whole file in memory.
 _MOST_LEGACY_BYTES = 32_000_000
@@ -48,16 +55,50 @@ class Undecodable(NotesError):
         self.detail = detail
 
 
-def decode(raw: bytes) -> str:
-    """Decode UTF-8 or UTF-16, with or without a byte order mark, cp932, or another legacy encoding.
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A text, its line ends "\\n", and what was odd about its bytes, in the order of the lines."""
 
-    Line ends become "\\n". Raises Undecodable for binary data.
+    text: str
+    troubles: tuple[Trouble, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextLines:
+    """The lines of a file that is open, their ends "\\n"."""
+
+    stream: TextIO
+    raw: BinaryIO
+    troubles: tuple[Trouble, ...] = ()
+
+    def bytes_read(self) -> int:
+        """How much of the file has been read so far."""
+        return self.raw.tell()
+
+
+def decode(raw: bytes, encoding: str = "") -> Decoded:
+    """Decode `encoding`; if it is "", UTF-8, UTF-16 or UTF-32, ISO-2022-JP, or a legacy encoding.
+
+    A byte order mark always decides. Nearly valid UTF-8 and what does not fit `encoding` get replacement
+    characters. Raises Undecodable for binary data, and if the encoding cannot be told.
     """
-    text = _decode(raw)
+    decoded = _decode(raw, encoding)
+    text, troubles = decoded.text, decoded.troubles
     # In every encoding read here, text with a control character has a byte that is one.
-    if _controls(raw) and _controls(text.encode("utf-8", "replace")) > _MAX_CONTROLS * len(text):
-        raise Undecodable(SkipReason.BINARY)
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    if _controls(raw):
+        if _controls(text.encode("utf-8", "replace")) > max(1, _MAX_CONTROLS * len(text)):
+            raise Undecodable(SkipReason.BINARY)
+        if "\0" in text:
+            nul_lines = [number for number, line in enumerate(_lines(text), 1) if "\0" in line]
+            troubles += tuple(Trouble(TroubleType.NUL, number) for number in nul_lines)
+            text = text.replace("\0", "")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return Decoded(text, tuple(sorted(troubles, key=lambda trouble: trouble.line)))
+
+
+def _lines(text: str) -> Iterator[str]:
+    return io.StringIO(text, newline=None)
 
 
 def _controls(raw: bytes) -> int:
@@ -65,23 +106,24 @@ def _controls(raw: bytes) -> int:
 
 
 @contextmanager
-def open_lines(file: Path) -> Iterator[tuple[TextIO, Callable[[], int]]]:
-    """The lines of a text file of any size, and a function that returns the number of bytes read so far.
+def open_lines(file: Path, encoding: str = "") -> Iterator[TextLines]:
+    """Open a text file of any size, to be read line by line; `encoding` as for `decode`.
 
-    UTF-8 without escape characters is read in blocks; any other file of up to 32 MB is decoded whole, see
-    `decode`. Line ends become "\\n". Raises Undecodable or OSError.
+    UTF-8 without escape characters is read in blocks; any other file of up to 32 MB is decoded whole.
+    Raises Undecodable or OSError.
     """
     with open_regular(file) as raw:
-        utf8 = _is_utf8(raw)
+        utf8 = encoding in ("", "utf-8") and _is_utf8(raw)
         raw.seek(0)
         if utf8:
-            yield io.TextIOWrapper(raw, encoding="utf-8-sig"), raw.tell
+            yield TextLines(io.TextIOWrapper(raw, encoding="utf-8-sig"), raw)
             return
         content = raw.read(_MOST_LEGACY_BYTES + 1)
         if len(content) > _MOST_LEGACY_BYTES:
             limit = f"{_MOST_LEGACY_BYTES:,} bytes, and not UTF-8"
             raise Undecodable(SkipReason.TOO_LARGE, limit)
-        yield io.StringIO(decode(content)), raw.tell
+        decoded = decode(content, encoding)
+        yield TextLines(io.StringIO(decoded.text), raw, decoded.troubles)
 
 
 def _is_utf8(raw: BinaryIO) -> bool:
@@ -102,26 +144,43 @@ def _is_utf8(raw: BinaryIO) -> bool:
             return controls <= _MAX_CONTROLS * size
 
 
-def _decode(raw: bytes) -> str:
-    for mark, encoding in _BOMS:
+def _decode(raw: bytes, encoding: str) -> Decoded:
+    for mark, marked in _BOMS:
         if raw.startswith(mark):
-            try:
-                return raw[len(mark) :].decode(encoding)
-            except UnicodeDecodeError:
-                raise Undecodable(SkipReason.WRONG_MARK, encoding) from None
+            return _decode_marked(raw, mark, marked)
+    if encoding:
+        result = repaired(raw, encoding)
+        return Decoded(result.text, result.troubles)
     if _SHIFT in raw and (text := _read_as(raw, "iso2022_jp_ext")) is not None:
-        return text
+        return Decoded(text)
     text = _read_as(raw, "utf-8")
     if text is not None and b"\0" not in raw:
-        return text
-    wide = _unmarked_utf16(raw)
+        return Decoded(text)
+    wide = _unmarked_wide(raw)
     if wide is not None:
-        return wide
+        return Decoded(wide)
+    if text is not None:
+        return Decoded(text)
+    nearly = nearly_utf8(raw)
+    if nearly and nearly.valid > 1 + nearly.broken:  # whatever else the bytes could be
+        return Decoded(nearly.text, nearly.troubles)
     # A detector needs more text than a short note has, so plausible readings come first.
     for encoding, is_plausible in _PLAUSIBLE:
         text = _read_as(raw, encoding)
         if text is not None and "\0" not in text and is_plausible(text):
-            return text
+            return Decoded(text)
+    return Decoded(nearly.text, nearly.troubles) if nearly else Decoded(_legacy(raw))
+
+
+def _decode_marked(raw: bytes, mark: bytes, encoding: str) -> Decoded:
+    """Decode what follows a byte order mark. Raises Undecodable if too much of it is broken."""
+    result = repaired(raw, encoding, len(mark))
+    if result.broken > _MAX_BROKEN * len(result.text) and result.broken >= result.valid:
+        raise Undecodable(SkipReason.WRONG_MARK, encoding)
+    return Decoded(result.text, result.troubles)
+
+
+def _legacy(raw: bytes) -> str:
     if b"\0" in raw:
         raise Undecodable(SkipReason.BINARY)
     best = charset_normalizer.from_bytes(raw, cp_isolation=_LEGACY).best()
@@ -137,8 +196,16 @@ def _read_as(raw: bytes, encoding: str) -> str | None:
         return None
 
 
-def _unmarked_utf16(raw: bytes) -> str | None:
-    """Decode as UTF-16 in the byte order that gives more kana, ASCII and punctuation; None if neither does."""
+def _unmarked_wide(raw: bytes) -> str | None:
+    """Decode as UTF-32, or as UTF-16 in the byte order that gives more kana, ASCII and punctuation.
+
+    None if neither fits.
+    """
+    for encoding in ("utf-32-le", "utf-32-be"):
+        # Of the 32 bits, eleven are always 0.
+        text = _read_as(raw, encoding)
+        if text:
+            return text
     scored = [
         ((2 * _count(_KANA, text) + _count(_COMMON, text)) / len(text), text)
         for text in (_read_as(raw, "utf-16-le"), _read_as(raw, "utf-16-be"))

@@ -27,7 +27,13 @@ from nightschool.notes.metadata.properties import ORIGIN_KEYS, TAG_KEYS, Propert
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
 from nightschool.notes.readable import only_placeholders, readable
 from nightschool.notes.tags import tags
-from nightschool.notes.trouble import NoteTrouble, Trouble, TroubleType, trouble_warnings
+from nightschool.notes.trouble import (
+    NoteTrouble,
+    Trouble,
+    TroubleType,
+    row_troubles,
+    trouble_warnings,
+)
 
 # A file that is split at its headings may be this many times larger than a note.
 _NOTES_PER_FILE = 100
@@ -87,7 +93,7 @@ def read_to_classify(path: Path, settings: NotesSettings) -> LoadedNotes:
 def parse_note(raw: bytes, source: str, settings: NotesSettings) -> LoadedNotes:
     """As `read_to_classify`, for the bytes of one note that are not in a file. Raises Undecodable."""
     reader = _Reader(settings.model_copy(update={"split": "file"}), False)
-    reader.add_prose(decode(raw), source)
+    reader.add_bytes(raw, source)
     return reader.without_kinds()
 
 
@@ -208,9 +214,15 @@ class _Reader:
         with open_regular(Path(file.path)) as stream:
             raw = stream.read(self.settings.max_bytes * times + 1)
         if not self._is_too_large(file.source, len(raw), times):  # it has grown, or tells no size
-            self.add_prose(decode(raw), file.source)
+            self.add_bytes(raw, file.source)
 
-    def add_prose(self, text: str, source: str) -> None:
+    def add_bytes(self, raw: bytes, source: str) -> None:
+        """Add what the bytes of a file hold. Raises Undecodable."""
+        decoded = decode(raw, self.settings.encoding)
+        self.troubles += (NoteTrouble(source, each) for each in decoded.troubles)
+        self._add_prose(decoded.text, source)
+
+    def _add_prose(self, text: str, source: str) -> None:
         """Add the note or, with notes.split, the notes in a text."""
         metadata = read_metadata(text, source, self.settings.kind_keys)
         self.troubles += (NoteTrouble(source, each) for each in metadata.troubles)
@@ -259,12 +271,15 @@ class _Reader:
             self.joplin_notes[len(self.notes) - 1] = item
 
     def _read_table(self, file: NoteFile, is_whole: bool) -> None:
-        with open_lines(Path(file.path)) as (lines, position):
+        with open_lines(Path(file.path), self.settings.encoding) as lines:
+            first_lines: list[int] = []
             has_labels = not self.labelled
             columns: list[str] = []
             limit = self.settings.max_bytes * _NOTES_PER_ROW
-            rows = tables.rows(lines, file.source, self._columns(), limit)
+            rows = tables.rows(lines.stream, file.source, self._columns(), limit)
             for number, (line, row) in enumerate(rows, start=1):
+                if lines.troubles:
+                    first_lines.append(line)
                 if row is None:
                     self._is_too_large(f"{file.source}:{line}", limit + 1, _NOTES_PER_ROW)
                     continue
@@ -280,7 +295,8 @@ class _Reader:
                 has_labels = has_labels or self.settings.label_column in row
                 self._read_row(row, f"{file.source}:{line}")
                 if number % _ROWS_PER_REPORT == 0:
-                    self._report_progress(position())
+                    self._report_progress(lines.bytes_read())
+            self.troubles += row_troubles(file.source, first_lines, lines.troubles)
         if columns and not has_labels:
             raise tables.missing_column(
                 file.source, "notes.label_column", self.settings.label_column, columns

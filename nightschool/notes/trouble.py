@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 _MAX_PLACES = 3
@@ -24,6 +25,8 @@ class TroubleType(StrEnum):
     NOT_A_NAME = "not_a_name"
     UNKNOWN_KIND = "unknown_kind"
     BAD_BYTES = "bad_bytes"
+    TWO_SURROGATES = "two_surrogates"
+    NUL = "nul"
     UNSURE_ENCODING = "unsure_encoding"
 
 
@@ -39,7 +42,9 @@ _MESSAGES = {
     TroubleType.TWO_KINDS: "two kinds are named ({}): keep one",
     TroubleType.NOT_A_NAME: "`{}` is not a single name and is ignored",
     TroubleType.UNKNOWN_KIND: "`{}` is not under [kinds]",
-    TroubleType.BAD_BYTES: "not valid UTF-8 {}; such bytes are shown as \ufffd",
+    TroubleType.BAD_BYTES: "not valid {}: read as \ufffd",
+    TroubleType.TWO_SURROGATES: "a character is encoded as two surrogates (CESU-8); read as one",
+    TroubleType.NUL: "a NUL byte is left out",
     TroubleType.UNSURE_ENCODING: "the encoding may not be {}: if the text looks wrong, set notes.encoding",
 }
 
@@ -53,6 +58,10 @@ class Trouble:
     detail: str = ""
     first_line: int = 0
     """Of something that is given twice, the other line."""
+    column: int = 0
+    """Of a byte: its column in characters, from 1 (0: none)."""
+    offset: int = 0
+    """Of a byte with a column: its place in the file, from 0."""
 
     @property
     def message(self) -> str:
@@ -68,12 +77,31 @@ class NoteTrouble:
 
     @property
     def place(self) -> str:
-        line, first = self.trouble.line, self.trouble.first_line
-        lines = f"lines {first} and {line}" if first else f"line {line}"
-        return f"{self.source}, {lines}" if line else self.source
+        trouble = self.trouble
+        line, first = trouble.line, trouble.first_line
+        parts = [self.source]
+        if line:
+            parts.append(f"lines {first} and {line}" if first else f"line {line}")
+        if trouble.column:
+            parts.append(f"column {trouble.column} (byte offset {trouble.offset:,})")
+        return ", ".join(parts)
 
     def __str__(self) -> str:
         return f"{self.place}: {self.trouble.message}"
+
+
+def row_troubles(
+    source: str, first_lines: Sequence[int], troubles: Iterable[Trouble]
+) -> Iterator[NoteTrouble]:
+    """The troubles of a table by row: of each row, its first line, in order."""
+    for trouble in troubles:
+        row = bisect(first_lines, trouble.line)
+        if not row:
+            yield NoteTrouble(source, trouble)
+            continue
+        first = first_lines[row - 1]
+        line = trouble.line if trouble.line > first else 0
+        yield NoteTrouble(f"{source}:{first}", replace(trouble, line=line))
 
 
 def trouble_warnings(troubles: Iterable[NoteTrouble]) -> tuple[str, ...]:

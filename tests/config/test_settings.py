@@ -139,3 +139,20 @@ def test_an_invalid_server_is_reported_in_one_line(text: str, message: str) -> N
 def test_an_unknown_arm_is_reported_with_the_valid_ones() -> None:
     [problem] = problems('[ladder]\narms = ["majority", "gpt"]')
     assert "`ladder.arms.1`" in problem and "'tfidf-lr'" in problem
+
+
+@pytest.mark.parametrize("name", ["", "cp932", "UTF-8", "latin-1", "utf-16", "iso2022_jp"])
+def test_an_encoding_of_text_is_accepted(name: str) -> None:
+    assert Settings.model_validate({"notes": {"encoding": name}}).notes.encoding == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["shiftjis932", "rot13", "zlib", "base64", "idna", "unicode_escape", "undefined", "é", " "],
+)
+def test_an_encoding_that_is_none_of_text_files_is_reported_with_its_line(name: str) -> None:
+    [problem] = problems(f"[notes]\nsplit = 'file'\nencoding = '{name}'")
+    assert problem == (
+        f'file, line 3: `notes.encoding` = "{name}": '
+        'not an encoding that Python can read: name one such as "cp932"'
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shutil
 from pathlib import Path
 
@@ -149,3 +150,14 @@ def test_progress_is_reported_in_bytes_and_ends_with_the_total(folder: Path, put
     assert reports[0] == (10, total, 1) and reports[-1] == (total, total, 2501)
     assert [now[2] for now in reports] == [1, 1001, 2001, 2501]
     assert all(now[1] == total for now in reports)
+
+
+def test_the_encoding_that_is_set_is_that_of_all_files(folder: Path, put: Put) -> None:
+    put("a.md", "Řeka teče".encode("cp1250"))
+    put("b.md", codecs.BOM_UTF8 + "Řeka stojí".encode())
+    put("c.md", "メ".encode())
+    loaded = read_notes(folder, NotesSettings(encoding="cp1250"))
+    assert [note.text for note in loaded.notes] == ["Řeka teče", "Řeka stojí", "ă\ufffdˇ"]
+    assert loaded.warnings == (
+        "c.md, line 1, column 2 (byte offset 1): not valid CP1250: read as \ufffd",
+    )

@@ -340,3 +340,35 @@ def test_a_table_of_zeros_is_skipped_unread(folder: Path, put: Put) -> None:
     tracemalloc.stop()
     assert skipped_in(loaded) == {"a.csv": "larger than 32,000,000 bytes, and not UTF-8"}
     assert peak < 100_000_000
+
+
+def test_a_broken_byte_in_a_table_is_reported_with_its_row(folder: Path, put: Put) -> None:
+    rows = 'text,label\nÉtape une,étape\n"Où \nça",étape\nDéjà là,étape\n'.encode()
+    put("a.csv", rows.replace("ça".encode(), b"\xe7a").replace("là".encode(), b"l\0\xe0"))
+    loaded = read_notes(folder)
+    assert [(note.source, note.text) for note in loaded.notes] == [
+        ("a.csv:2", "Étape une"),
+        ("a.csv:3", "Où \n\ufffda"),
+        ("a.csv:5", "Déjà l\ufffd"),
+    ]
+    assert {*kinds_of(loaded).values()} == {"étape"}
+    assert loaded.warnings == (
+        "a.csv:3, line 4, column 1 (byte offset 35); a.csv:5, column 8 (byte offset 55): "
+        "not valid UTF-8: read as \ufffd",
+        "a.csv:5: a NUL byte is left out",
+    )
+
+
+def test_a_broken_byte_in_the_header_is_reported_with_its_line(folder: Path, put: Put) -> None:
+    header = "text,label,données\n".encode().replace("é".encode(), b"\xe9")
+    put("a.csv", header + "Où ça,là,à\n".encode())
+    assert read_notes(folder).warnings == (
+        "a.csv, line 1, column 16 (byte offset 15): not valid UTF-8: read as \ufffd",
+    )
+
+
+def test_a_table_in_the_encoding_that_is_set_is_read(folder: Path, put: Put) -> None:
+    put("a.csv", "text,label\nŁódź,miasto\n".encode("cp852"))
+    loaded = read_notes(folder, NotesSettings(encoding="cp852"))
+    assert loaded.notes == (Note("Łódź", "miasto", "a.csv:2"),)
+    assert loaded.warnings == ()

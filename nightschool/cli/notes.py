@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
+from nightschool.cli.progress import progress_bar
 from nightschool.config.errors import NightschoolError
 from nightschool.config.settings_file import load
-
-if TYPE_CHECKING:
-    from nightschool.stages.survey import OnProgress
 
 
 @click.command("notes")
@@ -30,7 +23,7 @@ def notes_command(html: bool, json_: bool) -> None:
 
     school = current_school()
     settings = load(school.settings_file)
-    with _progress() as on_progress:
+    with progress_bar() as on_progress:
         inventory = survey(school, settings, on_progress)
     if html:
         from nightschool.reports.inventory_page import write  # lazy: jinja2
@@ -51,41 +44,3 @@ def notes_command(html: bool, json_: bool) -> None:
         from nightschool.config.terminal_console import TerminalConsole  # lazy: rich
 
         show_inventory(inventory, TerminalConsole())
-
-
-@contextmanager
-def _progress() -> Iterator[OnProgress]:
-    """A progress bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda what, done, total: None
-        return
-    from rich.progress import (  # lazy: rich
-        BarColumn,
-        Progress,
-        SpinnerColumn,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
-    from nightschool.config.terminal_console import TerminalConsole, shown  # lazy: rich
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TimeElapsedColumn(),
-    )
-    bar = Progress(*columns, console=TerminalConsole(stderr=True), transient=True)
-    with shown(bar):
-        tasks: dict[str, TaskID] = {}
-
-        def on_progress(task: str, done: int, total: int) -> None:
-            if task not in tasks:
-                for earlier in tasks.values():
-                    bar.update(earlier, visible=False)
-                # A task of one step has no measurable progress: its bar pulses.
-                tasks[task] = bar.add_task(task, total=total if total > 1 else None)
-            bar.update(tasks[task], completed=done)
-
-        yield on_progress

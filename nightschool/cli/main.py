@@ -56,6 +56,7 @@ VERBS = {
     "rollback": Verb("promote", "Return to the model that was in use before."),
     "classify": Verb("classify", "Classify notes with the model in use."),
     "clean": Verb("clean", "Show what takes room, and delete what is not needed."),
+    "repair": Verb("repair", "Find damaged files, and make them again where that is possible."),
     "forget": Verb("forget", "Erase what the school holds of deleted notes."),
     "demo": Verb("demo", "Run all stages in minutes, on a CPU, without a download."),
 }

@@ -12,16 +12,20 @@ from nightschool.config.paths import School, find_school
 from nightschool.config.printable import json_text
 
 
-def current_school(*, only_read: bool = False) -> School:
+def current_school(*, only_read: bool = False, ledger_needed: bool = True) -> School:
     """The school that the command line names.
 
     A school from elsewhere is asked about first, unless the command would `only_read` its ledger and reports.
-    Raises ConfigError if there is none, LedgerError if a newer nightschool wrote it, UntrustedSchool.
+    Raises ConfigError if there is none, LedgerError if a newer nightschool wrote it or (if it is needed) its
+    ledger is lost, UntrustedSchool.
     """
+    from nightschool.ledger.lost import refuse_lost  # lazy: filelock
     from nightschool.ledger.store import refuse_newer_file  # lazy: filelock
 
     school = find_school(given_school())
     refuse_newer_file(school.ledger_file)
+    if ledger_needed:
+        refuse_lost(school.ledger_file)
     if not only_read:
         require_trust(school)
     return school

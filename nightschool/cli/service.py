@@ -131,7 +131,7 @@ def status_command(json_: bool) -> None:
 
 
 def _name_here() -> str:
-    return WorkerCommand(current_school(only_read=True).root, Path()).name
+    return WorkerCommand(current_school(only_read=True, ledger_needed=False).root, Path()).name
 
 
 def _row(service: InstalledService, here: str) -> ServiceRow:

@@ -109,6 +109,10 @@ class LedgerError(NightschoolError):
     """The ledger cannot be read or written."""
 
 
+class LedgerLost(LedgerError):
+    """The ledger is missing, empty or damaged; `repair` makes it again from the files of the runs."""
+
+
 class LedgerBusy(LedgerError):
     """Another process holds the ledger for longer than the lock timeout."""
 

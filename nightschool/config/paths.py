@@ -88,6 +88,11 @@ class School:
         return self.state / "models"
 
     @property
+    def set_aside(self) -> Path:
+        """What `repair` replaced, in a folder for each repair."""
+        return self.state / "set-aside"
+
+    @property
     def inventory_file(self) -> Path:
         return self.state / "inventory.html"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from nightschool.ledger.exposures import ExposureTable
 from nightschool.ledger.forgettings import ForgettingTable
 from nightschool.ledger.leases import LeaseTable
+from nightschool.ledger.restoring import RestoringTable
 
 
-class Ledger(LeaseTable, ExposureTable, ForgettingTable):
+class Ledger(LeaseTable, ExposureTable, ForgettingTable, RestoringTable):
     """An open ledger. Use it as a context manager; it belongs to the thread that opened it.
 
     Each public method is one transaction, and each base class owns the methods of its tables:
@@ -21,6 +22,7 @@ class Ledger(LeaseTable, ExposureTable, ForgettingTable):
     - `prunings`: what may be deleted, and what was
     - `artifacts`: the files that stages wrote
     - `forgettings`: what is being forgotten, and what was
+    - `restoring`: runs from their files into a ledger that lacks them; damaged models
     - `exposures`: how often the test notes were answered
 
     Every method raises LedgerError if the file cannot be used.

@@ -15,10 +15,15 @@ class PromotionTable(RunTable):
     def promote(self, run: int) -> None:
         """Make a run's model the champion, at the owner's request; nothing changes if it already is.
 
-        Raises RequestError if there is no such run, or its model was pruned.
+        Raises RequestError if there is no such run, or its model was pruned or is damaged.
         """
         with self._transaction():
             self.run(run)
+            if problem := self.model_damaged(run):
+                raise RequestError(
+                    f"the model of run {run} is damaged ({problem})",
+                    "restore it from a backup, then `nightschool repair`; or use another",
+                )
             if at := self.model_pruned(run):
                 day = f"{datetime.fromtimestamp(at):%d %B %Y}"
                 raise RequestError(
@@ -50,6 +55,11 @@ class PromotionTable(RunTable):
         """When the adapter of a run's model was deleted to save room; None if it was not."""
         rows = self._rows("SELECT at FROM prunings WHERE path = ?", f"models/run-{run}/adapter")
         return float(rows[0]["at"]) if rows else None
+
+    def model_damaged(self, run: int) -> str:
+        """What is damaged of a run's model, and could not be made again; "" if nothing is."""
+        rows = self._rows("SELECT problem FROM damaged_models WHERE run = ?", run)
+        return str(rows[0]["problem"]) if rows else ""
 
     def _write_promotion(self, run: int, by: PromotedBy) -> None:
         self._db.execute(

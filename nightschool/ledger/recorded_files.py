@@ -10,6 +10,7 @@ from nightschool.config import files
 from nightschool.config.paths import School
 from nightschool.ledger.artifacts import Artifact, damaged, path_in, unusable
 from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.lost import refuse_lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,9 @@ class RecordedFiles:
 
 
 def recorded_files(school: School, run: int) -> RecordedFiles:
-    """The recorded files of a run; none without a ledger. Raises LedgerError."""
+    """The recorded files of a run; none before there is a ledger. Raises LedgerError."""
     if not school.ledger_file.exists():
+        refuse_lost(school.ledger_file)
         return RecordedFiles(school)
     with Ledger(school.ledger_file, writes=False) as ledger:
         return RecordedFiles(school, ledger.artifacts(run))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from nightschool.config.errors import RequestError
 from nightschool.ledger.attempts import AttemptTable
 from nightschool.ledger.events import EventTable
+from nightschool.ledger.lost import runs_beside
 from nightschool.ledger.outcomes import RETRIED
 from nightschool.ledger.records import (
     STAGES,
@@ -73,6 +74,11 @@ class RunTable(EventTable, AttemptTable):
         """One run. Raises RequestError if it does not exist."""
         rows = self._rows("SELECT * FROM runs WHERE id = ?", run)
         if not rows:
+            if run in runs_beside(self._file):
+                raise RequestError(
+                    f"the ledger does not know run {run}, whose files are there",
+                    "`nightschool repair` adds it",
+                )
             raise RequestError(f"there is no run {run}", "`nightschool status` lists the runs")
         return run_of(rows[0])
 
@@ -217,10 +223,9 @@ class RunTable(EventTable, AttemptTable):
         return run
 
     def _next_number(self) -> int:
-        """Greater than every run in the ledger and in runs/, so that a new ledger reuses no old result."""
+        """Greater than every run in the ledger or with files, so that no old result is reused."""
         row = self._db.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
-        folders = (self._file.parent / "runs").glob("*")
-        return 1 + max([int(row[0]), *(int(f.name) for f in folders if f.name.isdecimal())])
+        return 1 + max([int(row[0]), *runs_beside(self._file)])
 
     def _next_stage(self, run: int, goal: StageName) -> StageName | None:
         """The first stage up to the goal that is not done."""

@@ -5,6 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
+_IN_RUN_FILES = (
+    ("runs", "id", "", "WHEN old.state NOT IN ('queued', 'running') OR new.state NOT IN ('queued', 'running') "
+     "OR old.goal != new.goal OR old.timing != new.timing OR old.settings != new.settings"),
+    ("stages", "run", "OF state, finished ", "WHEN old.state = 'done' OR new.state IN ('done', 'failed')"),
+    ("promotions", "run", "", ""),
+    ("prunings", "run", "", ""),
+    ("artifacts", "run", "", ""),
+    ("test_exposures", "run", "", ""),
+    ("forgetting_runs", "run", "", ""),
+    ("damaged_models", "run", "", ""),
+)  # fmt: skip
+"""What migration 10 watches: table, its column of the run, and which updates count."""
+
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE runs (
@@ -183,6 +196,33 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE leases ADD COLUMN host TEXT NOT NULL DEFAULT '';  -- the computer of the worker
     ALTER TABLE leases ADD COLUMN boot TEXT NOT NULL DEFAULT '';  -- and its start; '': unknown
+    """,
+    """
+    CREATE TABLE damaged_models (           -- models whose files are damaged and cannot be made again
+        run INTEGER PRIMARY KEY REFERENCES runs (id),
+        at REAL NOT NULL,
+        problem TEXT NOT NULL
+    );
+    CREATE TABLE changed_runs (             -- runs whose `run.json` lacks what was changed last
+        run INTEGER PRIMARY KEY
+    );
+    INSERT INTO changed_runs (run) SELECT id FROM runs;
+    """
+    + "".join(
+        f"""
+    CREATE TRIGGER {table}_added AFTER INSERT ON {table}
+        BEGIN INSERT OR IGNORE INTO changed_runs VALUES (new.{run}); END;
+    CREATE TRIGGER {table}_changed AFTER UPDATE {of}ON {table} {when}
+        BEGIN INSERT OR IGNORE INTO changed_runs VALUES (new.{run}); END;
+    CREATE TRIGGER {table}_removed AFTER DELETE ON {table}
+        BEGIN INSERT OR IGNORE INTO changed_runs VALUES (old.{run}); END;
+    """
+        for table, run, of, when in _IN_RUN_FILES
+    )
+    + """
+    CREATE TRIGGER forgettings_changed AFTER UPDATE ON forgettings BEGIN
+        INSERT OR IGNORE INTO changed_runs SELECT run FROM forgetting_runs WHERE forgetting = new.id;
+    END;
     """,
 )
 

@@ -16,18 +16,22 @@ from nightschool.config.errors import (
     LedgerDenied,
     LedgerDiskFull,
     LedgerError,
+    LedgerLost,
     NightschoolError,
 )
 from nightschool.config.files import NOT_YOURS, denied, forbidden
 from nightschool.config.permissions import make_private
 from nightschool.ledger.journal import connect, set_journal
+from nightschool.ledger.lost import REPAIR, refuse_empty, refuse_lost
 from nightschool.ledger.read_only import Stamp, open_copy, open_read_only, stamp
+from nightschool.ledger.run_files import changed_runs, write_run_files
 from nightschool.ledger.schema import MIGRATIONS, NewerLedger, migrate
 from nightschool.ledger.school_lock import SchoolLock, is_shared, lock_to_write
 
 LOCKED_AFTER_S = 5.0
 """How long a statement waits for another process's lock."""
 _HEADER_BYTES = 100
+_PUT_ASIDE = f"{REPAIR}, and puts this one aside"
 _UNWRITABLE = (
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_CANTOPEN,
@@ -47,29 +51,36 @@ class Store:
         *,
         durable: bool = True,
         writes: bool = True,
+        anew: bool = False,
     ) -> None:
         """Open the file, create it if it is missing, and migrate it.
 
         `durable=False` does not wait for the disk: only for data that may be lost, such as a simulation's.
         `writes=False` is for readers: they also read a ledger that cannot be written, as it is, and a copy
         of one that another computer may be writing; see `refresh`.
-        Raises LedgerError.
+        `anew=True` opens an empty ledger also where runs lie beside it: only `repair` does, to fill it.
+        Raises LedgerError, such as LedgerLost.
         """
         self._clock = clock
         self._file = file
+        self._durable, self._anew = durable, anew
+        if not anew:
+            refuse_lost(file)
         self._lock: SchoolLock | None = None
         self._copied: Stamp | None = None
         with self._explained():
             if not writes and is_shared(file.parent):
                 self._db, self._copied = open_copy(file, LOCKED_AFTER_S)
+                refuse_empty(self._db, file)
                 self._db.row_factory = sqlite3.Row
                 return
             try:
-                self._db = self._opened(durable)
+                self._db = self._opened()
             except (sqlite3.OperationalError, OSError) as error:
                 if writes or not _unwritable(error):
                     raise
                 self._db = open_read_only(file, LOCKED_AFTER_S)
+                refuse_empty(self._db, file)
             self._db.row_factory = sqlite3.Row
 
     def __enter__(self) -> Self:
@@ -104,21 +115,31 @@ class Store:
         ((number,),) = self._rows("PRAGMA data_version")
         return int(number)
 
-    def _opened(self, durable: bool) -> sqlite3.Connection:
+    def check(self) -> None:
+        """Raises LedgerLost if the file is damaged."""
+        ((found,), *_) = self._rows("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise LedgerLost(
+                f"{self._file} is damaged ({' '.join(str(found).split())})", _PUT_ASIDE
+            )
+
+    def _opened(self) -> sqlite3.Connection:
         files.make_folder(self._file.parent)
         self._lock = lock_to_write(self._file.parent)
         try:
             files.make_database(self._file)
-            return self._connected(durable)
+            return self._connected()
         except BaseException:
             self._unlock()
             raise
 
-    def _connected(self, durable: bool) -> sqlite3.Connection:
+    def _connected(self) -> sqlite3.Connection:
         db = connect(self._file, LOCKED_AFTER_S)
         try:
+            if not self._anew:
+                refuse_empty(db, self._file)
             set_journal(db, self._file)
-            db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+            db.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
             db.execute("PRAGMA foreign_keys = ON")
             # Schools made by versions that did not do so; Windows has no mode that is quick to check.
             if self._migrate(db) or os.name == "posix":
@@ -135,9 +156,9 @@ class Store:
             if (
                 error.sqlite_errorcode == sqlite3.SQLITE_ERROR
             ):  # its tables are not the expected ones
-                raise LedgerError(
+                raise LedgerLost(
                     f"{self._file} is not a ledger that this version can migrate ({error})",
-                    "move it away; the next command makes a new one",
+                    _PUT_ASIDE,
                 ) from error
             raise
 
@@ -148,13 +169,18 @@ class Store:
             if self._lock:
                 self._lock.check()
             self._db.execute("BEGIN IMMEDIATE")
+            changed: list[int] = []
             try:
                 yield self._db
+                if self._durable:
+                    changed = changed_runs(self._db)
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
                     self._db.execute("ROLLBACK")
                 raise
+            if changed:
+                write_run_files(self._db, self._file.parent)
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with self._explained():
@@ -188,11 +214,7 @@ class Store:
                     "close the program that has it open, then try again",
                 )
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                return LedgerError(
-                    f"{self._file} is damaged ({error})",
-                    "move it away; the next command makes a new one, and the folders runs/ and "
-                    "models/ keep their files",
-                )
+                return LedgerLost(f"{self._file} is damaged ({error})", _PUT_ASIDE)
             case sqlite3.SQLITE_FULL:
                 return LedgerDiskFull(
                     f"{self._file} cannot be written: the disk is full", "free some space"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from nightschool.config.errors import NotesError
+from nightschool.config.errors import DamagedFile
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Answerer, TestExposure
 from nightschool.notes.dataset import Dataset, load
@@ -70,7 +70,7 @@ def exposures_of_test(
                 other = load(context.school.datasets / exposure.dataset)
                 shared = sum(item.id in test for item in other.of(Split.TEST))
                 same[exposure.dataset] = 2 * shared >= len(test)
-            except NotesError:
+            except DamagedFile:
                 same[exposure.dataset] = True
         return same[exposure.dataset]
 

@@ -201,6 +201,7 @@ def test_an_edited_note_loses_its_former_text_and_keeps_its_name(school: School)
     assert set(traces(school)) <= {
         ".nightschool/ledger.db", ".nightschool/runs/1/logs/train-1.log",
         ".nightschool/runs/1/prep.json", ".nightschool/runs/1/report/report.json",
+        ".nightschool/runs/1/run.json",
         ".nightschool/seen.json", f"notes/{NAME}",
     }  # fmt: skip
     assert {needle for held in traces(school).values() for needle in held} == {"geheim-garten"}

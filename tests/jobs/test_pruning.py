@@ -55,7 +55,7 @@ def test_pruning_leaves_results_and_one_copy_of_each_kept_model(school: School) 
         pruned = prune(school, ledger, 1)
     assert {part.path: part.bytes for part in pruned}["runs/1/checkpoints"] == 1000
     for run in (1, 2, 3):
-        assert [path.name for path in school.run_folder(run).iterdir()] == ["prep.json"]
+        assert {p.name for p in school.run_folder(run).iterdir()} == {"prep.json", "run.json"}
         adapter = school.model_folder(run) / "adapter" / "adapter_model.safetensors"
         assert adapter.exists() == (run == 3)
         assert (school.model_folder(run) / "model.json").exists()
@@ -137,6 +137,9 @@ def test_caches_of_bases_that_no_model_in_use_needs_go(school: School) -> None:
 
 def test_storage_use_counts_every_byte_once(school: School) -> None:
     use = {part.path: part.bytes for part in storage_use(school)}
-    assert use["runs/1"] == 1502 and use["models/run-1"] == 502 and use["datasets/d1"] == 100
+    record = (school.run_folder(1) / "run.json").stat().st_size
+    assert (
+        use["runs/1"] == 1502 + record and use["models/run-1"] == 502 and use["datasets/d1"] == 100
+    )
     on_disk = sum(path.stat().st_size for path in school.state.rglob("*") if path.is_file())
     assert sum(use.values()) == on_disk

@@ -16,7 +16,8 @@ SECRET = "hunter-2718"
 
 
 def held(file: Path) -> list[str]:
-    return [path.name for path in file.parent.iterdir() if SECRET.encode() in path.read_bytes()]
+    found = [path for path in file.parent.rglob("*") if path.is_file()]
+    return [path.name for path in found if SECRET.encode() in path.read_bytes()]
 
 
 def test_no_page_and_no_write_ahead_log_holds_earlier_content(tmp_path: Path) -> None:

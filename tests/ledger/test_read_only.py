@@ -52,7 +52,7 @@ def test_on_a_share_there_is_no_write_ahead_log_and_a_copy_is_read(tmp_path: Pat
             assert reader.count_runs() == 1
             reader.refresh()
             assert reader.count_runs() == 2
-    assert {f.name for f in tmp_path.iterdir()} == {"ledger.db", "school.lock.json"}
+    assert {f.name for f in tmp_path.iterdir()} == {"ledger.db", "school.lock.json", "runs"}
 
 
 @pytest.mark.usefixtures("share")

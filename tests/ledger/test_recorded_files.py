@@ -16,10 +16,10 @@ from nightschool.ledger.records import StageName, Timing
 def school(tmp_path: Path) -> School:
     school = School(tmp_path / "my 学校")
     folder = school.model_folder(1) / "adapter"
-    folder.mkdir(parents=True)
-    (folder / "weights").write_bytes(b"abc")
     with Ledger(school.ledger_file) as ledger:
         run = ledger.add_run({}, StageName.TRAIN, Timing.NOW).id
+        folder.mkdir(parents=True)
+        (folder / "weights").write_bytes(b"abc")
         for _ in (StageName.PREP, StageName.BASELINE):
             claim = ledger.claim(run, "w")
             assert claim

@@ -113,6 +113,10 @@ def test_a_new_ledger_takes_no_number_whose_results_are_on_disk(
 ) -> None:
     (tmp_path / "runs/7").mkdir(parents=True)
     assert add(ledger) == 8
+    (tmp_path / "models/run-11").mkdir(parents=True)
+    assert add(ledger) == 12
+    with pytest.raises(RequestError, match="does not know run 7, whose files are there"):
+        ledger.run(7)
 
 
 def test_a_retraining_is_queued_with_its_reason_only_if_no_run_is_open(ledger: Ledger) -> None:

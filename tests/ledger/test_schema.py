@@ -98,6 +98,8 @@ def test_the_schema_is_as_documented(tmp_path: Path) -> None:
             "one INTEGER", "paused INTEGER NOT NULL", "paused_until REAL",
             "run_allowed INTEGER NOT NULL", "decision_reason TEXT NOT NULL", "decision_run INTEGER",
         ],
+        "changed_runs": ["run INTEGER"],
+        "damaged_models": ["run INTEGER", "at REAL NOT NULL", "problem TEXT NOT NULL"],
         "decisions": [
             "id INTEGER", "at REAL NOT NULL", "run INTEGER", "allowed INTEGER NOT NULL",
             "reason TEXT NOT NULL", "detail TEXT NOT NULL",

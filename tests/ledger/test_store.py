@@ -71,7 +71,7 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_ledger_is_left_as_it_is(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.db"
     damaged.write_bytes(b"no database" * 100)
-    with pytest.raises(LedgerError, match=r"is damaged .* move it away"):
+    with pytest.raises(LedgerError, match=r"is damaged .* `nightschool repair` makes"):
         Ledger(damaged)
     assert damaged.read_bytes() == b"no database" * 100
 
@@ -79,7 +79,7 @@ def test_a_damaged_ledger_is_left_as_it_is(tmp_path: Path) -> None:
 def test_another_program_s_database_is_left_as_it_is(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "other.db") as db:
         db.execute("CREATE TABLE runs (name TEXT)")
-    with pytest.raises(LedgerError, match=r"is not a ledger .* move it away"):
+    with pytest.raises(LedgerError, match=r"is not a ledger .* puts this one aside"):
         Ledger(tmp_path / "other.db")
     with sqlite3.connect(tmp_path / "other.db") as db:
         assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("runs",)]

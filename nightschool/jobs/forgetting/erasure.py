@@ -38,6 +38,7 @@ def erase(school: School, ledger: Ledger, selection: Selection) -> None:
     traces = selection.traces
     files.clean(school.state)
     files.remove(school.inventory_file)
+    files.remove(school.set_aside)
     _restart_training(school, ledger, selection)
     _erase_labels(school.labels_file, traces)
     for folder in sorted(school.state.glob("runs/*/report")):

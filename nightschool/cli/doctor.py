@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import chain
 
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
 from nightschool.config.settings_file import load
+from nightschool.jobs.service.service_check import check_services
 from nightschool.tasks.health_checks import HealthVerdict, examine
 
 _MARKS = {
@@ -26,7 +28,8 @@ def doctor_command(json_: bool) -> int:
     """
     school = current_school()
     findings = []
-    for finding in examine(school, load(school.settings_file)):
+    settings = load(school.settings_file)
+    for finding in chain(examine(school, settings), [check_services(school)]):
         findings.append(finding)
         if not json_:
             click.echo(f"{finding.check:<10} {_MARKS[finding.verdict]:<8}  {finding.finding}")

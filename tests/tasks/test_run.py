@@ -241,6 +241,25 @@ def test_quick_run_with_enough_time_has_the_bits_of_a_plain_run(
 
 
 @pytest.mark.slow
+def test_school_that_moves_in_the_middle_of_a_run_goes_on_with_the_same_bits(
+    done: School, tmp_path: Path, tiny_base: Path
+) -> None:
+    chunks = {**FAST, "chunk_minutes": 0.0}
+    school = new_school(tmp_path / "here", base=tiny_base.as_posix(), train=chunks)
+    run = queue(school)
+    perform_all(school, run, 4)  # prep, baseline, two chunks of a step each
+    moved = School(tmp_path / "引っ越し 2" / "school")
+    moved.root.parent.mkdir()
+    shutil.move(school.root, moved.root)
+    perform_all(moved, run)
+    results = [
+        json.loads((s.run_folder(1) / "train.json").read_text("utf-8")) for s in (done, moved)
+    ]
+    assert results[0]["adapter_sha256"] == results[1]["adapter_sha256"]
+    assert not school.root.exists()
+
+
+@pytest.mark.slow
 def test_quick_run_without_time_trains_on_a_part_and_keeps_the_test_notes(
     done: School, tmp_path: Path, tiny_base: Path
 ) -> None:

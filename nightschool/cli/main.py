@@ -13,7 +13,7 @@ from typing import IO, Any, NoReturn
 
 import click
 
-from nightschool.config.errors import NightschoolError
+from nightschool.config.errors import NightschoolError, system_line
 from nightschool.config.files import NOT_YOURS, denied, no_room
 from nightschool.config.printable_stream import print_printable
 
@@ -160,7 +160,7 @@ def _explained(error: Exception) -> tuple[int, str]:
         verb = "read" if unreadable else "written"
         return 2, f"{error.filename} cannot be {verb}: {error.strerror}; {NOT_YOURS}"
     if isinstance(error, OSError) and error.strerror:
-        return 1, f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return 1, system_line(error)
     if isinstance(error, MemoryError):
         return 1, "there is not enough memory: close other programs, or raise the limit"
     return 1, f"unexpected {type(error).__name__}: {error} (--debug shows the traceback)"

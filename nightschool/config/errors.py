@@ -101,6 +101,12 @@ class DamagedFile(NightschoolError):
     final = True
 
 
+class UnreadableFile(DamagedFile):
+    """A file that a result stands on cannot be read now, although it is there; a later attempt may succeed."""
+
+    final = False
+
+
 class DeviceBusy(NightschoolError):
     """Another process trains on the device; a later attempt may succeed."""
 
@@ -186,10 +192,27 @@ def is_final(error: BaseException) -> bool:
 def _passes(cause: BaseException) -> bool:
     if isinstance(cause, NightschoolError):
         return not cause.final
-    code = getattr(cause, "errno", None)
-    if code is None and (rust := re.search(r"\(os error (\d+)\)", str(cause))):
-        code = int(rust[1])  # safetensors and tokenizers pass on no error code
-    return isinstance(cause, MemoryError) or (code is not None and code not in _LASTING)
+    return isinstance(cause, MemoryError) or passes(cause)
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the system reported an error that may pass, such as an I/O error; not that a file is missing."""
+    code = system_error(error)
+    return code is not None and code not in _LASTING
+
+
+def system_error(error: BaseException) -> int | None:
+    """The system's code of an error; None if it is of another kind."""
+    code = getattr(error, "errno", None)
+    if code is None and (rust := re.search(r"\(os error (\d+)\)", str(error))):
+        return int(rust[1])  # safetensors and tokenizers pass on no error code
+    return code if isinstance(code, int) else None
+
+
+def system_line(error: OSError) -> str:
+    """An error of the system in one line: the file, if it is known, and the system's words."""
+    words = error.strerror or first_line(error)
+    return f"{error.filename}: {words}" if error.filename else words
 
 
 def first_line(error: BaseException) -> str:

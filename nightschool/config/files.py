@@ -33,6 +33,7 @@ _HELD_S = 2.0 if os.name == "nt" else 0.0
 _LOCKED_AFTER_S = 10.0
 # The process that writes it, and a random part.
 _TEMPORARY = re.compile(r"\.(?:(\d+)-[0-9a-f]{8}\.)?tmp$")
+_TEMPORARY_PART = re.compile(r"\.\d+-[0-9a-f]{8}\.tmp(?=$|[/\\])")
 # Windows has no such flags, and 0 changes nothing. O_NONBLOCK: a FIFO must not hang whoever opens it.
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _PLAIN = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -61,7 +62,7 @@ def forbidden(path: Path) -> bool:
 
 def read(file: Path, limit: int = READ_LIMIT) -> bytes:
     """The content of a regular file. Raises OSError at once for a FIFO, a device, a folder or a larger file."""
-    with open_regular(file) as stream:
+    with _named(file), open_regular(file) as stream:
         size = os.fstat(stream.fileno()).st_size
         content = stream.read(limit + 1) if size <= limit else b""
     if max(size, len(content)) > limit:
@@ -79,7 +80,7 @@ def sha256(file: Path) -> str:
     """The sha256 of a regular file, in hexadecimal, read in blocks. Raises OSError as `read` does."""
     import hashlib  # lazy: hashlib
 
-    with open_regular(file) as stream:
+    with _named(file), open_regular(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -106,7 +107,8 @@ def make_folder(folder: Path) -> None:
         os.mkdir(folder, 0o700)
         if sys.platform == "win32" and not permissions.MKDIR_RESTRICTS:
             permissions.restrict_on_windows(folder)
-        sync(folder.parent)
+        with _named(folder):
+            sync(folder.parent)
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
 
@@ -167,7 +169,8 @@ def _replace_file(file: Path, content: str | bytes, *, durable: bool, mode: int)
             remove(file)
         replace(temporary, file)
     if durable:
-        sync(file.parent)
+        with _named(file):
+            sync(file.parent)
 
 
 def append(file: Path, line: str) -> None:
@@ -257,7 +260,7 @@ def remove(path: Path) -> None:
     import shutil  # lazy: shutil
 
     _check_links(path.parent)
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError), _named(path):
         if not _is_folder(path):
             path.unlink()
             return
@@ -390,6 +393,7 @@ def _named(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or _TEMPORARY.search(str(error.filename)):
-            error.filename, error.filename2 = str(file), None
+        if error.filename is None or _TEMPORARY_PART.search(str(error.filename)):
+            error.filename = _TEMPORARY_PART.sub("", str(file))
+            del error.filename2
         raise

@@ -8,6 +8,7 @@ damaged one does not cost the run.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nightschool.config import files
-from nightschool.config.errors import CheckpointDiskFull, LearningError, first_line
+from nightschool.config.errors import (
+    CheckpointDiskFull,
+    LearningError,
+    UnreadableFile,
+    first_line,
+    passes,
+    system_error,
+)
 from nightschool.learning.run_fingerprint import RunFingerprint, from_format_3
 
 KEPT = 2
@@ -79,29 +87,39 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
                 f"the disk is full: there is no room for a checkpoint in {folder} ({free / 1e6:.0f} MB free)",
                 "free some space; the checkpoint before it is safe",
             ) from None
-        raise LearningError(f"{folder}: the checkpoint cannot be written: {error}") from None
+        why = f"the checkpoint {final} cannot be written: {_words(error)}"
+        raise LearningError(why, "check its disk") from None
     for old in sorted(folder.glob("step-*[0-9]"))[:-KEPT]:
         files.discard(old)
     return final
 
 
 def newest(folder: Path, device: torch.device) -> tuple[Checkpoint | None, list[str]]:
-    """The newest undamaged checkpoint, and a message for each newer one, which is renamed."""
+    """The newest undamaged checkpoint, and a message for each newer one; damaged ones are renamed.
+
+    Raises UnreadableFile if there is none but one that may be readable later.
+    """
     damaged: list[str] = []
+    unreadable: UnreadableFile | None = None
     files.clean(folder)
     for candidate in sorted(folder.glob("step-*[0-9]"), reverse=True):
         try:
             return load(candidate, device), damaged
+        except UnreadableFile as error:  # it stays, because the next attempt may read it
+            unreadable = unreadable or error
+            damaged.append(str(error))
         except LearningError as error:
             damaged.append(str(error))
             # Renamed, so that it does not count as one of the two that are kept.
             files.discard(candidate.with_suffix(".damaged"))
             files.replace(candidate, candidate.with_suffix(".damaged"))
+    if unreadable:
+        raise unreadable
     return None, damaged
 
 
 def load(folder: Path, device: torch.device) -> Checkpoint:
-    """Read and verify a checkpoint. Raises LearningError if a file is missing or damaged."""
+    """Read and verify a checkpoint. Raises LearningError if a file is missing or damaged, UnreadableFile."""
     try:
         sums = json.loads(files.read(folder / "manifest.json"))
         for name in _FILES:
@@ -125,7 +143,15 @@ def load(folder: Path, device: torch.device) -> Checkpoint:
             history=state["history"],
         )
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        if passes(error):
+            why = f"checkpoint {folder.name} cannot be read: {_words(error)}"
+            raise UnreadableFile(why, "check its disk") from None
         raise LearningError(f"checkpoint {folder.name} is damaged: {first_line(error)}") from None
+
+
+def _words(error: Exception) -> str:
+    code = system_error(error)
+    return os.strerror(code) if code else first_line(error)
 
 
 def _fingerprint(state: Mapping[str, Any]) -> RunFingerprint:

@@ -148,7 +148,7 @@ def _resume(engine: Engine, task: TrainingTask, folder: Path, reporter: Reporter
     start, damaged = checkpoints.newest(folder / "checkpoints", torch.device("cpu"))
     for line in damaged:
         origin = f"step {start.step}" if start else "the beginning"
-        reporter.say("warning", f"{line}; it is set aside, and training resumes from {origin}")
+        reporter.say("warning", f"{line}; training resumes from {origin}")
     if start is None:
         return run
     for line in changes_since(start.fingerprint, fingerprint):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nightschool.config import files
-from nightschool.config.errors import DamagedFile
+from nightschool.config.errors import DamagedFile, UnreadableFile, passes
 from nightschool.config.paths import School
 from nightschool.ledger.records import StageName
 from nightschool.ledger.store import Store
@@ -92,7 +92,10 @@ def unusable(file: Path, error: OSError) -> DamagedFile:
     """The error for a file that is missing or cannot be read, with what makes it again."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return DamagedFile(f"{file} is missing", remedy_of(file))
-    return damaged(file, error.strerror or type(error).__name__)
+    why = error.strerror or type(error).__name__
+    if passes(error):
+        return UnreadableFile(f"{file} cannot be read ({why})", "check its disk")
+    return damaged(file, why)
 
 
 def remedy_of(file: Path) -> str:

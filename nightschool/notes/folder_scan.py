@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nightschool.config.errors import NotesUnavailable
+from nightschool.config.errors import NotesUnavailable, passes
 from nightschool.config.paths import LABELS_NAME, SETTINGS_NAME
 from nightschool.config.printable import without_controls
 from nightschool.notes.exclusion import Exclusion
@@ -83,7 +83,9 @@ def is_link(status: os.stat_result) -> bool:
 
 def skipped_unreadable(source: str, error: OSError) -> Skipped:
     """A file or folder that the system refuses to read."""
-    return Skipped(source, SkipReason.UNREADABLE, error.strerror or str(error))
+    return Skipped(
+        source, SkipReason.UNREADABLE, error.strerror or str(error), passing=passes(error)
+    )
 
 
 def unreadable(error: OSError) -> str:

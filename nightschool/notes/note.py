@@ -85,6 +85,8 @@ class Skipped:
     source: str
     reason: SkipReason
     detail: str = ""
+    passing: bool = False
+    """Whether the system may be able to read it later."""
 
     @property
     def message(self) -> str:

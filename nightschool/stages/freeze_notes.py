@@ -25,6 +25,11 @@ def read_and_freeze(school: School, settings: Settings) -> tuple[LoadedNotes, Da
     Nothing is written. Raises NotesError.
     """
     loaded = read_school(school.root, settings)
+    if unreadable := [one for one in loaded.skipped if one.passing]:
+        raise NotesUnavailable(
+            f"{unreadable[0].source} {unreadable[0].message}",
+            "check its drive, or leave it out with notes.exclude",
+        )
     if not loaded.notes:
         # The mount point of a drive that is not connected is an empty folder.
         error = NotesError if loaded.skipped else NotesUnavailable

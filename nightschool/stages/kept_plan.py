@@ -12,7 +12,7 @@ from nightschool.config.checksums import verify_checksum, with_checksum
 from nightschool.config.errors import first_line
 from nightschool.learning.memory_plan import MemoryPlan
 from nightschool.learning.time_model import Pace, QuickPlan
-from nightschool.ledger.artifacts import damaged
+from nightschool.ledger.artifacts import damaged, unusable
 from nightschool.stats.results import Choice
 
 VERSION = 1
@@ -56,7 +56,9 @@ def read_kept_plan(file: Path) -> KeptPlan:
         plan = _ADAPTER.validate_json(content)
     except FileNotFoundError:
         return KeptPlan()
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise unusable(file, error) from None
+    except ValueError as error:
         raise damaged(file, first_line(error)) from None
     if not plan.device:  # a plan is kept from the choice of the device on
         raise damaged(file, "it names no device")

@@ -17,7 +17,8 @@ from pydantic import TypeAdapter
 
 from nightschool.config import files
 from nightschool.config.checksums import verify_checksum, with_checksum
-from nightschool.config.errors import Stopped
+from nightschool.config.errors import Stopped, passes
+from nightschool.ledger.artifacts import unusable
 from nightschool.notes.dataset import Item
 from nightschool.notes.prompts import instruct_prompt
 from nightschool.scoring.answer_parsing import kind_in
@@ -151,7 +152,9 @@ def _read(file: Path) -> list[ServerAnswer]:
         lines = files.read(file).split(b"\n")
     except FileNotFoundError:
         return []
-    except OSError:
+    except OSError as error:
+        if passes(error):
+            raise unusable(file, error) from None
         files.remove(file)
         return []
     answers = []

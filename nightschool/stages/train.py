@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from nightschool.config import files
-from nightschool.config.errors import LearningError
+from nightschool.config.errors import LearningError, passes
+from nightschool.ledger.artifacts import unusable
 from nightschool.ledger.outcomes import Outcome
 from nightschool.stages.context import StageContext
 from nightschool.stages.endings import Ending
@@ -68,7 +69,9 @@ def _trained(context: StageContext, folder: Path) -> TrainResult | None:
         file = folder / "adapter" / name
         try:
             whole = files.sha256(file) == digest
-        except OSError:
+        except OSError as error:
+            if passes(error):
+                raise unusable(file, error) from None
             whole = False
         if not whole:
             say("warning", f"{file} is damaged: it is made again from the newest checkpoint")

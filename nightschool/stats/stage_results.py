@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from nightschool.config import files
 from nightschool.config.checksums import verify_checksum, with_checksum
-from nightschool.config.errors import DamagedFile, LearningError, first_line
-from nightschool.ledger.artifacts import remedy_of
+from nightschool.config.errors import DamagedFile, LearningError, UnreadableFile, first_line, passes
+from nightschool.ledger.artifacts import remedy_of, unusable
 from nightschool.ledger.records import StageName
 from nightschool.stats.results import Choice
 from nightschool.stats.terms import Decision
@@ -184,6 +184,8 @@ def read_record(file: Path, kind: type[RecordT]) -> RecordT:
         newer = f"{file} cannot be used: a newer nightschool wrote it (version {error})"
         raise LearningError(newer, "update nightschool") from None
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and passes(error):
+            raise unusable(file, error) from None
         raise DamagedFile(
             f"{file} cannot be used ({_first_problem(error)})", remedy_of(file)
         ) from None
@@ -192,12 +194,15 @@ def read_record(file: Path, kind: type[RecordT]) -> RecordT:
 def read_whole(file: Path, kind: type[RecordT], say: Callable[[str, str], None]) -> RecordT | None:
     """The record in a file that its stage can make again; None if it is missing, or damaged and so removed.
 
-    `say` is called with "warning" and a line if it is damaged. Raises LearningError as `read_record` does.
+    `say` is called with "warning" and a line if it is damaged. Raises UnreadableFile, and LearningError as
+    `read_record` does.
     """
     if not os.path.lexists(file):
         return None
     try:
         return read_record(file, kind)
+    except UnreadableFile:
+        raise
     except DamagedFile as error:
         say("warning", f"{error.message}: it is made again")
         files.remove(file)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nightschool.config import files
 from nightschool.config.errors import LedgerError
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
@@ -50,6 +51,7 @@ class StageAttempt:
     ) -> None:
         """Start the child. Raises OSError, see `Child`."""
         self._ledger, self._claim, self._write_persistently = ledger, claim, write_persistently
+        self._state = school.state
         log = school.run_folder(claim.run) / "logs" / f"{claim.stage}-{claim.attempt}.log"
         job = StageJob(root=school.root, run=claim.run, stage=StageName(claim.stage))
         # Only prep may download the base model; every other stage is offline.
@@ -79,6 +81,8 @@ class StageAttempt:
             return self._stop is not None
 
         code = supervise(self.child, self._on_message, should_stop, gone_by)
+        if self._ending is None:
+            files.clean(self._state)
         self._write_persistently(self._writes.flush)
         self._write_persistently(lambda: self._record_end(code))
         outcome = self._ending.outcome if self._ending else None

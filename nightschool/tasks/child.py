@@ -21,12 +21,18 @@ from nightschool.config.errors import (
     Stopped,
     first_line,
     is_final,
+    system_error,
+    system_line,
 )
 from nightschool.config.files import no_room
 from nightschool.config.printable_stream import print_printable
 from nightschool.ledger.outcomes import Outcome, Reason
 from nightschool.stages.endings import Ending
 from nightschool.tasks.channel import PULSE_LIMIT_S, PipeParent, ended
+
+# How a RuntimeError of torch begins that a GPU causes, such as after a sleep of the computer.
+_DEVICE_FAILED = ("CUDA error", "CUDA driver error", "HIP error", "cuDNN error", "cuBLAS error",
+                  "CUBLAS_STATUS", "NVML_", "MPS backend")  # fmt: skip
 
 
 def main() -> None:
@@ -93,8 +99,15 @@ def _unexpected(error: Exception) -> str:
     first = first_line(error)
     if name == "OutOfMemoryError" or isinstance(error, MemoryError):
         return f"out of memory ({first}): lower train.token_budget or train.max_tokens, then `run --new`"
+    if isinstance(error, OSError) and error.errno is not None:
+        full = "the disk is full or read-only: " if no_room(error) else ""
+        return full + system_line(error)
     if no_room(error):
         return f"the disk is full or read-only: {first}"
+    if code := system_error(error):
+        return f"{os.strerror(code)} ({name}: {first})"
+    if name == "AcceleratorError" or first.startswith(_DEVICE_FAILED):
+        return f"the device failed ({first})"
     return f"unexpected {name}: {first}"
 
 

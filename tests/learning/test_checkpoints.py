@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from nightschool.config import files
-from nightschool.config.errors import LearningError
+from nightschool.config.errors import LearningError, UnreadableFile
 from nightschool.learning.checkpoints import (
     KEPT,
     Checkpoint,
@@ -188,3 +188,27 @@ def test_a_really_full_disk_says_so_and_keeps_the_one_before(tmp_path: Path) -> 
         assert found and found.step == 1 and not damaged
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_a_checkpoint_that_cannot_be_read_now_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, all_of_them: bool
+) -> None:
+    for step in (1, 2):
+        save(checkpoint(step), tmp_path)
+    real = files.sha256
+
+    def fail(file: Path) -> str:
+        if all_of_them or file.parent.name.endswith("2"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(file))
+        return real(file)
+
+    monkeypatch.setattr(files, "sha256", fail)
+    line = "checkpoint step-00000002 cannot be read: Input/output error: check its disk"
+    if all_of_them:
+        with pytest.raises(UnreadableFile, match=line):
+            newest(tmp_path, CPU)
+    else:
+        found, unread = newest(tmp_path, CPU)
+        assert found and found.step == 1 and unread == [line]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000001", "step-00000002"]

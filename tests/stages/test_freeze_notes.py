@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from nightschool.config.errors import NotesError
+from nightschool.config.errors import NotesError, NotesUnavailable
 from nightschool.config.settings_file import load
+from nightschool.notes import readers
 from nightschool.stages.freeze_notes import read_and_freeze
 from tests.conftest import MakeSchool
 
@@ -28,3 +34,25 @@ def test_without_any_note_the_error_names_the_folder_and_what_was_skipped(
         f"no notes in {notes} (2 skipped: no text in column `text`, 1 skipped: not a note: .pdf): "
         in str(caught.value)
     )
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
+def test_a_note_that_may_be_readable_later_is_waited_for(
+    make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    school, opened = make_school(), readers.open_regular
+
+    def fail(file: Path) -> Any:
+        if file.name == "lesson-3.md":
+            raise OSError(code, os.strerror(code), str(file))
+        return opened(file)
+
+    monkeypatch.setattr(readers, "open_regular", fail)
+    settings = load(school.settings_file)
+    if code == errno.EACCES:
+        loaded, _ = read_and_freeze(school, settings)
+        assert [one.source for one in loaded.skipped] == ["lesson/lesson-3.md"]
+        return
+    with pytest.raises(NotesUnavailable) as caught:
+        read_and_freeze(school, settings)
+    assert str(caught.value).startswith("lesson/lesson-3.md cannot be read: Input/output error: ")

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from nightschool.config.errors import DamagedFile, LearningError
+from nightschool.config import files
+from nightschool.config.errors import DamagedFile, LearningError, UnreadableFile, is_final
 from nightschool.stats.stage_results import (
     BaselineResult,
     CompareResult,
@@ -14,6 +17,7 @@ from nightschool.stats.stage_results import (
     SeedTraining,
     TrainResult,
     read_record,
+    read_whole,
     write_record,
 )
 
@@ -98,6 +102,22 @@ def test_an_unusable_file_is_named_in_one_line(
     assert "\n" not in message and message.endswith(
         "`nightschool run --new` makes it again from the notes"
     )
+
+
+def test_a_file_that_cannot_be_read_now_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "compare.json"
+    file.write_text("{}", "utf-8")
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(file))
+
+    monkeypatch.setattr(files, "read", fail)
+    with pytest.raises(UnreadableFile) as raised:
+        read_whole(file, CompareResult, lambda kind, message: None)
+    assert str(raised.value) == f"{file} cannot be read (Input/output error): check its disk"
+    assert file.exists() and not is_final(raised.value)
 
 
 def test_a_file_of_a_newer_version_is_not_called_damaged(tmp_path: Path) -> None:

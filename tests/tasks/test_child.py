@@ -51,7 +51,7 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
         (FULL, Reason.DISK_FULL, "the disk is full or read-only"),
         (MemoryError(), Outcome.ERROR, "out of memory (MemoryError)"),
         (KeyError("a bug"), Outcome.ERROR, "unexpected KeyError: 'a bug'"),
-        (OSError(errno.EIO, "Input/output error"), Outcome.ERROR, "unexpected OSError: [Errno 5]"),
+        (OSError(errno.EIO, "Input/output error"), Outcome.ERROR, "Input/output error"),
         (RuntimeError("CUDA error: unknown error"), Outcome.ERROR, "CUDA error: unknown error"),
     ],
 )

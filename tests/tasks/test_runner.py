@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from nightschool.config import files
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
@@ -96,3 +100,26 @@ def test_stopping_child_learns_of_an_announced_sleep(
         [last] = ledger.attempts_of(run)
     assert deadlines == [None, 7.0]
     assert last.outcome == "on_battery"
+
+
+def test_what_a_killed_child_leaves_half_written_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = School(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    remains = school.run_folder(1) / f"plan.json.{ended.pid}-0123abcd.tmp"
+    own = school.run_folder(1) / f"plan.json.{os.getpid()}-0123abcd.tmp"
+
+    def supervise(*_: object) -> int:
+        for file in (remains, own):
+            files.write(file, "half")
+        return -9
+
+    monkeypatch.setattr(attempt, "Child", lambda *_, **__: SimpleNamespace(pid=ended.pid))
+    monkeypatch.setattr(attempt, "supervise", supervise)
+    with Ledger(school.ledger_file) as ledger:
+        run = ledger.add_run({}, StageName.COMPARE, Timing.NOW).id
+        ledger.decide(run, True, Reason.RUN_NOW)
+    runner.Runner(school, "test").perform(run, StageName.PREP)
+    assert own.exists() and not remains.exists()

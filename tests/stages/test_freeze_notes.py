@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from nightschool.config.errors import NotesError, NotesUnavailable
+from nightschool.config.files import open_regular
 from nightschool.config.settings_file import load
-from nightschool.notes import readers
 from nightschool.stages.freeze_notes import read_and_freeze
 from tests.conftest import MakeSchool
 
@@ -40,14 +40,14 @@ def test_without_any_note_the_error_names_the_folder_and_what_was_skipped(
 def test_a_note_that_may_be_readable_later_is_waited_for(
     make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    school, opened = make_school(), readers.open_regular
+    school = make_school()
 
     def fail(file: Path) -> Any:
         if file.name == "lesson-3.md":
             raise OSError(code, os.strerror(code), str(file))
-        return opened(file)
+        return open_regular(file)
 
-    monkeypatch.setattr(readers, "open_regular", fail)
+    monkeypatch.setattr("nightschool.notes.readers.open_regular", fail)
     settings = load(school.settings_file)
     if code == errno.EACCES:
         loaded, _ = read_and_freeze(school, settings)

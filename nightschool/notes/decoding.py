@@ -8,14 +8,18 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-import charset_normalizer
-
 from nightschool.config.errors import NotesError
 from nightschool.config.files import open_regular
+from nightschool.notes import legacy_encoding
+from nightschool.notes.frequent_characters import (
+    KANA,
+    count,
+    is_frequent_japanese,
+    is_plain_text,
+)
 from nightschool.notes.note import SkipReason, skip_message
 from nightschool.notes.repaired_text import nearly_utf8, repaired
 from nightschool.notes.trouble import Trouble, TroubleType
@@ -27,8 +31,6 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# What charset-normalizer chooses from if no simpler rule applies.
-_LEGACY = ["cp932", "euc_jp", "cp1252", "gb18030", "big5", "euc_kr", "cp1251"]
 _MAX_CONTROLS = 0.05  # share of the characters
 _CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n\r\f\x1b")
 # With a byte order mark, the encoding is certain unless more characters than this share are broken.
@@ -38,9 +40,6 @@ _BLOCK = 1 << 20  # bytes
 _MOST_LEGACY_BYTES = 32_000_000
 # Introduces characters other than ASCII in ISO-2022-JP.
 _SHIFT = b"\x1b$"
-# Kana, kanji, Japanese punctuation, full-width letters and digits.
-_JAPANESE = re.compile("[\u3001-\u30ff\u4e00-\u9fff\uff01-\uff5e]")
-_KANA = re.compile("[\u3040-\u30fe\uff61-\uff9f]")
 # Frequent in notes of any language, and rare in text decoded in the wrong byte order.
 _COMMON = re.compile("[\t\n\r -~、。]")
 _MIN_COMMON = 0.2  # share of the characters
@@ -164,12 +163,18 @@ def _decode(raw: bytes, encoding: str) -> Decoded:
     nearly = nearly_utf8(raw)
     if nearly and nearly.valid > 1 + nearly.broken:  # whatever else the bytes could be
         return Decoded(nearly.text, nearly.troubles)
-    # A detector needs more text than a short note has, so plausible readings come first.
-    for encoding, is_plausible in _PLAUSIBLE:
-        text = _read_as(raw, encoding)
-        if text is not None and "\0" not in text and is_plausible(text):
-            return Decoded(text)
-    return Decoded(nearly.text, nearly.troubles) if nearly else Decoded(_legacy(raw))
+    if _controls(raw) > max(1, _MAX_CONTROLS * len(raw)):
+        raise Undecodable(SkipReason.BINARY)
+    found = legacy_encoding.detect(raw)
+    if nearly and not (found and found.is_sure):
+        return Decoded(nearly.text, nearly.troubles)
+    if not found:
+        raise Undecodable(SkipReason.UNKNOWN_ENCODING)
+    result = repaired(raw, found.encoding)
+    if found.is_sure:
+        return Decoded(result.text, result.troubles)
+    unsure = Trouble(TroubleType.UNSURE_ENCODING, detail=found.encoding)
+    return Decoded(result.text, (unsure, *result.troubles))
 
 
 def _decode_marked(raw: bytes, mark: bytes, encoding: str) -> Decoded:
@@ -180,15 +185,6 @@ def _decode_marked(raw: bytes, mark: bytes, encoding: str) -> Decoded:
     return Decoded(result.text, result.troubles)
 
 
-def _legacy(raw: bytes) -> str:
-    if b"\0" in raw:
-        raise Undecodable(SkipReason.BINARY)
-    best = charset_normalizer.from_bytes(raw, cp_isolation=_LEGACY).best()
-    if best is None:
-        raise Undecodable(SkipReason.BINARY)
-    return str(best)
-
-
 def _read_as(raw: bytes, encoding: str) -> str | None:
     try:
         return raw.decode(encoding)
@@ -197,68 +193,21 @@ def _read_as(raw: bytes, encoding: str) -> str | None:
 
 
 def _unmarked_wide(raw: bytes) -> str | None:
-    """Decode as UTF-32, or as UTF-16 in the byte order that gives more kana, ASCII and punctuation.
-
-    None if neither fits.
-    """
+    """Decode as UTF-32 or UTF-16 in the byte order that gives frequent characters; None if none fits."""
     for encoding in ("utf-32-le", "utf-32-be"):
         # Of the 32 bits, eleven are always 0.
         text = _read_as(raw, encoding)
         if text:
             return text
     scored = [
-        ((2 * _count(_KANA, text) + _count(_COMMON, text)) / len(text), text)
+        ((2 * count(KANA, text) + count(_COMMON, text)) / len(text), text)
         for text in (_read_as(raw, "utf-16-le"), _read_as(raw, "utf-16-be"))
         if text
     ]
     score, best = max(scored, default=(0.0, ""))
-    return best if score >= _MIN_COMMON else None
-
-
-def _count(characters: re.Pattern[str], text: str) -> int:
-    """How many characters match; a list of them would take a hundred bytes for each."""
-    return len(text) - len(characters.sub("", text))
-
-
-@cache
-def _frequent_japanese() -> re.Pattern[str]:
-    """Matches a character that is frequent in Japanese notes; of kanji, the 2,965 of JIS X 0208 level 1."""
-    cells = (code.to_bytes(2, "big") for code in range(0x8140, 0x9873))
-    wide = "".join(cell.decode("cp932", "ignore") for cell in cells)
-    return re.compile(f"[\t\n\r -~〜{re.escape(wide)}]")
-
-
-def _is_frequent_japanese(text: str) -> bool:
-    """Whether all characters are frequent; other bytes hardly give three such characters in a row."""
-    return len(text) > 2 and _count(_frequent_japanese(), text) == len(text)
-
-
-def _is_japanese(text: str) -> bool:
-    """Whether kana and kanji are adjacent, with few half-width katakana.
-
-    Accented letters misread as Japanese give single kanji; other encodings give half-width katakana.
-    """
-    foreign = re.sub("[\x00-\x7f]", "", text)
-    adjacent = sum(map(len, re.findall("[^\x00-\x7f]{2,}", text)))
-    half_width = sum("\uff61" <= c <= "\uff9f" for c in foreign)
-    return 2 * adjacent > len(foreign) > 5 * half_width and japanese_share(foreign) > 0.3
-
-
-def japanese_share(text: str) -> float:
-    """The share of kana, kanji and full-width characters in the characters other than white space."""
-    visible = len("".join(text.split()))
-    return _count(_JAPANESE, text) / visible if visible else 0.0
-
-
-def _is_western(text: str) -> bool:
-    """Whether non-ASCII letters are single or in pairs, as accents are; other scripts form whole words."""
-    return not re.search("[^\x00-\x7f]{3}", text)
-
-
-_PLAUSIBLE = (
-    ("cp932", _is_japanese),
-    ("euc_jp", _is_japanese),
-    ("utf-16-le", _is_frequent_japanese),
-    ("utf-16-be", _is_frequent_japanese),
-    ("cp1252", _is_western),
-)
+    if score >= _MIN_COMMON:
+        return best
+    for _, text in scored:
+        if is_plain_text(text) or (len(text) > 2 and is_frequent_japanese(text)):
+            return text
+    return None

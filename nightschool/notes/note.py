@@ -39,6 +39,7 @@ class SkipReason(StrEnum):
     HEADING_ONLY = "heading_only"
     NO_TEXT = "no_text"
     BINARY = "binary"
+    UNKNOWN_ENCODING = "unknown_encoding"
     WRONG_MARK = "wrong_mark"
     UNREADABLE = "unreadable"
     CHANGED = "changed"
@@ -62,6 +63,7 @@ _MESSAGES = {
     SkipReason.HEADING_ONLY: "a heading without text below it",
     SkipReason.NO_TEXT: "no text in column `{}`",
     SkipReason.BINARY: "binary file",
+    SkipReason.UNKNOWN_ENCODING: "encoding not known: save it as UTF-8, or set notes.encoding",
     SkipReason.WRONG_MARK: "begins with the byte order mark of {} but is not valid {}",
     SkipReason.UNREADABLE: "cannot be read: {}",
     SkipReason.CHANGED: "changed while it was being read",

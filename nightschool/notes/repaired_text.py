@@ -92,7 +92,8 @@ def nearly_utf8(raw: bytes) -> Repaired | None:
         return None
     cut = _CUT_OFF.sub(b"", raw)
     inner = result if cut == raw else repaired(cut, "utf-8")
-    return replace(result, broken=inner.broken) if inner.valid > inner.broken else None
+    lowest = inner.broken + (cut != raw)
+    return replace(result, broken=inner.broken) if inner.valid > lowest else None
 
 
 def repaired(raw: bytes, encoding: str, start: int = 0, must_be_utf8: bool = False) -> Repaired:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightschool.notes.decoding import Undecodable, decode, japanese_share, open_lines
+from nightschool.notes.decoding import Undecodable, decode, open_lines
 from nightschool.notes.trouble import Trouble, TroubleType
 
 ENGLISH = "A note in English.\nWith two lines."
@@ -268,21 +268,3 @@ def test_any_bytes_are_decoded_or_refused(raw: bytes) -> None:
     except Undecodable:
         return
     assert "\r" not in text
-
-
-@pytest.mark.parametrize(
-    ("text", "share"),
-    [
-        ("", 0.0),
-        (" \n　", 0.0),
-        ("English", 0.0),
-        ("メモ", 1.0),
-        ("漢字 ab", 0.5),
-        ("コーヒー x", 0.8),
-        ("ＯＫ：x", 0.75),
-    ],
-)
-def test_japanese_share_counts_kana_kanji_and_full_width_characters(
-    text: str, share: float
-) -> None:
-    assert japanese_share(text) == share

@@ -69,12 +69,11 @@ def _line(answer: ClassifiedNote, with_source: bool) -> str:
 
 
 def _as_in_training(notes: Sequence[Note], card: ModelCard) -> list[tuple[str, str]]:
-    """(source, text) of each note, without what names a kind of the model, as in its training."""
+    """(source, text) of each note, without what gives a kind of the model away, as in its training."""
     trained = recorded(card.settings)
     aliases = {kind: each.aliases for kind, each in trained.kinds.items()}
     known = KnownKinds(card.kinds, aliases)
-    keys = trained.notes.kind_keys
-    return [(note.source, without_kind_marks(note.text, known, keys)) for note in notes]
+    return [(note.source, without_kind_marks(note.text, known, trained.notes)) for note in notes]
 
 
 def _read_inputs(inputs: Sequence[str], settings: NotesSettings) -> list[Note]:

@@ -18,6 +18,7 @@ from nightschool.reports.inventory_page import (
     some,
     style_shift_details,
 )
+from nightschool.reports.text.leak_wording import leak_details
 from nightschool.reports.text.wording import counted, percent
 
 
@@ -41,6 +42,7 @@ def show_inventory(inventory: Inventory, console: Console) -> None:
         _print_line(console, f"languages: {some(inventory.languages)}")
     for finding in findings(inventory):
         _print_line(console, f"- {finding}")
+    _show_leaks(leak_details(inventory.label_leaks), console)
     _show_groups("duplicates", inventory.duplicates, console)
     _show_groups("near-duplicates", inventory.near_duplicates or (), console)
     _show_groups("near-duplicates of different kinds", inventory.contradictions, console)
@@ -82,6 +84,14 @@ def _show_suspects(suspects: Sequence[LikelyLabelError], console: Console) -> No
         _print_line(console, f"{n:>3}. {suspect.source}: {kind}; more likely {rather}")
         excerpt = Text(f"     {suspect.excerpt}", style="dim")
         console.print(excerpt, no_wrap=True, overflow="ellipsis")
+
+
+def _show_leaks(details: Sequence[str], console: Console) -> None:
+    if details:
+        _print_line(console, "what gives kinds away:")
+    for n, detail in enumerate(details[:SHOWN_GROUPS], start=1):
+        _print_line(console, f"{n:>3}. {detail}")
+    _print_rest(len(details) - SHOWN_GROUPS, console)
 
 
 def _show_groups(title: str, groups: Sequence[Sequence[str]], console: Console) -> None:

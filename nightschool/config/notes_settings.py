@@ -46,6 +46,12 @@ class NotesSettings(Section):
         description='where a note\'s kind comes from, in order of precedence: "folder", "tags", or the name '
         "of a property",
     )
+    remove_lines: list[str] = Field(
+        [], description="lines to remove from the texts; * stands for any characters"
+    )
+    remove_text: list[str] = Field(
+        [], description="words or marks to remove from the texts wherever they stand"
+    )
     split: Literal["file", "headings"] = Field(
         "file", description="unit of a note: a whole file, or the text below a heading"
     )
@@ -87,6 +93,16 @@ class NotesSettings(Section):
             except ValueError as error:
                 raise ValueError(f'"{pattern}" is no pattern ({error})') from None
         return patterns
+
+    @field_validator("remove_lines", "remove_text")
+    @classmethod
+    def _check_removals(cls, entries: list[str]) -> list[str]:
+        for entry in entries:
+            if not entry.strip("* \t") or "\n" in entry:
+                raise ValueError(
+                    f"{entry!r} would remove everything or nothing: give part of a line"
+                )
+        return entries
 
     @property
     def order(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from nightschool.notes.identity import content_id
 from nightschool.notes.kinds import FEW_NOTES, each_kind_first
+from nightschool.notes.label_leaks import LabelLeaks
 from nightschool.notes.languages import language
 from nightschool.notes.new_notes import NewNotes
 from nightschool.notes.note import LoadedNotes, Note, SkipReason
@@ -157,6 +158,7 @@ class Inventory:
     suspects: LabelErrors | None = None
     style_shift: StyleShift | None = None
     to_measure: ExpectedTestSplit | None = None
+    label_leaks: LabelLeaks | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For `notes --json`, with the keys that version 0.1.0 introduced."""

@@ -97,7 +97,7 @@ def resolve_all(
         )
         if found.trouble:
             found_troubles.append(NoteTrouble(note.source, found.trouble))
-        text = without_kind_marks(note.text, known, settings.kind_keys)
+        text = without_kind_marks(note.text, known, settings)
         if not text.strip():
             skipped.append(Skipped(note.source, SkipReason.EMPTY))
             continue

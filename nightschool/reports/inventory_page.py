@@ -13,6 +13,7 @@ from nightschool.notes.kinds import FEW_NOTES
 from nightschool.notes.style_features import SHARES, StyleFeature
 from nightschool.reports.template import fill
 from nightschool.reports.text import wording
+from nightschool.reports.text.leak_wording import leak_details, leaks_in_words
 from nightschool.reports.text.wording import counted
 
 SHOWN_GROUPS = 10
@@ -30,7 +31,8 @@ _BAR, _BARS_HIGH = 60, 150
 
 def findings(inventory: Inventory) -> list[str]:
     """What stands out, and what to do about it: one or two sentences each, the most serious first."""
-    sentences = _on_labels(inventory) if inventory.total else ["There are no notes."]
+    sentences = [" ".join(leaks)] if (leaks := leaks_in_words(inventory.label_leaks)) else []
+    sentences += _on_labels(inventory) if inventory.total else ["There are no notes."]
     sentences += _on_test_split(inventory) + _on_copies(inventory) + _on_lengths(inventory)
     errors, shift = inventory.suspects, inventory.style_shift
     if errors and errors.judged:
@@ -205,6 +207,7 @@ def render(inventory: Inventory) -> str:
         marked=_marked(inventory),
         bar=_BAR,
         high=_BARS_HIGH,
+        leaks=[[line] for line in leak_details(inventory.label_leaks)],
         warnings=[[warning] for warning in inventory.warnings],
         shown=SHOWN_GROUPS,
         thin=FEW_NOTES,

@@ -12,12 +12,16 @@ from nightschool.config.settings_file import load
 from nightschool.learning.hub import fetch, fingerprint, locate
 from nightschool.notes.dataset import Dataset, write
 from nightschool.notes.note import LoadedNotes
+from nightschool.notes.readers import notes_path
 from nightschool.notes.sample_size import describe_power, size_warnings
 from nightschool.notes.split_assignments import write_split_assignments
 from nightschool.notes.splits import Split
+from nightschool.reports.text.leak_wording import leak_warnings
+from nightschool.scoring.leak_phrases import LabelledText
 from nightschool.stages.context import StageContext
 from nightschool.stages.freeze_notes import read_and_freeze
 from nightschool.stages.known_notes import write_left_out
+from nightschool.stages.leak_check import check_leaks
 from nightschool.stats.stage_results import PrepResult
 
 _NO_VALIDATION = (
@@ -35,13 +39,18 @@ def prep(context: StageContext) -> PrepResult:
     test = dataset.of(Split.TEST)
     kinds, groups = Counter(item.kind for item in test), {item.group for item in test}
     small = size_warnings(kinds, len(groups), settings.decide.confidence)
-    warnings = [*_warnings(settings, loaded, dataset), *small]
+    originals = [item for item in dataset.items if not item.origin]
+    leaks = check_leaks(
+        [LabelledText(item.text, item.kind, item.group, item.source) for item in originals],
+        settings,
+        notes_path(context.school.root, settings),
+    )
+    warnings = [*leak_warnings(leaks), *_warnings(settings, loaded, dataset), *small]
     if not dataset.of(Split.VALIDATION):
         warnings.append(_NO_VALIDATION)
     for warning in warnings:
         context.parent.say("warning", warning)
     name = dataset.fingerprint[:16]
-    originals = [item for item in dataset.items if not item.origin]
     # Before the dataset: a dataset without assignments means that they were lost.
     write_split_assignments(context.school.split_assignments_file, originals)
     write(dataset, context.school.datasets / name)
@@ -65,6 +74,7 @@ def prep(context: StageContext) -> PrepResult:
         test=counts[Split.TEST],
         made=copies,
         warnings=tuple(warnings),
+        label_leaks=leaks,
         base_folder=str(base),
         base_fingerprint=fingerprint(base),
     )

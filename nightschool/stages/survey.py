@@ -21,15 +21,18 @@ from nightschool.notes.inventory import (
     take_inventory,
     with_copies,
 )
+from nightschool.notes.label_leaks import LabelLeaks
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.languages import language
 from nightschool.notes.new_notes import NewNotes, compare, labelled
 from nightschool.notes.note import Note
-from nightschool.notes.readers import read_school
+from nightschool.notes.readers import notes_path, read_school
 from nightschool.notes.sample_size import size_warnings
 from nightschool.notes.splits import Split, number_groups
+from nightschool.scoring.leak_phrases import LabelledText
 from nightschool.stages.freeze_notes import assign_splits
 from nightschool.stages.known_notes import known_to
+from nightschool.stages.leak_check import check_leaks
 
 OnProgress = Callable[[str, int, int], None]
 """Called now and then with (task, amount done, amount in all)."""
@@ -78,6 +81,8 @@ def survey(
 
     on_progress("looking for wrong labels", 0, 1)
     suspects = find_label_errors(notes, groups)
+    on_progress("looking for label leaks", 0, 1)
+    leaks = _label_leaks(school, settings, notes, groups)
     news, problem = _new_notes(school, notes)
     on_progress("comparing labelled with unlabelled notes", 0, 1)
     return replace(
@@ -86,8 +91,20 @@ def survey(
         news=news,
         warnings=(*inventory.warnings, *problem),
         suspects=suspects,
+        label_leaks=leaks,
         style_shift=_style_shift(notes, groups),
     )
+
+
+def _label_leaks(
+    school: School, settings: Settings, notes: Sequence[Note], groups: Sequence[int]
+) -> LabelLeaks:
+    labelled = [
+        LabelledText(note.text, note.kind, group, note.source)
+        for note, group in zip(notes, groups, strict=True)
+        if note.kind is not None
+    ]
+    return check_leaks(labelled, settings, notes_path(school.root, settings))
 
 
 def _expected_test_split(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nightschool.config.errors import ReportError
+from nightschool.notes.label_leaks import LabelLeaks
 from nightschool.stats.terms import (
     ArmName,
     CheckName,
@@ -321,6 +322,7 @@ class Report:
     `rivals`: the cheap arms that the challenger does not beat; those that are significantly better come
     first, then the most accurate.
     `calibration`, `risk_coverage`, `out_of_scope`: for the arms whose probabilities are known.
+    `label_leaks`: what gives the kinds of the notes away; None if an earlier version did not look for it.
     `night`: the run's time in spans; `timeline`: its log. `settings`: the school's settings as TOML.
     """
 
@@ -354,6 +356,7 @@ class Report:
     timeline: tuple[TimelineEntry, ...]
     settings: str
     versions: Mapping[str, str]
+    label_leaks: LabelLeaks | None = None
 
     def find_arm(self, name: ArmName) -> Arm | None:
         """The arm of that name, or None if it was not measured."""

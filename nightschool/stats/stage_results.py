@@ -18,6 +18,7 @@ from nightschool.config.checksums import verify_checksum, with_checksum
 from nightschool.config.errors import DamagedFile, LearningError, UnreadableFile, first_line, passes
 from nightschool.ledger.artifacts import remedy_of, unusable
 from nightschool.ledger.records import StageName
+from nightschool.notes.label_leaks import LabelLeaks
 from nightschool.stats.results import Choice
 from nightschool.stats.terms import Decision
 
@@ -72,6 +73,8 @@ class PrepResult(StageResult):
     test: int
     made: int = 0
     warnings: tuple[str, ...] = ()
+    label_leaks: LabelLeaks | None = None
+    """None in results of versions that did not look for them."""
     base_folder: str
     base_fingerprint: str
 

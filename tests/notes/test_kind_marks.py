@@ -5,29 +5,30 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from nightschool.config.notes_settings import NotesSettings
 from nightschool.notes.kind_marks import without_kind_marks
 from nightschool.notes.kinds import KnownKinds
 from nightschool.notes.metadata.line_properties import inline_fields
 from nightschool.notes.tags import tags
 
 KNOWN = KnownKinds(["lesson", "value"])
-KEYS = ("kind", "type")
+SETTINGS = NotesSettings()
 
 
 def test_only_tags_that_name_a_kind_are_removed() -> None:
     text = "#lesson First restore, then delete. #home #VALUE\n`#lesson`\n```\n#value\n```\n"
     kept = " First restore, then delete. #home \n`#lesson`\n```\n#value\n```\n"
-    assert without_kind_marks(text, KNOWN, KEYS) == kept
+    assert without_kind_marks(text, KNOWN, SETTINGS) == kept
 
 
 def test_fields_that_hold_kinds_are_removed_whatever_they_name() -> None:
     text = "a [kind:: idea] b (type:: x) c\nkind:: [[lesson]]\nmood:: good\ntags:: home, lesson\n"
-    assert without_kind_marks(text, KNOWN, KEYS) == "a  b  c\nmood:: good\n"
+    assert without_kind_marks(text, KNOWN, SETTINGS) == "a  b  c\nmood:: good\n"
 
 
 def test_tags_of_org_headlines_are_removed() -> None:
     text = "* Deploys :lesson:ops:\nNever on a Friday\n"
-    assert without_kind_marks(text, KNOWN, KEYS) == "* Deploys :ops:\nNever on a Friday\n"
+    assert without_kind_marks(text, KNOWN, SETTINGS) == "* Deploys :ops:\nNever on a Friday\n"
 
 
 @given(st.text(alphabet="#` ~\n-/a1語:[]k", max_size=80))
@@ -35,6 +36,6 @@ def test_tags_of_org_headlines_are_removed() -> None:
 @example("#a`" * 20)
 def test_nothing_that_names_a_kind_remains(text: str) -> None:
     known = KnownKinds(["a", "語"])
-    rest = without_kind_marks(text, known, ("k",))
+    rest = without_kind_marks(text, known, NotesSettings(kind_from=["k"]))
     assert known.tagged_in(tags(rest)) == ()
     assert not [each for each in inline_fields(rest) if each.key == "k"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nightschool.reports.text.explanations import change, change_interval
+from nightschool.reports.text.leak_wording import leaks_in_words
 from nightschool.reports.text.wording import arm_in_words, counted, percent, points
 from nightschool.stats.results import Check, Paired, Report
 from nightschool.stats.terms import ArmName, CheckName, Decision, Reference
@@ -14,9 +15,15 @@ def verdict(report: Report) -> str:
 
 
 def verdict_sentences(report: Report) -> list[str]:
-    """The verdict's sentences: the outcome, the model in use, what a promotion could not check, and the
-    cheap rival; all but the first only if they apply."""
-    return [_outcome(report), *_champion(report), *_unchecked(report), *_rival(report)]
+    """The verdict's sentences: the outcome, label leaks, the model in use, what a promotion could not check,
+    and the cheap rival; all but the first only if they apply."""
+    return [
+        _outcome(report),
+        *leaks_in_words(report.label_leaks),
+        *_champion(report),
+        *_unchecked(report),
+        *_rival(report),
+    ]
 
 
 def _outcome(report: Report) -> str:

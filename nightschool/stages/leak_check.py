@@ -1,0 +1,110 @@
+"""Looks for label leaks in the labelled notes of a school, and says where they stand and how to remove them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nightschool.config.files import open_regular
+from nightschool.config.printable import one_line
+from nightschool.config.settings import Settings
+from nightschool.notes.decoding import Undecodable, decode
+from nightschool.notes.label_leaks import LabelLeak, LabelLeaks, LeakRemedy
+from nightschool.notes.leak_candidates import LeakForm, names_kind
+from nightschool.notes.metadata.line_properties import inline_fields
+
+if TYPE_CHECKING:
+    from nightschool.scoring.leak_phrases import LabelledText
+    from nightschool.scoring.leak_search import FoundLeak
+
+_LONGEST_TEXT = 200  # characters
+_MOST_BYTES = 1 << 24
+_VARIES = re.compile(r"\d+")
+_FIELD = re.compile(r"(?P<key>[^:：=]{1,40}[:：=]\s*)(?P<value>.+)")
+
+
+def check_leaks(notes: Sequence[LabelledText], settings: Settings, folder: Path) -> LabelLeaks:
+    """The label leaks in some notes, and what word counts reach with and without them.
+
+    `folder` is where the notes' files are. From more than 3,000 notes a sample is drawn.
+    """
+    from nightschool.scoring.leak_search import find_leaks, sample  # lazy: scipy
+
+    notes = [notes[n] for n in sample([note.kind for note in notes])]
+    names = {kind: each.aliases for kind, each in settings.kinds.items()}
+    leaks = find_leaks(notes, names)
+    if not leaks:
+        return LabelLeaks(len(notes), (), None)
+    from nightschool.scoring.leak_accuracy import leak_accuracy, without_topics  # lazy: sklearn
+
+    leaks = without_topics(notes, leaks)
+    described = tuple(_described(leak, notes, settings, folder) for leak in leaks)
+    return LabelLeaks(len(notes), described, leak_accuracy(notes, leaks) if leaks else None)
+
+
+def _described(
+    leak: FoundLeak, notes: Sequence[LabelledText], settings: Settings, folder: Path
+) -> LabelLeak:
+    configured = settings.kinds.get(leak.kind)
+    names = (leak.kind, *(configured.aliases if configured else ()))
+    of_kind = [number for number, note in enumerate(notes) if note.kind == leak.kind]
+    found = [number for number in of_kind if number in leak.places]
+    example = notes[min(found, key=lambda number: notes[number].source)]
+    begin, end = leak.places[notes.index(example)][0]
+    line = _line_of(example.text, begin, end)
+    text = line if leak.candidate.form is LeakForm.LINE else example.text[begin:end].strip()
+    remedy, entry = _remedy(leak.candidate.form, text, line, names)
+    return LabelLeak(
+        kind=leak.kind,
+        form=leak.candidate.form,
+        text=one_line(text)[:_LONGEST_TEXT],
+        found=len(found),
+        of=len(of_kind),
+        others_found=len(leak.places) - len(found),
+        others=len(notes) - len(of_kind),
+        source=example.source,
+        line=_line_in_file(folder, example.source, line, settings.notes.encoding),
+        remedy=remedy,
+        entry=entry,
+    )
+
+
+def _line_of(text: str, begin: int, end: int) -> str:
+    """The first line of a place in a text."""
+    first, last = text.rfind("\n", 0, begin + 1) + 1, text.find("\n", begin + 1)
+    return text[first : len(text) if last < 0 else last].strip()
+
+
+def _remedy(form: LeakForm, text: str, line: str, names: Sequence[str]) -> tuple[LeakRemedy, str]:
+    """The setting that removes a leak of a kind with these names, and the entry to add to it."""
+    if fields := inline_fields(line):
+        return "kind_from", fields[0].key
+    if form is LeakForm.LINE:
+        field = _FIELD.fullmatch(one_line(line))
+        if field and names_kind(field["value"], names):
+            return "remove_lines", f"{field['key']}*"
+        return "remove_lines", _VARIES.sub("*", one_line(line))
+    text = one_line(text.split("\n")[0])
+    before, _, after = one_line(line).partition(text)
+    around = f"{before and '*'}{_VARIES.sub('*', text)}{after and '*'}"
+    if form is LeakForm.FILE_NAME:
+        return "remove_lines", f"{around[:-1]}{after[0]}*" if after else around
+    if 2 * len(text) > len(one_line(line)) and (form is LeakForm.PHRASE or _VARIES.search(text)):
+        return "remove_lines", around
+    return "remove_text", text
+
+
+def _line_in_file(folder: Path, source: str, line: str, encoding: str) -> int | None:
+    """The number of the line that holds this text in the file of a note; None if it cannot be told."""
+    file = folder / source
+    if not file.is_file():
+        file = folder / source.rpartition("#")[0]
+    try:
+        with open_regular(file) as stream:
+            text = decode(stream.read(_MOST_BYTES), encoding).text
+    except (OSError, Undecodable):
+        return None
+    numbers = (number for number, each in enumerate(text.split("\n"), start=1) if line in each)
+    return next(numbers, None)

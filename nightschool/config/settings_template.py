@@ -11,14 +11,15 @@ from pydantic.fields import FieldInfo
 
 from nightschool.config.kind_settings import KindSettings
 from nightschool.config.presets import DEFAULT_PRESET, PRESETS, merged
+from nightschool.config.printable import one_line
 from nightschool.config.section import Section
 from nightschool.config.settings import Settings
 
 
-def template(values: Mapping[str, Any]) -> str:
+def template(values: Mapping[str, Any], remarks: Mapping[str, str] | None = None) -> str:
     """A commented settings file: `values` are set, every other setting is commented out.
 
-    `values` holds top-level settings and tables, as `tomllib` parses them.
+    `values` holds top-level settings and tables, as `tomllib` parses them. `remarks` are comments on kinds.
     """
     effective = Settings.model_validate(
         merged(PRESETS[values.get("preset", DEFAULT_PRESET)], values)
@@ -30,7 +31,10 @@ def template(values: Mapping[str, Any]) -> str:
         if isinstance(value, Section):
             tables += _table(name, value, values.get(name, {}))
         elif isinstance(value, dict):
-            rows = [(f"{_quoted_key(key)} = {_kind(kind)}", "") for key, kind in value.items()]
+            rows = [
+                (f"{_quoted_key(key)} = {_kind(kind)}", one_line((remarks or {}).get(key, "")))
+                for key, kind in value.items()
+            ]
             tables += f"\n# {field.description}\n[{name}]\n" + _aligned(rows)
         else:
             top.append(_setting(name, value, field, name in values))

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nightschool.config.kind_settings import KindSettings, same_kind
+from nightschool.config.kind_settings import KindSettings
 from nightschool.config.notes_settings import FOLDER, TAGS, NotesSettings
+from nightschool.notes.folder_names import is_no_kind
 from nightschool.notes.kind_marks import without_kind_marks
 from nightschool.notes.kinds import KnownKinds, check_names, kind_name, known_kinds
 from nightschool.notes.metadata.properties import Property
@@ -15,19 +16,6 @@ from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
 from nightschool.notes.tags import Tag
 from nightschool.notes.trouble import NoteTrouble, Trouble, TroubleType, trouble_warnings
 
-# Folders that programs make, or that hold notes of any kind: no kinds unless [kinds] lists them.
-NO_KINDS = frozenset(
-    map(
-        same_kind,
-        (
-            "archive", "archives", "area", "areas", "attachments", "clippings", "daily", "daily notes",
-            "dailies", "diary", "drafts", "fleeting", "inbox", "journal", "journals", "literature notes",
-            "notes", "pages", "permanent notes", "private", "projects", "project", "resources", "slip-box",
-            "zettel", "zettelkasten",
-            "受信箱", "日記", "アーカイブ", "プロジェクト", "デイリーノート", "メモ",
-        ),
-    )
-)  # fmt: skip
 # Written for many purposes: it names a kind only if the kind exists otherwise.
 _KNOWN_ONLY = "type"
 _MAX_NAMES_LISTED = 5
@@ -183,7 +171,7 @@ def _kinds_of(notes: Sequence[Unresolved], order: Sequence[str]) -> KnownKinds:
         for source in order:
             if source == FOLDER:
                 top = each.candidates.folders[:1]
-                named = tuple(name for name in top if same_kind(name) not in NO_KINDS)
+                named = tuple(name for name in top if not is_no_kind(name))
             elif source in (TAGS, _KNOWN_ONLY):
                 continue
             else:

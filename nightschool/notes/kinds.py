@@ -11,6 +11,7 @@ from nightschool.config.errors import NotesError
 from nightschool.config.kind_settings import INVISIBLE, KindSettings, same_kind
 from nightschool.config.printable import one_line
 from nightschool.config.unicode_forms import unicode_form
+from nightschool.notes.kind_stems import KIND_WORDS
 from nightschool.notes.tags import Tag
 
 FEW_NOTES = 20
@@ -45,7 +46,8 @@ def kind_name(name: object) -> str | None:
 
 def _same_tag(tag: str) -> str:
     """As `same_kind`; `-` and `_` stand for spaces, and `kind/lesson` for `lesson`."""
-    return re.sub(r"^(?:kind|type)/|[-_]", lambda m: " " if m[0] in "-_" else "", same_kind(tag))
+    top, slash, rest = re.sub("[-_]", " ", same_kind(tag)).partition("/")
+    return rest if slash and top in KIND_WORDS else f"{top}{slash}{rest}"
 
 
 class KnownKinds:

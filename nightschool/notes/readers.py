@@ -80,6 +80,48 @@ def read_notes(
     return replace(loaded, skipped=(*reader.skipped, *loaded.skipped))
 
 
+@dataclass(frozen=True, slots=True)
+class NotesSeen:
+    """What a first look found: notes without their kinds, and what a school's reading would stumble over."""
+
+    notes: tuple[Unresolved, ...]
+    skipped: tuple[Skipped, ...]
+    broken: dict[str, str]
+    """Tables that cannot be read, with the reason: in a folder, each would end the reading."""
+    files: int
+    """Of which `files_read` were read."""
+    files_read: int
+
+
+def look_through(
+    path: Path,
+    settings: NotesSettings,
+    *,
+    most_files: int,
+    on_progress: OnProgress | None = None,
+) -> NotesSeen:
+    """Read notes with everything that may name their kinds, of very many files `most_files` at even distances.
+
+    Raises NotesError if `path` is a table that cannot be read, NotesUnavailable if there is nothing.
+    """
+    reader = _Reader(settings, True, on_progress)
+    files = reader.find_files(path)
+    chosen = files[:: 1 + (len(files) - 1) // most_files] if files else []
+    broken = {}
+    for file in chosen:
+        before = len(reader.notes)
+        try:
+            reader.read_file(file, is_whole=not path.is_dir())
+        except NotesError as error:
+            if not path.is_dir():
+                raise
+            broken[file.source] = str(error)
+            del reader.notes[before:]
+    reader.complete_joplin_notes()
+    notes, skipped = tuple(reader.notes), tuple(reader.skipped)
+    return NotesSeen(notes, skipped, broken, len(files), len(chosen))
+
+
 def read_to_classify(path: Path, settings: NotesSettings) -> LoadedNotes:
     """Read notes without their kinds, from any file or folder; otherwise as `read_notes`.
 
@@ -124,7 +166,7 @@ class _Reader:
             raise NotesUnavailable(f"{path} vanished while it was being read", "connect its drive")
         if self.missing and not self.notes:
             raise self.missing
-        self._complete_joplin_notes()
+        self.complete_joplin_notes()
 
     def without_kinds(self) -> LoadedNotes:
         """What was read, each note without a kind."""
@@ -172,7 +214,7 @@ class _Reader:
         self.bytes_read += file.size
         self._report_progress()
 
-    def _complete_joplin_notes(self) -> None:
+    def complete_joplin_notes(self) -> None:
         """Add the notebooks and tags, which an export holds in files of their own, to the candidates."""
         tags_of = self.joplin.tags_of()
         for place, item in self.joplin_notes.items():

@@ -1,0 +1,163 @@
+"""A proposal for [kinds]: what in a vault looks like the names of kinds, before the owner has said so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nightschool.config.kind_settings import same_kind
+from nightschool.config.notes_settings import FOLDER, TAGS
+from nightschool.notes.exclusive_tags import exclusive_tags
+from nightschool.notes.folder_names import core_name
+from nightschool.notes.kind_evidence import COLUMN, KIND_TAGS, KindEvidence
+from nightschool.notes.kind_stems import KIND_WORDS, is_usual
+from nightschool.notes.none_of_the_above import NAMES as NONE_NAMES
+
+_MAX_KINDS = 20
+_LEAST_SHARE = 0.1
+"""Of the notes, those that must have a value of a property other than `kind`."""
+_MOST = 0.5
+_SURE = (COLUMN, "kind", KIND_TAGS)
+_USUAL_ORDER = ("kind", "type", FOLDER, TAGS)
+
+Stems = dict[str, set[int]]
+"""The notes of each kind, by what its names have in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedKind:
+    """A kind, its other names, and how many notes each source gives it."""
+
+    name: str
+    aliases: tuple[str, ...]
+    found: tuple[tuple[str, str, int], ...]
+    """(source, name, notes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindProposal:
+    """The kinds that the names in a vault suggest, and the settings that go with them."""
+
+    kinds: tuple[ProposedKind, ...] = ()
+    kind_from: tuple[str, ...] = ()
+    """For notes.kind_from; () if the default suffices."""
+    none: str = ""
+    """For notes.none; "" if the kind of no kind is recognised by its name."""
+
+
+def propose_kinds(evidence: KindEvidence) -> KindProposal:
+    """Propose kinds from what label columns, properties, folders and tags name.
+
+    Names of different sources that mean the same (Lessons, lesson, 教訓) are one kind with aliases.
+    """
+    least = 3 if evidence.notes >= 30 else 2 if evidence.notes >= 10 else 1
+    chosen, key = _from_properties(evidence, least)
+    sources = [*_SURE, *([key] if key else [])]
+    has_property = len(set().union(*chosen.values())) >= _MOST * evidence.notes
+    folders = evidence.stems(FOLDER)
+    within = {stem: folders[stem] for stem in evidence.repeated if stem in folders}
+    signs = _merged([chosen, _usual(evidence.stems(TAGS), 2), _usual(folders, 1), within])
+    for stem, notes in folders.items():
+        accepted = stem in chosen or is_usual(stem)
+        if not accepted and not has_property and len(notes) >= least:
+            accepted = not _holds_several(notes, stem, signs)
+        if accepted:
+            chosen = _merged([chosen, {stem: notes}])
+    sources.append(FOLDER)
+    chosen = _with_tags(evidence, chosen, least)
+    sources.append(TAGS)
+    largest = sorted(chosen, key=lambda stem: (-len(chosen[stem]), stem))[:_MAX_KINDS]
+    kinds = tuple(_kind(evidence, stem, sources) for stem in largest)
+    none = next(
+        (kind.name for stem, kind in zip(largest, kinds, strict=True) if stem == "none"), ""
+    )
+    return KindProposal(
+        kinds,
+        ("kind", key, *_USUAL_ORDER[1:]) if key and key not in _USUAL_ORDER else (),
+        none if same_kind(none) not in NONE_NAMES else "",
+    )
+
+
+def _from_properties(evidence: KindEvidence, least: int) -> tuple[Stems, str]:
+    """What sure sources name, and the property besides `kind` that names kinds; "" if none does."""
+    chosen = _merged([evidence.stems(source) for source in _SURE])
+    if len(chosen) > _MAX_KINDS:
+        chosen = {stem: notes for stem, notes in chosen.items() if len(notes) >= least}
+    for key in evidence.property_keys():
+        values = evidence.stems(key)
+        # A list may hold topics beside the kind.
+        exclusive = exclusive_tags(
+            values, least, [*chosen, *(each for each in values if is_usual(each))]
+        )
+        stems = {stem: values[stem] for stem in exclusive}
+        share = len(set().union(*stems.values())) / max(1, evidence.notes)
+        known = stems.keys() & chosen.keys() | {stem for stem in stems if is_usual(stem)}
+        if key == "kind" or not 2 <= len(stems) <= _MAX_KINDS or share < _LEAST_SHARE:
+            continue
+        if key in KIND_WORDS or len(known) >= 2:
+            return _merged([chosen, stems]), key
+    return chosen, ""
+
+
+def _with_tags(evidence: KindEvidence, chosen: Stems, least: int) -> Stems:
+    """The chosen kinds with the notes of their tags, and with tags that are kinds themselves."""
+    tags = evidence.stems(TAGS)
+    if len(chosen) < 2:
+        names = exclusive_tags(tags, least, [*chosen, *(tag for tag in tags if is_usual(tag))])
+        return _merged([chosen, {name: tags[name] for name in names}])
+    for stem, notes in tags.items():
+        others = set().union(*(chosen[each] for each in chosen if each != stem))
+        is_kind = (
+            is_usual(stem) and len(notes) >= least and len(notes & others) < _MOST * len(notes)
+        )
+        if stem in chosen or is_kind:
+            chosen = _merged([chosen, {stem: notes}])
+    return chosen
+
+
+def _holds_several(notes: set[int], stem: str, signs: Mapping[str, set[int]]) -> bool:
+    """Whether the notes of a folder have several kinds, so that its name is a topic."""
+    others = [notes & named for other, named in signs.items() if other != stem]
+    several = [each for each in others if len(each) >= min(2, len(notes))]
+    return len(several) >= 2 and len(set().union(*several)) >= 0.3 * len(notes)
+
+
+def _usual(stems: Stems, least: int) -> Stems:
+    return {stem: notes for stem, notes in stems.items() if is_usual(stem) and len(notes) >= least}
+
+
+def _merged(parts: Iterable[Mapping[str, set[int]]]) -> Stems:
+    merged: Stems = {}
+    for part in parts:
+        for stem, notes in part.items():
+            merged[stem] = merged.get(stem, set()) | notes
+    return merged
+
+
+def _kind(evidence: KindEvidence, stem: str, sources: Iterable[str]) -> ProposedKind:
+    """A kind under the name that most of its notes have, without the number or sign that orders folders."""
+    found = [
+        (source, each.name, len(each.notes))
+        for source in sources
+        for each in evidence.names.get(source, {}).values()
+        if each.stem == stem
+    ]
+    counts: Counter[str] = Counter()
+    for _, name, notes in found:
+        counts[name] += notes
+    plain = [name for name in counts if "/" not in name and core_name(name) == same_kind(name)]
+    written = max(plain or counts, key=lambda each: (counts[each], each.islower(), each))
+    core = core_name(written)
+    at = (
+        same_kind(written).find(core)
+        if not plain and len(same_kind(written)) == len(written)
+        else 0
+    )
+    name = written[at : at + len(core)] if at > 0 else written
+    aliases: dict[str, str] = {}
+    for other in sorted(counts):
+        if same_kind(other) != same_kind(name):
+            aliases.setdefault(same_kind(other), other)
+    found.sort(key=lambda each: -each[2])
+    return ProposedKind(name, tuple(aliases.values()), tuple(found))

@@ -81,7 +81,7 @@ def _read_inputs(inputs: Sequence[str], settings: NotesSettings) -> list[Note]:
     if not inputs and sys.stdin.isatty():
         raise click.UsageError("nothing to classify: give a text, files, or - for standard input")
     if not inputs or list(inputs) == ["-"]:
-        return [_from_bytes(sys.stdin.buffer.read(), "-", settings)]
+        return [_from_bytes(_standard_input(settings.max_bytes), "-", settings)]
     if not "".join(inputs).strip():
         raise click.UsageError("the text is empty: give a text, files, or - for standard input")
     paths = [Path(part) for part in inputs]
@@ -102,6 +102,15 @@ def _read_inputs(inputs: Sequence[str], settings: NotesSettings) -> list[Note]:
     if not notes:
         raise click.UsageError(f"{', '.join(inputs)}: no notes found; give Markdown or text files")
     return notes
+
+
+def _standard_input(most: int) -> bytes:
+    raw = sys.stdin.buffer.read(most + 1)
+    if len(raw) > most:
+        raise click.UsageError(
+            f"standard input is larger than notes.max_bytes = {most:,}: give a shorter note, or raise that"
+        )
+    return raw
 
 
 def _exists(path: Path) -> bool:

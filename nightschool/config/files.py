@@ -20,9 +20,10 @@ from typing import BinaryIO
 
 from nightschool.config import permissions
 from nightschool.config.errors import DiskFull, FileBusy
+from nightschool.config.folder_walk import walk
 from nightschool.config.paths import STATE_NAME
 
-READ_LIMIT = 1 << 30
+READ_LIMIT = 1 << 28
 """The most bytes that `read` returns."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
@@ -66,7 +67,7 @@ def read(file: Path, limit: int = READ_LIMIT) -> bytes:
         size = os.fstat(stream.fileno()).st_size
         content = stream.read(limit + 1) if size <= limit else b""
     if max(size, len(content)) > limit:
-        raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(file))
+        raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", str(file))
     return content
 
 
@@ -216,10 +217,8 @@ def make_database(file: Path) -> None:
     """
     make_folder(file.parent)
     # No existing file is opened: closing it would end the locks of this process's other connections.
-    for path in (
-        file,
-        *(file.with_name(f"{file.name}-{end}") for end in ("wal", "shm", "journal")),
-    ):
+    names = (file.name, *(f"{file.name}-{end}" for end in ("wal", "shm", "journal")))
+    for path in map(file.with_name, names):
         with suppress(FileNotFoundError):
             if not stat.S_ISREG(path.lstat().st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", str(path))
@@ -267,7 +266,13 @@ def remove(path: Path) -> None:
         if not _TEMPORARY.search(path.name):
             replace(path, aside := _aside(path))
             path = aside
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except (RecursionError, OSError):  # hundreds of levels take as many calls and handles
+            for folder, _, names in reversed(list(walk(path))):
+                for name in names:
+                    os.unlink(os.path.join(folder, name))
+                os.rmdir(folder)
 
 
 def discard(path: Path) -> None:
@@ -305,7 +310,7 @@ def clean(folder: Path, *, starting: bool = False) -> None:
 
     if folder.is_symlink():  # it may lead to a folder with temporary files of other programs
         return
-    for path, folders, names in os.walk(folder):
+    for path, folders, names in walk(folder):
         for name in [*folders, *names]:
             if not (match := _TEMPORARY.search(name)):
                 continue

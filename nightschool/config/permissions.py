@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from nightschool.config.folder_walk import walk
 from nightschool.config.paths import STATE_NAME
 
 # On Windows, since these versions, a folder made with mode 0700 gets an access list of its own; it names
@@ -28,7 +29,7 @@ def make_private(folder: Path) -> None:
         if sys.platform == "win32":
             restrict_on_windows(folder)
         elif about.st_mode & 0o077 and about.st_uid == os.geteuid():
-            for path, folders, names in os.walk(folder):
+            for path, folders, names in walk(folder):
                 for name in [*folders, *names]:
                     withhold(Path(path, name))
             withhold(folder)  # last: an interrupted pass is repeated

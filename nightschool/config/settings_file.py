@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import re
 import tomllib
@@ -14,18 +15,25 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nightschool.config import files
-from nightschool.config.errors import ConfigError
+from nightschool.config.errors import ConfigError, first_line
 from nightschool.config.presets import DEFAULT_PRESET, PRESETS, merged
 from nightschool.config.settings import Settings
 
 _KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _LONG_QUOTES = re.compile("\"{3}|'{3}")
+_MAX_BYTES = 1_000_000
+_MOST_LEVELS = 32
+# Reading a key takes time and memory in proportion to the square of its parts.
+_DEEP_KEY = re.compile(
+    rf"""(?:(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{_MOST_LEVELS}}}"""
+)
+_MOST_PROBLEMS = 20
+_LONGEST = 200  # characters of a key or a value in a message
 
 # Their values may hold a password or, by mistake, a key: errors do not repeat them.
 _SECRET = ("queue", "server.url", "server.api_key_env")
 # Settings of earlier versions: the value that changed nothing, which is ignored, and why they were removed.
-_MAX_BYTES = 10_000_000
 _REMOVED: dict[str, tuple[object, str]] = {
     "train.near_misses": (0.0, "the notes that it added made models worse"),
     "train.layers": (
@@ -46,15 +54,26 @@ def load(file: Path) -> Settings:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not UTF-8 (byte {error.start})", "save it as UTF-8") from None
     except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
+        hint = "shorten it, or move it away" if error.errno == errno.EFBIG else ""
+        raise ConfigError(f"{file} cannot be read: {error.strerror}", hint) from None
+    return check(_parsed(text, file), text, str(file))
+
+
+def _parsed(text: str, file: Path) -> dict[str, Any]:
     try:
-        given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        if not _DEEP_KEY.search(text):
+            return tomllib.loads(text)
+    except RecursionError:
+        pass
+    except ValueError as error:  # from tomllib, or a number of thousands of digits
         raise ConfigError(
-            f"{file} is not valid TOML: {error}",
+            f"{file} is not valid TOML: {_short(first_line(error))}",
             'correct that line; text needs quotes, as in base = "demo"',
         ) from None
-    return check(given, text, str(file))
+    raise ConfigError(
+        f"{file} nests more than {_MOST_LEVELS} levels deep",
+        "no setting is below the third: correct it",
+    )
 
 
 def check(given: Mapping[str, Any], text: str, name: str) -> Settings:
@@ -63,13 +82,16 @@ def check(given: Mapping[str, Any], text: str, name: str) -> Settings:
     try:
         return Settings.model_validate(merged(preset, _without_removed(given)))
     except ValidationError as error:
+        details = error.errors()
         placed = [
             (line_of(text, [str(part) for part in detail["loc"]]), detail)
-            for detail in error.errors()
+            for detail in details[:_MOST_PROBLEMS]
         ]
         # Problems without a line come last.
         placed.sort(key=lambda problem: problem[0] or len(text) + 1)
-        problems = (_explain(detail, line, name) for line, detail in placed)
+        problems = [_explain(detail, line, name) for line, detail in placed]
+        if rest := len(details) - len(placed):
+            problems.append(f"{name}: {rest:,} more problems")
         raise ConfigError("\n".join(dict.fromkeys(problems))) from None
 
 
@@ -89,7 +111,7 @@ def _without_removed(given: Mapping[str, Any]) -> dict[str, Any]:
 def _explain(detail: ErrorDetails, line: int | None, name: str) -> str:
     path = [str(part) for part in detail["loc"]]
     where = f"{name}, line {line}" if line else name
-    key = ".".join(path)
+    key = _short(".".join(path))
     if detail["type"] == "extra_forbidden":
         if key in _REMOVED:
             _, why = _REMOVED[key]
@@ -104,13 +126,17 @@ def _explain(detail: ErrorDetails, line: int | None, name: str) -> str:
         )
     if key in _SECRET:
         return f"{where}: `{key}`: {detail['msg'].removeprefix('Value error, ')}"
-    value = json.dumps(detail["input"], ensure_ascii=False, default=str)
+    value = _short(json.dumps(detail["input"], ensure_ascii=False, default=str))
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if detail["type"] in ("model_type", "dict_type"):
         message = f"should be a table, [{key}]"
     if detail["type"] == "value_error" and isinstance(detail["input"], dict):
         return f"{where}: `{key}`: {message}"
     return f"{where}: `{key}` = {value}: {message}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
 
 
 def _keys(path: list[str]) -> Iterator[str]:

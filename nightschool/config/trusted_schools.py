@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from nightschool.config import files
+from nightschool.config import bounded_json, files
 from nightschool.config.errors import ConfigError, LearningError
 from nightschool.config.paths import School, state_folder
 from nightschool.config.settings import Settings
@@ -147,7 +147,7 @@ def _record_file(school: School, identity: str) -> Path:
 def _read_record(file: Path) -> str | None:
     """The digest of what was accepted; None if there is no record."""
     try:
-        return str(json.loads(files.read(file, _LIMIT))["reaches"])
+        return str(bounded_json.read(file, _LIMIT)["reaches"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

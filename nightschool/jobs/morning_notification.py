@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from nightschool.config.files import read, write
+from nightschool.config import bounded_json
+from nightschool.config.files import write
 from nightschool.config.night import nights
 from nightschool.config.paths import School
 from nightschool.config.settings import NightSettings
@@ -89,7 +90,7 @@ def newest_nights(
 def _read_notified(file: Path) -> float:
     """The end of the night that was notified last; 0 if there is none."""
     try:
-        return float(json.loads(read(file))["until"])
+        return float(bounded_json.read(file)["until"])
     except (OSError, ValueError, TypeError, KeyError, OverflowError):
         return 0.0
 

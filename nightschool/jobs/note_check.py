@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from nightschool.config import bounded_json
 from nightschool.config.checksums import verify_checksum, with_checksum
 from nightschool.config.files import read, write
 from nightschool.config.paths import School
@@ -50,7 +51,7 @@ def read_note_check(file: Path) -> NoteCheck:
     try:
         content = read(file)
         verify_checksum(content)
-        stored = json.loads(content)
+        stored = bounded_json.loads(content)
         stored["requested"] = stored.pop("asked")
         return TypeAdapter(NoteCheck).validate_python(stored)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import filelock
 
-from nightschool.config import files
+from nightschool.config import bounded_json, files
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Reason
@@ -23,7 +22,7 @@ def worker_alive(school: School) -> int | None:
             return None
     except filelock.Timeout:
         try:
-            pid = int(json.loads(files.read(school.state / "worker.json"))["pid"])
+            pid = int(bounded_json.read(school.state / "worker.json")["pid"])
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return 0
         return pid if 0 < pid < 2**31 else 0

@@ -5,13 +5,12 @@ A deletion is recorded before it happens. After a crash in between, the next pas
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nightschool.config import files
+from nightschool.config import bounded_json, files
 from nightschool.config.errors import ConfigError, LedgerError
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
@@ -135,7 +134,7 @@ def _base_of(cache: Path) -> str:
 def _field(file: Path, *keys: str) -> str:
     """A value in a JSON file; "" if there is none."""
     try:
-        value = json.loads(files.read(file))
+        value = bounded_json.read(file)
         for key in keys:
             value = value[key]
         return str(value)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from nightschool.config.folder_walk import walk
 from nightschool.config.paths import School
 
 
@@ -20,14 +20,16 @@ class StoredPart:
 
 def bytes_of(path: Path) -> int:
     """The bytes of a file, or of all files in a folder; links are not followed. 0 if it is absent."""
+    files = [Path(folder, name) for folder, _, names in walk(path) for name in names]
+    return sum(map(_size, files or [path]))
+
+
+def _size(file: Path) -> int:
     try:
-        about = path.lstat()
-        if not stat.S_ISDIR(about.st_mode):
-            return about.st_size
-        with os.scandir(path) as entries:
-            return sum(bytes_of(Path(entry.path)) for entry in entries)
-    except OSError:  # deleted meanwhile, or not readable
+        about = file.lstat()
+    except OSError:  # deleted meanwhile
         return 0
+    return 0 if stat.S_ISDIR(about.st_mode) else about.st_size
 
 
 def storage_use(school: School) -> list[StoredPart]:

@@ -19,7 +19,7 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
-from nightschool.config import files
+from nightschool.config import bounded_json, files
 from nightschool.config.errors import (
     CheckpointDiskFull,
     LearningError,
@@ -121,13 +121,13 @@ def newest(folder: Path, device: torch.device) -> tuple[Checkpoint | None, list[
 def load(folder: Path, device: torch.device) -> Checkpoint:
     """Read and verify a checkpoint. Raises LearningError if a file is missing or damaged, UnreadableFile."""
     try:
-        sums = json.loads(files.read(folder / "manifest.json"))
+        sums = bounded_json.read(folder / "manifest.json")
         for name in _FILES:
             if not isinstance(sums, dict) or files.sha256(folder / name) != sums.get(name):
                 raise LearningError(
                     f"checkpoint {folder.name} is damaged: {name} differs from its sha256"
                 )
-        state = json.loads(files.read(folder / "state.json"))
+        state = bounded_json.read(folder / "state.json")
         if state["format"] not in (_FORMAT, _FORMAT_OF_0_1_0):
             raise LearningError(
                 f"checkpoint {folder.name} has format {state['format']}, not {_FORMAT}"

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from nightschool.config import files
 from nightschool.config.errors import BaseUnavailable, LearningError
 from nightschool.config.paths import DEMO_BASE
 from nightschool.learning.base_check import check_base, refusing
@@ -111,7 +112,7 @@ def obtainable(base: str, root: Path) -> Path | None:
 
 def fingerprint(folder: Path) -> str:
     """A hash of a base's config and of each weight file's size and first megabyte (sha256, 16 digits)."""
-    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    digest = hashlib.sha256(files.read(folder / "config.json"))
     for file in sorted(folder.glob("*.safetensors")):
         digest.update(f"{file.name} {file.stat().st_size}".encode())
         with file.open("rb") as weights:

@@ -23,7 +23,7 @@ import torch
 import transformers
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
-from nightschool.config import files
+from nightschool.config import bounded_json, files
 from nightschool.config.errors import LearningError, first_line
 from nightschool.learning.device import Device
 from nightschool.learning.hub import fingerprint
@@ -99,7 +99,7 @@ def verify(folder: Path) -> None:
     """
     damaged = f"the quantised base {folder.name} is damaged"
     try:
-        sums = json.loads(files.read(folder / "manifest.json"))["sha256"]
+        sums = bounded_json.read(folder / "manifest.json")["sha256"]
         names = {file.name for file in folder.iterdir()} - {"manifest.json"}
         if names != set(sums):
             raise LearningError(f"{damaged} (its files are not those of its manifest)")

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import filelock
 
-from nightschool.config import files
+from nightschool.config import bounded_json, files
 from nightschool.config.errors import LedgerBusy, LedgerElsewhere
 from nightschool.config.file_systems import file_system
 
@@ -83,7 +83,7 @@ def holder(state: Path) -> Holder | None:
     """What holds the school lock; None if nothing does, or if it has not recorded itself yet."""
     pid = filelock.SoftFileLease(state / _NAME, lease_duration=SILENT_S).pid
     try:
-        stored = json.loads(files.read(_record(state), 1 << 16))
+        stored = bounded_json.read(_record(state), 1 << 16)
         found = Holder(**stored | {"place": Place(**stored["place"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None

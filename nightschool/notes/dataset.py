@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nightschool.config import files
+from nightschool.config import bounded_json, files
 from nightschool.config.checksums import verify_checksum, with_checksum
 from nightschool.config.errors import DamagedFile, first_line
 from nightschool.ledger.artifacts import damaged, unusable
@@ -113,7 +113,7 @@ def load(folder: Path) -> Dataset:
     """Read a dataset. Raises DamagedFile if a file is missing or was changed."""
     try:
         manifest, rows = _read(folder)
-        items = tuple(_from_row(json.loads(row)) for row in rows)
+        items = tuple(_from_row(bounded_json.loads(row)) for row in rows)
         dataset = Dataset(
             items, tuple(manifest["kinds"]), manifest["fingerprint"], tuple(manifest["warnings"])
         )
@@ -134,7 +134,7 @@ def read_own(folder: Path) -> dict[str, tuple[str, Split]]:
     Raises DamagedFile if a file is missing or was changed.
     """
     try:
-        parsed = (json.loads(row) for row in _read(folder)[1])
+        parsed = (bounded_json.loads(row) for row in _read(folder)[1])
         return {r["id"]: (r["kind"], Split(r["side"])) for r in parsed if not r.get("origin")}
     except _UNUSABLE as error:
         raise _damaged(folder, error) from None
@@ -147,8 +147,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], list[bytes]]:
     """The manifest and the lines of a dataset's items, verified. Raises the errors in `_UNUSABLE`."""
     content = files.read(folder / "manifest.json")
     verify_checksum(content)
-    manifest = json.loads(content)
-    items = files.read(folder / "items.jsonl")
+    manifest = bounded_json.loads(content)
+    items = files.read(folder / "items.jsonl", 1 << 30)
     if hashlib.sha256(items).hexdigest() != manifest["items_sha256"]:
         raise ValueError("items.jsonl was changed after it was frozen")
     return manifest, [line for line in items.split(b"\n") if line]

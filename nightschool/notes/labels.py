@@ -22,6 +22,9 @@ from nightschool.notes.kinds import kind_name, known_kinds
 from nightschool.notes.note import LoadedNotes
 from nightschool.notes.tables import parse_json
 
+_MOST_BYTES = 64_000_000
+_MOST_CHARACTERS = 64_000  # of a line
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -40,13 +43,12 @@ def read_labels(file: Path) -> dict[str, Label]:
     Raises NotesError, which names the line, if a line is broken.
     """
     try:
-        lines = files.read(file).decode("utf-8-sig").replace("\r\n", "\n").split("\n")
+        lines = files.read(file, _MOST_BYTES).decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise NotesError(
-            f"{file} cannot be read ({error})", "correct it, or move it away"
-        ) from None
+        why = getattr(error, "strerror", None) or error
+        raise NotesError(f"{file} cannot be read ({why})", "correct it, or move it away") from None
     labels = {}
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -56,6 +58,10 @@ def read_labels(file: Path) -> dict[str, Label]:
 
 
 def _label(line: str, where: str) -> Label:
+    if len(line) > _MOST_CHARACTERS:
+        raise NotesError(
+            f"{where}: longer than {_MOST_CHARACTERS:,} characters", "correct or remove it"
+        )
     row = parse_json(line, where)
     row = row if isinstance(row, dict) else {}
     id_, kind = row.get("id"), row.get("kind", 0)

@@ -40,6 +40,10 @@ _NOTES_PER_FILE = 100
 _ROWS_PER_REPORT = 1000
 # A row may be this many times longer than a note: it has other columns, and escapes.
 _NOTES_PER_ROW = 10
+# They are in memory: on paper 2 GB of it, and a laptop has little more.
+_MOST_NOTES = 1_000_000
+_MOST_CHARACTERS = 200_000_000
+_LONGEST_KIND = 200  # characters in a label column, which may be the wrong column
 
 OnProgress = Callable[[int, int, int], None]
 """Called now and then with (bytes read, bytes in all, notes so far)."""
@@ -148,6 +152,8 @@ class _Reader:
     on_progress: OnProgress | None = None
     bytes_total: int = 0
     bytes_read: int = 0
+    characters: int = 0
+    """In all notes."""
     notes: list[Unresolved] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     troubles: list[NoteTrouble] = field(default_factory=list)
@@ -212,6 +218,7 @@ class _Reader:
         except UnicodeDecodeError:
             self.skipped.append(Skipped(file.source, SkipReason.CHANGED))
         self.bytes_read += file.size
+        self._check_size(file.source)
         self._report_progress()
 
     def complete_joplin_notes(self) -> None:
@@ -225,6 +232,19 @@ class _Reader:
                 tags=(*unresolved.candidates.tags, *tags_of.get(item.properties["id"], ())),
             )
             self.notes[place] = replace(unresolved, candidates=candidates)
+
+    def _check_size(self, source: str) -> None:
+        """Raise NotesError if there is more than the memory may hold."""
+        too_many = len(self.notes) + len(self.skipped) > _MOST_NOTES
+        if too_many or self.characters > _MOST_CHARACTERS:
+            most = (
+                f"{_MOST_NOTES:,} notes and skipped ones"
+                if too_many
+                else f"{_MOST_CHARACTERS:,} characters of text"
+            )
+            raise NotesError(
+                f"{source}: with it there are more than {most}", "leave some out: notes.exclude"
+            )
 
     def _report_progress(self, more: int = 0) -> None:
         if self.on_progress:
@@ -246,6 +266,7 @@ class _Reader:
             self.skipped.append(Skipped(note.source, SkipReason.PLACEHOLDERS))
         else:
             self.notes.append(Unresolved(note, candidates))
+            self.characters += len(note.text)
             return True
         return False
 
@@ -336,6 +357,7 @@ class _Reader:
                         return
                 has_labels = has_labels or self.settings.label_column in row
                 self._read_row(row, f"{file.source}:{line}")
+                self._check_size(f"{file.source}:{line}")
                 if number % _ROWS_PER_REPORT == 0:
                     self._report_progress(lines.bytes_read())
             self.troubles += row_troubles(file.source, first_lines, lines.troubles)
@@ -370,7 +392,7 @@ class _Reader:
             self.skipped.append(Skipped(place, SkipReason.NO_TEXT, text_column))
             return
         label = row.get(label_column) if self.labelled else None
-        if isinstance(label, list | dict):
+        if isinstance(label, list | dict) or len(str(label)) > _LONGEST_KIND:
             self.troubles.append(
                 NoteTrouble(place, Trouble(TroubleType.NOT_A_NAME, 0, label_column))
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nightschool.config import files
+from nightschool.config import bounded_json, files
 from nightschool.config.checksums import verify_checksum, with_checksum
 from nightschool.config.errors import first_line
 from nightschool.ledger.artifacts import damaged, unusable
@@ -84,7 +84,7 @@ def read_split_assignments(file: Path) -> SplitAssignments:
     try:
         text = files.read(file)
         verify_checksum(text)
-        content = json.loads(text)
+        content = bounded_json.loads(text)
         known = content.get("sides", content)
         if not all(isinstance(split, str) for split in known.values()):
             raise ValueError("a split is not a string")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from functools import cache
@@ -11,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from nightschool.config import files
+from nightschool.config import bounded_json
 from nightschool.config.errors import ReportError
 from nightschool.stats.results import FORMAT, Report
 
@@ -24,7 +23,7 @@ def read(file: Path) -> Report:
     Raises ReportError if the file is damaged or a newer version wrote it.
     """
     try:
-        data: dict[str, Any] = json.loads(files.read(file))
+        data: dict[str, Any] = bounded_json.read(file)
         written = data.get("format", 1)
         if written > FORMAT:
             raise ReportError(

@@ -12,14 +12,17 @@ from nightschool.config.kind_settings import same_kind
 _THOUGHTS = re.compile(r"<(think|thinking|thought|reasoning)>.*?(</\1>|\Z)", re.DOTALL)
 _THOUGHT_AHEAD = re.compile(r"\A.*</(?:think|thinking|thought|reasoning)>", re.DOTALL)
 _NAMES_ANSWER = ("kind", "answer", "category", "label", "classification", "種類", "分類", "答え")
+# Runs have an end, so that a search takes time in proportion to the text.
+_ANY, _SOME = "{0,40}", "{1,40}"
 _MARKER = re.compile(
     rf"(?:{'|'.join(rf'(?<![a-z]){name}' for name in _NAMES_ANSWER)})"
-    r"[\s\"'*_`]*(?:is|would be|=|:|は)[\s\"'*_`]*([^\n]*)"
+    rf"[\s\"'*_`]{_ANY}(?:is|would be|=|:|は)[\s\"'*_`]{_ANY}([^\n]*)"
 )
 # A kind within these patterns is denied: "of no value", "not really a lesson", 教訓ではない.
 _DENIED = (
-    r"(?<![a-z])(?:no|not|cannot|[a-z]+n['’]t|never|nor|neither|without)(?:\s+\w+){0,2}?\s+[\"'*_`]*",
-    r"[\"'*_`」』]*(?:では|じゃ|は|が)(?:ない|なく|ありません)",
+    rf"(?<![a-z])(?:no|not|cannot|[a-z]{_SOME}n['’]t|never|nor|neither|without)"
+    rf"(?:\s{_SOME}\w{_SOME}){{0,2}}?\s{_SOME}[\"'*_`]{_ANY}",
+    rf"[\"'*_`」』]{_ANY}(?:では|じゃ|は|が)(?:ない|なく|ありません)",
 )
 # Scripts without spaces between words.
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"

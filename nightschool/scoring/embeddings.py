@@ -5,7 +5,6 @@ The model is read with transformers; the package sentence-transformers is not ne
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
 
-from nightschool.config import files
+from nightschool.config import bounded_json
 from nightschool.config.errors import LearningError, Stopped, first_line
 from nightschool.learning.base_check import check_files, refusing
 from nightschool.learning.fast.packing import split_rows
@@ -117,7 +116,7 @@ def _recipe(folder: Path) -> tuple[Pooling, str, int | None]:
 
 def _json(file: Path, otherwise: Any) -> Any:
     try:
-        return json.loads(files.read(file, _LARGEST).decode("utf-8"))
+        return bounded_json.read(file, _LARGEST)
     except FileNotFoundError:
         return otherwise
     except (OSError, ValueError) as error:

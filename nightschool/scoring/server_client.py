@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
+from nightschool.config import bounded_json
 from nightschool.config.printable import encodable, one_line
 from nightschool.config.settings import ServerSettings, is_loopback
 
@@ -26,6 +27,10 @@ Trouble = Literal["timeout", "error"]
 # Enough for a model that reasons before it answers.
 _MOST_TOKENS = 1024
 _MOST_BYTES = 4_000_000
+# Longer than so many tokens are; the slowest text of this length takes a second to read.
+_MOST_CHARACTERS = 32_000
+_LONGEST_MESSAGE = 300
+_LONGEST_NAME = 100
 # "Try again later": the model is loading, or the server is busy.
 _LATER = (429, 503)
 _AGAIN_S = 0.5
@@ -35,7 +40,7 @@ class ServerError(Exception):
     """Why a note has no answer; the message may come from the server."""
 
     def __init__(self, trouble: Trouble, message: str) -> None:
-        super().__init__("".join(filter(str.isprintable, message)))
+        super().__init__("".join(filter(str.isprintable, message))[:_LONGEST_MESSAGE])
         self.trouble = trouble
 
 
@@ -68,7 +73,8 @@ class Server:
         rows = listing.get("data") if isinstance(listing, dict) else None
         if not isinstance(rows, list):
             raise ServerError("error", "the list of models has an unexpected form")
-        return [one_line(str(row.get("id", ""))) for row in rows if isinstance(row, dict)]
+        names = (row.get("id") for row in rows if isinstance(row, dict))
+        return [one_line(name[:_LONGEST_NAME]) for name in names if isinstance(name, str)]
 
     def _request(self, method: str, path: str, body: bytes | None) -> bytes:
         """The body of the answer; repeats the request while the server is busy."""
@@ -165,25 +171,31 @@ def _content(body: bytes) -> str:
     except (KeyError, IndexError, TypeError):
         raise ServerError("error", "the answer is not a chat completion") from None
     if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return encodable(content) if isinstance(content, str) else ""
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        content = "".join(text for text in texts if isinstance(text, str))
+    if not isinstance(content, str):
+        return ""
+    if len(content) > _MOST_CHARACTERS:
+        raise ServerError("error", f"a reply of more than {_MOST_CHARACTERS:,} characters")
+    return encodable(content)
 
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):
+        return bounded_json.loads(body.decode("utf-8"))
+    except ValueError:
         raise ServerError("error", "broken JSON") from None
 
 
 def _error_text(body: bytes) -> str:
     """The message in an error's body, as ": model not found", or ""."""
     try:
-        error = json.loads(body.decode("utf-8"))["error"]
+        error = bounded_json.loads(body.decode("utf-8"))["error"]
         message = error["message"] if isinstance(error, dict) else error
-    except (ValueError, RecursionError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return ""
-    return f": {str(message).strip().splitlines()[0][:120]}" if str(message).strip() else ""
+    text = message.strip() if isinstance(message, str) else ""
+    return f": {text.splitlines()[0][:120]}" if text else ""
 
 
 def _connection_error_text(error: Exception) -> str:

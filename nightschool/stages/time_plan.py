@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nightschool.config import files
+from nightschool.config import bounded_json, files
 from nightschool.config.checksums import verify_checksum, with_checksum
 from nightschool.config.durations import format_duration
 from nightschool.config.night import left_s, length_s
@@ -257,7 +257,7 @@ def _paces(school: School) -> dict[str, Any]:
     try:
         content = files.read(school.pace_file)
         verify_checksum(content)
-        kept = dict(json.loads(content))
+        kept = dict(bounded_json.loads(content))
     except (OSError, ValueError, TypeError):
         return {}
     kept.pop("sha256", None)

@@ -225,6 +225,13 @@ def test_a_closed_stream_counts_as_an_empty_one(
     assert printed in done.stdout + done.stderr
 
 
+def test_standard_input_is_read_up_to_the_limit_of_a_note(make_school: MakeSchool) -> None:
+    school = make_school(notes={"max_bytes": 1000})
+    done = invoke(school, "classify", "-", keys="a" * 1001)
+    assert done.exit_code == 2 and "larger than notes.max_bytes = 1,000" in done.stderr
+    assert "no model is in use" in invoke(school, "classify", "-", keys="a" * 1000).stderr
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 def test_a_reader_that_closes_the_pipe_causes_no_error(make_school: MakeSchool) -> None:
     school = make_school()

@@ -80,6 +80,16 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str, expected: str) -> Non
     assert "labels.jsonl, line 2: " in str(caught.value) and expected in str(caught.value)
 
 
+def test_a_line_or_a_file_of_any_size_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    file = tmp_path / "labels.jsonl"
+    file.write_bytes(b'{"id": "a", "kind": "idea"}\n' + b"[" * 1_000_000)
+    with pytest.raises(NotesError, match="line 2: longer than 64,000 characters"):
+        read_labels(file)
+    os.truncate(file, 1 << 40)
+    with pytest.raises(NotesError, match=r"cannot be read \(larger than 64,000,000 bytes\)"):
+        read_labels(file)
+
+
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(NotesError, match="cannot be read"):

@@ -37,7 +37,7 @@ def test_jsonl_rows_have_their_kinds_and_line_numbers(folder: Path, put: Put) ->
     assert skipped_in(loaded) == {"a.jsonl:11": "no text in column `text`", "a.jsonl:13": "empty"}
 
 
-@pytest.mark.parametrize("label", [["a", "b"], {"a": 1}])
+@pytest.mark.parametrize("label", [["a", "b"], {"a": 1}, "x" * 201])
 def test_a_jsonl_label_that_is_not_a_single_name_is_ignored_and_reported(
     folder: Path, put: Put, label: object
 ) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nightschool.config.settings import ServerSettings
+from nightschool.scoring import server_client
+from nightschool.scoring.answer_parsing import kind_in
 from nightschool.scoring.server_client import Server, ServerError
 from tests.chat_server import Behave, Chat, Handler, chat_server, drips, fails, hangs, says, send
 
@@ -83,6 +90,55 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(behave: Behave) -> None
     assert found == ("timeout", "no answer within 0.3 s")
 
 
+def drips_raw(*parts: bytes) -> Behave:
+    """Sends the first part, then the others again and again, for as long as anybody listens."""
+
+    def behave(chat: Chat, handler: Handler) -> None:
+        handler.wfile.write(parts[0])
+        while not chat.ending.wait(0.01):
+            handler.wfile.write(parts[-1])
+            handler.wfile.flush()
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n",),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 2),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", b" "),
+        (b"H", b"T"),
+    ],
+    ids=["continue", "headers", "chunks", "trailers", "length", "status"],
+)
+def test_no_way_to_draw_out_an_answer_outlasts_the_limit(parts: tuple[bytes, ...]) -> None:
+    began = time.monotonic()
+    with chat_server(drips_raw(*parts)) as chat:
+        trouble(client(chat.url, timeout_s=0.3))
+        assert time.monotonic() - began < 2
+
+
+def test_a_handshake_that_is_drawn_out_ends_at_the_limit() -> None:
+    began, over = time.monotonic(), threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        with server.accept()[0] as peer, contextlib.suppress(OSError):
+            peer.sendall(b"\x16\x03\x03\x40\x00")  # a record of 16 kB, of the handshake
+            while not over.wait(0.01):
+                peer.sendall(b"\x00")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        found = trouble(client(f"https://127.0.0.1:{server.getsockname()[1]}", timeout_s=0.3))
+        over.set()
+        thread.join()
+    assert found == ("timeout", "no answer within 0.3 s") and time.monotonic() - began < 2
+
+
 def test_an_error_is_told_with_what_the_server_says_of_it() -> None:
     with chat_server(fails(500)) as chat:
         assert trouble(client(chat.url)) == ("error", "HTTP 500: no such model")
@@ -132,6 +188,10 @@ def test_a_server_that_loads_for_too_long_is_told() -> None:
         (b"[]", "the answer is not a chat completion"),
         (b'{"choices": []}', "the answer is not a chat completion"),
         (b'{"choices": [{"message": null}]}', "the answer is not a chat completion"),
+        (
+            json.dumps({"choices": [{"message": {"content": "x" * 40_000}}]}).encode(),
+            "a reply of more than 32,000 characters",
+        ),
     ],
 )
 def test_an_answer_of_another_form_is_an_error(body: bytes, message: str) -> None:
@@ -165,6 +225,34 @@ def test_an_answer_that_ends_too_soon_or_never_is_an_error() -> None:
         assert trouble(client(chat.url))[0] == "error"
     with chat_server(lambda _, handler: send(handler, b" " * 4_000_001)) as chat:
         assert trouble(client(chat.url)) == ("error", "an answer of more than 4,000,000 bytes")
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["choices", "message", "content", "text", "error", "data", "id"]), inner
+        )
+    ),
+)
+
+
+@given(
+    st.binary()
+    | _JSON.map(lambda value: json.dumps(value).encode())
+    | _JSON.map(lambda value: json.dumps({"choices": [{"message": {"content": value}}]}).encode())
+    | st.integers(900, 1000).map(lambda n: b'{"error": ' + b"[" * n + b"]" * n + b"}")
+)
+@settings(max_examples=60)
+def test_whatever_a_server_answers_is_a_short_text_or_a_server_error(body: bytes) -> None:
+    with contextlib.suppress(ServerError):
+        kind_in(server_client._content(body), ["lesson", "idea"])
+    server_client._error_text(body)
+    server = client("http://127.0.0.1")
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(ServerError):
+        patch.setattr(Server, "_request", lambda *_: body)
+        assert all(len(name) <= 100 for name in server.models())
 
 
 @pytest.fixture

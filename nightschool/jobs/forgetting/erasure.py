@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from nightschool.config import files
 from nightschool.config.checksums import with_checksum
 from nightschool.config.errors import DamagedFile, ReportError, RequestError
+from nightschool.config.folder_walk import walk
 from nightschool.config.paths import School
 from nightschool.jobs.forgetting.selection import Selection, read_json
 from nightschool.jobs.forgetting.traces import Traces
@@ -30,6 +30,7 @@ _WITHOUT_TEXT = ("checkpoints", "adapter", "models", "quantised", "datasets")
 """Folders that hold weights only, and the datasets, which are rewritten as a whole."""
 _JSON = (".json", ".jsonl")
 _SKIPPED = (".png", ".db", ".db-wal", ".db-shm", ".lock", ".html", ".safetensors")
+_LARGEST = 1 << 30  # bytes of a text file
 _UNTRAINED = ("checkpoints", "adapter", "seconds.json", "trained.json")
 
 
@@ -55,7 +56,7 @@ def files_with_traces(school: School, traces: Traces) -> list[str]:
     """The files of `.nightschool` that still hold a name or a line of a text, to say so."""
     needles = traces.needles()
     found = []
-    for path, _, names in os.walk(school.state):
+    for path, _, names in walk(school.state):
         for name in names:
             file = Path(path, name)
             if file.suffix in (".safetensors", ".lock") or not file.is_file():
@@ -84,7 +85,7 @@ def _restart_training(school: School, ledger: Ledger, selection: Selection) -> N
 
 
 def _text_files(school: School) -> Iterator[Path]:
-    for path, folders, names in os.walk(school.state):
+    for path, folders, names in walk(school.state):
         folders[:] = sorted(name for name in folders if name not in _WITHOUT_TEXT)
         for name in sorted(names):
             file = Path(path, name)
@@ -94,7 +95,7 @@ def _text_files(school: School) -> Iterator[Path]:
 
 def _without_traces(file: Path, traces: Traces) -> bytes | None:
     """What a file holds without the traces; None if it has none."""
-    before = file.read_bytes().decode("utf-8", "surrogateescape")
+    before = files.read(file, _LARGEST).decode("utf-8", "surrogateescape")
     after = traces.without_json(before) if file.suffix in _JSON else traces.without_text(before)
     return None if after == before else after.encode("utf-8", "surrogateescape")
 
@@ -145,7 +146,7 @@ def _erase_report(school: School, ledger: Ledger, folder: Path, traces: Traces) 
 
 
 def _holds(file: Path, needles: Iterable[bytes]) -> bool:
-    content = file.read_bytes()
+    content = files.read(file, _LARGEST)
     return any(needle in content for needle in needles)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import unicodedata
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nightschool.config import files
+from nightschool.config import bounded_json
 from nightschool.config.errors import NotesError, RequestError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
@@ -223,7 +222,7 @@ def _ids_without_text(school: School) -> Iterator[str]:
 def read_json(file: Path) -> dict[str, Any]:
     """The JSON object in a file; empty if it is absent or damaged."""
     try:
-        content = json.loads(files.read(file))
+        content = bounded_json.read(file)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from nightschool.config import bounded_json
 from nightschool.config.checksums import with_checksum
 from nightschool.notes.identity import content_id
 
@@ -40,7 +41,7 @@ class Traces:
     def without_json(self, text: str) -> str:
         """The text of a JSON file, or of JSON lines, without the traces; unchanged if there are none."""
         try:
-            before = json.loads(text)
+            before = bounded_json.loads(text)
         except ValueError:
             lines = [self._line(line) for line in text.split("\n")]
             return "\n".join(line for line in lines if line is not None)
@@ -70,7 +71,7 @@ class Traces:
     def _line(self, line: str) -> str | None:
         """A line of a JSON-lines file; None if it is about a forgotten note."""
         try:
-            value = json.loads(line)
+            value = bounded_json.loads(line)
         except ValueError:
             return self.without_text(line)
         if self._is_entry(value):

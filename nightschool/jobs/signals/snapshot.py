@@ -11,7 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nightschool.config.files import read, write
+from nightschool.config import bounded_json
+from nightschool.config.files import write
 from nightschool.jobs.signals.signal import Signal, Signals
 
 EVERY_S = 5.0
@@ -28,7 +29,7 @@ def write_snapshot(file: Path, signals: Signals, at: float) -> None:
 def read_snapshot(file: Path, now: float) -> Signals | None:
     """The stored signals with their age at `now`; None if they are stale, absent or unreadable."""
     try:
-        stored = json.loads(read(file))
+        stored = bounded_json.read(file)
         age = now - stored["at"]
         if not 0 <= age <= FRESH_S:
             return None

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from nightschool.config import permissions
 from nightschool.config.errors import DiskFull, FileBusy
-from nightschool.config.folder_walk import walk
+from nightschool.config.folder_walk import remove_tree, walk
 from nightschool.config.paths import STATE_NAME
 
 READ_LIMIT = 1 << 28
@@ -217,8 +217,10 @@ def make_database(file: Path) -> None:
     """
     make_folder(file.parent)
     # No existing file is opened: closing it would end the locks of this process's other connections.
-    names = (file.name, *(f"{file.name}-{end}" for end in ("wal", "shm", "journal")))
-    for path in map(file.with_name, names):
+    for path in (
+        file,
+        *(file.with_name(f"{file.name}-{end}") for end in ("wal", "shm", "journal")),
+    ):
         with suppress(FileNotFoundError):
             if not stat.S_ISREG(path.lstat().st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", str(path))
@@ -256,8 +258,6 @@ def remove(path: Path) -> None:
 
     A folder disappears as a whole.
     """
-    import shutil  # lazy: shutil
-
     _check_links(path.parent)
     with suppress(FileNotFoundError), _named(path):
         if not _is_folder(path):
@@ -266,13 +266,7 @@ def remove(path: Path) -> None:
         if not _TEMPORARY.search(path.name):
             replace(path, aside := _aside(path))
             path = aside
-        try:
-            shutil.rmtree(path)
-        except (RecursionError, OSError):  # hundreds of levels take as many calls and handles
-            for folder, _, names in reversed(list(walk(path))):
-                for name in names:
-                    os.unlink(os.path.join(folder, name))
-                os.rmdir(folder)
+        remove_tree(path)
 
 
 def discard(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""All folders below a folder, however deep they are."""
+"""All folders below a folder, however deep they are: found, and removed."""
 
 from __future__ import annotations
 
@@ -26,3 +26,16 @@ def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
             continue
         yield path, folders, others
         pending += (os.path.join(path, name) for name in reversed(folders))
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and everything in it. Raises OSError."""
+    import shutil  # lazy: shutil
+
+    try:
+        shutil.rmtree(folder)
+    except (RecursionError, OSError):  # it needs a call and a handle for every level
+        for path, _, names in reversed(list(walk(folder))):
+            for name in names:
+                os.unlink(os.path.join(path, name))
+            os.rmdir(path)

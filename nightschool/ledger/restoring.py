@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nightschool.config import bounded_json
 from nightschool.ledger.artifacts import ArtifactTable
 from nightschool.ledger.outcomes import parse
 from nightschool.ledger.promotions import PromotionTable
@@ -41,7 +42,7 @@ class FoundRun:
 def check_rows(rows: RunRows, run: int) -> None:
     """Raises ValueError, KeyError or LedgerError if the rows are not those of this run."""
     (about,) = rows["runs"]
-    if about["id"] != run or not isinstance(json.loads(about["settings"]), dict):
+    if about["id"] != run or not isinstance(bounded_json.loads(about["settings"]), dict):
         raise ValueError(f"it is not about run {run}")
     parse(RunState, about["state"]), parse(StageName, about["goal"]), parse(Timing, about["timing"])
     if [parse(StageName, row["name"]) for row in rows["stages"]] != list(STAGES):

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nightschool.config import files
+from nightschool.config import bounded_json, files
 from nightschool.config.checksums import verify_checksum, with_checksum
 
 NAME = "run.json"
@@ -85,7 +85,7 @@ def read_run_file(file: Path) -> RunRows:
     """The rows in a run's file. Raises OSError, ValueError if it is damaged or a newer version wrote it."""
     content = files.read(file)
     verify_checksum(content)
-    data = json.loads(content)
+    data = bounded_json.loads(content)
     if not isinstance(data, dict) or data.get("version") != VERSION:
         raise ValueError("another version wrote it")
     tables = {table: data.get(table, []) for table in _ROWS}

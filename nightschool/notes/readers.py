@@ -26,6 +26,7 @@ from nightschool.notes.metadata.org_mode import headline_tags
 from nightschool.notes.metadata.properties import ORIGIN_KEYS, TAG_KEYS, Property
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
 from nightschool.notes.readable import only_placeholders, readable
+from nightschool.notes.reading_limits import check_size
 from nightschool.notes.tags import tags
 from nightschool.notes.trouble import (
     NoteTrouble,
@@ -40,9 +41,6 @@ _NOTES_PER_FILE = 100
 _ROWS_PER_REPORT = 1000
 # A row may be this many times longer than a note: it has other columns, and escapes.
 _NOTES_PER_ROW = 10
-# They are in memory: on paper 2 GB of it, and a laptop has little more.
-_MOST_NOTES = 1_000_000
-_MOST_CHARACTERS = 200_000_000
 _LONGEST_KIND = 200  # characters in a label column, which may be the wrong column
 
 OnProgress = Callable[[int, int, int], None]
@@ -218,7 +216,7 @@ class _Reader:
         except UnicodeDecodeError:
             self.skipped.append(Skipped(file.source, SkipReason.CHANGED))
         self.bytes_read += file.size
-        self._check_size(file.source)
+        check_size(len(self.notes) + len(self.skipped), self.characters, file.source)
         self._report_progress()
 
     def complete_joplin_notes(self) -> None:
@@ -232,19 +230,6 @@ class _Reader:
                 tags=(*unresolved.candidates.tags, *tags_of.get(item.properties["id"], ())),
             )
             self.notes[place] = replace(unresolved, candidates=candidates)
-
-    def _check_size(self, source: str) -> None:
-        """Raise NotesError if there is more than the memory may hold."""
-        too_many = len(self.notes) + len(self.skipped) > _MOST_NOTES
-        if too_many or self.characters > _MOST_CHARACTERS:
-            most = (
-                f"{_MOST_NOTES:,} notes and skipped ones"
-                if too_many
-                else f"{_MOST_CHARACTERS:,} characters of text"
-            )
-            raise NotesError(
-                f"{source}: with it there are more than {most}", "leave some out: notes.exclude"
-            )
 
     def _report_progress(self, more: int = 0) -> None:
         if self.on_progress:
@@ -356,8 +341,8 @@ class _Reader:
                         self.skipped.append(Skipped(file.source, SkipReason.NO_COLUMN, column))
                         return
                 has_labels = has_labels or self.settings.label_column in row
-                self._read_row(row, f"{file.source}:{line}")
-                self._check_size(f"{file.source}:{line}")
+                self._read_row(row, place := f"{file.source}:{line}")
+                check_size(len(self.notes) + len(self.skipped), self.characters, place)
                 if number % _ROWS_PER_REPORT == 0:
                     self._report_progress(lines.bytes_read())
             self.troubles += row_troubles(file.source, first_lines, lines.troubles)

@@ -89,8 +89,12 @@ def test_a_labels_file_or_settings_that_no_memory_holds_are_refused_in_one_line(
 @pytest.mark.parametrize(
     ("row", "times", "line"),
     [
-        (b'{"text": "a"}\n', 1_000_100, "more than 1,000,000 notes"),
-        (b'{"text": "' + b"a" * 900_000 + b'"}\n', 250, "more than 200,000,000 characters"),
+        (b'{"text": "a"}\n', 1_000_100, "more than 1,000,000 notes, skipped ones included"),
+        (
+            b'{"text": "' + b"a" * 900_000 + b'"}\n',
+            250,
+            "more than 200,000,000 characters in all notes",
+        ),
     ],
 )
 def test_more_notes_than_the_memory_holds_are_refused_in_one_line(

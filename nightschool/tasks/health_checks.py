@@ -35,9 +35,12 @@ from nightschool.config.settings import Settings
 from nightschool.config.trusted_schools import reaches
 from nightschool.learning.probe import DeviceProbe
 from nightschool.ledger.ledger import Ledger
+from nightschool.notes.labels import read_labels
 from nightschool.notes.readers import notes_path
 from nightschool.scoring.server_client import Server, ServerError
+from nightschool.stages.first_look import look
 from nightschool.stages.freeze_notes import read_and_freeze
+from nightschool.stages.kind_advice import kind_advice
 from nightschool.tasks.app import open_queue
 from nightschool.tasks.child_queries import ask_to_probe
 
@@ -80,14 +83,14 @@ def examine(school: School, settings: Settings) -> Iterator[HealthCheck]:
         yield HealthCheck(
             "school", f"{place} cannot be written by this user", HealthVerdict.PROBLEM, NOT_YOURS
         )
-        yield _notes(school, settings)
+        yield from _notes(school, settings)
         return
     yield _file_system(school)
     ledger = _ledger(school)
     yield ledger
     if ledger.verdict is HealthVerdict.OK:  # else somebody else may be writing the queue
         yield _queue(school, settings)
-    yield _notes(school, settings)
+    yield from _notes(school, settings)
     if settings.server.url:
         yield _server(settings)
     try:
@@ -238,15 +241,29 @@ def _queue(school: School, settings: Settings) -> HealthCheck:
     return HealthCheck("queue", f"{settings.queue}, {waiting} messages waiting", HealthVerdict.OK)
 
 
-def _notes(school: School, settings: Settings) -> HealthCheck:
+def _notes(school: School, settings: Settings) -> Iterator[HealthCheck]:
+    """Whether a run could freeze the notes, and whether [kinds] covers what they name."""
+    place = notes_path(school.root, settings)
     try:
         reading, dataset = read_and_freeze(school, settings)
     except NotesError as error:
-        return HealthCheck(
+        yield HealthCheck(
             "notes", str(error), HealthVerdict.PROBLEM, "`nightschool notes` has details"
         )
-    kinds = f"{len(dataset.items)} of {len(reading.notes)} notes with {len(dataset.kinds)} kinds"
-    return HealthCheck("notes", f"{kinds} in {notes_path(school.root, settings)}", HealthVerdict.OK)
+    else:
+        kinds = (
+            f"{len(dataset.items)} of {len(reading.notes)} notes with {len(dataset.kinds)} kinds"
+        )
+        yield HealthCheck("notes", f"{kinds} in {place}", HealthVerdict.OK)
+    try:
+        labels = read_labels(school.labels_file)
+        odd, changes = kind_advice(look(place, settings.notes), settings, labels)
+    except NotesError:
+        return
+    if odd:
+        update = "`nightschool init --update` adds what it proposes"
+        remedy = update if changes else "correct [kinds], or add notes of these kinds"
+        yield HealthCheck("kinds", "; ".join(odd), HealthVerdict.WARNING, remedy)
 
 
 def _server(settings: Settings) -> HealthCheck:

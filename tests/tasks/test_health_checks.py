@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from nightschool.config.paths import School
@@ -63,3 +65,48 @@ def test_school_that_this_user_may_not_write_is_the_problem(
     found = list(examine(school, load(school.settings_file)))
     assert [finding.check for finding in found[-2:]] == ["school", "notes"]
     assert found[-2].finding == f"{school.state} cannot be written by this user"
+
+
+def write(school: School, *folders: str) -> None:
+    for folder in folders:
+        (school.root / "notes" / folder).mkdir(parents=True, exist_ok=True)
+        for number, word in enumerate(("apples", "bicycles", "cellars", "dragons")):
+            text = f"A note in {folder} about {word}."
+            (school.root / f"notes/{folder}/{number}.md").write_text(text, "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("folders", "settings", "said"),
+    [
+        (("Lessons", "Ideas"), {}, ""),
+        (
+            ("Lessons", "教訓", "Ideas"),
+            {},
+            "[kinds] is empty; the notes suggest 教訓 (8), Ideas (4)",
+        ),
+        (("Lessons", "Ideas"), {"kinds": {"Lessons": "", "Ideas": ""}}, ""),
+        (
+            ("Lessons", "Ideas"),
+            {"kinds": {"lessons": "", "idea": "", "value": ""}},
+            'no note is of "idea", "value"; "Ideas" may mean idea',
+        ),
+        (("Lessons", "Ideas", "9 Templates"), {}, '"/9 Templates/" may hold no notes'),
+    ],
+)
+def test_the_kinds_are_compared_with_what_the_notes_name(
+    make_school: MakeSchool, folders: tuple[str, ...], settings: dict[str, Any], said: str
+) -> None:
+    school = make_school(each=0, **settings)
+    write(school, *folders)
+    found = {each.check: each for each in health_checks._notes(school, load(school.settings_file))}
+    if not said:
+        assert "kinds" not in found
+        return
+    assert found["kinds"].verdict == "warning" and found["kinds"].finding == said
+    assert found["kinds"].remedy == "`nightschool init --update` adds what it proposes"
+
+
+def test_a_listed_kind_without_notes_is_named(make_school: MakeSchool) -> None:
+    school = make_school(kinds={"decision": "", "lesson": "", "none": "", "value": ""})
+    found = finding(school, "kinds")
+    assert found.finding == 'no note is of "value"' and "add notes of these kinds" in found.remedy

@@ -12,6 +12,7 @@ from nightschool.config.printable import listed
 from nightschool.notes.inventory import Inventory, Lengths, LikelyLabelError
 from nightschool.reports.inventory_page import (
     SHOWN_GROUPS,
+    SHOWN_SKIPPED,
     SHOWN_WARNINGS,
     findings,
     loss,
@@ -55,7 +56,8 @@ def show_inventory(inventory: Inventory, console: Console) -> None:
             name = "wrong labels" if part is inventory.suspects else "labelled and unlabelled notes"
             _print_line(console, f"{name}: {part.remark}")
     for skipped in inventory.skipped:
-        _print_line(console, f"{skipped.n:,} skipped: {skipped.message}")
+        names = listed(skipped.sources, SHOWN_SKIPPED)
+        _print_line(console, f"{skipped.n:,} skipped ({skipped.message}): {names}")
     for warning in inventory.warnings[:SHOWN_WARNINGS]:
         _print_line(console, warning)
     _print_rest(len(inventory.warnings) - SHOWN_WARNINGS, console)

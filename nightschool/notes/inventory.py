@@ -128,12 +128,13 @@ class ExpectedTestSplit:
 
 @dataclass(frozen=True, slots=True)
 class SkippedCount:
-    """How many sources were skipped for one reason."""
+    """What was skipped for one reason."""
 
     reason: SkipReason
     detail: str
     message: str
     n: int
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,9 @@ def take_inventory(
             if len({notes[n].kind for n in group}) > 1
         ),
         skipped=tuple(
-            SkippedCount(group.reason, group.detail, group.message, len(group.sources))
+            SkippedCount(
+                group.reason, group.detail, group.message, len(group.sources), group.sources
+            )
             for group in loaded.skipped_groups()
         ),
         warnings=loaded.warnings,

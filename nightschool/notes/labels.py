@@ -19,7 +19,7 @@ from nightschool.config.paths import LABELS_NAME
 from nightschool.config.printable import encodable
 from nightschool.notes.identity import content_id
 from nightschool.notes.kinds import kind_name, known_kinds
-from nightschool.notes.note import LoadedNotes
+from nightschool.notes.note import LoadedNotes, Skipped, SkipReason
 from nightschool.notes.tables import parse_json
 
 _MOST_BYTES = 64_000_000
@@ -90,7 +90,7 @@ def with_labels(
     labels: Mapping[str, Label],
     kinds: Mapping[str, KindSettings] | None = None,
 ) -> LoadedNotes:
-    """Apply labels to notes: each gets the kind of its label, or is removed if the label leaves it out.
+    """Apply labels to notes: each gets the kind of its label, or is skipped if the label leaves it out.
 
     A label may use any spelling or alias of the `kinds` in the settings. Without these, raises NotesError if
     a label's kind differs from a note's kind only in case or width.
@@ -103,14 +103,16 @@ def with_labels(
             id_: replace(label, kind=known.named(label.kind) or label.kind)
             for id_, label in labels.items()
         }
-    notes, used = [], set()
+    notes, left_out, used = [], [], set()
     for note in loaded.notes:
         label = labels.get(id_ := content_id(note.text))
         if label is None:
             notes.append(note)
             continue
         used.add(id_)
-        if label.kind is not None:
+        if label.kind is None:
+            left_out.append(Skipped(note.source, SkipReason.LEFT_OUT))
+        else:
             notes.append(replace(note, kind=label.kind, kind_from=LABELS_NAME))
     _check_kinds({note.kind for note in loaded.notes if note.kind is not None}, labels)
     unused = [label for id_, label in labels.items() if id_ not in used]
@@ -122,7 +124,9 @@ def with_labels(
             f"labels.jsonl: {len(unused)} label{'s'[: len(unused) != 1]} about notes that were changed "
             f"or are gone ({some}{more})",
         )
-    return replace(loaded, notes=tuple(notes), warnings=warnings)
+    return replace(
+        loaded, notes=tuple(notes), skipped=(*loaded.skipped, *left_out), warnings=warnings
+    )
 
 
 def _check_kinds(kinds: Iterable[str], labels: Mapping[str, Label]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from nightschool.notes.trouble import NoteTrouble
+
+_ROW = re.compile(r":\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,11 @@ class Note:
     """What the note was taken from, by its metadata or column: a URL or any name; "" if unknown."""
     kind_from: str = field(default="", compare=False)
     """What named the kind: an entry of `notes.kind_from`, a column, or a label of the owner's."""
+
+    @property
+    def file(self) -> str:
+        """The file that holds it."""
+        return self.section_of or _ROW.sub("", self.source)
 
 
 class SkipReason(StrEnum):
@@ -48,6 +56,7 @@ class SkipReason(StrEnum):
     PLACEHOLDERS = "placeholders"
     NO_NOTE = "no_note"
     NO_COLUMN = "no_column"
+    LEFT_OUT = "left_out"
 
 
 # `{}` is the detail of `Skipped`.
@@ -72,6 +81,7 @@ _MESSAGES = {
     SkipReason.PLACEHOLDERS: "a template: only placeholders",
     SkipReason.NO_NOTE: "not a note but {}",
     SkipReason.NO_COLUMN: "no column `{}`",
+    SkipReason.LEFT_OUT: "left out by a label",
 }
 
 

@@ -67,6 +67,20 @@ class Trouble:
     def message(self) -> str:
         return _MESSAGES[self.type].replace("{}", self.detail)
 
+    @property
+    def place(self) -> str:
+        """'line 3, column 5 (byte offset 7)', as far as it is known."""
+        parts = []
+        if self.line:
+            lines = f"lines {self.first_line} and" if self.first_line else "line"
+            parts.append(f"{lines} {self.line}")
+        if self.column:
+            parts.append(f"column {self.column} (byte offset {self.offset:,})")
+        return ", ".join(parts)
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.place, self.message)))
+
 
 @dataclass(frozen=True, slots=True)
 class NoteTrouble:
@@ -77,14 +91,7 @@ class NoteTrouble:
 
     @property
     def place(self) -> str:
-        trouble = self.trouble
-        line, first = trouble.line, trouble.first_line
-        parts = [self.source]
-        if line:
-            parts.append(f"lines {first} and {line}" if first else f"line {line}")
-        if trouble.column:
-            parts.append(f"column {trouble.column} (byte offset {trouble.offset:,})")
-        return ", ".join(parts)
+        return ", ".join(filter(None, (self.source, self.trouble.place)))
 
     def __str__(self) -> str:
         return f"{self.place}: {self.trouble.message}"

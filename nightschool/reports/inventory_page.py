@@ -18,6 +18,7 @@ from nightschool.reports.text.wording import counted
 
 SHOWN_GROUPS = 10
 SHOWN_WARNINGS = 10
+SHOWN_SKIPPED = 20
 # From these AUCs on, two sets of notes differ somewhat, and look like two sources.
 _SOMEWHAT, _CLEARLY = 0.65, 0.8
 # Of the features that roughening changes: those of tidy notes, and those of hasty ones.
@@ -210,6 +211,7 @@ def render(inventory: Inventory) -> str:
         leaks=[[line] for line in leak_details(inventory.label_leaks)],
         warnings=[[warning] for warning in inventory.warnings],
         shown=SHOWN_GROUPS,
+        shown_skipped=SHOWN_SKIPPED,
         thin=FEW_NOTES,
     )
 

@@ -19,7 +19,13 @@ def test_json_counts_the_notes(make_school: MakeSchool) -> None:
         "decision": 12, "lesson": 12, "none": 12,
     }  # fmt: skip
     assert counts["skipped"] == [
-        {"reason": "binary", "detail": "", "message": "binary file", "n": 1}
+        {
+            "reason": "binary",
+            "detail": "",
+            "message": "binary file",
+            "n": 1,
+            "sources": ["lesson/bad.md"],
+        }
     ]
     assert counts["lengths"]["unit"] == "tokens"
     assert counts["suspects"]["judged"] == 36

@@ -142,9 +142,9 @@ def test_skipped_files_are_counted_by_reason_and_warnings_kept() -> None:
     )
     inventory = take_inventory(LoadedNotes((), skipped, ("a warning",)))
     assert inventory.skipped == (
-        SkippedCount(SkipReason.EMPTY, "", "empty", 2),
-        SkippedCount(SkipReason.BINARY, "", "binary file", 1),
-        SkippedCount(SkipReason.SUFFIX, ".png", "not a note: .png", 1),
+        SkippedCount(SkipReason.EMPTY, "", "empty", 2, ("2", "3")),
+        SkippedCount(SkipReason.BINARY, "", "binary file", 1, ("1",)),
+        SkippedCount(SkipReason.SUFFIX, ".png", "not a note: .png", 1, ("4",)),
     )
     assert inventory.warnings == ("a warning",)
 

@@ -32,7 +32,7 @@ class ListedModel:
     learned_forgotten: int
     """Forgotten notes that it learned from."""
     problem: str = ""
-    """What is damaged: its model card or its report."""
+    """What is damaged: its model card, its report, or what `repair` found."""
 
 
 _NEWEST = 10
@@ -91,6 +91,7 @@ def trained_models(
             in_use=run == in_use,
             pruned=f"models/run-{run}/adapter" in pruned,
             learned_forgotten=ledger.learned_forgotten(run),
+            problem=ledger.model_damaged(run),
         )
         for run in shown
     ]
@@ -98,11 +99,13 @@ def trained_models(
 
 
 def _read(
-    school: School, run: int, *, in_use: bool, pruned: bool, learned_forgotten: int
+    school: School, run: int, *, in_use: bool, pruned: bool, learned_forgotten: int, problem: str
 ) -> ListedModel:
     from nightschool.stages.publish import card_file, read_card  # lazy: numpy
 
-    model = ListedModel(run, "", [], None, in_use, pruned, learned_forgotten)
+    model = ListedModel(run, "", [], None, in_use, pruned, learned_forgotten, problem)
+    if problem:
+        return model
     try:
         recorded_files(school, run).check(card_file(school, run))
         card = read_card(school, run)

@@ -17,18 +17,23 @@ from nightschool.ledger.store import Store
 _REMEDIES = (
     (
         r"models/.*",
-        "restore it from a backup, use another model with `nightschool rollback`, or train again",
+        "`nightschool repair` makes it again if it can; else restore it, or use another model with "
+        "`nightschool rollback`",
     ),
     (
         r"sides\.json",
-        "restore it from a backup; without it, test notes could become training notes",
+        "`nightschool repair` makes it again from the datasets; without it, test notes could become "
+        "training notes",
     ),
     (
         r"datasets/.*",
-        "restore it from a backup, or `nightschool prep --new` makes it again from the notes",
+        "`nightschool repair` makes it again if the notes are as they were; else restore it, or "
+        "`nightschool prep --new`",
     ),
 )
-_NEW_RUN = "restore it from a backup, or `nightschool run --new` makes it again from the notes"
+_NEW_RUN = (
+    "`nightschool repair` makes it again if it can; else restore it, or `nightschool run --new`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,11 @@ class ArtifactTable(Store):
         """The recorded files of a run, by path; empty for a run of a version that recorded none."""
         rows = self._rows("SELECT path, sha256, size FROM artifacts WHERE run = ?", run)
         return {row["path"]: Artifact(row["path"], row["sha256"], row["size"]) for row in rows}
+
+    def artifact_stages(self, run: int) -> dict[str, StageName]:
+        """The last stage that wrote each recorded file of a run, by path."""
+        rows = self._rows("SELECT path, stage FROM artifacts WHERE run = ?", run)
+        return {row["path"]: StageName(row["stage"]) for row in rows}
 
     def record_artifacts(self, run: int, stage: StageName, artifacts: Iterable[Artifact]) -> None:
         """Record files that were written after their stage had ended, such as by a repair."""

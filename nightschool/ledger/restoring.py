@@ -118,30 +118,29 @@ class RestoringTable(PromotionTable, ArtifactTable):
             )
             db.execute(f"DELETE FROM artifacts WHERE run = ? AND stage IN ({marks})", (run, *names))
             self._write_event(run, stage, EventKind.WARNING, f"{stage} is performed again: {why}")
+            state = self.run(run).state
+            if state in (RunState.WAITING, RunState.FAILED):
+                self._set_run(run, RunState.QUEUED, why)
+
+    def rewrite_run_file(self, run: int) -> None:
+        """Write a run's `run.json` anew."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO changed_runs VALUES (?)", (run,))
 
     def forget_artifact(self, path: str) -> None:
         """Remove the records of a file that nothing needs, or that is lost."""
         with self._transaction() as db:
             db.execute("DELETE FROM artifacts WHERE path = ?", (path,))
 
-    def mark_damaged(self, run: int, problem: str) -> int | None:
-        """Record that a run's model cannot be used, and end its promotions.
-
-        Returns the run whose model is the champion instead, if the model was the champion; else None, or
-        0 if no model is left to be one.
-        """
+    def mark_damaged(self, run: int, problem: str) -> None:
+        """Record that a run's model cannot be used, and end its promotions."""
         with self._transaction() as db:
-            before = self.promotions()
             db.execute(
                 "INSERT OR REPLACE INTO damaged_models (run, at, problem) VALUES (?, ?, ?)",
                 (run, self._clock(), problem),
             )
             db.execute("DELETE FROM promotions WHERE run = ?", (run,))
-            after = self.promotions()
             self._write_event(run, None, EventKind.WARNING, f"its model is damaged: {problem}")
-            if before[-1:] != [run]:
-                return None
-            return after[-1] if after else 0
 
     def unmark_damaged(self, run: int) -> None:
         """Record that a run's model is whole again."""

@@ -94,19 +94,36 @@ def write(dataset: Dataset, folder: Path) -> None:
             return
     except DamagedFile:
         pass  # or absent
+    with files.new_folder(folder) as new:
+        for name, content in contents(dataset).items():
+            files.write(new / name, content)
+
+
+def contents(dataset: Dataset) -> dict[str, bytes]:
+    """The files of a dataset, by name."""
     rows = (json.dumps(_to_row(item), ensure_ascii=False) for item in dataset.items)
-    text = "".join(f"{row}\n" for row in rows)
+    items = "".join(f"{row}\n" for row in rows).encode()
     manifest = {
         "fingerprint": dataset.fingerprint,
-        "items_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "items_sha256": hashlib.sha256(items).hexdigest(),
         "kinds": list(dataset.kinds),
         "counts": dict(Counter(item.split for item in dataset.items)),
         "warnings": list(dataset.warnings),
     }
-    with files.new_folder(folder) as new:
-        files.write(new / "items.jsonl", text)
-        about = json.dumps(manifest, ensure_ascii=False, indent=1)
-        files.write(new / "manifest.json", with_checksum(about))
+    about = with_checksum(json.dumps(manifest, ensure_ascii=False, indent=1))
+    return {"items.jsonl": items, "manifest.json": about.encode()}
+
+
+def parse_items(content: bytes, kinds: Iterable[str] = ()) -> Dataset:
+    """The dataset in the content of `items.jsonl`, with these kinds and its own, without warnings.
+
+    Raises ValueError, TypeError, KeyError or AttributeError for other content.
+    """
+    items = tuple(_from_row(json.loads(line)) for line in content.split(b"\n") if line)
+    all_kinds = tuple(kinds) or tuple(sorted({item.kind for item in items}))
+    if not {item.kind for item in items} <= {*all_kinds}:
+        raise ValueError("it has other kinds")
+    return Dataset(items, all_kinds, fingerprint_of(items), ())
 
 
 def load(folder: Path) -> Dataset:

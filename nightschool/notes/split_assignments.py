@@ -113,6 +113,14 @@ def write_split_assignments(file: Path, items: Iterable[Item]) -> None:
     _write(file, read_split_assignments(file).after(items))
 
 
+def make_split_assignments(file: Path, datasets: Iterable[Iterable[Item]]) -> None:
+    """Write the assignments of datasets, the oldest first, in place of a file that is lost."""
+    assignments = SplitAssignments()
+    for items in datasets:
+        assignments = assignments.after(items)
+    _write(file, assignments)
+
+
 def remove_split_assignments(file: Path, ids: Collection[str]) -> None:
     """Remove contents from the assignments in the file; if they return, they are new notes."""
     before = read_split_assignments(file)

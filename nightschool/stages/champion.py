@@ -22,6 +22,7 @@ from nightschool.stages.exposure import record_exposure
 from nightschool.stages.known_notes import read_used
 from nightschool.stats.stage_results import (
     EvaluateResult,
+    PrepResult,
     Record,
     RecordT,
     TrainResult,
@@ -128,7 +129,15 @@ def _result_of(context: StageContext, run: int, name: str, kind: type[RecordT]) 
 
 
 def _not_trained_on(context: StageContext, run: int, items: Sequence[Item]) -> list[Item]:
-    """The items without those that the run trained or validated on. Raises DamagedFile."""
+    """The items without those that the run trained or validated on.
+
+    Raises DamagedFile, LearningError if `repair` found nothing that makes its dataset again.
+    """
+    prepared = _result_of(context, run, "prep.json", PrepResult)
+    if prepared and not (context.school.datasets / prepared.dataset).exists():
+        recorded = recorded_files(context.school, run)
+        if not any(path.startswith("datasets/") for path in recorded.artifacts):
+            raise LearningError("its dataset is lost, so that what it learned from is not known")
     originals = read_used(context.school, run)
     return [item for item in items if originals.get(item.id, ("", "test"))[1] == "test"]
 

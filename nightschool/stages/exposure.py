@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from nightschool.config.errors import DamagedFile
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Answerer, TestExposure
 from nightschool.notes.dataset import Dataset, load
@@ -52,8 +51,8 @@ def exposures_of_test(
 ) -> TestExposures:
     """The exposures of the test notes of this run's dataset, including this run's own.
 
-    Another dataset's test notes count as the same if they hold at least half of these, or can no longer be
-    read. The adapter of a run counts as one model, however often it answered as the champion. `accuracy` is
+    Another dataset's test notes count as the same if they hold at least half of these, or were pruned. The
+    adapter of a run counts as one model, however often it answered as the champion. `accuracy` is
     the newest model's, on test notes worth `notes` independent ones.
     """
     from nightschool.stats.power import optimism  # lazy: scipy
@@ -66,12 +65,11 @@ def exposures_of_test(
         if exposure.test == fingerprint:
             return True
         if exposure.dataset not in same:
-            try:
-                other = load(context.school.datasets / exposure.dataset)
-                shared = sum(item.id in test for item in other.of(Split.TEST))
+            folder = context.school.datasets / exposure.dataset
+            same[exposure.dataset] = True
+            if folder.exists():
+                shared = sum(item.id in test for item in load(folder).of(Split.TEST))
                 same[exposure.dataset] = 2 * shared >= len(test)
-            except DamagedFile:
-                same[exposure.dataset] = True
         return same[exposure.dataset]
 
     with Ledger(context.school.ledger_file) as ledger:

@@ -27,9 +27,13 @@ def write_left_out(folder: Path, loaded: LoadedNotes, used: Iterable[Item]) -> N
 
     Otherwise every retraining check would count them as new.
     """
+    write_json(folder / _LEFT_OUT, left_out(loaded, used))
+
+
+def left_out(loaded: LoadedNotes, used: Iterable[Item]) -> dict[str, str]:
+    """Content id to kind of the labelled notes that are in no split."""
     ids = {item.id for item in used}
-    left_out = {id_: kind for id_, kind in labelled(loaded.notes).items() if id_ not in ids}
-    write_json(folder / _LEFT_OUT, left_out)
+    return {id_: kind for id_, kind in labelled(loaded.notes).items() if id_ not in ids}
 
 
 def known_to(school: School, run: int) -> dict[str, str]:

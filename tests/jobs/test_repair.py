@@ -11,13 +11,14 @@ import filelock
 import pytest
 
 from nightschool.cli.main import VERBS
+from nightschool.config import files
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.jobs.repair.school_repair import repair
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Answerer, Run, RunState
 from nightschool.ledger.records import TestExposure as Exposure
-from nightschool.stages.publish import ModelCard
+from nightschool.stages.publish import ADAPTER_WEIGHTS, ModelCard
 from nightschool.stats.stage_results import (
     BaselineResult,
     CompareResult,
@@ -52,10 +53,11 @@ def _write_results(school: School, run: int) -> None:
     folder = school.run_folder(run)
     scored = {"accuracy": 0.5, "prompt": "p", "answers": {"a": "none"}}
     write_record(folder / "baseline.json", BaselineResult.model_validate(scored))
-    write_record(
-        folder / "train.json",
-        TrainResult(steps=1, losses=(), validation=(), adapter_sha256="0" * 64),
-    )
+    weights = school.model_folder(run) / "adapter" / ADAPTER_WEIGHTS
+    files.write(weights, f"weights of run {run}")
+    digest = files.sha256(weights)
+    trained = TrainResult(steps=1, losses=(), validation=(), adapter_sha256=digest)
+    write_record(folder / "train.json", trained)
     seeds = (SeedAnswers(seed=4, answers={}), SeedAnswers(seed=5, answers={}))
     write_record(
         folder / "evaluate.json", EvaluateResult.model_validate({**scored, "seeds": seeds})

@@ -60,4 +60,4 @@ def test_a_recorded_file_that_differs_is_named_with_what_brings_it_back(
         recorded_files(school, 1).check_folder(file.parent)
     message = str(raised.value)
     assert message.startswith(f"{file} is ") and "\n" not in message
-    assert message.endswith("use another model with `nightschool rollback`, or train again")
+    assert message.endswith("else restore it, or use another model with `nightschool rollback`")

@@ -146,7 +146,7 @@ def test_a_changed_or_damaged_dataset_is_refused_with_one_line(
     with pytest.raises(DamagedFile) as caught:
         load(written)
     assert str(caught.value).startswith(str(written)) and expected in str(caught.value)
-    assert str(caught.value).endswith("`nightschool prep --new` makes it again from the notes")
+    assert str(caught.value).endswith("else restore it, or `nightschool prep --new`")
     assert "\n" not in str(caught.value)
 
 

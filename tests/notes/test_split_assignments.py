@@ -145,7 +145,7 @@ def test_a_file_that_is_lost_beside_datasets_does_not_assign_all_notes_again(
     assert read_split_assignments(file) == SplitAssignments()
     (file.parent / "one").mkdir(parents=True)
     (file.parent / "one" / "manifest.json").touch()
-    with pytest.raises(DamagedFile, match="is missing: restore it from a backup"):
+    with pytest.raises(DamagedFile, match="is missing: `nightschool repair` makes"):
         read_split_assignments(file)
 
 

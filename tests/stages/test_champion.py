@@ -151,7 +151,7 @@ def test_a_damaged_file_of_the_champion_is_an_error_that_names_it(
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    with pytest.raises(DamagedFile, match="restore it from a backup") as raised:
+    with pytest.raises(DamagedFile, match="`nightschool repair` makes it again") as raised:
         answer_new_test_notes(context, frozen_test_notes(context))
         incumbent(context, [item.id for item in frozen_test_notes(context)])
     assert str(file) in str(raised.value)

@@ -99,9 +99,7 @@ def test_an_unusable_file_is_named_in_one_line(
         read_record(file, CompareResult)
     message = str(raised.value)
     assert message.startswith(f"{file} cannot be used (") and problem in message
-    assert "\n" not in message and message.endswith(
-        "`nightschool run --new` makes it again from the notes"
-    )
+    assert "\n" not in message and message.endswith("else restore it, or `nightschool run --new`")
 
 
 def test_a_file_that_cannot_be_read_now_is_not_removed(

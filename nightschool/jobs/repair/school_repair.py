@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 import filelock
 
-from nightschool.config.errors import WorkerRunning
+from nightschool.config.errors import WorkerRunning, first_line
 from nightschool.config.paths import School
 from nightschool.jobs.presence import worker_alive
+from nightschool.jobs.repair.file_repair import RunRepair
 from nightschool.jobs.repair.finding import Finding, RepairRemedy
-from nightschool.jobs.repair.lost_ledger import LostLedger, lost_ledger, make_again
+from nightschool.jobs.repair.lost_ledger import LostLedger, lost_ledger, make_again, put_aside
+from nightschool.jobs.repair.sources import RunSources
+from nightschool.jobs.repair.state_repair import drop_damaged_state, repair_split_assignments
+from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.lost import listed_runs
+from nightschool.ledger.records import RunState
+from nightschool.ledger.run_files import NAME, read_run_file
 
 
 def repair(school: School, *, dry: bool = False) -> Iterator[Finding]:
@@ -31,6 +38,45 @@ def repair(school: School, *, dry: bool = False) -> Iterator[Finding]:
             make_again(school, lost, aside)
         if lost:
             yield from _of_ledger(lost)
+        if not (dry and lost and lost.problem) and school.ledger_file.exists():
+            with Ledger(school.ledger_file, writes=not dry) as ledger:
+                yield from _of_files(school, ledger, aside, dry)
+            yield from drop_damaged_state(school, aside, dry)
+
+
+def _of_files(school: School, ledger: Ledger, aside: Path, dry: bool) -> Iterator[Finding]:
+    """Split assignments and run files first: what is made again from the notes needs them."""
+    runs = sorted(ledger.run_numbers())
+    yield from repair_split_assignments(school, ledger, aside, dry)
+    for run in runs:
+        yield from _of_run_file(school, ledger, run, aside, dry)
+    artifacts = {path: each for run in runs for path, each in ledger.artifacts(run).items()}
+    shown: set[Finding] = set()
+    # What a finished run loses is put aside; an unfinished one that needs the same goes back before that.
+    unfinished = {run.id for run in ledger.runs() if run.state is not RunState.DONE}
+    for run in sorted(runs, key=lambda run: (run not in unfinished, run)):
+        sources = RunSources(school, ledger, run, artifacts)
+        for finding in RunRepair(sources, aside, dry).findings():
+            if finding not in shown:  # runs may share a dataset
+                shown.add(finding)
+                yield finding
+
+
+def _of_run_file(
+    school: School, ledger: Ledger, run: int, aside: Path, dry: bool
+) -> Iterator[Finding]:
+    file = school.run_folder(run) / NAME
+    try:
+        read_run_file(file)
+        return
+    except FileNotFoundError:
+        problem = "is missing"
+    except (OSError, ValueError) as error:
+        problem = f"is damaged ({first_line(error)})"
+    if not dry:
+        put_aside([file], aside)
+        ledger.rewrite_run_file(run)
+    yield Finding(f"runs/{run}/{NAME}", problem, RepairRemedy.MADE_AGAIN, "the ledger")
 
 
 def _of_ledger(lost: LostLedger) -> Iterator[Finding]:

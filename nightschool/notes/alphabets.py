@@ -10,6 +10,7 @@ from functools import cache
 ALPHABETS = {
     "af": "éèêëíîïôöúûáäó",
     "br": "âêîôûùñü",
+    "bs": "čćđšž",
     "ca": "àçèéíïòóúü·ñ",
     "eu": "ñçáéíóúü",
     "gl": "áéíóúüñçï",
@@ -54,7 +55,7 @@ ALPHABETS = {
     "vi": "ăâđêôơưáàảãạéèẻẽẹíìỉĩịóòỏõọúùủũụýỳỷỹỵấầẩẫậắằẳẵặếềểễệốồổỗộớờởỡợứừửữự",
 }
 # Written within or behind a word.
-_JOINING = "’‘ʼ·‧/–—\u00ad\u200c\u200d\u2010\u2011"
+_JOINING = "’‘ʻʼ·‧/–—\u00ad\u200c\u200d\u2010\u2011"
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\ufeff"
 _BEHIND_WORDS = "™®©°"
 # Not directly behind a letter, by category and by character.
@@ -77,19 +78,23 @@ def is_out_of_place(before: str, char: str, behind: str, language: str) -> bool:
     category = unicodedata.category(char)
     if category[0] == "C":
         return char not in _INVISIBLE
+    if "\u02b0" <= char <= "\u02ff":  # accents without their letter
+        return char not in _JOINING
     if category[0] == "L":
         return char not in _SIGNS and _is_odd_letter(before, char, behind, language)
     if category[0] == "M":
         return not (before.isalpha() or unicodedata.category(before)[0] == "M")
     if char == "\xa0":
         return before.isspace()
+    if category == "No":
+        return behind.isalpha()
     if char in _JOINING:
         return False
     if category in _SYMBOLS or char in _OPENING:
         is_drawing = "\u2500" <= char <= "\u259f"
-        is_behind = before.isalpha() and char not in _BEHIND_WORDS
+        is_behind = before.isalpha() and (char not in _BEHIND_WORDS or behind.isalpha())
         return is_drawing or is_behind or (category in _NO_PREFIX and behind.isalpha())
-    return before.isalpha() and behind.isalpha()
+    return script(before) != "" and behind.isalpha()
 
 
 def _is_odd_letter(before: str, char: str, behind: str, language: str) -> bool:

@@ -21,7 +21,7 @@ from nightschool.notes.frequent_characters import (
     is_plain_text,
 )
 from nightschool.notes.note import SkipReason, skip_message
-from nightschool.notes.repaired_text import nearly_utf8, repaired
+from nightschool.notes.repaired_text import Repaired, nearly_utf8, repaired
 from nightschool.notes.trouble import Trouble, TroubleType
 
 _BOMS = (
@@ -31,6 +31,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_MARKS_BEGIN = {mark[:1] for mark, _ in _BOMS}
 _MAX_CONTROLS = 0.05  # share of the characters
 _CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n\r\f\x1b")
 # With a byte order mark, the encoding is certain unless more characters than this share are broken.
@@ -82,18 +83,28 @@ def decode(raw: bytes, encoding: str = "") -> Decoded:
     characters. Raises Undecodable for binary data, and if the encoding cannot be told.
     """
     decoded = _decode(raw, encoding)
-    text, troubles = decoded.text, decoded.troubles
-    # In every encoding read here, text with a control character has a byte that is one.
     if _controls(raw):
-        if _controls(text.encode("utf-8", "replace")) > max(1, _MAX_CONTROLS * len(text)):
-            raise Undecodable(SkipReason.BINARY)
-        if "\0" in text:
-            nul_lines = [number for number, line in enumerate(_lines(text), 1) if "\0" in line]
-            troubles += tuple(Trouble(TroubleType.NUL, number) for number in nul_lines)
-            text = text.replace("\0", "")
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return Decoded(text, tuple(sorted(troubles, key=lambda trouble: trouble.line)))
+        decoded = _without_nuls(decoded)
+    if b"\r" in raw:
+        text = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
+        return Decoded(text, decoded.troubles)
+    return decoded
+
+
+def _without_nuls(decoded: Decoded) -> Decoded:
+    """Leave out NULs, and name their lines. Raises Undecodable if there are many control characters.
+
+    In every encoding read here, text with a control character has a byte that is one.
+    """
+    text = decoded.text
+    if _controls(text.encode("utf-8", "replace")) > max(1, _MAX_CONTROLS * len(text)):
+        raise Undecodable(SkipReason.BINARY)
+    if "\0" not in text:
+        return decoded
+    nul_lines = [number for number, line in enumerate(_lines(text), 1) if "\0" in line]
+    nuls = (Trouble(TroubleType.NUL, number) for number in nul_lines)
+    troubles = sorted((*decoded.troubles, *nuls), key=lambda trouble: trouble.line)
+    return Decoded(text.replace("\0", ""), tuple(troubles))
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -144,9 +155,10 @@ def _is_utf8(raw: BinaryIO) -> bool:
 
 
 def _decode(raw: bytes, encoding: str) -> Decoded:
-    for mark, marked in _BOMS:
-        if raw.startswith(mark):
-            return _decode_marked(raw, mark, marked)
+    if raw[:1] in _MARKS_BEGIN:
+        for mark, marked in _BOMS:
+            if raw.startswith(mark):
+                return _decode_marked(raw, mark, marked)
     if encoding:
         result = repaired(raw, encoding)
         return Decoded(result.text, result.troubles)
@@ -161,12 +173,12 @@ def _decode(raw: bytes, encoding: str) -> Decoded:
     if text is not None:
         return Decoded(text)
     nearly = nearly_utf8(raw)
-    if nearly and nearly.valid > 1 + nearly.broken:  # whatever else the bytes could be
+    if nearly and _is_surely_utf8(nearly):
         return Decoded(nearly.text, nearly.troubles)
     if _controls(raw) > max(1, _MAX_CONTROLS * len(raw)):
         raise Undecodable(SkipReason.BINARY)
     found = legacy_encoding.detect(raw)
-    if nearly and not (found and found.is_sure):
+    if nearly and not (found and (found.is_sure or nearly.valid == nearly.broken)):
         return Decoded(nearly.text, nearly.troubles)
     if not found:
         raise Undecodable(SkipReason.UNKNOWN_ENCODING)
@@ -175,6 +187,10 @@ def _decode(raw: bytes, encoding: str) -> Decoded:
         return Decoded(result.text, result.troubles)
     unsure = Trouble(TroubleType.UNSURE_ENCODING, detail=found.encoding)
     return Decoded(result.text, (unsure, *result.troubles))
+
+
+def _is_surely_utf8(nearly: Repaired) -> bool:
+    return nearly.valid > 1 + nearly.broken or legacy_encoding.fits_a_language(nearly.text)
 
 
 def _decode_marked(raw: bytes, mark: bytes, encoding: str) -> Decoded:
@@ -199,15 +215,16 @@ def _unmarked_wide(raw: bytes) -> str | None:
         text = _read_as(raw, encoding)
         if text:
             return text
-    scored = [
-        ((2 * count(KANA, text) + count(_COMMON, text)) / len(text), text)
-        for text in (_read_as(raw, "utf-16-le"), _read_as(raw, "utf-16-be"))
-        if text
-    ]
-    score, best = max(scored, default=(0.0, ""))
-    if score >= _MIN_COMMON:
-        return best
-    for _, text in scored:
+    readings = [text for text in (_read_as(raw, "utf-16-le"), _read_as(raw, "utf-16-be")) if text]
+    if b"\0" in raw:
+        # In UTF-16, ASCII has a NUL in each character.
+        scored = [
+            ((2 * count(KANA, text) + count(_COMMON, text)) / len(text), text) for text in readings
+        ]
+        score, best = max(scored, default=(0.0, ""))
+        if score >= _MIN_COMMON:
+            return best
+    for text in readings:
         if is_plain_text(text) or (len(text) > 2 and is_frequent_japanese(text)):
             return text
     return None

@@ -11,7 +11,8 @@ _ALWAYS = "\t\n\r -~\u3000-\u30ff\uff01-\uff5e\u2010-\u2026"
 # The blocks of 256 characters that hold the alphabets.
 _ALPHABETS = range(0x01, 0x20)
 _MIN_WIDE = 8
-_MIN_FREQUENT = 0.9
+# One character in so many may be another one.
+_PER_RARE = 16
 
 
 def is_frequent_japanese(text: str) -> bool:
@@ -29,7 +30,7 @@ def is_plain_text(text: str) -> bool:
     blocks = Counter(ord(char) >> 8 for char in text)
     alphabet = max(_ALPHABETS, key=lambda block: blocks[block])
     rest = _frequent_ideographs().sub("", text)
-    return sum(ord(char) >> 8 != alphabet for char in rest) <= (1 - _MIN_FREQUENT) * len(text)
+    return sum(ord(char) >> 8 != alphabet for char in rest) <= len(text) // _PER_RARE
 
 
 def count(characters: re.Pattern[str], text: str) -> int:

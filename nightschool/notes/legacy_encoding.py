@@ -27,6 +27,7 @@ _ENCODINGS = [
     *("koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "cp850", "cp852", "cp857", "cp866"),
 ]
 _CODECS = {"euc_jis_2004": "euc_jp"}
+_NONE = "ascii"  # chardet's answer if none fits
 _JAPANESE_ENCODINGS = ("cp932", "euc_jp")
 _MULTI_BYTE = {*_JAPANESE_ENCODINGS, "cp949", "gb18030", "big5hkscs"}
 _SAMPLE = 100_000  # bytes
@@ -38,13 +39,18 @@ _MIN_SCORE = ((40, 0.28), (16, 0.18), (8, 0.12), (0, 0.1))
 _RIVAL = 0.8
 # Between encodings of one language, one letter that it does not have decides; between others, two.
 _MORE_OUT_OF_PLACE = (1, 2)
+_MOST_OUT_OF_PLACE = 0.1
 _LOWEST_SCORE = 0.002
 _THIN = 0.06
 _FEW = 3
+_USUAL = "’‘“”„–—…•€«»°·©®™£§½¼"
 _SHORT = 8
 # Of Japanese notes, half and more is kana.
 _MIN_KANA = 0.2
-_MIN_OF_KOREAN = 0.45
+# The bytes of hiragana in EUC-JP are frequent Chinese characters in Big5.
+_FEWEST_KANA = {"cp932": 2, "euc_jp": 3}
+# For a few kanji, chardet's Chinese and Korean are often wrong, and Big5 never.
+_MIN_OF_BEST = {"cp949": 0.45, "big5hkscs": 1.0}
 _KANJI = re.compile("[\u4e00-\u9fff]")
 # Kana, kanji, Japanese punctuation, full-width letters and digits.
 _JAPANESE = re.compile("[\u3001-\u30ff\u4e00-\u9fff\uff01-\uff5e]")
@@ -93,6 +99,14 @@ def detect(raw: bytes) -> DetectedEncoding | None:
     return DetectedEncoding(best.encoding, is_sure)
 
 
+def fits_a_language(text: str) -> bool:
+    """Whether, in a text mostly in ASCII letters, the other letters are all of one language."""
+    letters = {char.lower() for char in text if char > "\x7f" and char.isalpha()}
+    latin = sum(char.isascii() and char.isalpha() for char in text)
+    fits = any(letters <= {*alphabet} for alphabet in ALPHABETS.values())
+    return bool(letters) and fits and 2 * latin > len(text)
+
+
 def _sample(raw: bytes) -> bytes:
     """The part of a long text that begins with the first line that is not ASCII."""
     if len(raw) <= _SAMPLE:
@@ -118,8 +132,9 @@ def _candidates(sample: bytes) -> list[_Candidate]:
     for result in chardet.detect_all(
         sample.replace(b"\0", b""),
         compat_names=False,
-        include_encodings=_ENCODINGS,
+        include_encodings=[*_ENCODINGS, _NONE],
         ignore_threshold=True,
+        no_match_encoding=_NONE,
     ):
         name, confidence = result["encoding"] or "", result["confidence"]
         encoding = _CODECS.get(name, name)
@@ -152,7 +167,26 @@ def _out_of_place(text: str, of: str) -> tuple[int, int]:
 
 def _is_sure(best: _Candidate, others: list[_Candidate]) -> bool:
     lowest = next(score for foreign, score in _MIN_SCORE if best.foreign >= foreign)
-    return best.score >= lowest and not any(_is_rival(other, best) for other in others)
+    if best.score < lowest or (best.foreign <= _FEW and not _is_usual(best)):
+        return False
+    if best.foreign <= _SHORT and _is_foreign_word(best):
+        return False
+    if best.out_of_place > max(1, _MOST_OUT_OF_PLACE * best.foreign):
+        return False
+    return not any(_is_rival(other, best) for other in others)
+
+
+def _is_foreign_word(candidate: _Candidate) -> bool:
+    """Whether there is a word or two of another alphabet in a text in ASCII letters."""
+    latin = sum(char.isascii() and char.isalpha() for char in candidate.text)
+    return latin > candidate.foreign and _main_script(candidate.text) not in ("LATIN", "")
+
+
+def _is_usual(candidate: _Candidate) -> bool:
+    """Whether all letters are of the language, and all signs are usual ones."""
+    return not candidate.out_of_place and all(
+        char < "\x80" or char.isalpha() or char in _USUAL for char in candidate.text
+    )
 
 
 def _is_rival(other: _Candidate, best: _Candidate) -> bool:
@@ -181,7 +215,7 @@ def _with_kana(sample: bytes) -> str:
         text = _read(sample, encoding)
         if text and _is_japanese(text):
             foreign = len(text) - len(text.encode("ascii", "ignore"))
-            if len(KANA.findall(text)) > _MIN_KANA * foreign:
+            if count(KANA, text) >= max(_FEWEST_KANA[encoding], _MIN_KANA * foreign):
                 return encoding
     return ""
 
@@ -196,7 +230,7 @@ def _kanji_only(sample: bytes, candidates: list[_Candidate]) -> str:
         if not is_frequent_japanese(text):
             continue
         own = max((each.score for each in candidates if each.encoding == encoding), default=0.0)
-        if best and best.encoding == "cp949" and own < _MIN_OF_KOREAN * best.score:
+        if best and own < _MIN_OF_BEST.get(best.encoding, 0.0) * best.score:
             continue
         return encoding
     return ""

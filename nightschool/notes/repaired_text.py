@@ -81,9 +81,9 @@ codecs.register_error("nightschool-repair", _handle)
 
 
 def nearly_utf8(raw: bytes) -> Repaired | None:
-    """Decode bytes that have more valid multi-byte characters than broken places; None for others.
+    """Decode bytes that have no fewer valid multi-byte characters than broken places; None for others.
 
-    A character that is cut off at the beginning or the end does not count. In a legacy encoding, few
+    Characters that are cut off at the beginning and the end count as one place. In a legacy encoding, few
     letters happen to be valid: a lead byte and all its 1 to 3 trail bytes.
     """
     try:
@@ -92,8 +92,8 @@ def nearly_utf8(raw: bytes) -> Repaired | None:
         return None
     cut = _CUT_OFF.sub(b"", raw)
     inner = result if cut == raw else repaired(cut, "utf-8")
-    lowest = inner.broken + (cut != raw)
-    return replace(result, broken=inner.broken) if inner.valid > lowest else None
+    broken = inner.broken + (cut != raw)
+    return replace(result, broken=broken) if inner.valid >= max(1, broken) else None
 
 
 def repaired(raw: bytes, encoding: str, start: int = 0, must_be_utf8: bool = False) -> Repaired:

@@ -1,6 +1,7 @@
 """Bytes are decoded to the text that was written."""
 
 import codecs
+import re
 import time
 from pathlib import Path
 
@@ -193,6 +194,8 @@ NEARLY_UTF8 = [
     ("会議のメモ".encode()[:-1], "会議のメ�", [(1, 5, 12)]),
     ("會議記錄".encode()[1:], "��議記錄", [(1, 1, 0)]),
     ("Füße\r\nÄpfel ".encode() + b"\n\xfe", "Füße\nÄpfel \n�", [(3, 1, 16)]),
+    ("Le café est ferm".encode() + b"\xe9", "Le café est ferm�", [(1, 17, 17)]),
+    ("Schöne Gr".encode() + b"\xfcsse", "Schöne Gr�sse", [(1, 10, 10)]),
     ("Привет, мир ".encode() + b"\xc0\xaf", "Привет, мир ��", [(1, 13, 21)]),
     ("안녕 ".encode() + b"\xed\xa0\x80 e", "안녕 � e", [(1, 4, 7)]),
     (
@@ -213,6 +216,23 @@ def test_nearly_valid_utf8_is_utf8_with_the_places_of_its_broken_bytes(
         (TroubleType.BAD_BYTES, "UTF-8") for _ in places
     ]
     assert [(t.line, t.column, t.offset) for t in decoded.troubles] == places
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Kruh se bolje di\u017ee.",
+        "Une id\u00e9e plus pr\u00e9cise",
+        "M\u00f6tet \u00e4r inst\u00e4llt i dag",
+    ],
+)
+@pytest.mark.parametrize("byte", [0x80, 0x92, 0xA0, 0xE9, 0xFF])
+def test_a_byte_between_ascii_letters_never_turns_utf8_into_another_alphabet(
+    text: str, byte: int
+) -> None:
+    decoded = decode(text.encode().replace(b" ", bytes([byte]), 1))
+    assert decoded.troubles
+    assert not re.search("[\u0370-\u1dff\u2e80-\uefff]", decoded.text)
 
 
 def test_two_surrogates_in_utf8_are_the_character_that_they_mean() -> None:

@@ -54,9 +54,15 @@ def test_twenty_sentences_are_read_right_or_called_unsure(
         assert legacy_text.outcome(text, encoding)[0] in ("right", "said, right"), encoding
 
 
-@pytest.mark.parametrize("text", ["회의", "결정", "내일 병원", "점심 약속"])
-def test_a_few_korean_syllables_are_not_kanji(text: str) -> None:
-    assert decode(text.encode("cp949")).text == text
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        *((text, "cp949") for text in ("회의", "결정", "내일 병원", "점심 약속")),
+        *((text, "big5") for text in ("不支援", "中文輸入法")),
+    ],
+)
+def test_a_few_korean_or_chinese_characters_are_not_japanese(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding)).text == text
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ class _Search:
             return _WORD
         if names_kind(candidate.text, self.names[kind]):
             return _NAMED
-        return None if candidate.form is LeakForm.FENCE else _SET_APART
+        return None if candidate.form is LeakForm.NAME else _SET_APART
 
     def _passing(self, counts: Counts, short: Collection[str]) -> dict[Candidate, str]:
         """The candidates that fulfil rules 1 to 3, with their kinds; no words of kinds with `short` notes."""

@@ -12,7 +12,7 @@ from nightschool.config.printable import one_line
 from nightschool.config.settings import Settings
 from nightschool.notes.decoding import Undecodable, decode
 from nightschool.notes.label_leaks import LabelLeak, LabelLeaks, LeakRemedy
-from nightschool.notes.leak_candidates import LeakForm, names_kind
+from nightschool.notes.leak_candidates import NUMBER, Candidate, LeakForm, names_kind
 from nightschool.notes.metadata.line_properties import inline_fields
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LONGEST_TEXT = 200  # characters
 _MOST_BYTES = 1 << 24
-_VARIES = re.compile(r"\d+")
+_DIGITS = re.compile(r"\d+")
 _FIELD = re.compile(r"(?P<key>[^:：=]{1,40}[:：=]\s*)(?P<value>.+)")
 
 
@@ -55,7 +55,7 @@ def _described(
     begin, end = leak.places[notes.index(example)][0]
     line = _line_of(example.text, begin, end)
     text = line if leak.candidate.form is LeakForm.LINE else example.text[begin:end].strip()
-    remedy, entry = _remedy(leak.candidate.form, text, line, names)
+    remedy, entry = _remedy(leak.candidate, text, line, names)
     return LabelLeak(
         kind=leak.kind,
         form=leak.candidate.form,
@@ -77,21 +77,28 @@ def _line_of(text: str, begin: int, end: int) -> str:
     return text[first : len(text) if last < 0 else last].strip()
 
 
-def _remedy(form: LeakForm, text: str, line: str, names: Sequence[str]) -> tuple[LeakRemedy, str]:
+def _remedy(
+    candidate: Candidate, text: str, line: str, names: Sequence[str]
+) -> tuple[LeakRemedy, str]:
     """The setting that removes a leak of a kind with these names, and the entry to add to it."""
+    form, varies = candidate.form, NUMBER in candidate.text
+
+    def pattern(text: str) -> str:
+        return _DIGITS.sub("*", text) if varies else text
+
     if fields := inline_fields(line):
         return "kind_from", fields[0].key
     if form is LeakForm.LINE:
         field = _FIELD.fullmatch(one_line(line))
         if field and names_kind(field["value"], names):
             return "remove_lines", f"{field['key']}*"
-        return "remove_lines", _VARIES.sub("*", one_line(line))
+        return "remove_lines", pattern(one_line(line))
     text = one_line(text.split("\n")[0])
     before, _, after = one_line(line).partition(text)
-    around = f"{before and '*'}{_VARIES.sub('*', text)}{after and '*'}"
+    around = f"{before and '*'}{pattern(text)}{after and '*'}"
     if form is LeakForm.FILE_NAME:
         return "remove_lines", f"{around[:-1]}{after[0]}*" if after else around
-    if 2 * len(text) > len(one_line(line)) and (form is LeakForm.PHRASE or _VARIES.search(text)):
+    if 2 * len(text) > len(one_line(line)) and (varies or form is LeakForm.PHRASE):
         return "remove_lines", around
     return "remove_text", text
 

@@ -50,6 +50,11 @@ def plant(school: School) -> int:
     change = report["changes"][0] | {"text": TEXT, "source": NAME}
     report["changes"] = [change]
     report["answers"] = [{k: v for k, v in change.items() if k != "text"}, *report["answers"]]
+    leak = {
+        "kind": "lesson", "form": "line", "text": TEXT.splitlines()[2], "found": 9, "of": 9, "others_found": 0,
+        "others": 20, "source": NAME, "line": 3, "remedy": "remove_lines", "entry": TEXT.splitlines()[2],
+    }  # fmt: skip
+    report["label_leaks"] = {"searched": 29, "leaks": [leak], "accuracy": None}
     report["dataset"]["warnings"] = [f"1 note left out: {NAME}"]
     files.write(folder / "report/report.json", json.dumps(report, ensure_ascii=False))
     files.write(folder / "report/report.html", TEXT)

@@ -1,5 +1,6 @@
 """The inventory in words and as a page."""
 
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from nightschool.cli.inventory_tables import show_inventory
 from nightschool.notes.inventory import (
     Auc,
     ExpectedTestSplit,
@@ -19,6 +22,8 @@ from nightschool.notes.inventory import (
     StyleShift,
     take_inventory,
 )
+from nightschool.notes.label_leaks import LabelLeak, LabelLeaks, LeakAccuracy
+from nightschool.notes.leak_candidates import LeakForm
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
 from nightschool.notes.style_features import FEATURES, StyleFeature
 from nightschool.reports.inventory_page import (
@@ -248,3 +253,30 @@ def test_page_is_written_atomically_into_a_new_folder(full: Inventory, tmp_path:
 def test_remark_keeps_the_case_of_names(full: Inventory) -> None:
     suspects = LabelErrors(0, 0, (), "too few to judge: KPI")
     assert "Too few to judge: KPI." in render(replace(full, suspects=suspects))
+
+
+def test_label_leaks_come_first_and_are_detailed_on_the_page_and_in_the_terminal() -> None:
+    leak = LabelLeak(
+        MADE_UP,
+        LeakForm.LINE,
+        f"Kind: {MADE_UP}",
+        9,
+        10,
+        0,
+        12,
+        "a.md",
+        3,
+        "remove_lines",
+        "Kind: *",
+    )
+    leaks = LabelLeaks(22, (leak,) * 12, LeakAccuracy(22, 0.95, 0.6))
+    inventory = _inventory(Note("one", "a", "1.md"), Note("two", "b", "2.md"), label_leaks=leaks)
+    assert findings(inventory)[0].startswith(f'The notes give their kinds away: "Kind: {MADE_UP}"')
+    page = render(inventory)
+    assert "What gives kinds away" in page and MADE_UP not in page
+    assert page.count("to notes.remove_lines") == 12
+    shown = io.StringIO()
+    show_inventory(inventory, Console(file=shown, width=80))
+    assert "(as in a.md, line 3)" in shown.getvalue()
+    assert "... and 2 more (--json lists all)" in shown.getvalue()
+    assert inventory.as_dict()["label_leaks"]["leaks"][0]["entry"] == "Kind: *"

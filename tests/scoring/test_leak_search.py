@@ -13,7 +13,10 @@ from nightschool.scoring.leak_phrases import LabelledText
 from nightschool.scoring.leak_search import find_leaks, sample
 
 COMMON = [f"word{n}" for n in range(200)]
-TOPICS = {kind: [f"{kind}{n}" for n in range(12)] for kind in ("bread", "bike", "code")}
+TOPICS = {
+    kind: [f"{word}{n}" for n in range(12)]
+    for kind, word in (("bread", "oven"), ("bike", "wheel"), ("code", "branch"))
+}
 
 
 def _notes(
@@ -42,7 +45,7 @@ LEAKS: dict[str, tuple[LeakForm, str, Callable[[str], str]]] = {
     "link": (LeakForm.LINE, "[[moc dough]]", lambda text: f"{text}\n\n[[MOC Dough]]"),
     "link in prose": (LeakForm.LINK, "[[moc dough]]", lambda text: f"{text} see [[MOC Dough]] too"),
     "marker": (LeakForm.BRACKET, "【生地】", lambda text: f"【生地】{text}"),
-    "comment": (LeakForm.LINE, "<!-- form 0 -->", lambda text: f"{text}\n<!-- form {len(text)} -->"),
+    "comment": (LeakForm.LINE, "<!-- form № -->", lambda text: f"{text}\n<!-- form {len(text)} -->"),
     "tag in code": (LeakForm.LINE, "#dough", lambda text: f"{text}\n```\n#dough\n```"),
     "sentence": (
         LeakForm.PHRASE, "kept in the drawer for dough",

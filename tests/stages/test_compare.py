@@ -21,6 +21,8 @@ from nightschool.config.settings_file import load
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Answerer, StageName, Timing
 from nightschool.notes.dataset import Dataset, fingerprint_of, write
+from nightschool.notes.label_leaks import LabelLeak, LabelLeaks, LeakAccuracy
+from nightschool.notes.leak_candidates import LeakForm
 from nightschool.notes.note import LoadedNotes
 from nightschool.notes.split_assignments import write_split_assignments
 from nightschool.notes.splits import Split
@@ -126,6 +128,27 @@ def test_a_cheap_arm_that_is_as_good_is_named(school: School) -> None:
     report = report_of(record(school))
     assert report.rivals == (ArmName.TFIDF_LR,)
     assert report.reason.endswith("but tfidf-lr may be as good: 72 notes cannot tell")
+
+
+def test_label_leaks_that_prep_found_are_in_the_report(school: School) -> None:
+    leak = LabelLeak(
+        "lesson",
+        LeakForm.LINE,
+        "Kind: Lesson",
+        50,
+        60,
+        0,
+        120,
+        "a.md",
+        2,
+        "remove_lines",
+        "Kind: *",
+    )
+    leaks = LabelLeaks(180, (leak,), LeakAccuracy(180, 0.96, 0.62))
+    assert report_of(record(school)).label_leaks is None
+    report = report_of(record(school, prep={"label_leaks": asdict(leaks)}))
+    assert report.label_leaks == leaks
+    assert '"Kind: Lesson"' in verdict(report)
 
 
 def test_the_rules_are_those_of_the_settings(school: School) -> None:

@@ -42,6 +42,8 @@ def _check(root: Path, **notes: object) -> LabelLeaks:
         (lambda p, n: f"Sort: Bread\n{p}", "Sort: Bread", 5, {"remove_lines": ["Sort: *"]}),
         (lambda p, n: f"{p}\n## How it rose", "## How it rose", 9,
          {"remove_lines": ["## How it rose"]}),
+        (lambda p, n: f"{p}\nform 7 of 2024-05-03", "form 7 of 2024-05-03", 9,
+         {"remove_lines": ["form 7 of 2024-05-03"]}),
         (lambda p, n: f"{p}\nform {n + 17} of 2024-05-03", "form 17 of 2024-05-03", 9,
          {"remove_lines": ["form * of *-*-*"]}),
         (lambda p, n: f"【生地】{p}", "【生地】", 5, {"remove_text": ["【生地】"]}),

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from nightschool.config.settings_file import load
+from nightschool.ledger.ledger import Ledger
+from nightschool.ledger.records import StageName, Timing
 from nightschool.notes.split_assignments import read_split_assignments
 from nightschool.stages.context import StageContext
 from nightschool.stages.prep import prep
@@ -25,6 +27,8 @@ def test_roughened_copies_are_counted_separately_and_get_no_split_assignment(
     messages: list[str] = []
     parent = SimpleNamespace(say=lambda kind, message: messages.append(message))
     context = StageContext(school, 1, load(school.settings_file), cast(Any, parent))
+    with Ledger(school.ledger_file) as ledger:
+        ledger.add_run(context.settings.model_dump(), StageName.PREP, Timing.NOW)
     result = prep(context)
     write_record(context.folder / "prep.json", result)
     items = context.dataset().items

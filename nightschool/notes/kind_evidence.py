@@ -26,20 +26,14 @@ _OTHER_KEYS = frozenset(
         "topic", "topics", "up", "updated", "url", "version", "visibility",
     )
 )  # fmt: skip
-# How a note stands among others, not what it says.
+# How a note stands among others, how far it is, or what is to be done with it: not what it says.
 _STRUCTURE = frozenset(
     (
-        "moc",
-        "map of content",
-        "index",
-        "dashboard",
-        "home page",
-        "hub",
-        "page",
-        "template",
-        "zettel",
+        "budding", "dashboard", "done", "evergreen", "favorite", "fleeting", "home page", "hub", "important",
+        "index", "literature", "map of content", "moc", "page", "permanent", "publish", "review", "seedling",
+        "stub", "task", "template", "to read", "todo", "toread", "wip", "zettel",
     )
-)
+)  # fmt: skip
 _MAX_LENGTH = 40
 _NEARLY_ALL = 0.9
 
@@ -134,7 +128,7 @@ def _eligible(folders: Sequence[str], repeated: frozenset[str]) -> Iterator[str]
         if is_usual(stem):
             yield name
             return
-        if (may_be_first or stem in repeated) and not is_no_kind(name):
+        if (may_be_first or stem in repeated) and _may_be_kind(name):
             yield name
         may_be_first = may_be_first and holds_all(name)
 

@@ -18,6 +18,7 @@ _MAX_KINDS = 20
 _LEAST_SHARE = 0.1
 """Of the notes, those that must have a value of a property other than `kind`."""
 _MOST = 0.5
+_SEVERAL = 0.3
 _SURE = (COLUMN, "kind", KIND_TAGS)
 _USUAL_ORDER = ("kind", "type", FOLDER, TAGS)
 
@@ -61,7 +62,7 @@ def propose_kinds(evidence: KindEvidence) -> KindProposal:
     for stem, notes in folders.items():
         accepted = stem in chosen or is_usual(stem)
         if not accepted and not has_property and len(notes) >= least:
-            accepted = not _holds_several(notes, stem, signs)
+            accepted = not _is_topic(notes, stem, signs)
         if accepted:
             chosen = _merged([chosen, {stem: notes}])
     sources.append(FOLDER)
@@ -116,11 +117,12 @@ def _with_tags(evidence: KindEvidence, chosen: Stems, least: int) -> Stems:
     return chosen
 
 
-def _holds_several(notes: set[int], stem: str, signs: Mapping[str, set[int]]) -> bool:
-    """Whether the notes of a folder have several kinds, so that its name is a topic."""
+def _is_topic(notes: set[int], stem: str, signs: Mapping[str, set[int]]) -> bool:
+    """Whether the notes of a folder have several kinds, or mostly another one than its name says."""
     others = [notes & named for other, named in signs.items() if other != stem]
-    several = [each for each in others if len(each) >= min(2, len(notes))]
-    return len(several) >= 2 and len(set().union(*several)) >= 0.3 * len(notes)
+    others = [each for each in others if len(each) >= min(2, len(notes))]
+    covered = len(set().union(*others)) / len(notes)
+    return covered >= _MOST or (len(others) >= 2 and covered >= _SEVERAL)
 
 
 def _usual(stems: Stems, least: int) -> Stems:

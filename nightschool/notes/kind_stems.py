@@ -16,29 +16,34 @@ KIND_WORDS = (
 
 # Languages differ, and phrases; words of one language that mean nearly the same may well be two kinds.
 _MEANING_THE_SAME = {
-    "lesson": "lesson learned, lessons learned, 教訓, 学び, 教训, 교훈, lektion, lehre, leçon, "
-    "lección, lição, lezione, урок",
+    "lesson": "lesson learned, lessons learned, 教訓, 学び, 教训, 교훈, lektion, lektionen, "
+    "lehre, lehren, leçon, lección, lição, lezione, lezioni, lecciones, lições, урок, "
+    "уроки",
     "knowledge": "知識, ナレッジ, 知识, 지식, wissen, connaissance, conocimiento, conhecimento, "
     "conoscenza, знания",
     "value": "core value, 価値観, 価値, 价值观, 가치, 가치관, wert, werte, valeur, valor, "
-    "valore, ценность",
+    "valore, ценность, valores, valori, ценности",
     "principle": "原則, 信条, 原则, 원칙, grundsatz, grundsätze, principe, principio, "
-    "princípio, принцип",
+    "princípio, принцип, principi, princípios, принципы",
     "decision": "design decision, decision record, decision log, adr, 決定, 決定事項, 意思決定, "
     "設計判断, 判断, 决定, 决策, 결정, entscheidung, entscheidungen, décision, "
-    "decisión, decisione, decisão, решение",
+    "decisión, decisione, decisão, решение, decisiones, decisioni, decisões, "
+    "решения",
     "none": "none of the above, no kind, other, misc, miscellaneous, なし, その他, 該当なし, "
     "其他, 기타, sonstige, sonstiges, divers, autre, otro, outro, altro, varia, прочее",
-    "idea": "アイデア, アイディア, 発想, 想法, 点子, 아이디어, idee, ideen, idée, ideia, идея",
-    "question": "質問, 疑問, 问题, 질문, frage, fragen, pregunta, pergunta, domanda, вопрос",
-    "insight": "気づき, 洞察, 洞见, 통찰, einsicht, erkenntnis",
-    "fact": "事実, 事实, 사실, fakt, fakten, fait, hecho, факт",
+    "idea": "アイデア, アイディア, 発想, 想法, 点子, 아이디어, idee, ideen, idée, ideia, идея, "
+    "идеи",
+    "question": "質問, 疑問, 问题, 질문, frage, fragen, pregunta, pergunta, domanda, вопрос, "
+    "вопросы",
+    "insight": "気づき, 洞察, 洞见, 통찰, einsicht, erkenntnis, einsichten, erkenntnisse",
+    "fact": "事実, 事实, 사실, fakt, fakten, fait, hecho, факт, faits, hechos, факты",
     "reflection": "振り返り, ふりかえり, 反思, 회고, réflexion, reflexión",
     "how-to": "howto, how to, 手順, 手順書, ハウツー, 教程, anleitung, anleitungen",
-    "recipe": "レシピ, 食谱, 레시피, rezept, rezepte, recette, receta, ricetta, receita, рецепт",
+    "recipe": "レシピ, 食谱, 레시피, rezept, rezepte, recette, receta, ricetta, receita, "
+    "рецепт, рецепты",
     "meeting": "meeting note, 会議, 議事録, ミーティング, 会议, 회의, besprechung, "
     "besprechungen, réunion, reunión",
-    "quote": "quotation, 引用, 名言, zitat, zitate, citation, cita",
+    "quote": "quotation, 引用, 名言, zitat, zitate, citation, cita, citações",
 }  # fmt: skip
 _PLURALS = ((r"ies$", "y"), (r"(?<=ss|sh|ch)es$", ""), (r"(?<=[xz])es$", ""), (r"(?<![sui])s$", ""))
 

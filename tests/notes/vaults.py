@@ -42,6 +42,11 @@ def _identifier(name: str) -> str:
     return hashlib.md5(name.encode()).hexdigest()
 
 
+def _title(kind: str, number: int) -> str:
+    """A title that does not tell the kind."""
+    return f"Page {_identifier(f'{kind} {number}')[:5]}"
+
+
 def _kinds(**counts: int) -> Iterator[tuple[str, int]]:
     for kind, count in counts.items():
         for number in range(count):
@@ -58,7 +63,7 @@ def obsidian(root: Path) -> Vault:
         "value": "Values",
     }
     for kind, n in _kinds(decision=5, knowledge=6, lesson=5, value=3):
-        w.note(f"{folders[kind]}/{kind.title()} {n}.md", w.text(kind), kind)
+        w.note(f"{folders[kind]}/{_title(kind, n)}.md", w.text(kind), kind)
     for n in range(3):
         w.note(f"教訓/失敗 {n}.md", w.text("lesson"), "lesson")
         w.note(f"Misc/thing {n}.md", w.text("none"), "none")
@@ -86,7 +91,7 @@ def logseq(root: Path) -> Vault:
     written = {"lesson": "[[Lesson]]", "decision": "[[Decision]]", "knowledge": "[[Knowledge]]"}
     for kind, n in _kinds(lesson=7, decision=6, knowledge=7):
         blocks = "\n".join(f"- {line}" for line in w.text(kind).split("\n") if line.strip())
-        name = f"pages/ops___{kind} {n}.md" if n == 1 else f"pages/{kind} {n}.md"
+        name = f"pages/{'ops___' * (n == 1)}{_title(kind, n)}.md"
         w.note(name, f"type:: {written[kind]}\ntags:: [[home]]\n\n{blocks}", kind)
     for n in range(5):
         w.note(f"journals/2026_11_0{n + 1}.md", f"- got up at {n + 5}\n- TODO buy lamp {n}", None)
@@ -111,13 +116,13 @@ def notion(root: Path) -> Vault:
     }
     rows = ["Name,Category,Created,Tags"]
     for kind, n in _kinds(lesson=7, decision=7, knowledge=7, none=4):
-        title = f"{kind} {n}"
+        title = _title(kind, n)
         properties = (
             f"Created: November {n + 1}, 2026 9:00 AM\nCategory: {written[kind]}\nTags: home, work"
         )
         w.note(
             f"{base}/{title} {_identifier(title)}.md",
-            f"# {title.title()}\n\n{properties}\n\n{w.text(kind)}",
+            f"# {title}\n\n{properties}\n\n{w.text(kind)}",
             kind,
         )
         rows.append(f'{title},{written[kind]},"November {n + 1}, 2026 9:00 AM","home, work"')
@@ -151,8 +156,8 @@ def joplin(root: Path) -> Vault:
     w.file(*item("home", "home", 5))
     w.file(*item("tag decision", "decision", 5))
     for kind, n in _kinds(lesson=8, decision=7, knowledge=8):
-        name = f"{kind} {n}"
-        text = f"{name.title()}\n\n{w.text(kind)}"
+        name = _title(kind, n)
+        text = f"{name}\n\n{w.text(kind)}"
         w.note(*item(name, text, 1, parent_id=_identifier(notebooks[kind]), is_todo="0"), kind)
         w.file(*item(f"link {name}", "", 6, note_id=_identifier(name), tag_id=_identifier("home")))
     for n in range(5):
@@ -178,13 +183,13 @@ def bear(root: Path) -> Vault:
     for kind, n in _kinds(lesson=8, decision=8, knowledge=8):
         topic = ("#home", "#work/ops", "#garden")[n % 3]
         w.note(
-            f"{kind.title()} {n}.md",
-            f"# {kind.title()} {n}\n{written[kind]} {topic}\n\n{w.text(kind)}",
+            f"{_title(kind, n)}.md",
+            f"# {_title(kind, n)}\n{written[kind]} {topic}\n\n{w.text(kind)}",
             kind,
         )
     for n, topic in enumerate(("#home", "#garden", "#work/ops", "#home")):
         w.note(f"Thought {n}.md", f"# Thought {n}\n{topic}\n\n{w.text('none')}", None)
-    w.file("Lesson 1/lamp.png", b"\x89PNG\r\n\x1a\n\0\0")
+    w.file(f"{_title('lesson', 1)}/lamp.png", b"\x89PNG\r\n\x1a\n\0\0")
     return w.vault
 
 
@@ -194,8 +199,8 @@ def org(root: Path) -> Vault:
     for kind, n in _kinds(lesson=8, decision=8, knowledge=8):
         drawer = f":PROPERTIES:\n:ID:       {_identifier(kind + str(n))}\n:END:\n"
         tags = f":{kind}:home:" if n % 2 else f":{kind}:"
-        head = f"#+title: {kind.title()} {n}\n#+filetags: {tags}\n\n"
-        w.note(f"202611011200{n:02}-{kind}_{n}.org", f"{drawer}{head}{w.text(kind)}", kind)
+        head = f"#+title: {_title(kind, n)}\n#+filetags: {tags}\n\n"
+        w.note(f"202611011200{n:02}-{_title(kind, n)}.org", f"{drawer}{head}{w.text(kind)}", kind)
     for n in range(4):
         head = f"#+title: 2026-11-0{n + 1}\n\n"
         w.note(f"daily/2026-11-0{n + 1}.org", f"{head}* 09:00 call the dentist {n}\n", None)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 
 from nightschool.cli.options import current_school
+from nightschool.cli.progress import progress_bar
 from nightschool.config.night_settings import NightSettings
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings, recorded
@@ -87,9 +88,11 @@ def run_command(
     settings = load(school.settings_file)
     requested = quick_settings(settings, minutes) if quick else settings
     requested = seeds_settings(requested, seeds) if seeds else requested
-    with Ledger(school.ledger_file) as ledger:
+    with Ledger(school.ledger_file) as ledger, progress_bar() as on_progress:
         before = ledger.newest_run()
-        run, is_new = request_run(ledger, school, requested, timing, new=new)
+        run, is_new = request_run(
+            ledger, school, requested, timing, new=new, on_progress=on_progress
+        )
     if is_new:
         lines = [_cost_of_seeds(requested)] if requested.train.seeds > 1 else []
     else:

@@ -6,6 +6,7 @@ import click
 
 from nightschool.cli.foreground import work_or_watch
 from nightschool.cli.options import current_school
+from nightschool.cli.progress import progress_bar
 from nightschool.cli.run import detach_option, new_option
 from nightschool.config.settings_file import load
 from nightschool.jobs.requests import request_stage
@@ -25,8 +26,10 @@ def _command(stage: StageName, summary: str) -> click.Command:
     def command(new: bool, detach: bool) -> int:
         school = current_school()
         settings = load(school.settings_file)
-        with Ledger(school.ledger_file) as ledger:
-            run, done = request_stage(ledger, school, settings, stage, new=new)
+        with Ledger(school.ledger_file) as ledger, progress_bar() as on_progress:
+            run, done = request_stage(
+                ledger, school, settings, stage, new=new, on_progress=on_progress
+            )
         if done:
             click.echo(
                 f"{stage} of run {run.id} is done already: `nightschool {stage} --new` starts a new run"

@@ -9,7 +9,7 @@ from contextlib import closing
 from nightschool.config.errors import QueueError, RequestError
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings, recorded
-from nightschool.jobs.run_check import check_new_run, check_old_run
+from nightschool.jobs.run_check import OnProgress, check_new_run, check_old_run
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import STAGES, Run, RunState, StageName, StageState, Timing
 
@@ -36,7 +36,13 @@ def keeps_other_settings(run: Run, settings: Settings) -> bool:
 
 
 def request_run(
-    ledger: Ledger, school: School, settings: Settings, timing: Timing | None, *, new: bool
+    ledger: Ledger,
+    school: School,
+    settings: Settings,
+    timing: Timing | None,
+    *,
+    new: bool,
+    on_progress: OnProgress | None = None,
 ) -> tuple[Run, bool]:
     """Request all stages: of the newest run if it is unfinished and not `new`, else of a new run.
 
@@ -45,19 +51,25 @@ def request_run(
     """
     newest = ledger.newest_run()
     if newest and not new and newest.state in (RunState.QUEUED, RunState.RUNNING, RunState.WAITING):
-        check_old_run(ledger, school, newest)
+        check_old_run(ledger, school, newest, on_progress)
         run = ledger.raise_goal(newest.id, STAGES[-1], timing or newest.timing)
         enqueue_run(ledger, school, settings, run)
         return run, False
     timing = timing or Timing.TONIGHT
-    check_new_run(ledger, school, settings, timing)
+    check_new_run(ledger, school, settings, timing, on_progress)
     run = ledger.add_run(settings.model_dump(), STAGES[-1], timing)
     enqueue_run(ledger, school, settings, run)
     return run, True
 
 
 def request_stage(
-    ledger: Ledger, school: School, settings: Settings, stage: StageName, *, new: bool
+    ledger: Ledger,
+    school: School,
+    settings: Settings,
+    stage: StageName,
+    *,
+    new: bool,
+    on_progress: OnProgress | None = None,
 ) -> tuple[Run, bool]:
     """Request one stage of the newest run and the stages before it; of a new run if there is none, or `new`.
 
@@ -66,7 +78,7 @@ def request_stage(
     """
     newest = ledger.newest_run()
     if newest is None or new:
-        check_new_run(ledger, school, settings)
+        check_new_run(ledger, school, settings, on_progress=on_progress)
         run = ledger.add_run(settings.model_dump(), stage, Timing.NOW)
     elif ledger.stage(newest.id, stage).state is StageState.DONE:
         return newest, True
@@ -76,7 +88,7 @@ def request_stage(
             f"`nightschool retry {newest.id}`, or `nightschool {stage} --new` for a new run",
         )
     else:
-        check_old_run(ledger, school, newest)
+        check_old_run(ledger, school, newest, on_progress)
         run = ledger.raise_goal(newest.id, stage, Timing.NOW)
     enqueue_run(ledger, school, settings, run)
     return run, False

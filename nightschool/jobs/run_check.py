@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from nightschool.config.errors import ChildError, LearningError, NotesError, RequestError
 from nightschool.config.paths import DEMO_BASE, School
 from nightschool.config.settings import Settings, recorded
@@ -12,20 +15,24 @@ from nightschool.ledger.records import Run, StageName, StageState, Timing
 _NEWEST = 20
 
 
+OnProgress = Callable[[str, int, int], None]
+"""Called now and then with (task, amount done, amount in all)."""
+
+
 def check_new_run(
-    ledger: Ledger, school: School, settings: Settings, timing: Timing = Timing.NOW
+    ledger: Ledger,
+    school: School,
+    settings: Settings,
+    timing: Timing = Timing.NOW,
+    on_progress: OnProgress | None = None,
 ) -> None:
     """Raise RequestError if a new run would fail with these notes, this base or this device.
 
     For a run that waits for the night, a child process tries the base and the device, unless an earlier run
     got past that with the same settings.
     """
-    from nightschool.learning.hub import obtainable  # lazy: numpy
-    from nightschool.stages.freeze_notes import read_and_freeze  # lazy: numpy
-
     try:
-        read_and_freeze(school, settings)
-        base = obtainable(settings.base, school.root)
+        base = _check(school, settings, on_progress)
     except (NotesError, LearningError) as error:
         raise RequestError(error.message, error.hint) from None
     train = settings.train
@@ -42,26 +49,39 @@ def check_new_run(
         raise RequestError(problem, "`nightschool doctor` has details")
 
 
-def check_old_run(ledger: Ledger, school: School, run: Run) -> None:
+def check_old_run(
+    ledger: Ledger, school: School, run: Run, on_progress: OnProgress | None = None
+) -> None:
     """Raise RequestError if a run that has not frozen its notes yet would fail to, with its own settings.
 
     Notes that are out of reach are no reason: the run waits for them.
     """
     if ledger.stage(run.id, StageName.PREP).state is StageState.DONE:
         return
-    from nightschool.learning.hub import obtainable  # lazy: numpy
-    from nightschool.stages.freeze_notes import read_and_freeze  # lazy: numpy
-
-    queued = recorded(run.settings)
     try:
-        read_and_freeze(school, with_reach_of_file(school, queued))
-        obtainable(queued.base, school.root)
+        _check(school, with_reach_of_file(school, recorded(run.settings)), on_progress)
     except (NotesError, LearningError) as error:
         if error.final:
             raise RequestError(
                 f"run {run.id} would fail with the settings that it was queued with: {error}",
                 "`nightschool run --new` queues a run with your current settings",
             ) from None
+
+
+def _check(school: School, settings: Settings, on_progress: OnProgress | None) -> Path | None:
+    """Freeze the notes as prep would, but write nothing; returns the base, None if prep would download it.
+
+    Raises NotesError, LearningError.
+    """
+    from nightschool.learning.hub import obtainable  # lazy: numpy
+    from nightschool.stages.freeze_notes import read_and_freeze  # lazy: numpy
+
+    def report(done: int, total: int, notes: int) -> None:
+        if on_progress:
+            on_progress("checking the notes", done, total)
+
+    read_and_freeze(school, settings, report)
+    return obtainable(settings.base, school.root)
 
 
 def _has_worked(ledger: Ledger, settings: Settings) -> bool:

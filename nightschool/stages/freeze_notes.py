@@ -15,16 +15,18 @@ from nightschool.notes.freezing import freeze
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.none_of_the_above import unused_none_warning
 from nightschool.notes.note import LoadedNotes, Note, SkipReason
-from nightschool.notes.readers import notes_path, read_school
+from nightschool.notes.readers import OnProgress, notes_path, read_school
 from nightschool.notes.split_assignments import read_split_assignments
 
 
-def read_and_freeze(school: School, settings: Settings) -> tuple[LoadedNotes, Dataset]:
+def read_and_freeze(
+    school: School, settings: Settings, on_progress: OnProgress | None = None
+) -> tuple[LoadedNotes, Dataset]:
     """Read a school's notes, assign them to splits and add roughened copies to the training split.
 
     Nothing is written. Raises NotesError.
     """
-    loaded = read_school(school.root, settings)
+    loaded = read_school(school.root, settings, on_progress)
     if unreadable := [one for one in loaded.skipped if one.passing]:
         raise NotesUnavailable(
             f"{unreadable[0].source} {unreadable[0].message}",

@@ -102,6 +102,18 @@ def test_ctrl_c_during_the_questions_leaves_nothing(
     assert done.exit_code == 1 and not school.settings_file.exists()
 
 
+def test_ctrl_c_while_the_notes_are_read_leaves_nothing(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nightschool.stages.first_look.look_through", interrupted)
+    done = invoke(school, "init")
+    assert done.exit_code == 1 and "Traceback" not in done.output
+    assert [path.name for path in school.root.iterdir()] == ["notes"]
+
+
 @pytest.mark.parametrize("content", ["an empty folder", "a note without a hint", "three notes"])
 def test_with_little_to_see_init_says_what_to_do(tmp_path: Path, content: str) -> None:
     notes = tmp_path / "notes"

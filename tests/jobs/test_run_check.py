@@ -65,6 +65,13 @@ def _exclude_all(school: School) -> None:
     configure(school, notes={"exclude": ["*.md"]})
 
 
+def _ambiguous_alias(school: School) -> None:
+    school.settings_file.write_text(
+        'base = "demo"\n[kinds]\nlesson = { aliases = ["Both"] }\ndecision = { aliases = ["both"] }\n',
+        "utf-8",
+    )
+
+
 def _missing_base(school: School) -> None:
     configure(school, base="./models/none")
 
@@ -79,6 +86,7 @@ DOOMED = {
     _clash: "differ only in case or width",
     _gone: "there are no notes at",
     _exclude_all: "(8 skipped: excluded by *.md): remove a pattern from notes.exclude",
+    _ambiguous_alias: 'the alias "both" names two kinds, "lesson" and "decision"',
     _missing_base: "there is no folder",
     _offline_base: "HF_HUB_OFFLINE forbids its download",
 }
@@ -93,6 +101,13 @@ def test_a_doomed_run_is_refused_at_once(school: School, spoil: Any, arguments: 
     assert DOOMED[spoil] in done.output and "unexpected" not in done.output
     with Ledger(school.ledger_file) as ledger:
         assert ledger.runs() == []
+
+
+def test_folders_that_differ_only_in_case_are_one_kind_if_kinds_lists_it(school: School) -> None:
+    _clash(school)
+    configure(school, kinds={"lesson": "", "decision": ""})
+    done = invoke(school, "run", "--tonight")
+    assert done.exit_code == 0 and "run 1 is queued" in done.output, done.output
 
 
 @pytest.mark.parametrize("verb", ["notes", "label --json"])

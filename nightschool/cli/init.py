@@ -14,6 +14,7 @@ from nightschool.cli.trust_question import accept, require_trust
 from nightschool.config import files
 from nightschool.config.errors import NightschoolError, RequestError
 from nightschool.config.file_systems import SYNCHRONISED, check_file_system, synchronised_by
+from nightschool.config.notes_settings import NotesSettings
 from nightschool.config.paths import School
 from nightschool.config.presets import DEFAULT_PRESET, PRESETS
 from nightschool.config.settings_file import load
@@ -29,7 +30,8 @@ _MOST_ENTRIES = 2000
 @click.option(
     "--notes",
     type=click.Path(path_type=Path),
-    help="Folder, JSONL or CSV file with the notes (default: FOLDER/notes).",
+    multiple=True,
+    help="Folder, JSONL or CSV file with the notes (default: FOLDER/notes); may be given several times.",
 )
 @click.option("--base", help='Base model: a hub name, a folder, or "demo".')
 @click.option(
@@ -55,7 +57,7 @@ _MOST_ENTRIES = 2000
 )
 def init_command(
     folder: Path | None,
-    notes: Path | None,
+    notes: tuple[Path, ...],
     base: str | None,
     preset: str,
     kinds: str | None,
@@ -89,53 +91,59 @@ def init_command(
         raise RequestError(
             f"{school.root} is a file", "give a folder for the school, and the file with --notes"
         )
+    from nightschool.notes.notes_places import check_apart, notes_places  # lazy: yaml
+
     values: dict[str, Any] = {"preset": preset}
     if base:
         is_folder = base != "demo" and Path(base).is_dir()
         values["base"] = _as_setting(Path(base), school) if is_folder else base
-    place = _place_of_notes(school, notes)
-    values["notes"] = {"folder": _as_setting(place, school)}
-    draft = propose_settings(place, kinds, exclude) if place.exists() else None
+    folders = [_as_setting(place, school) for place in _places_of_notes(school, notes)]
+    values["notes"] = {"folder": folders if len(folders) > 1 else folders[0]}
+    places = notes_places(school.root, NotesSettings.model_validate(values["notes"]))
+    check_apart(places)
+    there = all(place.path.exists() for place in places)
+    draft = propose_settings(places, kinds, exclude) if there else None
     if draft:
         values["notes"] |= draft.notes
         values["kinds"] = {name: each.model_dump() for name, each in draft.kinds.items()}
     _write(school, template(values, draft.remarks if draft else {}))
     accept(school)
-    _say_what_is_next(school, place)
+    _say_what_is_next(school, None if there else places[0].path)
 
 
-def _say_what_is_next(school: School, place: Path) -> None:
+def _say_what_is_next(school: School, missing: Path | None) -> None:
     click.echo(f"created a school in {school.root}")
     if program := synchronised_by(school.root):
         click.echo(f"note: {program} {SYNCHRONISED}")
-    if not place.exists():
-        click.echo(f"put your notes into {place}, in one sub-folder per kind")
+    if missing:
+        click.echo(f"put your notes into {missing}, in one sub-folder per kind")
     there = "" if school.root == Path.cwd() else "in that folder, "
     click.echo(f"next: {there}`nightschool doctor`, then `nightschool run --now`")
 
 
-def _place_of_notes(school: School, notes: Path | None) -> Path:
-    """Where the notes are or will be. Raises UsageError if the given place has none."""
+def _places_of_notes(school: School, notes: tuple[Path, ...]) -> list[Path]:
+    """Where the notes are or will be. Raises UsageError if a given place has none."""
     from nightschool.notes.folder_scan import TABLE_SUFFIXES, NoteFile, scan  # lazy: yaml
 
-    if notes is not None:
-        if not notes.exists():
+    for place in notes:
+        if not place.exists():
             raise click.UsageError(
-                f"{notes} does not exist: give the folder, JSONL or CSV file that holds your notes"
+                f"{place} does not exist: give the folder, JSONL or CSV file that holds your notes"
             )
-        if not notes.is_dir() and notes.suffix.lower() not in TABLE_SUFFIXES:
+        if not place.is_dir() and place.suffix.lower() not in TABLE_SUFFIXES:
             raise click.UsageError(
-                f"{notes} is a single file: give its folder, or a JSONL or CSV file"
+                f"{place} is a single file: give its folder, or a JSONL or CSV file"
             )
-        return notes.resolve()
+    if notes:
+        return [place.resolve() for place in notes]
     usual = school.root / "notes"
     if usual.exists() or not school.root.is_dir():
-        return usual
+        return [usual]
     from nightschool.notes.exclusion import Exclusion  # lazy: pathspec
 
     entries = islice(scan(str(school.root), Exclusion()), _MOST_ENTRIES)
     found = sum(isinstance(each, NoteFile) for each in entries)
-    return school.root if found >= _FEWEST_FILES else usual
+    return [school.root if found >= _FEWEST_FILES else usual]
 
 
 def _update(school: School, kinds: str | None, exclude: str | None) -> None:

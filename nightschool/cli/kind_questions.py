@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +15,7 @@ from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 
 if TYPE_CHECKING:
+    from nightschool.notes.notes_places import NotesPlace
     from nightschool.stages.first_look import FirstLook
     from nightschool.stages.settings_draft import SettingsDraft
 
@@ -25,23 +26,26 @@ _NO_KINDS = (
 )
 
 
-def propose_settings(place: Path, kinds: str | None, exclude: str | None) -> SettingsDraft | None:
-    """Show what the notes at a place hold and what follows; the owner's answers, unless they are given.
+def propose_settings(
+    places: Sequence[NotesPlace], kinds: str | None, exclude: str | None
+) -> SettingsDraft | None:
+    """Show what the notes at some places hold and what follows; the owner's answers, unless they are given.
 
     None if there are no notes that can be read.
     """
+    from nightschool.notes.notes_places import in_words  # lazy: yaml
     from nightschool.stages.settings_draft import draft  # lazy: numpy
 
     settings = NotesSettings()
     try:
-        found = _look(place, settings)
+        found = _look(places, settings)
     except NotesError as error:
         click.echo(f"the notes cannot be read yet: {error}")
         return None
     if not found.seen.notes:
         click.echo(
-            f"put your notes into {place}, in one sub-folder per kind; then `nightschool init --update` "
-            "proposes [kinds]"
+            f"put your notes into {in_words(places)}, in one sub-folder per kind; then "
+            "`nightschool init --update` proposes [kinds]"
         )
         return None
     proposal = draft(found, kinds or "all", exclude or "all")
@@ -63,10 +67,10 @@ def propose_additions(
 
     Raises NotesError if the notes cannot be read.
     """
-    from nightschool.notes.readers import notes_path  # lazy: numpy
+    from nightschool.notes.notes_places import notes_places  # lazy: yaml
     from nightschool.stages.settings_draft import additions  # lazy: numpy
 
-    found = _look(notes_path(school.root, settings), settings.notes)
+    found = _look(notes_places(school.root, settings.notes), settings.notes)
     added = additions(found, settings, kinds or "all", exclude or "all")
     if not added.kinds and not added.notes:
         return None
@@ -80,13 +84,13 @@ def propose_additions(
     return added
 
 
-def _look(place: Path, settings: NotesSettings) -> FirstLook:
+def _look(places: Sequence[NotesPlace], settings: NotesSettings) -> FirstLook:
     from nightschool.cli.first_look_tables import show_found  # lazy: rich
     from nightschool.config.terminal_console import TerminalConsole  # lazy: rich
     from nightschool.stages.first_look import look  # lazy: numpy
 
     with progress_bar() as on_progress:
-        found = look(place, settings, on_progress)
+        found = look(places, settings, on_progress)
     show_found(found, TerminalConsole())
     return found
 

@@ -18,8 +18,8 @@ _NOT_OF_FILES = {"idna", "punycode", "unicode-escape", "raw-unicode-escape"}
 class NotesSettings(Section):
     """The notes: where they are and how they are read."""
 
-    folder: str = Field(
-        "notes", min_length=1, description="folder, .jsonl or .csv file, relative to this file"
+    folder: str | list[str] = Field(
+        "notes", description="folder, .jsonl or .csv file, relative to this file; or a list of them"
     )
     text_column: str = Field("text", description="column with the text (JSONL and CSV)")
     label_column: str = Field("label", description="column with the kind (JSONL and CSV)")
@@ -63,6 +63,14 @@ class NotesSettings(Section):
         description='kind that means "none of the above"; "": one named none, other, なし ...',
     )
 
+    @field_validator("folder", mode="before")
+    @classmethod
+    def _check_folder(cls, given: object) -> object:
+        paths = given if isinstance(given, list) else [given]
+        if not paths or not all(isinstance(path, str) and path for path in paths):
+            raise ValueError('expected a path, or a list of paths: ["notes", "~/work"]')
+        return given
+
     @field_validator("encoding")
     @classmethod
     def _check_encoding(cls, name: str) -> str:
@@ -103,6 +111,11 @@ class NotesSettings(Section):
                     f"{entry!r} would remove everything or nothing: give part of a line"
                 )
         return entries
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The entries of `folder`."""
+        return (self.folder,) if isinstance(self.folder, str) else tuple(self.folder)
 
     @property
     def order(self) -> tuple[str, ...]:

@@ -52,8 +52,9 @@ def reaches(school: School, settings: Settings) -> list[Reach]:
             shown = "".join(char if char.isprintable() else "\ufffd" for char in text)
             found.append(Reach(setting, value, shown))
 
-    notes = _outside(school, settings.notes.folder)
-    add("notes.folder", notes, f"reads the notes in {notes}")
+    for folder in settings.notes.folders:
+        notes = _outside(school, folder)
+        add("notes.folder", notes, f"reads the notes in {notes}")
     labels = _outside(school, school.labels_file.name)
     add("labels.jsonl", labels, f"reads and writes the labels in {labels}")
     base = "" if settings.base == "demo" else settings.base

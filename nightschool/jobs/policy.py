@@ -5,6 +5,7 @@ Times are seconds since the epoch. An unknown signal stops work unless a setting
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -161,9 +162,9 @@ def _device(case: _Case) -> PolicyFinding | None:
 
 
 def _notes(case: _Case) -> PolicyFinding | None:
-    folder = case.run_settings.get("notes", {}).get("folder", "")
+    folder = json.dumps(case.run_settings.get("notes", {}).get("folder", ""), ensure_ascii=False)
     return _retry_later(
-        case, Reason.NOTES_GONE, f'the notes (notes.folder = "{folder}") cannot be reached'
+        case, Reason.NOTES_GONE, f"the notes (notes.folder = {folder}) cannot be reached"
     )
 
 

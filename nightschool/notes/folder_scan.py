@@ -28,8 +28,12 @@ class NoteFile:
 
     path: str
     source: str
-    """The path below the notes folder, with `/`."""
+    """What it is called: the path below the notes folder, with `/`, behind the prefix."""
     size: int
+    prefix: str = ""
+    """Of the place, if there are several."""
+    is_whole: bool = False
+    """Whether it is all there is at its place."""
 
 
 def scan(root: str, exclusion: Exclusion) -> Iterator[NoteFile | Skipped]:

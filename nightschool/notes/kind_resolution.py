@@ -58,6 +58,8 @@ class Unresolved:
 
     note: Note
     candidates: KindCandidates = KindCandidates()
+    prefix: str = ""
+    """What its source has before the path below the notes folder."""
 
 
 def resolve_all(

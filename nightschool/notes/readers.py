@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nightschool.config.errors import NotesError, NotesUnavailable
 from nightschool.config.files import open_regular
 from nightschool.config.kind_settings import KindSettings
-from nightschool.config.printable import encodable, without_controls
+from nightschool.config.printable import encodable
 from nightschool.config.settings import NotesSettings, Settings
 from nightschool.notes import tables
 from nightschool.notes.decoding import Undecodable, decode, open_lines
-from nightschool.notes.exclusion import Exclusion
-from nightschool.notes.folder_scan import TABLE_SUFFIXES, NoteFile, scan, skipped_unreadable
+from nightschool.notes.folder_scan import TABLE_SUFFIXES, NoteFile, skipped_unreadable
 from nightschool.notes.kind_resolution import KindCandidates, Unresolved, resolve_all
 from nightschool.notes.kinds import kind_name
 from nightschool.notes.markdown import sections
@@ -25,6 +24,14 @@ from nightschool.notes.metadata.notion_export import without_identifier
 from nightschool.notes.metadata.org_mode import headline_tags
 from nightschool.notes.metadata.properties import ORIGIN_KEYS, TAG_KEYS, Property
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
+from nightschool.notes.notes_places import (
+    NotesPlace,
+    Places,
+    as_places,
+    check_apart,
+    files_at,
+    notes_places,
+)
 from nightschool.notes.readable import only_placeholders, readable
 from nightschool.notes.reading_limits import check_size
 from nightschool.notes.tags import tags
@@ -47,37 +54,31 @@ OnProgress = Callable[[int, int, int], None]
 """Called now and then with (bytes read, bytes in all, notes so far)."""
 
 
-def notes_path(root: Path, settings: Settings) -> Path:
-    """The folder or file with the notes of the school in `root`."""
-    return root / Path(settings.notes.folder).expanduser()
-
-
 def read_school(
     root: Path, settings: Settings, on_progress: OnProgress | None = None
 ) -> LoadedNotes:
     """Read the notes of the school in `root`, as its settings say; see `read_notes`."""
-    return read_notes(
-        notes_path(root, settings), settings.notes, kinds=settings.kinds, on_progress=on_progress
-    )
+    places = notes_places(root, settings.notes)
+    return read_notes(places, settings.notes, kinds=settings.kinds, on_progress=on_progress)
 
 
 def read_notes(
-    path: Path,
+    places: Places,
     settings: NotesSettings | None = None,
     *,
     kinds: Mapping[str, KindSettings] | None = None,
     on_progress: OnProgress | None = None,
 ) -> LoadedNotes:
-    """Read a folder of notes, or a single .jsonl or .csv file.
+    """Read folders of notes, or single .jsonl or .csv files.
 
     `kind_resolution` determines each note's kind; `kinds` are those in the settings. A file, row or
     section that cannot be read is skipped with its reason. Raises NotesError if a table is broken (with
     the line), if the column of a table that is not in a folder is missing, or if two kinds differ only in
-    case or width; NotesUnavailable if `path` does not exist or vanishes.
+    case or width, or if a place lies in another; NotesUnavailable if one does not exist or vanishes.
     Memory: the texts of the notes, and one file or row at a time (all of a table that is not UTF-8).
     """
     reader = _Reader(settings or NotesSettings(), True, on_progress)
-    reader.read(path)
+    reader.read(as_places(places))
     loaded = resolve_all(reader.notes, kinds or {}, reader.settings, reader.troubles)
     return replace(loaded, skipped=(*reader.skipped, *loaded.skipped))
 
@@ -96,7 +97,7 @@ class NotesSeen:
 
 
 def look_through(
-    path: Path,
+    places: Places,
     settings: NotesSettings,
     *,
     most_files: int,
@@ -104,20 +105,20 @@ def look_through(
 ) -> NotesSeen:
     """Read notes with everything that may name their kinds, of very many files `most_files` at even distances.
 
-    Raises NotesError if `path` is a table that cannot be read, NotesUnavailable if there is nothing.
+    Raises NotesError if a place is a table that cannot be read, NotesUnavailable if there is nothing.
     """
     reader = _Reader(settings, True, on_progress)
-    files = reader.find_files(path)
+    files = reader.find_files(as_places(places))
     chosen = files[:: 1 + (len(files) - 1) // most_files] if files else []
     broken = {}
     for file in chosen:
         before = len(reader.notes)
         try:
-            reader.read_file(file, is_whole=not path.is_dir())
+            reader.read_file(file)
         except NotesError as error:
-            if not path.is_dir():
+            if file.is_whole:
                 raise
-            broken[file.source] = str(error)
+            broken[file.source.removeprefix(file.prefix)] = str(error)
             del reader.notes[before:]
     reader.complete_joplin_notes()
     notes, skipped = tuple(reader.notes), tuple(reader.skipped)
@@ -130,7 +131,7 @@ def read_to_classify(path: Path, settings: NotesSettings) -> LoadedNotes:
     `kind_marks.without_kind_marks` completes what a model is to see, once its kinds are known.
     """
     reader = _Reader(settings, False)
-    reader.read(path)
+    reader.read(as_places(path))
     return reader.without_kinds()
 
 
@@ -148,6 +149,8 @@ class _Reader:
     settings: NotesSettings
     labelled: bool
     on_progress: OnProgress | None = None
+    prefix: str = ""
+    """Of the place whose file is being read."""
     bytes_total: int = 0
     bytes_read: int = 0
     characters: int = 0
@@ -161,13 +164,15 @@ class _Reader:
     missing: NotesError | None = None
     """The first table in the folder that lacks a column."""
 
-    def read(self, path: Path) -> None:
-        """Read all notes at a path. Raises NotesError or NotesUnavailable, see `read_notes`."""
-        files = self.find_files(path)
-        for file in files:
-            self.read_file(file, is_whole=not path.is_dir())
-        if self.skipped and not path.exists():
-            raise NotesUnavailable(f"{path} vanished while it was being read", "connect its drive")
+    def read(self, places: Sequence[NotesPlace]) -> None:
+        """Read all notes at some places. Raises NotesError or NotesUnavailable, see `read_notes`."""
+        for file in self.find_files(places):
+            self.read_file(file)
+        for path in [place.path for place in places] if self.skipped else []:
+            if not path.exists():
+                raise NotesUnavailable(
+                    f"{path} vanished while it was being read", "connect its drive"
+                )
         if self.missing and not self.notes:
             raise self.missing
         self.complete_joplin_notes()
@@ -178,35 +183,25 @@ class _Reader:
         warnings = trouble_warnings(self.troubles)
         return LoadedNotes(notes, tuple(self.skipped), warnings, tuple(self.troubles))
 
-    def find_files(self, path: Path) -> list[NoteFile]:
+    def find_files(self, places: Sequence[NotesPlace]) -> list[NoteFile]:
         """The files to read. Raises NotesError or NotesUnavailable, see `read_notes`."""
+        check_apart(places)
         files: list[NoteFile] = []
-        if path.is_dir():
-            exclusion = Exclusion(self.settings.include, self.settings.exclude)
-            for entry in scan(str(path), exclusion):
-                if isinstance(entry, Skipped):
-                    self.skipped.append(entry)
+        for place in places:
+            for found in files_at(place, self.settings, self.labelled):
+                if isinstance(found, Skipped):
+                    self.skipped.append(found)
                 else:
-                    files.append(entry)
-        elif path.is_file():
-            if self.labelled and path.suffix.lower() not in TABLE_SUFFIXES:
-                raise NotesError(
-                    f"{path} is not a notes folder", "choose a folder, or a .jsonl or .csv file"
-                )
-            files = [NoteFile(str(path), without_controls(path.name), path.stat().st_size)]
-        else:
-            raise NotesUnavailable(
-                f"there are no notes at {path}",
-                "connect its drive, or set notes.folder in nightschool.toml",
-            )
+                    files.append(found)
         self.bytes_total = sum(file.size for file in files)
         return files
 
-    def read_file(self, file: NoteFile, is_whole: bool) -> None:
-        """Read a file; `is_whole` says that it is all there is, and not one of a folder."""
+    def read_file(self, file: NoteFile) -> None:
+        """Read a file. Raises NotesError, see `read_notes`."""
+        self.prefix = file.prefix
         try:
             if file.source.lower().endswith(TABLE_SUFFIXES):
-                self._read_table(file, is_whole)
+                self._read_table(file)
             else:
                 self._read_prose(file)
         except OSError as error:
@@ -250,7 +245,7 @@ class _Reader:
         elif only_placeholders(note.text):
             self.skipped.append(Skipped(note.source, SkipReason.PLACEHOLDERS))
         else:
-            self.notes.append(Unresolved(note, candidates))
+            self.notes.append(Unresolved(note, candidates, self.prefix))
             self.characters += len(note.text)
             return True
         return False
@@ -294,7 +289,8 @@ class _Reader:
 
     def _candidates(self, metadata: NoteMetadata, source: str) -> KindCandidates:
         """What names the kind outside of the text."""
-        folders = (kind_name(without_identifier(part)) for part in source.split("/")[:-1])
+        parts = source.removeprefix(self.prefix).split("/")
+        folders = (kind_name(without_identifier(part)) for part in parts[:-1])
         tags_named = (kind_name(name) for key in TAG_KEYS for name in metadata.values(key))
         return KindCandidates(
             metadata.properties,
@@ -318,7 +314,7 @@ class _Reader:
         if item and added:
             self.joplin_notes[len(self.notes) - 1] = item
 
-    def _read_table(self, file: NoteFile, is_whole: bool) -> None:
+    def _read_table(self, file: NoteFile) -> None:
         with open_lines(Path(file.path), self.settings.encoding) as lines:
             first_lines: list[int] = []
             has_labels = not self.labelled
@@ -334,7 +330,7 @@ class _Reader:
                 if not columns:
                     columns = list(row)
                     missing = self._missing_column(f"{file.source}:{line}", row)
-                    if missing and not is_whole:
+                    if missing and not file.is_whole:
                         # Any table may lie among notes.
                         self.missing = self.missing or missing
                         column = self.settings.text_column

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from nightschool.config.kind_settings import KindSettings
 from nightschool.config.notes_settings import FOLDER, TAGS, NotesSettings
@@ -16,6 +15,7 @@ from nightschool.notes.kind_proposal import KindProposal, propose_kinds
 from nightschool.notes.kind_resolution import Unresolved, resolve_all
 from nightschool.notes.kind_stems import KIND_WORDS
 from nightschool.notes.note import LoadedNotes
+from nightschool.notes.notes_places import Places
 from nightschool.notes.readers import NotesSeen, look_through
 
 MOST_FILES = 20_000
@@ -44,15 +44,17 @@ class FirstLook:
 
 
 def look(
-    path: Path, settings: NotesSettings, on_progress: OnProgress = lambda task, done, total: None
+    places: Places,
+    settings: NotesSettings,
+    on_progress: OnProgress = lambda task, done, total: None,
 ) -> FirstLook:
-    """Look through the notes at a path. Raises NotesError, see `look_through`.
+    """Look through the notes at some places. Raises NotesError, see `look_through`.
 
     Of `settings`, what names kinds does not count.
     """
     wide = settings.model_copy(update={"kind_from": [*KIND_WORDS, FOLDER, TAGS]})
     seen = look_through(
-        path,
+        places,
         wide,
         most_files=MOST_FILES,
         on_progress=lambda done, total, _: on_progress("reading", done, total),
@@ -77,7 +79,8 @@ def _to_exclude(seen: NotesSeen) -> Iterator[str]:
 
 
 def _file_of(unresolved: Unresolved) -> str:
-    return unresolved.note.section_of or unresolved.note.source
+    """The path of its file below the notes folder."""
+    return unresolved.note.file.removeprefix(unresolved.prefix)
 
 
 def _escaped(path: str) -> str:

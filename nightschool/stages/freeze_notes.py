@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from nightschool.config.errors import NotesError, NotesUnavailable
 from nightschool.config.paths import School
@@ -15,7 +14,8 @@ from nightschool.notes.freezing import freeze
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.none_of_the_above import unused_none_warning
 from nightschool.notes.note import LoadedNotes, Note, SkipReason
-from nightschool.notes.readers import OnProgress, notes_path, read_school
+from nightschool.notes.notes_places import Places, in_words, notes_places
+from nightschool.notes.readers import OnProgress, read_school
 from nightschool.notes.split_assignments import read_split_assignments
 
 
@@ -38,7 +38,7 @@ def read_and_freeze(
         excluded = any(each.reason is SkipReason.EXCLUDED for each in loaded.skipped)
         remedy = "put some there, or set notes.folder in nightschool.toml"
         raise error(
-            _nothing_read(notes_path(school.root, settings), loaded),
+            _nothing_read(notes_places(school.root, settings.notes), loaded),
             f"remove a pattern from notes.exclude or notes.include, {remedy}"
             if excluded
             else remedy,
@@ -62,7 +62,7 @@ def assign_splits(school: School, settings: Settings, notes: Sequence[Note]) -> 
     )
 
 
-def _nothing_read(path: Path, loaded: LoadedNotes) -> str:
+def _nothing_read(places: Places, loaded: LoadedNotes) -> str:
     groups = loaded.skipped_groups()[:3]
     skipped = ", ".join(f"{len(group.sources)} skipped: {group.message}" for group in groups)
-    return f"there are no notes in {path}{f' ({skipped})' if skipped else ''}"
+    return f"there are no notes in {in_words(places)}{f' ({skipped})' if skipped else ''}"

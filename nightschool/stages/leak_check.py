@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nightschool.config.files import open_regular
@@ -14,6 +13,7 @@ from nightschool.notes.decoding import Undecodable, decode
 from nightschool.notes.label_leaks import LabelLeak, LabelLeaks, LeakRemedy
 from nightschool.notes.leak_candidates import NUMBER, Candidate, LeakForm, names_kind
 from nightschool.notes.metadata.line_properties import inline_fields
+from nightschool.notes.notes_places import Places, file_of
 
 if TYPE_CHECKING:
     from nightschool.scoring.leak_phrases import LabelledText
@@ -25,10 +25,10 @@ _DIGITS = re.compile(r"\d+")
 _FIELD = re.compile(r"(?P<key>[^:：=]{1,40}[:：=]\s*)(?P<value>.+)")
 
 
-def check_leaks(notes: Sequence[LabelledText], settings: Settings, folder: Path) -> LabelLeaks:
+def check_leaks(notes: Sequence[LabelledText], settings: Settings, places: Places) -> LabelLeaks:
     """The label leaks in some notes, and what word counts reach with and without them.
 
-    `folder` is where the notes' files are. From more than 3,000 notes a sample is drawn.
+    `places` are where the notes' files are. From more than 3,000 notes a sample is drawn.
     """
     from nightschool.scoring.leak_search import find_leaks, sample  # lazy: scipy
 
@@ -40,12 +40,12 @@ def check_leaks(notes: Sequence[LabelledText], settings: Settings, folder: Path)
     from nightschool.scoring.leak_accuracy import leak_accuracy, without_topics  # lazy: sklearn
 
     leaks = without_topics(notes, leaks)
-    described = tuple(_described(leak, notes, settings, folder) for leak in leaks)
+    described = tuple(_described(leak, notes, settings, places) for leak in leaks)
     return LabelLeaks(len(notes), described, leak_accuracy(notes, leaks) if leaks else None)
 
 
 def _described(
-    leak: FoundLeak, notes: Sequence[LabelledText], settings: Settings, folder: Path
+    leak: FoundLeak, notes: Sequence[LabelledText], settings: Settings, places: Places
 ) -> LabelLeak:
     configured = settings.kinds.get(leak.kind)
     names = (leak.kind, *(configured.aliases if configured else ()))
@@ -65,7 +65,7 @@ def _described(
         others_found=len(leak.places) - len(found),
         others=len(notes) - len(of_kind),
         source=example.source,
-        line=_line_in_file(folder, example.source, line, settings.notes.encoding),
+        line=_line_in_file(places, example.source, line, settings.notes.encoding),
         remedy=remedy,
         entry=entry,
     )
@@ -103,11 +103,11 @@ def _remedy(
     return "remove_text", text
 
 
-def _line_in_file(folder: Path, source: str, line: str, encoding: str) -> int | None:
+def _line_in_file(places: Places, source: str, line: str, encoding: str) -> int | None:
     """The number of the line that holds this text in the file of a note; None if it cannot be told."""
-    file = folder / source
-    if not file.is_file():
-        file = folder / source.rpartition("#")[0]
+    file = file_of(places, source)
+    if file is None:
+        return None
     try:
         with open_regular(file) as stream:
             text = decode(stream.read(_MOST_BYTES), encoding).text

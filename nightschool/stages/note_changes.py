@@ -10,7 +10,8 @@ from nightschool.config.settings import Settings
 from nightschool.notes.fingerprint import notes_fingerprint
 from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.new_notes import NewNotes, compare, labelled
-from nightschool.notes.readers import notes_path, read_school
+from nightschool.notes.notes_places import notes_places
+from nightschool.notes.readers import read_school
 from nightschool.stages.known_notes import known_to
 
 
@@ -33,9 +34,9 @@ def changes_since(
     """
     try:
         # Taken before the notes are read: the next check sees what changes meanwhile.
-        path = notes_path(school.root, settings)
-        settings_json = settings.notes.model_dump_json()
-        current = notes_fingerprint(path, school.labels_file, extra=settings_json)
+        current = settings.notes.model_dump_json()
+        for place in notes_places(school.root, settings.notes):
+            current = notes_fingerprint(place.path, school.labels_file, extra=current)
         if current == last_fingerprint:
             return NoteChanges(fingerprint=current)
         before = known_to(school, run)

@@ -12,7 +12,7 @@ from nightschool.config.settings_file import load
 from nightschool.learning.hub import fetch, fingerprint, locate
 from nightschool.notes.dataset import Dataset, write
 from nightschool.notes.note import LoadedNotes
-from nightschool.notes.readers import notes_path
+from nightschool.notes.notes_places import notes_places
 from nightschool.notes.sample_size import describe_power, size_warnings
 from nightschool.notes.split_assignments import write_split_assignments
 from nightschool.notes.splits import Split
@@ -43,7 +43,7 @@ def prep(context: StageContext) -> PrepResult:
     leaks = check_leaks(
         [LabelledText(item.text, item.kind, item.group, item.source) for item in originals],
         settings,
-        notes_path(context.school.root, settings),
+        notes_places(context.school.root, settings.notes),
     )
     warnings = [*leak_warnings(leaks), *_warnings(settings, loaded, dataset), *small]
     if not dataset.of(Split.VALIDATION):

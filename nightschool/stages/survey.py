@@ -26,7 +26,8 @@ from nightschool.notes.labels import read_labels, with_labels
 from nightschool.notes.languages import language
 from nightschool.notes.new_notes import NewNotes, compare, labelled
 from nightschool.notes.note import Note
-from nightschool.notes.readers import notes_path, read_school
+from nightschool.notes.notes_places import notes_places
+from nightschool.notes.readers import read_school
 from nightschool.notes.sample_size import size_warnings
 from nightschool.notes.splits import Split, number_groups
 from nightschool.scoring.leak_phrases import LabelledText
@@ -104,7 +105,7 @@ def _label_leaks(
         for note, group in zip(notes, groups, strict=True)
         if note.kind is not None
     ]
-    return check_leaks(labelled, settings, notes_path(school.root, settings))
+    return check_leaks(labelled, settings, notes_places(school.root, settings.notes))
 
 
 def _expected_test_split(

@@ -36,7 +36,7 @@ from nightschool.config.trusted_schools import reaches
 from nightschool.learning.probe import DeviceProbe
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.labels import read_labels
-from nightschool.notes.readers import notes_path
+from nightschool.notes.notes_places import in_words, notes_places
 from nightschool.scoring.server_client import Server, ServerError
 from nightschool.stages.first_look import look
 from nightschool.stages.freeze_notes import read_and_freeze
@@ -243,7 +243,7 @@ def _queue(school: School, settings: Settings) -> HealthCheck:
 
 def _notes(school: School, settings: Settings) -> Iterator[HealthCheck]:
     """Whether a run could freeze the notes, and whether [kinds] covers what they name."""
-    place = notes_path(school.root, settings)
+    places = notes_places(school.root, settings.notes)
     try:
         reading, dataset = read_and_freeze(school, settings)
     except NotesError as error:
@@ -254,10 +254,10 @@ def _notes(school: School, settings: Settings) -> Iterator[HealthCheck]:
         kinds = (
             f"{len(dataset.items)} of {len(reading.notes)} notes with {len(dataset.kinds)} kinds"
         )
-        yield HealthCheck("notes", f"{kinds} in {place}", HealthVerdict.OK)
+        yield HealthCheck("notes", f"{kinds} in {in_words(places)}", HealthVerdict.OK)
     try:
         labels = read_labels(school.labels_file)
-        odd, changes = kind_advice(look(place, settings.notes), settings, labels)
+        odd, changes = kind_advice(look(places, settings.notes), settings, labels)
     except NotesError:
         return
     if odd:

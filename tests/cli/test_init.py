@@ -19,7 +19,7 @@ def test_a_new_school_has_the_given_settings(tmp_path: Path) -> None:
     done = nightschool("init", str(tmp_path / "s"), "--notes", str(notes), "--base", "demo")
     assert done.returncode == 0, done.stderr
     settings = load(tmp_path / "s/nightschool.toml")
-    assert Path(settings.notes.folder) == notes
+    assert settings.notes.folder == notes.as_posix()
     assert settings.base == "demo"
     again = nightschool("init", str(tmp_path / "s"))
     assert again.returncode == 2 and "exists already" in again.stderr
@@ -169,7 +169,27 @@ def test_a_table_that_cannot_be_read_yet_is_explained(tmp_path: Path) -> None:
     school = School(tmp_path / "s")
     done = invoke(school, "init", "--notes", str(tmp_path / "a.csv"))
     assert done.exit_code == 0 and "set notes.text_column" in done.output
-    assert settings(school).notes.folder.endswith("a.csv")
+    assert settings(school).notes.folders == ((tmp_path / "a.csv").as_posix(),)
+
+
+def test_several_folders_are_read_and_listed(tmp_path: Path) -> None:
+    given = []
+    for name in ("work", "s/home"):
+        for number in range(3):
+            note = tmp_path / name / f"lesson/{number}.md"
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(f"{name} {number}", "utf-8")
+        given += ["--notes", str(tmp_path / name)]
+    school = School(tmp_path / "s")
+    done = invoke(school, "init", *given)
+    assert done.exit_code == 0, done.output
+    assert settings(school).notes.folder == [(tmp_path / "work").as_posix(), "home"]
+    listed = invoke(school, "notes", "--each").output
+    assert f"{tmp_path.as_posix()}/work/lesson/2.md" in listed and "home/lesson/0.md" in listed
+    nested = [*given, "--notes", str(tmp_path / "work/lesson")]
+    refused = invoke(School(tmp_path / "t"), "init", *nested)
+    assert refused.exit_code == 2 and "work/lesson lies in " in refused.output
+    assert not (tmp_path / "t").exists()
 
 
 def test_init_again_changes_nothing(school: School) -> None:

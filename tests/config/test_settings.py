@@ -30,7 +30,9 @@ NO_TRAINING_NOTES = (
             "queue = 'rabbit'",
             'file, line 1: `queue`: expected "sqlite" or "redis://host:port/db"',
         ),
-        ("notes.folder = ''", 'file, line 1: `notes.folder` = "": String should have at least 1'),
+        ("notes.folder = ''", 'file, line 1: `notes.folder` = "": expected a path, or a list'),
+        ("notes.folder = []", "file, line 1: `notes.folder` = []: expected a path, or a list"),
+        ("notes.folder = ['a', 3]", 'file, line 1: `notes.folder` = ["a", 3]: expected a path'),
         (
             "[split]\ntest = 0.5\nvalidation = 0.4",
             f"file, line 1: `split`: {NO_TRAINING_NOTES}",

@@ -57,6 +57,13 @@ def test_owners_school_stays_trusted_after_edits_and_a_move(tmp_path: Path) -> N
     assert is_trusted(moved)
 
 
+def test_each_notes_folder_outside_is_reached(tmp_path: Path) -> None:
+    text = 'base = "demo"\n[notes]\nfolder = ["../vault", "notes", "/media/usb"]\n'
+    school = make(tmp_path / "mine", text)
+    found = [(each.setting, each.value) for each in reaches(school, load(school.settings_file))]
+    assert found == [("notes.folder", "../vault"), ("notes.folder", "/media/usb")]
+
+
 def test_record_lies_outside_the_school_and_is_private(tmp_path: Path) -> None:
     school = make(tmp_path / "mine")
     trust(school)

@@ -18,7 +18,12 @@ from nightschool.config.settings_file import load
 from nightschool.jobs.forgetting import erasure
 from nightschool.jobs.forgetting.interrupted import complete_interrupted
 from nightschool.jobs.forgetting.performing import Forgotten, complete_forgettings, forget
-from nightschool.jobs.forgetting.selection import Selection, select_gone, select_named
+from nightschool.jobs.forgetting.selection import (
+    Selection,
+    present_notes,
+    select_gone,
+    select_named,
+)
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import EventKind, StageName, Timing
 from nightschool.notes.dataset import load as load_dataset
@@ -231,6 +236,21 @@ def test_a_missing_drive_is_no_reason_to_forget(school: School) -> None:
     with pytest.raises(RequestError, match="notes are left in"):
         select(school)
     assert select(school, "decision").notes == 12, "its folder is named"
+
+
+def test_an_unreadable_note_may_be_what_another_number_of_folders_calls_otherwise(
+    school: School,
+) -> None:
+    (school.root / "notes/lesson/broken.md").write_bytes(bytes(range(256)))
+    (school.root / "work").mkdir()
+    (school.root / "work/a.md").write_text("a", "utf-8")
+    alone = load(school.settings_file)
+    both = alone.notes.model_copy(update={"folder": ["notes", "work"]})
+    for settings in (alone, alone.model_copy(update={"notes": both})):
+        present = present_notes(school, settings)
+        for name in ("lesson/broken.md", "notes/lesson/broken.md"):
+            assert present.may_hold({name})
+        assert not present.may_hold({"lesson/gone.md"})
 
 
 def test_an_unfinished_training_on_the_note_starts_over(make_school: MakeSchool) -> None:

@@ -16,7 +16,8 @@ from nightschool.notes.exclusion import Exclusion
 from nightschool.notes.folder_scan import NoteFile, scan
 from nightschool.notes.kind_stems import kind_stem
 from nightschool.notes.note import Note, Skipped
-from nightschool.notes.readers import notes_path, read_school
+from nightschool.notes.notes_places import notes_places
+from nightschool.notes.readers import read_school
 from nightschool.stages.first_look import look
 from nightschool.stages.freeze_notes import read_and_freeze
 from nightschool.stages.settings_draft import draft
@@ -99,7 +100,7 @@ def test_a_file_that_vanishes_between_scan_and_reading_is_skipped(
         (root / "Lessons/0.md").unlink()
         return found
 
-    monkeypatch.setattr("nightschool.notes.readers.scan", then_gone)
+    monkeypatch.setattr("nightschool.notes.notes_places.scan", then_gone)
     found = look(root, NotesSettings())
     assert len(found.seen.notes) == 7 and [each.source for each in found.seen.skipped] == [
         "Lessons/0.md"
@@ -133,6 +134,8 @@ def test_the_school_of_an_old_init_gets_only_what_it_lacks(tmp_path: Path) -> No
     kinds = load(school.settings_file).kinds
     assert kinds["lesson"] == KindSettings(meaning="learned", aliases=["Lessons"])
     assert kinds["decision"].aliases == ["決定"] and "value" in kinds
-    assert notes_path(school.root, load(school.settings_file)).is_dir()
+    assert [
+        place.path.is_dir() for place in notes_places(school.root, load(school.settings_file).notes)
+    ]
     assert "nothing to add" in invoke(school, "init", "--update").output
     assert school.settings_file.read_text("utf-8") == text

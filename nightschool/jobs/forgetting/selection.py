@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from nightschool.notes.dataset import Dataset, load
 from nightschool.notes.identity import content_id
 from nightschool.notes.labels import read_labels
 from nightschool.notes.note import SkipReason
-from nightschool.notes.readers import notes_path, read_school
+from nightschool.notes.notes_places import NotesPlace, in_words, notes_places
+from nightschool.notes.readers import read_school
 from nightschool.notes.split_assignments import read_split_assignments
 from nightschool.notes.splits import Split
 
@@ -64,20 +66,27 @@ class Selection:
 def present_notes(school: School, settings: Settings) -> PresentNotes:
     """Read the notes folder. Raises NotesError if it cannot be reached."""
     loaded = read_school(school.root, settings)
-    unread = {_file_of(one.source) for one in loaded.skipped if one.reason not in _NO_TEXT}
+    prefixes = [f"{Path(folder).as_posix()}/" for folder in settings.notes.folders]
+    unread = {
+        name
+        for one in loaded.skipped
+        if one.reason not in _NO_TEXT
+        for name in _names(_file_of(one.source), prefixes)
+    }
     ids = frozenset(content_id(note.text) for note in loaded.notes)
     return PresentNotes(ids, frozenset(note.source for note in loaded.notes), frozenset(unread))
 
 
 def select_gone(school: School, settings: Settings, ledger: Ledger) -> Selection:
     """Every note that is no longer in the notes folder. Raises RequestError if most of them are gone."""
+    places = notes_places(school.root, settings.notes)
     present = present_notes(school, settings)
     datasets = _datasets(school)
     recorded = _recorded_notes(school, datasets)
     kept = sum(id_ in present.ids for id_ in recorded)
     if recorded and 2 * kept < len(recorded):
         raise RequestError(
-            f"only {kept} of {len(recorded)} notes are left in {notes_path(school.root, settings)}",
+            f"only {kept} of {len(recorded)} notes are left in {in_words(places)}",
             "connect its drive; if you deleted the others, name their files or folders",
         )
     gone = {
@@ -102,7 +111,7 @@ def select_named(
     recorded = _recorded_notes(school, datasets)
     gone: set[str] = set()
     for name in names:
-        forms = _forms(name, notes_path(school.root, settings))
+        forms = _forms(name, notes_places(school.root, settings.notes))
         matches = {id_ for id_, note in recorded.items() if id_ == name or _is_named(note, forms)}
         if not matches:
             raise RequestError(f"no dataset, report or label knows {name}", "check the name")
@@ -228,14 +237,17 @@ def read_json(file: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _forms(name: str, notes: Path) -> set[str]:
+def _forms(name: str, places: Sequence[NotesPlace]) -> set[str]:
     """How a dataset may have recorded the name that the owner gives."""
     forms = {name.replace("\\", "/") if os.sep == "\\" else name}
     path = Path(os.path.abspath(name))
-    if path.is_relative_to(notes.absolute()):
-        forms.add(path.relative_to(notes.absolute()).as_posix())
-    if notes.suffix:  # the notes are a single table
-        forms |= {f"{notes.name}:{form.rsplit(':', 1)[-1]}" for form in forms if ":" in form}
+    for place in places:
+        notes, prefix = place.path.absolute(), place.prefix()
+        if path.is_relative_to(notes):
+            forms.add(prefix + path.relative_to(notes).as_posix())
+        if notes.suffix:  # the notes are a single table
+            table = prefix + notes.name
+            forms |= {f"{table}:{form.rsplit(':', 1)[-1]}" for form in forms if ":" in form}
     return {unicodedata.normalize("NFC", form).rstrip("/") for form in forms}
 
 
@@ -246,6 +258,12 @@ def _is_named(note: _RecordedNote, forms: set[str]) -> bool:
         for source in sources
         for form in forms
     )
+
+
+def _names(source: str, prefixes: Sequence[str]) -> set[str]:
+    """What a source may be called with one notes folder and with several."""
+    names = ((source.removeprefix(prefix), prefix + source) for prefix in prefixes)
+    return {source, *chain.from_iterable(names)}
 
 
 def _file_of(source: str) -> str:

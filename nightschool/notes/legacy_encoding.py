@@ -40,6 +40,8 @@ _RIVAL = 0.8
 # Between encodings of one language, one letter that it does not have decides; between others, two.
 _MORE_OUT_OF_PLACE = (1, 2)
 _MOST_OUT_OF_PLACE = 0.1
+_VARIOUS = 5  # different letters
+_MISSPELT = 0.02
 _LOWEST_SCORE = 0.002
 _THIN = 0.06
 _FEW = 3
@@ -167,7 +169,9 @@ def _out_of_place(text: str, of: str) -> tuple[int, int]:
 
 def _is_sure(best: _Candidate, others: list[_Candidate]) -> bool:
     lowest = next(score for foreign, score in _MIN_SCORE if best.foreign >= foreign)
-    if best.score < lowest or (best.foreign <= _FEW and not _is_usual(best)):
+    if best.score < lowest and not _is_well_spelt(best):
+        return False
+    if best.foreign <= _FEW and not _is_usual(best):
         return False
     if best.foreign <= _SHORT and _is_foreign_word(best):
         return False
@@ -180,6 +184,21 @@ def _is_foreign_word(candidate: _Candidate) -> bool:
     """Whether there is a word or two of another alphabet in a text in ASCII letters."""
     latin = sum(char.isascii() and char.isalpha() for char in candidate.text)
     return latin > candidate.foreign and _main_script(candidate.text) not in ("LATIN", "")
+
+
+def _is_well_spelt(candidate: _Candidate) -> bool:
+    """Whether many different letters are all of the language; of Latin ones, others have too few.
+
+    What is English beside them, such as the keys of a JSONL file, lowers chardet's confidence.
+    """
+    letters = {char.lower() for char in candidate.text if char > "\x7f" and char.isalpha()}
+    return (
+        candidate.score >= _THIN
+        and candidate.language in ALPHABETS
+        and _main_script(candidate.text) == "LATIN"
+        and len(letters) >= _VARIOUS
+        and candidate.out_of_place <= _MISSPELT * candidate.foreign
+    )
 
 
 def _is_usual(candidate: _Candidate) -> bool:

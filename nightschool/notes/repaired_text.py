@@ -24,8 +24,8 @@ _CUT_OFF = re.compile(
     rb"\A[\x80-\xbf]{1,3}|(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\s*\Z"
 )
 
-Place = tuple[int, int]
-"""The first byte that is broken, and the byte behind the last."""
+Place = tuple[int, str]
+"""The first byte that is broken, and the character that is meant; U+FFFD if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,13 @@ class _Repair:
 
     def add(self, error: UnicodeDecodeError) -> tuple[str, int]:
         """Note a place; return what stands for it, and where to resume."""
-        end = error.end
+        end, meant = error.end, "\ufffd"
         if error.encoding == "utf-8":
-            surrogate = _TWO_SURROGATES.match(error.object, error.start) or _SURROGATE.match(
-                error.object, error.start
-            )
-            end = surrogate.end() if surrogate else end
-        self.places.append((error.start, end))
+            if two := _TWO_SURROGATES.match(error.object, error.start):
+                end, meant = two.end(), _one_character(two[0])
+            elif one := _SURROGATE.match(error.object, error.start):
+                end = one.end()
+        self.places.append((error.start, meant))
         if len(self.places) == self._next_check:
             # Legacy text is given up early, however long it is.
             text = error.object[: error.start].decode("utf-8", "ignore")
@@ -112,20 +112,21 @@ def repaired(raw: bytes, encoding: str, start: int = 0, must_be_utf8: bool = Fal
     name = codecs.lookup(encoding).name.upper()
     troubles: dict[tuple[TroubleType, int], Trouble] = {}
     line_starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
-    characters = []
-    for index, (first, end) in zip(_stand_ins(text), repair.places, strict=True):
+    for index, (offset, meant) in zip(_stand_ins(text), repair.places, strict=True):
         line = bisect(line_starts, index)
-        if end - first == 6:
-            type_, detail = TroubleType.TWO_SURROGATES, ""
-            characters.append(_one_character(raw[start + first : start + end]))
-        else:
-            type_, detail = TroubleType.BAD_BYTES, name
-            characters.append("\ufffd")
-        column = index - line_starts[line - 1] + 1
-        trouble = Trouble(type_, line, detail, column=column, offset=start + first)
+        is_broken = meant == "\ufffd"
+        type_ = TroubleType.BAD_BYTES if is_broken else TroubleType.TWO_SURROGATES
+        trouble = Trouble(
+            type_,
+            line,
+            name if is_broken else "",
+            column=index - line_starts[line - 1] + 1,
+            offset=start + offset,
+        )
         troubles.setdefault((type_, line), trouble)
     pieces = text.split(_STAND_IN)
-    mended = "".join(piece + char for piece, char in zip(pieces, [*characters, ""], strict=True))
+    characters = [*(meant for _, meant in repair.places), ""]
+    mended = "".join(piece + char for piece, char in zip(pieces, characters, strict=True))
     broken = characters.count("\ufffd")
     return Repaired(mended, tuple(troubles.values()), _not_ascii(text) - broken, broken)
 

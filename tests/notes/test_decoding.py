@@ -264,6 +264,7 @@ def test_an_encoding_that_is_set_is_used_and_what_does_not_fit_is_reported() -> 
     decoded = decode("会議\nは".encode("cp932") + b"\x81", "cp932")
     assert decoded.text == "会議\nは�"
     assert decoded.troubles == (Trouble(TroubleType.BAD_BYTES, 2, "CP932", column=2, offset=7),)
+    assert decode(b"+a-+AA-- end", "utf-7").text.endswith(" end")
     mail = "本文\n".encode("iso2022_jp") + b"\x1b$B\x7f\x7f\x1b(B end"
     assert decode(mail, "iso2022_jp").text.startswith("本文\n")
 

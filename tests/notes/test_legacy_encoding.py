@@ -111,3 +111,12 @@ def test_combining_tones_of_cp1258_are_whole_letters_in_the_normal_form() -> Non
     text = "Con mèo ngủ bên cửa sổ, ngoài trời tuyết rơi chậm rãi."
     decoded = decode(legacy_text.encoded(text, "cp1258"))
     assert unicodedata.normalize("NFC", decoded.text) == text
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "iso8859_2", "cp1254", "cp1257"])
+def test_english_keys_around_each_row_do_not_make_its_encoding_unsure(encoding: str) -> None:
+    rows = "".join(
+        f'{{"text": "{part}.", "label": "lesson", "source": "inbox"}}\n'
+        for part in NOTES[encoding].split(". ")
+    )
+    assert decode(rows.encode(encoding)) == Decoded(rows)

@@ -1,15 +1,20 @@
 """How long the readers of untrusted text take for text that is made to be slow, in seconds per megabyte.
 
     python benchmarks/hostile_text.py [--size BYTES] [--reader NAME]
+    python benchmarks/hostile_text.py --search SECONDS [--size BYTES] [--reader NAME]
 
 Every reader gets every pattern, repeated to two sizes, in a process of its own: a pattern that takes more
 than 20 s is a hang, and a process that ends by a signal is a crash. `growth` is the time for the whole
 size over the time for a quarter of it: about 4 where a reader is linear, 16 where it is quadratic.
+
+With `--search`, each reader gets random texts instead, made of a beginning, one to four patterns that are
+repeated, and an end; those that grow more than eightfold are printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import sys
 import time
@@ -17,19 +22,24 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from nightschool.config import printable
+from nightschool.config import bounded_toml, printable
 from nightschool.config.kind_settings import same_kind
+from nightschool.config.notes_settings import NotesSettings
+from nightschool.config.settings_file import check
 from nightschool.notes import augmentation, markdown
 from nightschool.notes.decoding import decode
 from nightschool.notes.duplicates import signatures
 from nightschool.notes.identity import content_id
-from nightschool.notes.kinds import kind_name
+from nightschool.notes.kind_marks import without_kind_marks
+from nightschool.notes.kinds import KnownKinds, kind_name
 from nightschool.notes.languages import language
+from nightschool.notes.leak_candidates import occurrences
 from nightschool.notes.metadata.line_properties import inline_fields
 from nightschool.notes.metadata.note_metadata import read_metadata
 from nightschool.notes.sentences import sentence_end, sentences, word_end
 from nightschool.notes.style_features import style_features
 from nightschool.notes.tags import tags, without_tags
+from nightschool.scoring import server_client
 from nightschool.scoring.answer_parsing import kind_in
 
 _LIMIT_S = 20.0
@@ -99,6 +109,11 @@ PATTERNS = {
     "list numbers": "1.\n",
     "carets": "^",
     "pluses": "+",
+    "dotted keys": "a.",
+    "numbers": "a = 1\n",
+    "tables": "[a.b]\n",
+    "strings": "'a',",
+    "surrogates": "\\ud800",
 }
 
 
@@ -107,11 +122,29 @@ def _transforms(text: str) -> None:
         transform(text, Random(0))
 
 
+def _settings(text: str) -> None:
+    check(bounded_toml.loads(text), text, "nightschool.toml")
+
+
+def _reply(text: str) -> None:
+    body = json.dumps({"choices": [{"message": {"content": text}}]})
+    kind_in(server_client._content(body.encode()), ["lesson", "idea", "'"])
+
+
+_SETTINGS = NotesSettings(remove_text=["lesson", "a b"], remove_lines=["* a * b *", "---"])
+_KINDS = KnownKinds(["lesson", "a", "["], {})
+
 READERS: dict[str, Callable[[str], Any]] = {
     "decode": lambda text: decode(text.encode()),
     "decode, other bytes": lambda text: decode(text.encode() + b"\xff"),
     "front matter": lambda text: read_metadata(f"---\n{text}\n---\n", "note.md"),
     "front matter, value": lambda text: read_metadata(f"---\nkind: {text}\n---\n", "note.md"),
+    "front matter, TOML": lambda text: read_metadata(f"+++\n{text}\n+++\n", "note.md"),
+    "front matter, JSON": lambda text: read_metadata(f'{{"a": {text}}}\n\na', "note.md"),
+    "org mode": lambda text: read_metadata(text, "note.org"),
+    "settings": _settings,
+    "kind marks": lambda text: without_kind_marks(text, _KINDS, _SETTINGS),
+    "leaks": lambda text: sum(1 for _ in occurrences(text)),
     "structure": markdown.structure,
     "tags": tags,
     "without_tags": lambda text: without_tags(text, lambda tag: True),
@@ -128,6 +161,9 @@ READERS: dict[str, Callable[[str], Any]] = {
     "language": language,
     "signatures": lambda text: signatures([text]),
     "one line": printable.one_line,
+    "printable": printable.printable,
+    "JSON output": printable.json_text,
+    "reply": _reply,
     "answer": lambda text: kind_in(text + "\x00", ["lesson", "idea"]),
     "answer, kinds": lambda text: kind_in(f"not a {text} lesson {text} idea", ["lesson", "idea"]),
 }
@@ -139,9 +175,14 @@ def main() -> None:
     options.add_argument("--size", type=int, default=1_000_000, help="bytes of UTF-8")
     options.add_argument("--reader", choices=list(READERS), help="only this one")
     options.add_argument("--slow", type=float, default=2.0, help="print patterns above these s/MB")
+    options.add_argument("--search", type=float, metavar="SECONDS", help="random texts, so long")
     given = options.parse_args()
     readers = [given.reader] if given.reader else list(READERS)
     language("loads the model")
+    if given.search:
+        for reader in readers:
+            _search(reader, given.size, given.search)
+        return
     print(f"{len(readers)} readers, {len(PATTERNS)} patterns, {given.size:,} bytes each")
     print(f"{'reader':<22}{'pattern':<30}{'s/MB':>9}  growth")
     for reader in readers:
@@ -159,6 +200,27 @@ def main() -> None:
                 slowest = max(slowest, (per_mb, pattern))
         print(f"{reader:<22}{'slowest: ' + slowest[1]:<30}{slowest[0]:>9.3f}")
         sys.stdout.flush()
+
+
+def _search(reader: str, size: int, seconds: float) -> None:
+    random, tokens = Random(0), list(PATTERNS.values())
+    ends = time.monotonic() + seconds
+    tried = 0
+    while time.monotonic() < ends:
+        unit = "".join(random.choices(tokens, k=random.randint(1, 4)))[:600]
+        begin, end = (random.choice(["", *tokens])[:600] for _ in range(2))
+        text = unit * (size // len(unit.encode("utf-8", "replace")))
+        whole = _seconds(READERS[reader], begin + text + end)
+        quarter = 0.0
+        if isinstance(whole, float) and whole > 4 * _MEASURABLE_S:
+            quarter = float(_seconds(READERS[reader], begin + text[: len(text) // 4] + end))
+        if isinstance(whole, str) or whole > 8 * quarter > 0:
+            shown = f"{whole:.2f} s" if isinstance(whole, float) else whole
+            print(
+                f"{reader}: {shown} {begin[:30]!r} + {unit[:60]!r} * n + {end[:30]!r}", flush=True
+            )
+        tried += 1
+    print(f"{reader}: {tried} texts", flush=True)
 
 
 def _shown(per_mb: float | str) -> str:
@@ -187,14 +249,13 @@ def _seconds(read: Callable[[str], Any], text: str) -> float | str:
 
 
 def _measure(read: Callable[[str], Any], text: str, sender: Any) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         read(text)
     except Exception as error:
-        expected = type(error).__module__.startswith("nightschool")
-        if not expected:
+        if not (isinstance(error, ValueError) or type(error).__module__.startswith("nightschool")):
             raise
-    sender.send(time.perf_counter() - began)
+    sender.send(time.process_time() - began)
 
 
 if __name__ == "__main__":

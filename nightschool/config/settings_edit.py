@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from nightschool.config import bounded_toml
 from nightschool.config.errors import ConfigError
 from nightschool.config.kind_settings import KindSettings, same_kind
 from nightschool.config.printable import one_line
@@ -47,7 +47,7 @@ def with_additions(
     edited = tomlkit.dumps(document)
     for name_of_table, additions in new.items():
         edited = _inserted(edited, name_of_table, tomlkit.dumps(additions))
-    check(tomllib.loads(edited), edited, name)
+    check(bounded_toml.loads(edited), edited, name)
     return edited.replace("\n", "\r\n") if "\r\n" in text else edited
 
 

@@ -6,7 +6,6 @@ import difflib
 import errno
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from nightschool.config import files
+from nightschool.config import bounded_toml, files
 from nightschool.config.errors import ConfigError, first_line
 from nightschool.config.presets import DEFAULT_PRESET, PRESETS, merged
 from nightschool.config.settings import Settings
@@ -23,11 +22,6 @@ _KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _LONG_QUOTES = re.compile("\"{3}|'{3}")
 _MAX_BYTES = 1_000_000
-_MOST_LEVELS = 32
-# Reading a key takes time and memory in proportion to the square of its parts.
-_DEEP_KEY = re.compile(
-    rf"""(?:(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{_MOST_LEVELS}}}"""
-)
 _MOST_PROBLEMS = 20
 _LONGEST = 200  # characters of a key or a value in a message
 
@@ -56,24 +50,14 @@ def load(file: Path) -> Settings:
     except OSError as error:
         hint = "shorten it, or move it away" if error.errno == errno.EFBIG else ""
         raise ConfigError(f"{file} cannot be read: {error.strerror}", hint) from None
-    return check(_parsed(text, file), text, str(file))
-
-
-def _parsed(text: str, file: Path) -> dict[str, Any]:
     try:
-        if not _DEEP_KEY.search(text):
-            return tomllib.loads(text)
-    except RecursionError:
-        pass
-    except ValueError as error:  # from tomllib, or a number of thousands of digits
+        given = bounded_toml.loads(text)
+    except ValueError as error:
         raise ConfigError(
             f"{file} is not valid TOML: {_short(first_line(error))}",
             'correct that line; text needs quotes, as in base = "demo"',
         ) from None
-    raise ConfigError(
-        f"{file} nests more than {_MOST_LEVELS} levels deep",
-        "no setting is below the third: correct it",
-    )
+    return check(given, text, str(file))
 
 
 def check(given: Mapping[str, Any], text: str, name: str) -> Settings:

@@ -119,7 +119,7 @@ def parse_items(content: bytes, kinds: Iterable[str] = ()) -> Dataset:
 
     Raises ValueError, TypeError, KeyError or AttributeError for other content.
     """
-    items = tuple(_from_row(json.loads(line)) for line in content.split(b"\n") if line)
+    items = tuple(_from_row(bounded_json.loads(line)) for line in content.split(b"\n") if line)
     all_kinds = tuple(kinds) or tuple(sorted({item.kind for item in items}))
     if not {item.kind for item in items} <= {*all_kinds}:
         raise ValueError("it has other kinds")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from nightschool.config import files
+from nightschool.config import bounded_json, files
 from nightschool.config.checksums import verify_checksum
 from nightschool.config.errors import DamagedFile, first_line
 from nightschool.config.paths import School
@@ -76,7 +75,7 @@ def _problem_of_json(file: Path) -> str:
     try:
         content = files.read(file)
         verify_checksum(content)
-        json.loads(content)
+        bounded_json.loads(content)
     except FileNotFoundError:
         return ""
     except (OSError, ValueError) as error:
@@ -87,7 +86,7 @@ def _problem_of_json(file: Path) -> str:
 def _problem_of_cache(folder: Path) -> str:
     """What is wrong with a folder whose `manifest.json` holds the sha256 of each file; "" if nothing is."""
     try:
-        sums = json.loads(files.read(folder / "manifest.json"))["sha256"]
+        sums = bounded_json.read(folder / "manifest.json")["sha256"]
         for name, digest in sums.items():
             if files.sha256(folder / name) != digest:
                 return f"is damaged ({name} differs from its sha256)"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 
 import yaml
 
-from nightschool.notes.bounded_yaml import compose
+from nightschool.config import bounded_toml
+from nightschool.config.errors import first_line as first_line_of
+from nightschool.notes.bounded_yaml import MOST_CHARACTERS, compose
 from nightschool.notes.kinds import kind_name
 from nightschool.notes.metadata.properties import (
     COMMON_KEYS,
@@ -24,6 +25,7 @@ from nightschool.notes.trouble import Trouble, TroubleType
 _MAX_NODES = 1000  # of a property: aliases of aliases could give billions
 _NULLS = ("", "~", "null", "Null", "NULL")
 _ENDS = {"---": ("---", "..."), "+++": ("+++",)}
+_TOML_KEY = re.compile(r"""\s*["']?([\w-]+)["']?\s*=""")
 # A line of YAML that lacks the space behind the colon, or has a wide colon.
 _LOOSE = re.compile(r"^(?P<key>[^\W\d][\w -]{0,40}?)\s*[:：]\s*(?P<value>\S.*)?$")
 _COMMENT_VALUE = re.compile(r"^\s*(?:- |(?P<key>[^\s#:]+)\s*:)\s*(?P<tag>#[^\s#]\S*)\s*$")
@@ -141,20 +143,25 @@ def _loose_properties(block: list[str], first_line: int) -> Iterator[Property]:
 
 def _toml(block: list[str], first_line: int) -> Found:
     found = Found("")
+    text = "\n".join(block)
     try:
-        content = tomllib.loads("\n".join(block))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        where = re.search(r"line (\d+)", str(error))
-        line = first_line + (int(where[1]) - 1 if where else -1)
-        problem = re.sub(r" *\(at .*\)$", "", str(error)) or "invalid TOML"
-        found.troubles.append(Trouble(TroubleType.BROKEN, line, problem))
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError(f"longer than {MOST_CHARACTERS:,} characters")
+        content = bounded_toml.loads(text)
+    except ValueError as error:
+        what = first_line_of(error)
+        where = re.search(r"\(at line (\d+)", what)
+        place = first_line + (int(where[1]) - 1 if where else -1)
+        problem = re.sub(r" *\(at .*\)$", "", what)
+        found.troubles.append(Trouble(TroubleType.BROKEN, place, problem))
         return found
+    places = reversed(list(enumerate(block, first_line)))  # so that the first line of a key counts
+    lines = {key[1]: number for number, line in places if (key := _TOML_KEY.match(line))}
     # Hugo holds tags and categories at the top, Zola under [taxonomies].
     for table in (content, *(value for value in content.values() if isinstance(value, dict))):
         for key, value in table.items():
             if not isinstance(value, dict):
-                line = next((n for n, text in enumerate(block) if text.lstrip().startswith(key)), 0)
-                found.properties.append(_property(key, value, first_line + line))
+                found.properties.append(_property(key, value, lines.get(key, first_line)))
     return found
 
 

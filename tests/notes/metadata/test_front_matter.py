@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -225,3 +226,26 @@ def test_a_trouble_of_many_notes_is_one_warning(folder: Path, put: Put) -> None:
     assert read_notes(folder).warnings == (
         "a.md, line 2; b.md, line 2; c.md, line 2 and 2 more: `#lesson` is a comment in YAML: put it in quotes",
     )
+
+
+@pytest.mark.parametrize(
+    ("block", "detail"),
+    [
+        ("kind" + ".a" * 100_000 + " = 1", "longer than 65,536 characters"),
+        ("kind" + ".a" * 30_000 + " = 1", "more than 32 levels deep"),
+        ("kind = " + "[" * 30_000, "more than 32 levels deep"),
+        ("kind = " + "1" * 30_000, "Exceeds the limit"),
+    ],
+)
+def test_toml_made_to_be_slow_is_reported_at_once(block: str, detail: str) -> None:
+    began = time.process_time()
+    (trouble,) = read_metadata(f"+++\n{block}\n+++\nbody", "a.md").troubles
+    assert trouble.detail.startswith(detail) and time.process_time() - began < 1
+
+
+def test_each_of_many_keys_has_its_line() -> None:
+    keys = "".join(f"k.b{number} = 1\n" for number in range(5_000))
+    began = time.process_time()
+    metadata = read_metadata(f"+++\n{keys}kind = 'lesson'\n+++\nbody", "a.md")
+    (kind,) = (each for each in metadata.properties if each.key == "kind")
+    assert kind.line == 5_002 and time.process_time() - began < 2

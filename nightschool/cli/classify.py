@@ -98,6 +98,8 @@ def _read_inputs(inputs: Sequence[str], settings: NotesSettings) -> list[Note]:
         folder = path if path.is_dir() else path.parent
         for skipped in reading.skipped:
             click.echo(f"skipped {folder / skipped.source}: {skipped.message}", err=True)
+        for warning in reading.warnings:
+            click.echo(warning, err=True)
         notes += [replace(note, source=(folder / note.source).as_posix()) for note in reading.notes]
     if not notes:
         raise click.UsageError(f"{', '.join(inputs)}: no notes found; give Markdown or text files")
@@ -126,9 +128,11 @@ def _from_bytes(raw: bytes, source: str, settings: NotesSettings) -> Note:
     if source == "text":
         place, settings = "the text", settings.model_copy(update={"encoding": "utf-8"})
     try:
-        notes = parse_note(raw, source, settings).notes
+        reading = parse_note(raw, place, settings)
     except Undecodable as error:
         raise click.UsageError(f"{place}: {error}") from None
-    if not notes:
+    if not reading.notes:
         raise click.UsageError(f"{place} is empty: give a note")
-    return notes[0]
+    for warning in reading.warnings:
+        click.echo(warning, err=True)
+    return replace(reading.notes[0], source=source)

@@ -232,6 +232,17 @@ def test_standard_input_is_read_up_to_the_limit_of_a_note(make_school: MakeSchoo
     assert "no model is in use" in invoke(school, "classify", "-", keys="a" * 1000).stderr
 
 
+def test_classify_warns_of_bytes_that_it_may_have_misread(
+    make_school: MakeSchool, tmp_path: Path
+) -> None:
+    school = make_school()
+    (tmp_path / "a.md").write_bytes(b"\xa35 owed")
+    (tmp_path / "b.md").write_bytes("Déjà payé hier ".encode() + b"\xff")
+    printed = invoke(school, "classify", str(tmp_path / "a.md"), str(tmp_path / "b.md")).stderr
+    assert "a.md: the encoding may not be cp1252" in printed
+    assert "b.md, line 1, column 16 (byte offset 18): not valid UTF-8" in printed
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 def test_a_reader_that_closes_the_pipe_causes_no_error(make_school: MakeSchool) -> None:
     school = make_school()

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _NO_KINDS = (
     "nothing says which kinds there are: put notes into a folder for each kind, or give them a tag "
-    "(#lesson) or a property (kind: lesson), or list your kinds under [kinds] and label single notes with "
-    "`nightschool label`; `nightschool init --update` looks again"
+    "(#lesson) or a property (kind: lesson), then `nightschool init --update` looks again; or list your "
+    'kinds (`nightschool init --update --kinds "lesson, idea"`), and `nightschool label` asks about notes'
 )
 
 

@@ -27,6 +27,7 @@ _TITLES = {
     "copies": "with copies of different kinds",
     "none": "unlabelled and unlike every kind",
     "suspects": "likely mislabelled",
+    "first": "unlabelled, for kinds with too few notes",
 }
 
 
@@ -35,8 +36,8 @@ _TITLES = {
     "--only",
     type=click.Choice(list(_TITLES)),
     multiple=True,
-    help="Ask only about notes whose copies have different kinds, that are unlike every kind, or that "
-    "are likely mislabelled. May be given several times.",
+    help="Ask only about notes whose copies have different kinds, that are unlike every kind, that are likely "
+    "mislabelled, or, while a kind has too few notes, about any. May be given several times.",
 )
 @click.option(
     "--most",
@@ -50,7 +51,7 @@ def label_command(only: tuple[str, ...], most: int, json_: bool) -> None:
     """Label unclear notes, one key per note.
 
     Asks about notes whose copies have different kinds, unlabelled notes that are unlike every kind, and
-    notes that look mislabelled.
+    notes that look mislabelled. While a kind has fewer than 3 notes, it asks about any unlabelled notes.
 
     Each label is saved immediately to labels.jsonl, beside nightschool.toml, and takes precedence over the
     kind that a folder or table gives. The notes themselves are not changed.
@@ -198,6 +199,8 @@ def _reason(question: Question) -> str:
     given = " and ".join(question.given)
     if question.type == "copies":
         return f"copies of this note have the kinds {given}"
+    if question.type == "first":
+        return "unlabelled; a kind has too few notes yet"
     guess = f"a simple model predicts {question.guess}, {percent(question.probability)}"
     if question.type == "none":
         return f"unlabelled, and unlike every kind ({guess})"

@@ -21,7 +21,7 @@ from nightschool.notes.labels import Label, read_labels, with_labels, write_labe
 from nightschool.notes.none_of_the_above import none_kind
 from nightschool.notes.note import Note
 from nightschool.notes.readers import read_school
-from nightschool.notes.splits import number_groups
+from nightschool.notes.splits import MIN_NOTES_TO_MEASURE, number_groups
 from nightschool.scoring.label_errors import find_label_errors
 from nightschool.scoring.none_proposals import far_from_every_kind
 
@@ -35,6 +35,8 @@ class QuestionType(StrEnum):
     """It is unlabelled and unlike every kind."""
     SUSPECTS = "suspects"
     """It looks mislabelled."""
+    FIRST = "first"
+    """It is unlabelled, and a kind has too few notes to be measured."""
 
 
 # Of the labelled and of the unlabelled notes; this many are compared in seconds.
@@ -120,7 +122,10 @@ def find_questions(
                 found = _unlike_every_kind(labelled, candidates, none)
             case QuestionType.SUSPECTS:
                 found = _suspects(labelled, copies, settings)
-        questions += [question for question in found if question.id not in labels][:limit]
+            case QuestionType.FIRST:
+                found = _first(labelled, candidates, settings)
+        asked = {question.id for question in questions} | labels.keys()
+        questions += [question for question in found if question.id not in asked][:limit]
     return Questionnaire(tuple(sorted({*kinds, none})), none, tuple(questions))
 
 
@@ -166,6 +171,18 @@ def _suspects(
         )
         for suspect in find_label_errors(notes, groups, most=len(notes)).worst
     ]
+
+
+def _first(
+    labelled: list[Question], candidates: list[Question], settings: Settings
+) -> list[Question]:
+    """Any notes, while a listed kind, or all kinds but one, have too few to be measured."""
+    counts = Counter(each.given[0] for each in labelled)
+    enough = [kind for kind, n in counts.items() if n >= MIN_NOTES_TO_MEASURE]
+    if len(enough) >= 2 and set(settings.kinds) <= set(enough):
+        return []
+    unlabelled = _sample(each for each in candidates if not each.given)
+    return [replace(each, type=QuestionType.FIRST) for each in unlabelled]
 
 
 def _start(question: Question) -> str:

@@ -168,3 +168,30 @@ def test_a_suspect_is_judged_without_the_rest_of_its_source(make_school: MakeSch
 def test_kinds_are_spelled_as_in_the_settings(make_school: MakeSchool) -> None:
     school = make_school(kinds={"Lesson": "learned the hard way", "decision": ""})
     assert questionnaire(school).kinds == ("Lesson", "decision", "none")
+
+
+def test_the_first_notes_are_asked_about_until_each_listed_kind_has_enough(
+    make_school: MakeSchool,
+) -> None:
+    school = make_school(each=0, kinds={"lesson": "", "idea": ""})
+    for number, word in enumerate(
+        ("apples", "bicycles", "cellars", "dragons", "eels", "figs", "gnus")
+    ):
+        add(school, f"{number}.md", f"A note about {word}.")
+    asked = questionnaire(school, 4)
+    assert asked.kinds == ("idea", "lesson", "none")
+    assert [each.type for each in asked.questions] == ["first"] * 4
+    for place, question in enumerate(questionnaire(school).questions[:6]):
+        asked = find_questions(school, load(school.settings_file), [QuestionType.FIRST], 20)
+        assert len(asked.questions) == 7 - place
+        save_label(school, question, ("lesson", "idea")[place % 2])
+    assert "first" not in {each.type for each in questionnaire(school).questions}
+    assert len(kinds_of(school)) == 6
+
+
+def test_no_note_is_asked_about_twice(make_school: MakeSchool) -> None:
+    school = make_school(kinds={"decision": "", "lesson": "", "none": "", "value": ""})
+    for word in ("apples", "bicycles", "cellars"):
+        add(school, f"{word}.md", f"A note about {word}.")
+    asked = [each.id for each in questionnaire(school).questions]
+    assert len(asked) == len(set(asked)) >= 3

@@ -13,6 +13,7 @@ from typing import BinaryIO, TextIO
 
 from nightschool.config.errors import NotesError
 from nightschool.config.files import open_regular
+from nightschool.config.printable import encodable
 from nightschool.notes import legacy_encoding
 from nightschool.notes.frequent_characters import (
     KANA,
@@ -105,6 +106,12 @@ def _without_nuls(decoded: Decoded) -> Decoded:
     nuls = (Trouble(TroubleType.NUL, number) for number in nul_lines)
     troubles = sorted((*decoded.troubles, *nuls), key=lambda trouble: trouble.line)
     return Decoded(text.replace("\0", ""), tuple(troubles))
+
+
+def as_decoded(text: str) -> str:
+    """A text out of JSON or CSV as `decode` would give it if it were a file."""
+    text = encodable(text).removeprefix("\ufeff").replace("\0", "")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -108,7 +108,9 @@ def resolve_all(
     warnings = trouble_warnings(found_troubles)
     if resolved and all(note.kind is None for note in resolved):
         warnings += tuple(_possible_kinds((each.candidates for each in notes), known))
-    return LoadedNotes(tuple(resolved), tuple(skipped), warnings, tuple(found_troubles))
+    return LoadedNotes(
+        tuple(resolved), tuple(skipped), warnings, tuple(found_troubles), known.kinds
+    )
 
 
 def resolve(

@@ -64,6 +64,11 @@ class KnownKinds:
                 self._by_name.setdefault(same_kind(name), kind)
                 self._by_tag.setdefault(_same_tag(name), kind)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds, each once."""
+        return tuple(dict.fromkeys(self._by_name.values()))
+
     def named(self, name: str | None) -> str | None:
         """The kind of that name in any case or width; None if there is none."""
         return None if name is None else self._by_name.get(same_kind(name))

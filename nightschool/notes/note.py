@@ -127,6 +127,8 @@ class LoadedNotes:
     warnings: tuple[str, ...]
     """For people; a trouble that many notes have is one warning."""
     troubles: tuple[NoteTrouble, ...] = ()
+    known_kinds: tuple[str, ...] = ()
+    """The kinds whose names were looked for, and removed from the texts; some may have no notes."""
 
     def skipped_groups(self) -> list[SkippedGroup]:
         """The skipped sources by reason and detail, the largest group first."""

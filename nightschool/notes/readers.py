@@ -9,10 +9,9 @@ from pathlib import Path
 from nightschool.config.errors import NotesError, NotesUnavailable
 from nightschool.config.files import open_regular
 from nightschool.config.kind_settings import KindSettings
-from nightschool.config.printable import encodable
 from nightschool.config.settings import NotesSettings, Settings
 from nightschool.notes import tables
-from nightschool.notes.decoding import Undecodable, decode, open_lines
+from nightschool.notes.decoding import Undecodable, as_decoded, decode, open_lines
 from nightschool.notes.folder_scan import TABLE_SUFFIXES, NoteFile, skipped_unreadable
 from nightschool.notes.kind_resolution import KindCandidates, Unresolved, resolve_all
 from nightschool.notes.kinds import kind_name
@@ -378,8 +377,12 @@ class _Reader:
                 NoteTrouble(place, Trouble(TroubleType.NOT_A_NAME, 0, label_column))
             )
             label = None
-        text = encodable(text)
+        text = as_decoded(text)
         if not self._is_too_large(place, len(text.encode())):
+            metadata = read_metadata(text, place, self.settings.kind_keys)
+            self.troubles += (NoteTrouble(place, each) for each in metadata.troubles)
             origin = kind_name(row[group_column]) if group_column else None
-            note = Note(text, kind_name(label), place, origin=origin or "", kind_from=label_column)
+            note = Note(
+                metadata.body, kind_name(label), place, origin=origin or "", kind_from=label_column
+            )
             self._add(note, KindCandidates())

@@ -73,6 +73,7 @@ def prep(context: StageContext) -> PrepResult:
         validation=counts[Split.VALIDATION],
         test=counts[Split.TEST],
         made=copies,
+        known_kinds=loaded.known_kinds,
         warnings=tuple(warnings),
         label_leaks=leaks,
         base_folder=str(base),

@@ -35,6 +35,8 @@ class ModelCard(Record):
     """The base model, as the settings name it."""
     base_fingerprint: str
     kinds: tuple[str, ...]
+    known_kinds: tuple[str, ...] = ()
+    """The kinds whose names were removed from its notes; empty in models of earlier versions."""
     prompt: str
     """The fingerprint of the prompt."""
     settings: Mapping[str, Any]
@@ -86,12 +88,14 @@ def check_model(school: School, run: int) -> None:
 def publish(context: StageContext, adapter: Path) -> None:
     """Copy an adapter with its model card to where `classify` looks for it: whole or not at all."""
     encoder = context.encoder(context.dataset().kinds)
+    prepared = context.result(PrepResult)
     final = context.school.model_folder(context.run)
     card = ModelCard(
         run=context.run,
         base=context.settings.base,
-        base_fingerprint=context.result(PrepResult).base_fingerprint,
+        base_fingerprint=prepared.base_fingerprint,
         kinds=tuple(encoder.kinds),
+        known_kinds=prepared.known_kinds,
         prompt=encoder.fingerprint,
         settings=context.settings.model_dump(),
     )

@@ -72,6 +72,8 @@ class PrepResult(StageResult):
     validation: int
     test: int
     made: int = 0
+    known_kinds: tuple[str, ...] = ()
+    """The kinds whose names were removed from the texts; empty in runs of earlier versions."""
     warnings: tuple[str, ...] = ()
     label_leaks: LabelLeaks | None = None
     """None in results of versions that did not look for them."""

@@ -45,7 +45,13 @@ def test_the_comparison_completes_the_card(context: StageContext) -> None:
     add_to_card(context, None, 0.4)
     card = json.loads(card_file(context.school, 1).read_text("utf-8"))
     assert card.pop("sha256")
-    assert card == {**OLD_CARD, "version": 1, "temperature": None, "threshold": 0.4}
+    assert card == {
+        **OLD_CARD,
+        "version": 1,
+        "known_kinds": [],
+        "temperature": None,
+        "threshold": 0.4,
+    }
 
 
 def test_a_deleted_model_gets_no_card(context: StageContext) -> None:

@@ -13,8 +13,15 @@ from nightschool.config.printable import one_line
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 _MAX_HEADING = 80  # characters
+_PIECE = 100_000  # characters
+# A block with more tokens or characters is cut, although that may change what its rest is.
+_MOST_TOKENS = 100_000
+_LONGEST_BLOCK = 2_000_000
+# The headings and code of a text that are found; no text for people has as many.
+_MOST_PARTS = 500_000
 # A text in which this matches nothing holds no code; one without `_HEADING` holds no heading.
 _CODE = re.compile(r"`|~~~|^(?: {4}| {0,3}\t)|[->*+.)](?: {5}| {0,4}\t)", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}(?:#{1,6}(?:[ \t]|$)|=+[ \t]*$|-+[ \t]*$)", re.MULTILINE)
@@ -53,26 +60,49 @@ def structure(text: str) -> MarkdownStructure:
     """The structure of a text with "\\n" as line ends. Time is linear in its length."""
     if not (_CODE.search(text) or _HEADING.search(text)):
         return MarkdownStructure()
-    begins = [0, *(match.end() for match in re.finditer("\n", text)), len(text)]
-
-    def span(lines: list[int]) -> tuple[int, int]:
-        return begins[lines[0]], begins[min(lines[1], len(begins) - 1)]
-
     code: list[tuple[int, int]] = []
     headings: list[Heading] = []
-    tokens = _parser().parse(text)
-    for number, token in enumerate(tokens):
-        if token.map is None:
-            continue
-        begin, end = span(token.map)
-        if token.type in ("fence", "code_block"):
-            code.append((begin, end))
-        elif token.type == "inline":
-            code += _code_spans(text, begin, end)
-        elif token.type == "heading_open" and token.level == 0:
-            name = one_line(tokens[number + 1].content)[:_MAX_HEADING] or "untitled"
-            headings.append(Heading(begin, end, int(token.tag[1:]), name))
+    for tokens, begins in _pieces(text):
+        for number, token in enumerate(tokens):
+            if token.map is None:
+                continue
+            begin, end = (begins[min(line, len(begins) - 1)] for line in token.map)
+            if token.type in ("fence", "code_block"):
+                code.append((begin, end))
+            elif token.type == "inline":
+                code += _code_spans(text, begin, end)
+            elif token.type == "heading_open" and token.level == 0:
+                name = one_line(tokens[number + 1].content)[:_MAX_HEADING] or "untitled"
+                headings.append(Heading(begin, end, int(token.tag[1:]), name))
+        if len(code) + len(headings) > _MOST_PARTS:
+            break
     return MarkdownStructure(tuple(code), tuple(headings))
+
+
+def _pieces(text: str) -> Iterator[tuple[list[Token], list[int]]]:
+    """The blocks of a text, piece by piece: their tokens, and where each line of the piece begins.
+
+    The tokens of a whole text would take up to a thousand times its size. A piece ends before a block of the
+    top level, because what such a block is does not depend on what precedes it.
+    """
+    start, size = 0, _PIECE
+    while start < len(text):
+        stop = text.find("\n", start + size) + 1 or len(text)
+        piece = text[start:stop]
+        tokens = _parser().parse(piece)
+        begins = [0, *(match.end() for match in re.finditer("\n", piece)), len(piece)]
+        last = len(tokens) - 1
+        while last > 0 and (tokens[last].level or tokens[last].nesting < 0):
+            last -= 1
+        if stop < len(text) and tokens:  # the last block may go on
+            line = (tokens[last].map or [0])[0]
+            if line == 0 and len(tokens) < _MOST_TOKENS and size < _LONGEST_BLOCK:
+                size *= 2
+                continue
+            if line:
+                tokens, stop = tokens[:last], start + begins[line]
+        yield tokens, [start + begin for begin in begins]
+        start, size = stop, _PIECE
 
 
 def without_code(text: str) -> str:

@@ -1,9 +1,12 @@
 """Code, headings and sections of Markdown text."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nightschool.notes import markdown
 from nightschool.notes.markdown import sections, structure, without_code
 
 
@@ -85,3 +88,45 @@ def test_no_character_is_lost_and_no_two_sections_share_a_name(text: str, level:
     joined = "".join(section for _, section, _ in found)
     assert text.endswith(joined) and not text[: len(text) - len(joined)].strip()
     assert len({heading for heading, _, _ in found}) == len(found)
+
+
+LINES = st.sampled_from([
+    "# a", "## b", "a", "---", "===", "", "", "- a", "- ", "  # c", "    code", "\tx", "1. a", "> a", "> # a",
+    "```", "~~~~", "``` py", "`a", "a`", "<!--", "-->", "<div>", "</div>", "<pre>", "</pre>", "<b>", "* * *",
+    "  - b", "     - c", "[a]: b", "a  ", "|a|b|", "|-|-|", ">", "<?", "?>", "   ", "#", "\\", "  ```", "   a",
+])  # fmt: skip
+
+
+@given(st.lists(LINES, max_size=40), st.integers(1, 30))
+def test_a_text_that_is_parsed_in_pieces_has_the_structure_of_the_whole(
+    lines: list[str], piece: int
+) -> None:
+    text = "\n".join(lines)
+    whole = markdown.structure(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(markdown, "_PIECE", piece)
+        assert markdown.structure(text) == whole
+
+
+def test_memory_is_for_a_piece_and_not_for_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markdown, "_PIECE", 2_000)
+    peaks = []
+    for size in (1_000, 4_000):
+        tracemalloc.start()
+        markdown.structure("`" + "a\n\n" * size)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_a_block_of_any_size_is_cut() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(markdown, "_PIECE", 10)
+        patch.setattr(markdown, "_MOST_TOKENS", 50)
+        text = "`a`\n" + "- a\n" * 500 + "# b\n"
+        assert [each.name for each in markdown.structure(text).headings] == ["b"]
+        patch.setattr(markdown, "_LONGEST_BLOCK", 50)
+        text = "```\n" + "x\n" * 500
+        assert markdown.structure(text).code
+        patch.setattr(markdown, "_MOST_PARTS", 5)
+        assert len(markdown.structure("# a\n" * 500).headings) < 20

@@ -15,7 +15,7 @@ import click
 import pytest
 
 from nightschool.cli import classify, label
-from nightschool.cli.main import main
+from nightschool.cli.main import VERBS, main
 from nightschool.config.errors import ChildError
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
@@ -119,7 +119,7 @@ def foreign(output: str) -> list[str]:
     "arguments",
     [
         ("status",), ("why",), ("log", "1"), ("log", "2"), ("notes",), ("label",), ("plan",),
-        ("doctor",), ("report",), ("models",), ("clean",), ("clean", "--dry-run"), ("forget",),
+        ("doctor",), ("report",), ("models",), ("clean",), ("clean", "--dry-run"), ("forget",), ("repair",),
         ("forget", "--gone"), ("forget", FILE_NAME), ("trust",),
         ("classify", HOSTILE), ("classify", f"{FILE_NAME}.md"), ("classify", "--run", "7", "x"),
         ("promote", HOSTILE), ("cancel", HOSTILE), ("retry", "1"), ("pause", "--for", HOSTILE),
@@ -133,6 +133,28 @@ def test_no_escape_sequence_of_others_reaches_the_output(
     _, output = call("--school", str(school.root), *arguments)
     assert output and "nightschool: unexpected" not in output
     assert foreign(output) == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_verb_repeats_an_unknown_option_as_it_is(
+    school: School, call: Called, verb: str
+) -> None:
+    code, output = call("--school", str(school.root), verb, f"--{HOSTILE}")
+    assert code == 2 and foreign(output) == []
+
+
+def test_the_first_look_at_a_folder_shows_its_names_without_them(
+    tmp_path: Path, call: Called, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for kind in (FILE_NAME, "idea"):
+        for number in range(12):
+            note = tmp_path / "notes" / kind / f"{number} {FILE_NAME}.md"
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(f"---\ntags: [{json.dumps(HOSTILE)}]\n---\n{HOSTILE} {number}", "utf-8")
+    for arguments in (("init", f"{FILE_NAME} school", "--notes", "notes"), ("init", "notes")):
+        _, output = call(*arguments)
+        assert output and "nightschool: unexpected" not in output and foreign(output) == []
 
 
 def test_every_listing_as_json_keeps_the_text_and_escapes_what_a_terminal_obeys(

@@ -40,11 +40,12 @@ _MAX_BROKEN = 0.05
 _BLOCK = 1 << 20  # bytes
 # An encoding is detected from a whole file in memory.
 _MOST_LEGACY_BYTES = 32_000_000
-# Introduces characters other than ASCII in ISO-2022-JP.
+# Introduces characters other than ASCII in ISO-2022-JP and -KR.
 _SHIFT = b"\x1b$"
 # Frequent in notes of any language, and rare in text decoded in the wrong byte order.
 _COMMON = re.compile("[\t\n\r -~、。]")
 _MIN_COMMON = 0.2  # share of the characters
+_JUDGED = 50_000  # characters
 
 
 class Undecodable(NotesError):
@@ -169,8 +170,10 @@ def _decode(raw: bytes, encoding: str) -> Decoded:
     if encoding:
         result = repaired(raw, encoding)
         return Decoded(result.text, result.troubles)
-    if _SHIFT in raw and (text := _read_as(raw, "iso2022_jp_ext")) is not None:
-        return Decoded(text)
+    if _SHIFT in raw:
+        for shifting in ("iso2022_jp_ext", "iso2022_kr"):
+            if (text := _read_as(raw, shifting)) is not None:
+                return Decoded(text)
     text = _read_as(raw, "utf-8")
     if text is not None and b"\0" not in raw:
         return Decoded(text)
@@ -225,13 +228,16 @@ def _unmarked_wide(raw: bytes) -> str | None:
     readings = [text for text in (_read_as(raw, "utf-16-le"), _read_as(raw, "utf-16-be")) if text]
     if b"\0" in raw:
         # In UTF-16, ASCII has a NUL in each character.
-        scored = [
-            ((2 * count(KANA, text) + count(_COMMON, text)) / len(text), text) for text in readings
-        ]
-        score, best = max(scored, default=(0.0, ""))
+        score, best = max(((_share_of_common(text), text) for text in readings), default=(0.0, ""))
         if score >= _MIN_COMMON:
             return best
     for text in readings:
-        if is_plain_text(text) or (len(text) > 2 and is_frequent_japanese(text)):
+        begin = text[:_JUDGED]
+        if is_plain_text(begin) or (len(begin) > 2 and is_frequent_japanese(begin)):
             return text
     return None
+
+
+def _share_of_common(text: str) -> float:
+    begin = text[:_JUDGED]
+    return (2 * count(KANA, begin) + count(_COMMON, begin)) / len(begin)

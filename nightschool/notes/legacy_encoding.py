@@ -40,12 +40,13 @@ _RIVAL = 0.8
 # Between encodings of one language, one letter that it does not have decides; between others, two.
 _MORE_OUT_OF_PLACE = (1, 2)
 _MOST_OUT_OF_PLACE = 0.1
+_MIN_OF_FEW_WIDE = 0.2  # of up to three ideographs or syllables
 _VARIOUS = 5  # different letters
 _MISSPELT = 0.02
 _LOWEST_SCORE = 0.002
 _THIN = 0.06
 _FEW = 3
-_USUAL = "’‘“”„–—…•€«»°·©®™£§½¼"
+_USUAL = "’‘“”„–—…•€«»°·©®™£§½¼±×²³"
 _SHORT = 8
 # Of Japanese notes, half and more is kana.
 _MIN_KANA = 0.2
@@ -169,7 +170,9 @@ def _out_of_place(text: str, of: str) -> tuple[int, int]:
 
 def _is_sure(best: _Candidate, others: list[_Candidate]) -> bool:
     lowest = next(score for foreign, score in _MIN_SCORE if best.foreign >= foreign)
-    if best.score < lowest and not _is_well_spelt(best):
+    if best.encoding in _MULTI_BYTE and best.foreign <= _FEW:
+        lowest = _MIN_OF_FEW_WIDE
+    if best.score < lowest and not _is_well_spelt(best) and not _is_plain_english(best):
         return False
     if best.foreign <= _FEW and not _is_usual(best):
         return False
@@ -199,6 +202,12 @@ def _is_well_spelt(candidate: _Candidate) -> bool:
         and len(letters) >= _VARIOUS
         and candidate.out_of_place <= _MISSPELT * candidate.foreign
     )
+
+
+def _is_plain_english(candidate: _Candidate) -> bool:
+    """Whether it is English with a curly quote or a café."""
+    is_english = candidate.encoding == "cp1252" and candidate.language == "en"
+    return is_english and candidate.score >= _THIN and _is_usual(candidate)
 
 
 def _is_usual(candidate: _Candidate) -> bool:

@@ -33,6 +33,7 @@ NOTES = {
     "euc_jp": "明日は雨が降らなければ、きのこを採りに行く。",
     "cp949": "고양이는 창가에서 자고 밖에는 눈이 천천히 내린다.",
     "gb18030": "猫在窗边睡觉，外面慢慢地下着雪。",
+    "iso2022_kr": "내일은 비가 오지 않으면 버섯을 따러 간다.",
     "big5": "如果明天不下雨，我們就去採蘑菇。",
 }
 
@@ -83,6 +84,18 @@ def test_a_word_that_could_be_of_two_alphabets_is_skipped_with_what_to_do(
     assert [skipped.message for skipped in loaded.skipped] == [
         "encoding not known: save it as UTF-8, or set notes.encoding"
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It’s a “plain” English note — nothing else…",
+        "5 € for the café at the corner",
+        "20 °C in the room, ±2 at most",
+    ],
+)
+def test_english_with_a_few_signs_is_read_without_a_warning(text: str) -> None:
+    assert decode(text.encode("cp1252")) == Decoded(text)
 
 
 def test_an_unsure_encoding_is_one_warning_for_all_its_notes(folder: Path, put: Put) -> None:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from nightschool.notes.readers import read_notes
+from nightschool.scoring.leak_accuracy import leak_accuracy, without_topics
 from nightschool.scoring.leak_phrases import LabelledText
 from nightschool.scoring.leak_search import FoundLeak, find_leaks, sample
 
@@ -147,7 +148,7 @@ def trials(notes: list[LabelledText], given: argparse.Namespace) -> Iterator[dic
                             large = [k for k in every if sum(n.kind == k for n in some) >= 8]
                             kinds = [rng.choice(large)] if scope == "one kind" else large
                             made, leaks = planted(some, plant, share, others, kinds, seed)
-                            got = find_leaks(made, {})
+                            got = search(made)
                             hits = [each for each in got if overlaps(each, made, leaks)]
                             found += len({each.kind for each in hits} & set(kinds))
                             wanted += len(kinds)
@@ -168,9 +169,12 @@ def trials(notes: list[LabelledText], given: argparse.Namespace) -> Iterator[dic
                         }  # fmt: skip
 
 
-def drop(notes: list[LabelledText], found: list[FoundLeak]) -> list[tuple[float, float]]:
-    from nightschool.scoring.leak_accuracy import leak_accuracy
+def search(notes: list[LabelledText]) -> list[FoundLeak]:
+    """The leaks that a user would see: words only if word counts need them."""
+    return without_topics(notes, find_leaks(notes, {}))
 
+
+def drop(notes: list[LabelledText], found: list[FoundLeak]) -> list[tuple[float, float]]:
     measured = leak_accuracy(notes, found)
     return [(measured.with_leaks, measured.without_leaks)] if measured else []
 
@@ -180,7 +184,7 @@ def clean(name: str, notes: list[LabelledText], size: int, draws: int) -> dict[s
     for seed in range(draws):
         some = random.Random(seed).sample(notes, min(size, len(notes)))
         begun = time.process_time()
-        alarms += [f"{each.kind}: {each.candidate.text}" for each in find_leaks(some, {})]
+        alarms += [f"{each.kind}: {each.candidate.text}" for each in search(some)]
         seconds.append(time.process_time() - begun)
     return {
         "figure": "clean", "notes of": name, "notes": min(size, len(notes)), "draws": draws,
@@ -234,6 +238,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[60, 240, 600])
     parser.add_argument("--shares", type=float, nargs="+", default=[1.0, 0.8, 0.5])
     parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--samples", type=int, default=20, help="without planted leaks")
     parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each figure")
     given = parser.parse_args()
@@ -242,7 +247,7 @@ def main() -> None:
     if given.clinc:
         sets += [(f"CLINC150, {n} intents", clinc(given.clinc, n)) for n in (10, 150)]
     rows = [
-        clean(name, own, size, 1 if size >= len(own) else given.draws)
+        clean(name, own, size, 1 if size >= len(own) else given.samples)
         for name, own in sets
         for size in sorted({min(size, len(own)) for size in (*given.sizes, len(own))})
     ]

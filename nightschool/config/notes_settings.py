@@ -50,7 +50,7 @@ class NotesSettings(Section):
         [], description="lines to remove from the texts; * stands for any characters"
     )
     remove_text: list[str] = Field(
-        [], description="words or marks to remove from the texts wherever they stand"
+        [], description="words or marks to remove from the texts; * between others as above"
     )
     split: Literal["file", "headings"] = Field(
         "file", description="unit of a note: a whole file, or the text below a heading"

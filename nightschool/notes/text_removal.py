@@ -9,6 +9,12 @@ from functools import lru_cache
 
 from nightschool.config.unicode_forms import unicode_form
 
+# A letter or digit of a script with spaces between words.
+_LETTER = re.compile(r"[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\U0003ffff]")
+
+
+_WIDEST = 200  # characters
+
 
 def without_lines(text: str, patterns: Sequence[str]) -> str:
     """The text without the lines that a pattern matches as a whole; case and Unicode form do not count.
@@ -27,9 +33,10 @@ def without_lines(text: str, patterns: Sequence[str]) -> str:
 
 
 def without_words(text: str, words: Sequence[str]) -> str:
-    """The text without these words, and without lines that consist of them.
+    """The text without these words or marks, and without lines that consist of them.
 
-    Case and Unicode form do not count.
+    Case and Unicode form do not count. "lesson" does not match within "lessons". `*` between others stands for
+    any characters, at most 200, of a line; at an end it stands for itself, as in "**lesson**".
     """
     if not words:
         return text
@@ -65,5 +72,19 @@ def _matches(line: str, parts: Sequence[str]) -> bool:
 @lru_cache(maxsize=8)
 def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     forms = {unicodedata.normalize(form, word) for word in words for form in ("NFC", "NFD")}
-    literals = sorted(map(re.escape, forms), key=lambda literal: (-len(literal), literal))
-    return re.compile("|".join(literals), re.IGNORECASE)
+    longest_first = sorted(forms, key=lambda form: (-len(form), form))
+    return re.compile("|".join(map(_expression, longest_first)), re.IGNORECASE)
+
+
+def _expression(text: str) -> str:
+    """An expression for a text; a letter at its ends begins or ends a word in scripts that have spaces.
+
+    What follows a `*` is an atomic group, so that nothing is tried twice.
+    """
+    core = text.strip("*")
+    first, *rest = map(re.escape, core.split("*"))
+    before = r"(?<![^\W_])" if _LETTER.match(core) else ""
+    after = r"(?![^\W_])" if _LETTER.match(core[-1]) else ""
+    around = [r"\*{0,3}" if star else "" for star in (text[0] == "*", text[-1] == "*")]
+    between = "".join(rf"(?>[^\n]{{0,{_WIDEST}}}?{part})" for part in rest)
+    return f"{around[0]}{before}{first}{between}{after}{around[1]}"

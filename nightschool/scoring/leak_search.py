@@ -43,7 +43,7 @@ from nightschool.scoring.leak_phrases import (
 )
 from nightschool.stats.intervals import wilson
 
-MOST_NOTES = 3000
+MOST_NOTES = 2000
 _LEVEL = 0.01
 _SIMILAR = 0.03
 """Candidates whose differences of shares are this close are equally telling."""
@@ -143,7 +143,8 @@ class _Search:
         frequent = {c: own for c, own in counts.items() if own.total() >= LEAST_GROUPS}
         large: dict[Candidate, str] = {}
         for candidate, own in frequent.items():
-            kind = max(own, key=lambda kind: (own[kind] / self.sizes[kind], kind))
+            # The share, lower for a kind of one or two notes.
+            kind = max(own, key=lambda kind: (own[kind] / (self.sizes[kind] + 2), kind))
             is_topic = candidate.form is LeakForm.WORD and kind in short
             if not is_topic and self._is_large(candidate, kind, own[kind], own.total()):
                 large[candidate] = kind
@@ -184,35 +185,34 @@ class _Search:
     def _locate(self, passed: Mapping[Candidate, str], phrases: SharedPhrases) -> None:
         """Find the places of each candidate."""
         self.places = {candidate: {} for candidate in passed}
-        grams = [c for c in passed if c.form in (LeakForm.WORD, LeakForm.PHRASE)]
+        grams = {c.text: c for c in passed if c.form in (LeakForm.WORD, LeakForm.PHRASE)}
         for number, note in enumerate(self.notes):
-            for candidate, begin, end in occurrences(note.text):
-                if candidate in passed:
-                    self.places[candidate].setdefault(number, []).append((begin, end))
-            for candidate in grams:
-                if spans := phrases.places(number, candidate):
-                    self.places[candidate][number] = spans
+            for found in (occurrences(note.text), phrases.places(number, grams)):
+                for candidate, begin, end in found:
+                    if candidate in passed:
+                        self.places[candidate].setdefault(number, []).append((begin, end))
 
     def _chosen(self, passed: Mapping[Candidate, str]) -> Iterator[FoundLeak]:
         """The most telling candidate with all others on its lines; then the same of what is left."""
-        left = dict(passed)
-        while True:
-            left = {c: kind for c, kind in left.items() if self._remains(c, kind)}
-            if not left:
-                return
-            best = max(left, key=lambda c: self._rank(c, left[c]))
-            kind = left.pop(best)
+        ranks = {c: self._rank(c, kind) for c, kind in passed.items() if not self._is_note(c, kind)}
+        while ranks:
+            best = max(ranks, key=ranks.__getitem__)
+            del ranks[best]
+            kind = passed[best]
             places = dict(sorted(self.places[best].items()))
             telling = {n: list(spans) for n, spans in places.items()}
             lines = {
                 n: [_line_around(self.notes[n].text, *span) for span in spans]
                 for n, spans in places.items()
             }
-            for other in left:
+            for other in [c for c in ranks if passed[c] == kind]:
                 inside = self._take(lines, other)
-                if left[other] == kind:
-                    for n, spans in inside.items():
-                        telling[n] += spans
+                for n, spans in inside.items():
+                    telling[n] += spans
+                if inside:
+                    del ranks[other]
+                    if self._remains(other, kind):
+                        ranks[other] = self._rank(other, kind)
             yield FoundLeak(best, kind, places, {n: merged(telling[n]) for n in telling})
 
     def _take(self, areas: Mapping[int, Spans], candidate: Candidate) -> dict[int, Spans]:
@@ -238,17 +238,17 @@ class _Search:
         return sum(own == kind for own, _ in groups), len(groups)
 
     def _remains(self, candidate: Candidate, kind: str) -> bool:
-        """Whether what is left of a candidate is still a leak, also by rule 4."""
-        found, anywhere = self._groups(candidate, kind)
-        if not self._is_large(candidate, kind, found, anywhere):
-            return False
+        """Whether a candidate is a leak by rules 2 and 3 with the places that it has now."""
+        return self._is_large(candidate, kind, *self._groups(candidate, kind))
+
+    def _is_note(self, candidate: Candidate, kind: str) -> bool:
+        """Whether it is half of the text or more in most of the kind's notes that have it: rule 4."""
         shares = [
-            sum(_size(self.notes[n].text[begin:end]) for begin, end in spans)
-            / _size(self.notes[n].text)
+            sum(end - begin for begin, end in spans) / len(self.notes[n].text.strip())
             for n, spans in self.places[candidate].items()
             if self.notes[n].kind == kind
         ]
-        return median(shares) < 0.5
+        return median(shares) >= 0.5
 
     def _rank(self, candidate: Candidate, kind: str) -> tuple[bool, int, int, int, Candidate]:
         """What makes a candidate more telling than another; words come last, for they may be topics."""
@@ -284,8 +284,3 @@ def _line_around(text: str, begin: int, end: int) -> tuple[int, int]:
     first = max(first, *(text.rfind(mark, first, begin) + 1 for mark in _SENTENCE_ENDS))
     ends = [at + 1 for mark in _SENTENCE_ENDS if (at := text.find(mark, end - 1, last)) >= 0]
     return first, min([last, *ends])
-
-
-def _size(text: str) -> int:
-    """The characters other than white space."""
-    return len("".join(text.split()))

@@ -28,7 +28,7 @@ _FIELD = re.compile(r"(?P<key>[^:：=]{1,40}[:：=]\s*)(?P<value>.+)")
 def check_leaks(notes: Sequence[LabelledText], settings: Settings, places: Places) -> LabelLeaks:
     """The label leaks in some notes, and what word counts reach with and without them.
 
-    `places` are where the notes' files are. From more than 3,000 notes a sample is drawn.
+    `places` are where the notes' files are. From more than 2,000 notes a sample is drawn.
     """
     from nightschool.scoring.leak_search import find_leaks, sample  # lazy: scipy
 
@@ -51,9 +51,9 @@ def _described(
     names = (leak.kind, *(configured.aliases if configured else ()))
     of_kind = [number for number, note in enumerate(notes) if note.kind == leak.kind]
     found = [number for number in of_kind if number in leak.places]
-    example = notes[min(found, key=lambda number: notes[number].source)]
-    begin, end = leak.places[notes.index(example)][0]
-    line = _line_of(example.text, begin, end)
+    number = min(found, key=lambda number: notes[number].source)
+    example, (begin, end) = notes[number], leak.places[number][0]
+    line = _line_at(example.text, begin)
     text = line if leak.candidate.form is LeakForm.LINE else example.text[begin:end].strip()
     remedy, entry = _remedy(leak.candidate, text, line, names)
     return LabelLeak(
@@ -71,10 +71,9 @@ def _described(
     )
 
 
-def _line_of(text: str, begin: int, end: int) -> str:
-    """The first line of a place in a text."""
-    first, last = text.rfind("\n", 0, begin + 1) + 1, text.find("\n", begin + 1)
-    return text[first : len(text) if last < 0 else last].strip()
+def _line_at(text: str, place: int) -> str:
+    end = text.find("\n", place)
+    return text[text.rfind("\n", 0, place) + 1 : len(text) if end < 0 else end].strip()
 
 
 def _remedy(
@@ -95,12 +94,11 @@ def _remedy(
         return "remove_lines", pattern(one_line(line))
     text = one_line(text.split("\n")[0])
     before, _, after = one_line(line).partition(text)
-    around = f"{before and '*'}{pattern(text)}{after and '*'}"
     if form is LeakForm.FILE_NAME:
-        return "remove_lines", f"{around[:-1]}{after[0]}*" if after else around
-    if 2 * len(text) > len(one_line(line)) and (varies or form is LeakForm.PHRASE):
-        return "remove_lines", around
-    return "remove_text", text
+        return "remove_lines", f"{before and '*'}{text}{after and after[0] + '*'}"
+    if varies and form is LeakForm.PHRASE and 2 * len(text) > len(one_line(line)):
+        return "remove_lines", f"{before and '*'}{pattern(text)}{after and '*'}".replace("**", "*")
+    return "remove_text", pattern(text)
 
 
 def _line_in_file(places: Places, source: str, line: str, encoding: str) -> int | None:

@@ -12,8 +12,6 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-import chardet
-
 from nightschool.notes.alphabets import ALPHABETS, is_out_of_place, script
 from nightschool.notes.frequent_characters import KANA, count, is_frequent_japanese
 from nightschool.notes.languages import language
@@ -39,15 +37,15 @@ _MIN_SCORE = ((40, 0.28), (16, 0.18), (8, 0.12), (0, 0.1))
 _RIVAL = 0.8
 # Between encodings of one language, one letter that it does not have decides; between others, two.
 _MORE_OUT_OF_PLACE = (1, 2)
-_MOST_OUT_OF_PLACE = 0.1
+_MOST_OUT_OF_PLACE = 0.1  # share of the characters other than ASCII; one may always be
 _MIN_OF_FEW_WIDE = 0.2  # of up to three ideographs or syllables
 _VARIOUS = 5  # different letters
 _MISSPELT = 0.02
-_LOWEST_SCORE = 0.002
-_THIN = 0.06
-_FEW = 3
+_LOWEST_SCORE = 0.002  # of a reading that is worth a warning
+_THIN = 0.06  # a score that says hardly anything
+# Characters other than ASCII: so many prove nothing, and so many are a word or two.
+_FEW, _SHORT = 3, 8
 _USUAL = "’‘“”„–—…•€«»°·©®™£§½¼±×²³"
-_SHORT = 8
 # Of Japanese notes, half and more is kana.
 _MIN_KANA = 0.2
 # The bytes of hiragana in EUC-JP are frequent Chinese characters in Big5.
@@ -130,6 +128,8 @@ def _read(sample: bytes, encoding: str) -> str | None:
 
 def _candidates(sample: bytes) -> list[_Candidate]:
     """The encodings that fit, the most likely one first."""
+    import chardet  # lazy: chardet
+
     found: list[_Candidate] = []
     best = 0.0
     for result in chardet.detect_all(
@@ -281,6 +281,5 @@ def _is_japanese(text: str) -> bool:
     foreign = re.sub("[\x00-\x7f]", "", text)
     adjacent = sum(map(len, re.findall("[^\x00-\x7f]{2,}", text)))
     half_width = sum("\uff61" <= c <= "\uff9f" for c in foreign)
-    return 2 * adjacent > len(foreign) > 5 * half_width and count(_JAPANESE, foreign) > 0.3 * len(
-        foreign
-    )
+    is_mostly_full = 2 * adjacent > len(foreign) > 5 * half_width
+    return is_mostly_full and count(_JAPANESE, foreign) > 0.3 * len(foreign)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -13,6 +14,8 @@ FOLDER, TAGS = "folder", "tags"
 """The entries of `kind_from` that are no properties."""
 # Codecs for names, or for the source code of programs.
 _NOT_OF_FILES = {"idna", "punycode", "unicode-escape", "raw-unicode-escape"}
+
+_MOST_STARS = 3
 
 
 class NotesSettings(Section):
@@ -100,6 +103,10 @@ class NotesSettings(Section):
                 GitIgnoreSpec.from_lines([pattern])
             except ValueError as error:
                 raise ValueError(f'"{pattern}" is no pattern ({error})') from None
+            stars = max(len(re.findall(r"\*+", part)) for part in pattern.split("/"))
+            if stars > _MOST_STARS or pattern.count("**") > _MOST_STARS:
+                # With each, the time for a long name is multiplied by its length.
+                raise ValueError(f'"{pattern}" has more than {_MOST_STARS} * in a name: shorten it')
         return patterns
 
     @field_validator("remove_lines", "remove_text")

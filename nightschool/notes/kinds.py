@@ -17,6 +17,9 @@ from nightschool.notes.tags import Tag
 FEW_NOTES = 20
 """With fewer notes, a kind's scores have intervals too wide to tell one model from another."""
 
+LONGEST_KIND = 200
+"""Characters of a name; what is longer is text in the wrong place."""
+
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 # [[folder/page#heading|text]] and [text](address)
 _LINK = re.compile(
@@ -27,13 +30,15 @@ _WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")
 
 
 def kind_name(name: object) -> str | None:
-    """The name of a kind as it is stored; None if it is empty or not a number.
+    """The name of a kind as it is stored; None if it is empty, too long or not a number.
 
     NFC, on one line, without invisible characters; `[[lesson]]` and `#lesson` are lesson, 1.0 is 1.
     """
     if name is None or (isinstance(name, float) and math.isnan(name)):
         return None
     text = json.dumps(name) if isinstance(name, bool) else str(name)
+    if len(text) > 4 * LONGEST_KIND:  # with invisible characters, or as a link
+        return None
     text = one_line(unicode_form("NFC", _INVISIBLE.sub("", text))).strip("\u200c\u200d ")
     if link := _LINK.fullmatch(text.removeprefix("#")):
         text = (link["page"] or link["text"]).strip()
@@ -41,7 +46,7 @@ def kind_name(name: object) -> str | None:
         text = text[1:]
     if number := _WHOLE_NUMBER.fullmatch(text):
         text = number[1]
-    return None if text.casefold() in _MISSING else text or None
+    return None if text.casefold() in _MISSING or len(text) > LONGEST_KIND else text or None
 
 
 def _same_tag(tag: str) -> str:

@@ -67,13 +67,18 @@ def _label(line: str, where: str) -> Label:
     id_, kind = row.get("id"), row.get("kind", 0)
     if not (isinstance(id_, str) and id_ and (kind is None or isinstance(kind, str))):
         raise NotesError(f"{where}: not a label", 'write {"id": "...", "kind": "..." or null}')
-    texts = {name: encodable(str(row.get(name, ""))) for name in ("source", "begins", "at")}
+    texts = {name: row.get(name) for name in ("source", "begins", "at")}
     name = kind_name(kind)
     if kind is not None and name is None:
         raise NotesError(
-            f"{where}: the kind is empty", "name a kind, or write null to leave the note out"
+            f"{where}: the kind is empty or long",
+            "name a kind, or write null to leave the note out",
         )
-    return Label(encodable(id_), name, **texts)
+    return Label(
+        encodable(id_),
+        name,
+        **{key: encodable(text) if isinstance(text, str) else "" for key, text in texts.items()},
+    )
 
 
 def write_labels(file: Path, labels: Iterable[Label]) -> None:

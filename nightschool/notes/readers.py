@@ -14,7 +14,7 @@ from nightschool.notes import tables
 from nightschool.notes.decoding import Undecodable, as_decoded, decode, open_lines
 from nightschool.notes.folder_scan import TABLE_SUFFIXES, NoteFile, skipped_unreadable
 from nightschool.notes.kind_resolution import KindCandidates, Unresolved, resolve_all
-from nightschool.notes.kinds import kind_name
+from nightschool.notes.kinds import LONGEST_KIND, kind_name
 from nightschool.notes.markdown import sections
 from nightschool.notes.metadata.joplin_export import JoplinExport, JoplinItem
 from nightschool.notes.metadata.line_properties import inline_fields
@@ -47,7 +47,6 @@ _NOTES_PER_FILE = 100
 _ROWS_PER_REPORT = 1000
 # A row may be this many times longer than a note: it has other columns, and escapes.
 _NOTES_PER_ROW = 10
-_LONGEST_KIND = 200  # characters in a label column, which may be the wrong column
 
 OnProgress = Callable[[int, int, int], None]
 """Called now and then with (bytes read, bytes in all, notes so far)."""
@@ -372,7 +371,7 @@ class _Reader:
             self.skipped.append(Skipped(place, SkipReason.NO_TEXT, text_column))
             return
         label = row.get(label_column) if self.labelled else None
-        if isinstance(label, list | dict) or len(str(label)) > _LONGEST_KIND:
+        if isinstance(label, list | dict) or len(str(label)) > LONGEST_KIND:
             self.troubles.append(
                 NoteTrouble(place, Trouble(TroubleType.NOT_A_NAME, 0, label_column))
             )

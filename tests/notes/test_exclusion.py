@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,18 @@ def test_only_what_is_included_is_read(folder: Path, put: Put) -> None:
     loaded = read_notes(folder, NotesSettings(include=["lesson/**"]))
     assert kinds_of(loaded) == {"lesson/a.md": "lesson"}
     assert skipped_in(loaded) == {"b.md": "excluded by notes.include"}
+
+
+def test_the_slowest_pattern_that_is_allowed_takes_little_time_for_the_longest_name() -> None:
+    exclusion = Exclusion([], NotesSettings(exclude=["*a*a*b"]).exclude)
+    began = time.process_time()
+    assert exclusion.pattern("a" * 255) == ""
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("pattern", ["*a*a*a*b", "x/*[a-z]*?*?*/b", "**/a/**/a/**/a/**/b"])
+def test_a_pattern_that_would_take_hours_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="more than 3"):
+        NotesSettings(exclude=[pattern])
+    with pytest.raises(ValueError, match="more than 3"):
+        NotesSettings(include=[pattern])

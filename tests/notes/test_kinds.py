@@ -61,3 +61,8 @@ def test_a_kind_is_found_by_any_spelling_and_by_its_aliases(name: str) -> None:
 )
 def test_a_tag_names_its_nearest_known_ancestor(tag: str, kind: str | None) -> None:
     assert KNOWN.tagged([tag]) == ((kind,) if kind else ())
+
+
+def test_a_text_in_the_place_of_a_name_is_none() -> None:
+    assert kind_name("a" * 200) == "a" * 200
+    assert kind_name("a" * 201) is None and kind_name("a" * 10_000_000) is None

@@ -69,7 +69,8 @@ def test_lone_surrogates_in_a_label_become_question_marks(tmp_path: Path) -> Non
         ('{"id": "x"}', "not a label"),
         ('{"id": "", "kind": "a"}', "not a label"),
         ('{"id": "x", "kind": 3}', "not a label"),
-        ('{"id": "x", "kind": "  "}', "the kind is empty"),
+        ('{"id": "x", "kind": "  "}', "the kind is empty or long"),
+        (f'{{"id": "x", "kind": "{"a" * 201}"}}', "the kind is empty or long"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, line: str, expected: str) -> None:

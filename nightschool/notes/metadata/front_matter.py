@@ -167,7 +167,7 @@ def _toml(block: list[str], first_line: int) -> Found:
 
 def _take_json(text: str, wanted: frozenset[str], first_line: int) -> Found | None:
     try:
-        content, end = json.JSONDecoder().raw_decode(text)
+        content, end = json.JSONDecoder().raw_decode(text[:MOST_CHARACTERS])
     except (ValueError, RecursionError):
         return None
     rest = text[end:]

@@ -53,6 +53,8 @@ def show_draft(
         others = [name for name in look.evidence.top_folders if name not in known]
         if others:
             _line(console, f"no kinds: the folders {_listed(others)}")
+    for key in look.columns:
+        _line(console, f"notes.{key} = {look.columns[key]}")
     if patterns := draft.notes.get("exclude"):
         _line(console, f"left out (notes.exclude): {_listed(patterns)}")
     labelled = sum(n for kind, n in counts.items() if kind is not None)

@@ -83,6 +83,8 @@ def init_command(
                 f"{school.settings_file} exists already",
                 "nothing was changed; `nightschool init --update` adds what it proposes for the notes",
             )
+        if notes or base:
+            raise RequestError("--update keeps notes and base", "change them in nightschool.toml")
         _update(school, kinds, exclude)
         return
     if update:

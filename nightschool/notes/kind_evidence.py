@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nightschool.config.notes_settings import FOLDER, TAGS
 from nightschool.notes.folder_names import holds_all, is_no_kind, is_number_or_date
@@ -63,6 +63,13 @@ class KindEvidence:
         if name not in self.names[source]:
             self.names[source][name] = NameFound(name, stem or kind_stem(name), set())
         self.names[source][name].notes.add(note)
+
+    def join(self, stem: str, other: str) -> None:
+        """Take all names with a stem for names with another one."""
+        for names in self.names.values():
+            for each in list(names.values()):
+                if each.stem == stem:
+                    names[each.name] = replace(each, stem=other)
 
     def stems(self, source: str) -> dict[str, set[int]]:
         """The notes of a source's names, by what the names have in common."""

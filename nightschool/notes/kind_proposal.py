@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from nightschool.config.kind_settings import same_kind
 from nightschool.config.notes_settings import FOLDER, TAGS
@@ -19,6 +21,9 @@ _LEAST_SHARE = 0.1
 """Of the notes, those that must have a value of a property other than `kind`."""
 _MOST = 0.5
 _SEVERAL = 0.3
+# Of two spellings, by difflib's measure.
+_NEARLY_ALIKE = 0.85
+_LONG_ENOUGH = 5
 _SURE = (COLUMN, "kind", KIND_TAGS)
 _USUAL_ORDER = ("kind", "type", FOLDER, TAGS)
 
@@ -53,6 +58,7 @@ def propose_kinds(evidence: KindEvidence) -> KindProposal:
     Names of different sources that mean the same (Lessons, lesson, 教訓) are one kind with aliases.
     """
     least = 3 if evidence.notes >= 30 else 2 if evidence.notes >= 10 else 1
+    _join_misspelt(evidence, least)
     chosen, key = _from_properties(evidence, least)
     sources = [*_SURE, *([key] if key else [])]
     has_property = len(set().union(*chosen.values())) >= _MOST * evidence.notes
@@ -80,6 +86,16 @@ def propose_kinds(evidence: KindEvidence) -> KindProposal:
     )
 
 
+def _join_misspelt(evidence: KindEvidence, least: int) -> None:
+    """Take a rare value of `kind` that nearly spells a frequent one for that: decison, decision."""
+    values = evidence.stems("kind")
+    frequent = [stem for stem, notes in values.items() if len(notes) >= least]
+    for stem, notes in values.items():
+        if len(notes) < least and len(stem) >= _LONG_ENOUGH and not re.search(r"\d", stem):
+            for near in get_close_matches(stem, frequent, 1, _NEARLY_ALIKE):
+                evidence.join(stem, near)
+
+
 def _from_properties(evidence: KindEvidence, least: int) -> tuple[Stems, str]:
     """What sure sources name, and the property besides `kind` that names kinds; "" if none does."""
     chosen = _merged([evidence.stems(source) for source in _SURE])
@@ -105,7 +121,10 @@ def _with_tags(evidence: KindEvidence, chosen: Stems, least: int) -> Stems:
     """The chosen kinds with the notes of their tags, and with tags that are kinds themselves."""
     tags = evidence.stems(TAGS)
     if len(chosen) < 2:
-        names = exclusive_tags(tags, least, [*chosen, *(tag for tag in tags if is_usual(tag))])
+        # If some tags are usual kinds, tags that never meet them are topics of other notes.
+        usual = _usual(tags, least)
+        possible = tags if len(usual.keys() | chosen.keys()) < 2 else usual
+        names = exclusive_tags(possible, least, [*chosen, *usual])
         return _merged([chosen, {name: tags[name] for name in names}])
     for stem, notes in tags.items():
         others = set().union(*(chosen[each] for each in chosen if each != stem))

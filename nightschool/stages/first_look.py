@@ -15,8 +15,9 @@ from nightschool.notes.kind_proposal import KindProposal, propose_kinds
 from nightschool.notes.kind_resolution import Unresolved, resolve_all
 from nightschool.notes.kind_stems import KIND_WORDS
 from nightschool.notes.note import LoadedNotes
-from nightschool.notes.notes_places import Places
+from nightschool.notes.notes_places import Places, as_places
 from nightschool.notes.readers import NotesSeen, look_through
+from nightschool.notes.table_columns import usual_columns
 
 MOST_FILES = 20_000
 """Of more files, this many are read, at even distances."""
@@ -35,6 +36,8 @@ class FirstLook:
     proposal: KindProposal
     exclude: tuple[str, ...]
     """Patterns for notes.exclude: templates, deleted notes, and tables that cannot be read."""
+    columns: dict[str, str]
+    """For [notes]: the columns of a table, if they are not those in the settings."""
 
     def labelled(self, notes: NotesSettings, kinds: Mapping[str, KindSettings]) -> LoadedNotes:
         """The notes that were read, as these settings would give them their kinds. Raises NotesError."""
@@ -52,7 +55,9 @@ def look(
 
     Of `settings`, what names kinds does not count.
     """
-    wide = settings.model_copy(update={"kind_from": [*KIND_WORDS, FOLDER, TAGS]})
+    table = next((place.path for place in as_places(places) if place.path.is_file()), None)
+    columns = usual_columns(table, settings) if table else {}
+    wide = settings.model_copy(update={"kind_from": [*KIND_WORDS, FOLDER, TAGS], **columns})
     seen = look_through(
         places,
         wide,
@@ -62,7 +67,7 @@ def look(
     exclude = tuple(_to_exclude(seen))
     exclusion = Exclusion((), exclude)
     evidence = evidence_of([each for each in seen.notes if not exclusion.pattern(_file_of(each))])
-    return FirstLook(seen, evidence, propose_kinds(evidence), exclude)
+    return FirstLook(seen, evidence, propose_kinds(evidence), exclude, columns)
 
 
 def _to_exclude(seen: NotesSeen) -> Iterator[str]:

@@ -53,7 +53,7 @@ def draft(look: FirstLook, kinds: str = ALL, exclude: str = ALL) -> SettingsDraf
     }
     if problem := ambiguous_name(settings):
         raise ConfigError(problem)
-    notes: dict[str, Any] = {}
+    notes: dict[str, Any] = dict(look.columns)
     if patterns:
         notes["exclude"] = patterns
     if settings and look.proposal.kind_from:

@@ -10,6 +10,7 @@ from nightschool.cli import init, kind_questions
 from nightschool.config.paths import School
 from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
+from nightschool.notes.readers import read_school
 from tests.cli.conftest import invoke, nightschool
 
 
@@ -164,32 +165,39 @@ def test_what_is_no_folder_is_refused_in_words(
     assert [path.name for path in tmp_path.iterdir()] == ["a.md"]
 
 
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("text,label", ("text", "label")),
+        ("id,Body,Category", ("Body", "Category")),
+        ("本文,種類,id", ("本文", "種類")),
+    ],
+)
+def test_the_columns_of_a_table_are_found(
+    tmp_path: Path, header: str, columns: tuple[str, str]
+) -> None:
+    names = header.split(",")
+    rows = []
+    for number in range(8):
+        values = dict.fromkeys(names, str(number))
+        values |= {columns[0]: f"note {number}", columns[1]: ("lesson", "idea")[number % 2]}
+        rows.append(",".join(values[name] for name in names))
+    (tmp_path / "a.csv").write_text("\n".join([header, *rows]), "utf-8")
+    school = School(tmp_path / "s")
+    done = invoke(school, "init", "--notes", str(tmp_path / "a.csv"))
+    assert done.exit_code == 0, done.output
+    notes = settings(school).notes
+    assert (notes.text_column, notes.label_column) == columns
+    assert set(settings(school).kinds) == {"lesson", "idea"}
+    assert len(read_school(school.root, settings(school)).notes) == 8
+
+
 def test_a_table_that_cannot_be_read_yet_is_explained(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("body,kind\none,a\n", "utf-8")
+    (tmp_path / "a.csv").write_text("prose,sort\none,a\n", "utf-8")
     school = School(tmp_path / "s")
     done = invoke(school, "init", "--notes", str(tmp_path / "a.csv"))
     assert done.exit_code == 0 and "set notes.text_column" in done.output
-    assert settings(school).notes.folders == ((tmp_path / "a.csv").as_posix(),)
-
-
-def test_several_folders_are_read_and_listed(tmp_path: Path) -> None:
-    given = []
-    for name in ("work", "s/home"):
-        for number in range(3):
-            note = tmp_path / name / f"lesson/{number}.md"
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(f"{name} {number}", "utf-8")
-        given += ["--notes", str(tmp_path / name)]
-    school = School(tmp_path / "s")
-    done = invoke(school, "init", *given)
-    assert done.exit_code == 0, done.output
-    assert settings(school).notes.folder == [(tmp_path / "work").as_posix(), "home"]
-    listed = invoke(school, "notes", "--each").output
-    assert f"{tmp_path.as_posix()}/work/lesson/2.md" in listed and "home/lesson/0.md" in listed
-    nested = [*given, "--notes", str(tmp_path / "work/lesson")]
-    refused = invoke(School(tmp_path / "t"), "init", *nested)
-    assert refused.exit_code == 2 and "work/lesson lies in " in refused.output
-    assert not (tmp_path / "t").exists()
+    assert str(settings(school).notes.folder).endswith("a.csv")
 
 
 def test_init_again_changes_nothing(school: School) -> None:

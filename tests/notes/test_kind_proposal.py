@@ -57,6 +57,14 @@ def test_other_spellings_plurals_links_and_languages_are_aliases() -> None:
     assert found == {"Lessons": ("lesson", "lesson learned", "教訓"), "Decisions": ()}
 
 
+def test_a_rare_value_that_nearly_spells_a_frequent_one_is_an_alias() -> None:
+    found = names(
+        notes(30, kind="decision"), notes(9, kind="level 1"), notes(1, kind="decison"),
+        notes(1, kind="level 2"), notes(1, kind="tip"),
+    )  # fmt: skip
+    assert found == {"decision": ("decison",), "level 1": (), "level 2": (), "tip": ()}
+
+
 def test_two_words_of_one_language_that_mean_nearly_the_same_stay_two_kinds() -> None:
     assert set(names(notes(9, "Values"), notes(9, "Principles"), notes(9, "Facts"))) == {
         "Values", "Principles", "Facts",
@@ -128,6 +136,11 @@ def test_tags_that_exclude_each_other_are_kinds_and_topics_are_not() -> None:
         notes(3, tags=("plan",)), notes(3, tags=("bug",)), notes(3, tags=("trick",)),
     )  # fmt: skip
     assert set(found) == {"trick", "bug", "plan"}
+
+
+def test_beside_tags_that_are_usual_kinds_other_tags_are_topics() -> None:
+    found = names(*(notes(6, tags=(tag,)) for tag in ("lesson", "decision", "garden", "travel")))
+    assert set(found) == {"lesson", "decision"}
 
 
 def test_tags_below_a_word_for_kinds_are_kinds() -> None:

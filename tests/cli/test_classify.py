@@ -33,15 +33,19 @@ NOTES = {
     "decision/long.md": "A sentence about nothing in particular. " * 200,
     "decision/picture.md": "Before ![x](data:image/png;base64," + "iVBORw0KGgo" * 50 + ") after.",
     "decision/labelled.md": "Labelled otherwise, #renamed and #decision.",
+    "lesson/leak.md": "filed under Lessons\n【教訓】Never on a Friday.",
     "none/日本.md": "買い物：牛乳 #none #買い物\n",
 }
+
+
+REMOVED = {"remove_lines": ["Filed under *"], "remove_text": ["【教訓】"]}
 
 
 @pytest.fixture(scope="module")
 def school(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> School:
     """A school with a dataset, and a model of a run that reads it."""
     root = tmp_path_factory.mktemp("classify") / "my 学校"
-    school = new_school(root, base=tiny_base.as_posix(), train={"max_tokens": 64})
+    school = new_school(root, base=tiny_base.as_posix(), train={"max_tokens": 64}, notes=REMOVED)
     for name, text in NOTES.items():
         file = school.root / "notes" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -103,6 +107,7 @@ def test_the_model_gets_the_same_tokens_as_in_training(
             asked.clear()
     assert encoder.encode(trained["decision/long.md"].text).cut
     assert trained["misc/over.md"].text == " We chose  SQLite."
+    assert trained["lesson/leak.md"].text == "Never on a Friday."
 
 
 def test_rows_of_a_table_lose_what_the_text_of_a_file_loses(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from nightschool.notes.markdown import without_code
+from nightschool.notes.text_removal import without_spans
 
 # What ends a tag, after Obsidian: white space, ASCII punctuation other than - _ / and the blocks of
 # general and supplemental punctuation; also the punctuation of Chinese, Japanese, Arabic and Hindi. The
@@ -64,16 +65,12 @@ def _tags(text: str) -> Iterator[Tag]:
 
 def without_tags(text: str, unwanted: Callable[[str], bool]) -> str:
     """The text without the tags for which `unwanted` is true."""
-    parts, place = [], 0
-    for tag in tags(text):
-        if tag.begin < place:
-            continue
-        if unwanted(tag.name):
-            end = tag.end
-        elif tag.first and unwanted(tag.first[0]):
-            end = tag.first[1]
-        else:
-            continue
-        parts.append(text[place : tag.begin])
-        place = end
-    return "".join([*parts, text[place:]]) if place else text
+
+    def spans() -> Iterator[tuple[int, int]]:
+        for tag in tags(text):
+            if unwanted(tag.name):
+                yield tag.begin, tag.end
+            elif tag.first and unwanted(tag.first[0]):
+                yield tag.begin, tag.first[1]
+
+    return without_spans(text, spans())

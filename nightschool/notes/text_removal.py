@@ -1,10 +1,10 @@
-"""Removes the lines and words from a text that the owner names in the settings."""
+"""Removes parts of a text, such as the lines and words that the owner names in the settings."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from nightschool.config.unicode_forms import unicode_form
@@ -14,6 +14,34 @@ _LETTER = re.compile(r"[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\U0003
 
 
 _WIDEST = 200  # characters
+
+
+def without_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """The text without these parts, which are in order; overlapping ones after the first are kept.
+
+    Of the spaces on both sides of a part, only those before it stay, and none at the end of a line, so that
+    nothing shows where it stood.
+    """
+    parts: list[str] = []
+    place = 0
+    for begin, end in spans:
+        if begin < place:
+            continue
+        before = text[place:begin]
+        while text[end : end + 1] in (" ", "\t") and text[begin - 1 : begin] in (
+            "",
+            " ",
+            "\t",
+            "\n",
+        ):
+            end += 1
+        if text[end : end + 1] in ("", "\n", "\r"):
+            before = before.rstrip(" \t")
+            while not before and parts:  # the part before this one was removed, too
+                before = parts.pop().rstrip(" \t")
+        parts.append(before)
+        place = end
+    return "".join([*parts, text[place:]]) if parts else text
 
 
 def without_lines(text: str, patterns: Sequence[str]) -> str:
@@ -43,7 +71,7 @@ def without_words(text: str, words: Sequence[str]) -> str:
     pattern = _pattern(tuple(words))
     lines = []
     for line in text.split("\n"):
-        shorter = pattern.sub("", line)
+        shorter = without_spans(line, (match.span() for match in pattern.finditer(line)))
         if shorter.strip() or shorter == line:
             lines.append(shorter)
     return "\n".join(lines)

@@ -17,13 +17,13 @@ SETTINGS = NotesSettings()
 
 def test_only_tags_that_name_a_kind_are_removed() -> None:
     text = "#lesson First restore, then delete. #home #VALUE\n`#lesson`\n```\n#value\n```\n"
-    kept = " First restore, then delete. #home \n`#lesson`\n```\n#value\n```\n"
+    kept = "First restore, then delete. #home\n`#lesson`\n```\n#value\n```\n"
     assert without_kind_marks(text, KNOWN, SETTINGS) == kept
 
 
 def test_fields_that_hold_kinds_are_removed_whatever_they_name() -> None:
     text = "a [kind:: idea] b (type:: x) c\nkind:: [[lesson]]\nmood:: good\ntags:: home, lesson\n"
-    assert without_kind_marks(text, KNOWN, SETTINGS) == "a  b  c\nmood:: good\n"
+    assert without_kind_marks(text, KNOWN, SETTINGS) == "a b c\nmood:: good\n"
 
 
 def test_tags_of_org_headlines_are_removed() -> None:

@@ -155,8 +155,8 @@ def test_a_tag_that_names_a_kind_is_removed_from_the_text(folder: Path, put: Put
     put("c.md", "#lesson")
     loaded = read_notes(folder)
     assert loaded.notes == (
-        Note("Never on a Friday. ", "lesson", "b.md"),
-        Note(" Never on a Friday. #work", "lesson", "lesson/a.md"),
+        Note("Never on a Friday.", "lesson", "b.md"),
+        Note("Never on a Friday. #work", "lesson", "lesson/a.md"),
     )
     assert skipped_in(loaded) == {"c.md": "empty"}
 
@@ -168,8 +168,8 @@ def test_tags_that_name_a_kind_leave_the_text_even_if_they_are_no_source_of_kind
     put("b.md", "y #lesson")
     loaded = read_notes(folder, NotesSettings(kind_from=["kind", "folder"]))
     assert [(n.text, n.kind) for n in loaded.notes] == [
-        ("y ", None),
-        ("x ", "lesson"),
+        ("y", None),
+        ("x", "lesson"),
     ]
 
 
@@ -186,7 +186,7 @@ def test_folders_are_kinds_only_if_they_are_a_source(folder: Path, put: Put) -> 
 def test_tags_that_name_two_kinds_are_reported_with_the_note(folder: Path, put: Put) -> None:
     put("a.md", "x #lesson #value")
     loaded = read_notes(folder, kinds={"lesson": KindSettings(), "value": KindSettings()})
-    assert loaded.notes == (Note("x  ", None, "a.md"),)
+    assert loaded.notes == (Note("x", None, "a.md"),)
     assert loaded.warnings[0] == "a.md: two kinds are named (lesson, value): keep one"
 
 

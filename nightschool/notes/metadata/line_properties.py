@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from nightschool.notes.markdown import without_code
 from nightschool.notes.metadata.properties import Found, Property, property_key, split_names
+from nightschool.notes.text_removal import without_spans
 
 _KEY = r"(?P<key>[^\W\d_][\w /?-]{0,39})"
 # A line of its own, also as the item of a list or within a quote.
@@ -52,12 +53,9 @@ def _field(match: re.Match[str]) -> InlineField:
 
 def without_fields(text: str, unwanted: Callable[[InlineField], bool]) -> str:
     """The text without the inline fields for which `unwanted` is true."""
-    parts, place = [], 0
-    for each in inline_fields(text):
-        if each.begin >= place and unwanted(each):
-            parts.append(text[place : each.begin])
-            place = each.end
-    return "".join([*parts, text[place:]]) if place else text
+    return without_spans(
+        text, ((each.begin, each.end) for each in inline_fields(text) if unwanted(each))
+    )
 
 
 def take_page_properties(text: str, first_line: int = 1) -> Found | None:

@@ -11,8 +11,6 @@ from nightschool.config.unicode_forms import unicode_form
 
 # A letter or digit of a script with spaces between words.
 _LETTER = re.compile(r"[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\U0003ffff]")
-
-
 _WIDEST = 200  # characters
 
 
@@ -28,13 +26,9 @@ def without_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
         if begin < place:
             continue
         before = text[place:begin]
-        while text[end : end + 1] in (" ", "\t") and text[begin - 1 : begin] in (
-            "",
-            " ",
-            "\t",
-            "\n",
-        ):
-            end += 1
+        if text[begin - 1 : begin] in ("", "\n", " ", "\t"):
+            while text[end : end + 1] in (" ", "\t"):
+                end += 1
         if text[end : end + 1] in ("", "\n", "\r"):
             before = before.rstrip(" \t")
             while not before and parts:  # the part before this one was removed, too

@@ -43,8 +43,8 @@ def freeze(
     if not copies:
         raise NotesError(
             f"none of {len(notes)} notes has a kind",
-            "put them into sub-folders named after their kinds, "
-            "or add `kind:` to the front matter, or a label column",
+            "put them into sub-folders named after their kinds, or add `kind:` to the front matter, or a label "
+            "column; `nightschool init --update` proposes kinds",
         )
     copies, warnings = _merge_copies(copies)
     kinds = {id_: str(same[0].kind) for id_, same in copies.items()}

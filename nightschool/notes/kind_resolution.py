@@ -196,5 +196,6 @@ def _possible_kinds(all_candidates: Iterable[KindCandidates], known: KnownKinds)
         return []
     frequent = ", ".join(f"{name} ({n})" for name, n in counts.most_common(_MAX_NAMES_LISTED))
     return [
-        f"no note has a kind, but there are {frequent}: name those that are kinds under [kinds]"
+        f"no note has a kind, but there are {frequent}: name those that are kinds under [kinds], or let "
+        "`nightschool init --update` propose them"
     ]

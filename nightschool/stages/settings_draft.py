@@ -78,7 +78,7 @@ def _chosen(answer: str, offered: Mapping[str, str]) -> list[str]:
     """The names that an answer chooses; `offered` holds each by its spellings."""
     entries = [entry.strip() for entry in re.split("[,、，]", answer) if entry.strip()]
     everything = list(dict.fromkeys(offered.values()))
-    if [entry.casefold() for entry in entries] == [NOTHING] and NOTHING not in offered:
+    if [entry.casefold() for entry in entries] == [NOTHING]:  # also if a kind is called so
         return []
     if not entries or [entry.casefold() for entry in entries] == [ALL]:
         return everything

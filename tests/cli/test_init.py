@@ -64,6 +64,7 @@ def settings(school: School) -> Settings:
         ([], {"Lessons", "Ideas", "Cooking"}),
         (["--kinds", "all"], {"Lessons", "Ideas", "Cooking"}),
         (["--kinds", "none"], set()),
+        (["--kinds", " NONE "], set()),
         (["--kinds=-cooking"], {"Lessons", "Ideas"}),
         (["--kinds", "ideas、Lessons, Recipes"], {"Lessons", "Ideas", "Recipes"}),
     ],

@@ -195,7 +195,7 @@ def test_possible_kinds_are_listed_if_no_note_has_a_kind(folder: Path, put: Put)
     put("b.md", "x #lesson #home")
     assert read_notes(folder).warnings == (
         "no note has a kind, but there are #lesson (2), type: memo (1), #home (1): "
-        "name those that are kinds under [kinds]",
+        "name those that are kinds under [kinds], or let `nightschool init --update` propose them",
     )
 
 

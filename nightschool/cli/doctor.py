@@ -26,7 +26,7 @@ def doctor_command(json_: bool) -> int:
 
     Prints each check, its finding, and what to do about it. The exit code is 1 if there is a problem.
     """
-    school = current_school()
+    school = current_school(ledger_needed=False)
     findings = []
     settings = load(school.settings_file)
     for finding in chain(examine(school, settings), [check_services(school)]):

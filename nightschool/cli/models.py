@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, replace
 
 import click
 
 from nightschool.cli.options import as_json, current_school, print_json
-from nightschool.cli.report import read_report, report_path
+from nightschool.cli.report import has_report, read_report
 from nightschool.config.errors import DamagedFile, LearningError, ReportError
 from nightschool.config.paths import School
 from nightschool.ledger.ledger import Ledger
@@ -110,7 +109,7 @@ def _read(
         recorded_files(school, run).check(card_file(school, run))
         card = read_card(school, run)
         model = replace(model, base=card.base, kinds=list(card.kinds))
-        if os.path.lexists(report_path(school, run)):
+        if has_report(school, run):
             accuracy = read_report(school, run).arm(ArmName.AFTER).accuracy
             model = replace(model, accuracy=accuracy)
     except (LearningError, ReportError, DamagedFile) as error:

@@ -90,6 +90,12 @@ def _whole_page(school: School, run: int, report: Report) -> Path:
     return page
 
 
+def has_report(school: School, run: int) -> bool:
+    """Whether a run made a report, even if it is missing now."""
+    file = report_path(school, run)
+    return os.path.lexists(file) or file in recorded_files(school, run)
+
+
 def report_path(school: School, run: int) -> Path:
     """The report file of a run, whether or not it exists."""
     return school.run_folder(run) / "report" / "report.json"
@@ -99,7 +105,7 @@ def _run_with_report(school: School, run: int | None) -> int:
     with Ledger(school.ledger_file, writes=False) as ledger:
         runs = [ledger.run(run).id] if run is not None else ledger.run_numbers()
     for candidate in runs:
-        if os.path.lexists(report_path(school, candidate)):
+        if has_report(school, candidate):
             return candidate
     message = "no run has a report yet" if run is None else f"run {run} has no report yet"
     raise NightschoolError(message, "`nightschool status` shows the progress")

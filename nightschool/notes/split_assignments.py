@@ -88,6 +88,8 @@ def read_split_assignments(file: Path) -> SplitAssignments:
         known = content.get("sides", content)
         if not all(isinstance(split, str) for split in known.values()):
             raise ValueError("a split is not a string")
+        if not content and any(file.parent.glob("*/manifest.json")):
+            raise ValueError("it assigns nothing, although there are datasets")
         # Signatures of other versions cannot be compared, so they are dropped.
         signed = {
             id_: base64.b64decode(text, validate=True)

@@ -129,9 +129,7 @@ def _new_notes(school: School, notes: Sequence[Note]) -> tuple[NewNotes | None, 
         with Ledger(school.ledger_file, writes=False) as ledger:
             run = ledger.newest_run_with_notes()
         known = known_to(school, run) if run else {}
-    except LedgerError:
-        return None, ()
-    except NotesError as error:
+    except (LedgerError, NotesError) as error:
         return None, (str(error),)
     return compare(run, known, labelled(notes)) if run else None, ()
 

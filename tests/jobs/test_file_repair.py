@@ -355,6 +355,16 @@ def test_a_report_s_page_is_made_again_and_a_report_is_lost(school: School) -> N
     assert lines(school)[0].endswith("cannot be made again: the report; the results stay")
 
 
+def test_a_report_that_is_gone_is_no_run_without_a_report(school: School) -> None:
+    damage(school, "runs/2/report/report.json", "missing")
+    for arguments in (["report"], ["report", "2"], ["report", "2", "--json"]):
+        refused = invoke(school, *arguments)
+        assert refused.exit_code == 1 and refused.stderr.count("\n") == 1
+        assert "report.json is missing: `nightschool repair`" in refused.stderr
+    assert "run 2: " in (shown := invoke(school, "models").output)
+    assert "report.json is missing" in shown
+
+
 def test_a_run_file_is_made_again_from_the_ledger(school: School) -> None:
     before = damage(school, "runs/1/run.json").with_name("run.json")
     assert lines(school)[0].endswith("made again from the ledger")

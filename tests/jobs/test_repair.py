@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ from nightschool.stats.stage_results import (
     write_record,
 )
 from nightschool.stats.terms import Decision
+from nightschool.tasks.health_checks import examine
 from tests.cli.conftest import invoke
 from tests.conftest import MakeSchool
 from tests.prepared import prepare
@@ -172,7 +174,7 @@ _ARGUMENTS = {
     "promote": ["2"], "classify": ["bread"], "retry": ["1"], "cancel": ["1"], "log": ["1"],
     "report": ["2"], "forget": ["--gone"], "service": ["install"],
 }  # fmt: skip
-_WITHOUT_LEDGER = ("init", "trust", "demo", "repair")
+_WITHOUT_LEDGER = ("init", "trust", "demo", "doctor", "repair")
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in _WITHOUT_LEDGER])
@@ -183,6 +185,17 @@ def test_no_verb_begins_a_new_ledger_beside_runs(school: School, verb: str) -> N
     assert refused.stderr.count("\n") == 1
     assert "is gone, but runs 1 and 2 are there: `nightschool repair`" in refused.stderr
     assert not os.path.lexists(school.ledger_file)
+
+
+def test_doctor_names_a_lost_ledger_among_its_checks(school: School) -> None:
+    lose_ledger(school)
+    (check,) = [
+        each
+        for each in itertools.islice(examine(school, load(school.settings_file)), 20)
+        if each.check == "ledger"
+    ]
+    assert check.verdict == "problem" and check.finding.endswith("but runs 1 and 2 are there")
+    assert "`nightschool repair`" in check.remedy
 
 
 def test_repair_prints_json_and_the_ledger_then_serves(school: School) -> None:

@@ -95,6 +95,17 @@ def test_a_missing_file_holds_no_assignments(tmp_path: Path) -> None:
     assert read_split_assignments(tmp_path / "sides.json") == SplitAssignments()
 
 
+def test_an_empty_object_beside_datasets_is_damaged(tmp_path: Path) -> None:
+    """It would be the file of version 0.1.0 that assigns nothing: test notes would become training notes."""
+    file = tmp_path / "sides.json"
+    file.write_text("{}", "utf-8")
+    assert read_split_assignments(file) == SplitAssignments()
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "manifest.json").write_text("{}", "utf-8")
+    with pytest.raises(DamagedFile, match="assigns nothing, although there are datasets"):
+        read_split_assignments(file)
+
+
 def test_writing_adds_to_the_assignments_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "not yet" / "sides.json"
     first, second = _items(train="one", test="二"), _items(test="二", validation="three")

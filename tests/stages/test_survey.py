@@ -186,3 +186,8 @@ def test_new_notes_since_the_newest_run_are_counted(make_school: MakeSchool) -> 
     )
     shutil.rmtree(school.datasets)
     assert survey(school, _settings(school)).news is None
+    for file in school.state.glob("ledger.db*"):
+        file.unlink()
+    school.ledger_file.write_bytes(b"no database" * 99)
+    inventory = survey(school, _settings(school))
+    assert inventory.news is None and "ledger.db is damaged" in " ".join(inventory.warnings)

@@ -33,10 +33,12 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _MARKS_BEGIN = {mark[:1] for mark, _ in _BOMS}
-_MAX_CONTROLS = 0.05  # share of the characters
+# Shares of the characters; what is otherwise UTF-8 may have a NUL for each word.
+_MAX_CONTROLS, _MAX_NULS = 0.05, 0.1
 _CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n\r\f\x1b")
 # With a byte order mark, the encoding is certain unless more characters than this share are broken.
 _MAX_BROKEN = 0.05
+_LONG = 8  # characters, of which one may be broken
 _BLOCK = 1 << 20  # bytes
 # An encoding is detected from a whole file in memory.
 _MOST_LEGACY_BYTES = 32_000_000
@@ -99,7 +101,7 @@ def _without_nuls(decoded: Decoded) -> Decoded:
     In every encoding read here, text with a control character has a byte that is one.
     """
     text = decoded.text
-    if _controls(text.encode("utf-8", "replace")) > max(1, _MAX_CONTROLS * len(text)):
+    if _controls(text.encode("utf-8", "replace")) > max(1, _MAX_NULS * len(text)):
         raise Undecodable(SkipReason.BINARY)
     if "\0" not in text:
         return decoded
@@ -206,7 +208,8 @@ def _is_surely_utf8(nearly: Repaired) -> bool:
 def _decode_marked(raw: bytes, mark: bytes, encoding: str) -> Decoded:
     """Decode what follows a byte order mark. Raises Undecodable if too much of it is broken."""
     result = repaired(raw, encoding, len(mark))
-    if result.broken > _MAX_BROKEN * len(result.text) and result.broken >= result.valid:
+    most = max(_MAX_BROKEN * len(result.text), len(result.text) >= _LONG)
+    if result.broken > most and result.broken >= result.valid:
         raise Undecodable(SkipReason.WRONG_MARK, encoding)
     return Decoded(result.text, result.troubles)
 

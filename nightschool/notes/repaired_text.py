@@ -13,8 +13,12 @@ from nightschool.notes.trouble import Trouble, TroubleType
 
 _LINE_END = re.compile("\r\n?|\n")
 # The UTF-8 form of one surrogate of UTF-16, and of the two that CESU-8 and Java write for one character.
-_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+_SURROGATE = rb"\xed[\xa0-\xbf][\x80-\xbf]"
 _TWO_SURROGATES = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
+# A surrogate, or a character in a longer form than needed, such as Java's NUL: one place.
+_BROKEN_CHARACTER = re.compile(
+    _SURROGATE + rb"|[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}"
+)
 # No strict decoder returns a lone surrogate, so one can stand for broken bytes until all are decoded.
 _STAND_IN = "\udc80"
 _FIRST_CHECK = 200  # broken bytes
@@ -57,7 +61,7 @@ class _Repair:
         if error.encoding == "utf-8":
             if two := _TWO_SURROGATES.match(error.object, error.start):
                 end, meant = two.end(), _one_character(two[0])
-            elif one := _SURROGATE.match(error.object, error.start):
+            elif one := _BROKEN_CHARACTER.match(error.object, error.start):
                 end = one.end()
         self.places.append((error.start, meant))
         if len(self.places) == self._next_check:

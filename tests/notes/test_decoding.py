@@ -179,13 +179,14 @@ def test_a_wrong_byte_order_mark_is_named(raw: bytes, encoding: str) -> None:
         (b"one N\0L byte in a note of even length", "one NL byte in a note of even length"),
         ("a caf\u00e9, and\r\n\r\na N\0L, later".encode(), "a caf\u00e9, and\n\na NL, later"),
         ("会議は\0三時".encode(), "会議は三時"),
+        (b"one row\0 of words\n" * 5, "one row of words\n" * 5),
     ],
 )
 def test_single_nuls_are_left_out_and_their_lines_named(raw: bytes, expected: str) -> None:
     decoded = decode(raw)
     assert decoded.text == expected
-    line = 1 + raw[: raw.index(b"\0")].count(b"\n")
-    assert decoded.troubles == (Trouble(TroubleType.NUL, line),)
+    lines = [number for number, line in enumerate(raw.split(b"\n"), 1) if b"\0" in line]
+    assert decoded.troubles == tuple(Trouble(TroubleType.NUL, line) for line in lines)
 
 
 NEARLY_UTF8 = [
@@ -196,7 +197,7 @@ NEARLY_UTF8 = [
     ("Füße\r\nÄpfel ".encode() + b"\n\xfe", "Füße\nÄpfel \n�", [(3, 1, 16)]),
     ("Le café est ferm".encode() + b"\xe9", "Le café est ferm�", [(1, 17, 17)]),
     ("Schöne Gr".encode() + b"\xfcsse", "Schöne Gr�sse", [(1, 10, 10)]),
-    ("Привет, мир ".encode() + b"\xc0\xaf", "Привет, мир ��", [(1, 13, 21)]),
+    ("Привет, мир ".encode() + b"\xc0\xaf\xe0\x80\xaf", "Привет, мир ��", [(1, 13, 21)]),
     ("안녕 ".encode() + b"\xed\xa0\x80 e", "안녕 � e", [(1, 4, 7)]),
     (
         codecs.BOM_UTF8 + b"20 plain words, and a caf\xe9",
@@ -252,6 +253,8 @@ def test_two_surrogates_in_utf8_are_the_character_that_they_mean() -> None:
 
 
 def test_utf16_that_ends_within_a_character_keeps_its_text() -> None:
+    short = decode(codecs.BOM_UTF16_LE + "Ein Satz".encode("utf-16-le")[:-1])
+    assert short.text == "Ein Sat�"
     raw = codecs.BOM_UTF16_BE + "Ein Satz, der mitten im Zeichen abbricht".encode("utf-16-be")[:-1]
     decoded = decode(raw)
     assert decoded.text == "Ein Satz, der mitten im Zeichen abbrich�"

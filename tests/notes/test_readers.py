@@ -101,7 +101,7 @@ def test_a_file_is_split_at_its_headings(folder: Path, put: Put) -> None:
     )
     assert loaded.notes == (
         Note("intro\n", "value", "diary.md", "diary.md"),
-        Note("## A day\nrain \n", "lesson", "diary.md#A day", "diary.md"),
+        Note("## A day\nrain\n", "lesson", "diary.md#A day", "diary.md"),
         Note("## Two\ntext\n", "value", "diary.md#Two", "diary.md"),
     )
     assert skipped_in(loaded) == {"diary.md#Empty": "a heading without text below it"}

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from nightschool.config.kind_settings import same_kind
 from nightschool.config.notes_settings import FOLDER, TAGS
 from nightschool.notes.folder_names import holds_all, is_no_kind, is_number_or_date
 from nightschool.notes.kind_resolution import KindCandidates, Unresolved
@@ -57,11 +58,13 @@ class KindEvidence:
     """All top folders, also those that are no kinds."""
     repeated: frozenset[str] = frozenset()
     """The stems of folders that several top folders have below them, such as Work/Logs and Home/Logs."""
+    _stems: dict[str, str] = field(default_factory=dict)
 
     def add(self, source: str, name: str, note: int, stem: str = "") -> None:
-        """A note has a name from a source."""
+        """A note has a name from a source. One name has one stem: that with which it came first."""
         if name not in self.names[source]:
-            self.names[source][name] = NameFound(name, stem or kind_stem(name), set())
+            stem = self._stems.setdefault(same_kind(name), stem or kind_stem(name))
+            self.names[source][name] = NameFound(name, stem, set())
         self.names[source][name].notes.add(note)
 
     def join(self, stem: str, other: str) -> None:

@@ -17,6 +17,7 @@ from nightschool.notes.kind_stems import KIND_WORDS, is_usual
 from nightschool.notes.none_of_the_above import NAMES as NONE_NAMES
 
 _MAX_KINDS = 20
+_MAX_FOLDERS = 100
 _LEAST_SHARE = 0.1
 """Of the notes, those that must have a value of a property other than `kind`."""
 _MOST = 0.5
@@ -62,7 +63,7 @@ def propose_kinds(evidence: KindEvidence) -> KindProposal:
     chosen, key = _from_properties(evidence, least)
     sources = [*_SURE, *([key] if key else [])]
     has_property = len(set().union(*chosen.values())) >= _MOST * evidence.notes
-    folders = evidence.stems(FOLDER)
+    folders = _largest(evidence.stems(FOLDER), _MAX_FOLDERS)
     within = {stem: folders[stem] for stem in evidence.repeated if stem in folders}
     signs = _merged([chosen, _usual(evidence.stems(TAGS), 2), _usual(folders, 1), within])
     for stem, notes in folders.items():
@@ -74,7 +75,7 @@ def propose_kinds(evidence: KindEvidence) -> KindProposal:
     sources.append(FOLDER)
     chosen = _with_tags(evidence, chosen, least)
     sources.append(TAGS)
-    largest = sorted(chosen, key=lambda stem: (-len(chosen[stem]), stem))[:_MAX_KINDS]
+    largest = list(_largest(chosen, _MAX_KINDS))
     kinds = tuple(_kind(evidence, stem, sources) for stem in largest)
     none = next(
         (kind.name for stem, kind in zip(largest, kinds, strict=True) if stem == "none"), ""
@@ -126,13 +127,11 @@ def _with_tags(evidence: KindEvidence, chosen: Stems, least: int) -> Stems:
         possible = tags if len(usual.keys() | chosen.keys()) < 2 else usual
         names = exclusive_tags(possible, least, [*chosen, *usual])
         return _merged([chosen, {name: tags[name] for name in names}])
-    for stem, notes in tags.items():
+    usual = _usual(tags, least)
+    for stem in sorted(tags.keys() & (usual.keys() | chosen.keys())):
         others = set().union(*(chosen[each] for each in chosen if each != stem))
-        is_kind = (
-            is_usual(stem) and len(notes) >= least and len(notes & others) < _MOST * len(notes)
-        )
-        if stem in chosen or is_kind:
-            chosen = _merged([chosen, {stem: notes}])
+        if stem in chosen or len(tags[stem] & others) < _MOST * len(tags[stem]):
+            chosen = _merged([chosen, {stem: tags[stem]}])
     return chosen
 
 
@@ -142,6 +141,12 @@ def _is_topic(notes: set[int], stem: str, signs: Mapping[str, set[int]]) -> bool
     others = [each for each in others if len(each) >= min(2, len(notes))]
     covered = len(set().union(*others)) / len(notes)
     return covered >= _MOST or (len(others) >= 2 and covered >= _SEVERAL)
+
+
+def _largest(stems: Stems, most: int) -> Stems:
+    """Those with the most notes, in that order."""
+    largest = sorted(stems, key=lambda stem: (-len(stems[stem]), stem))[:most]
+    return {stem: stems[stem] for stem in largest}
 
 
 def _usual(stems: Stems, least: int) -> Stems:

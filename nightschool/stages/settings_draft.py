@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,19 +108,17 @@ def additions(
         further = {key: value for key, value in proposed.notes.items() if key not in given}
         return SettingsDraft(proposed.kinds, proposed.remarks, notes | further)
     known = known_kinds(settings.kinds)
-    listed = {
-        kind_stem(name): kind
-        for kind, each in settings.kinds.items()
-        for name in (kind, *each.aliases)
-    }
+    listed: dict[str, set[str]] = defaultdict(set)
+    for kind, each in settings.kinds.items():
+        for name in (kind, *each.aliases):
+            listed[kind_stem(name)].add(kind)
     aliases: dict[str, KindSettings] = {}
-    for each in look.proposal.kinds:
-        new = [name for name in (each.name, *each.aliases) if not _is_known(known, name)]
-        kind = next(
-            (listed[kind_stem(n)] for n in (each.name, *each.aliases) if kind_stem(n) in listed), ""
-        )
-        if kind and new:
-            aliases[kind] = KindSettings(aliases=new)
+    for found in look.proposal.kinds:
+        names = (found.name, *found.aliases)
+        new = [name for name in names if not _is_known(known, name)]
+        owners = set().union(*(listed[kind_stem(name)] for name in names))
+        if new and len(owners) == 1:
+            aliases[owners.pop()] = KindSettings(aliases=new)
     return SettingsDraft(aliases, {}, notes)
 
 

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nightschool.config.kind_settings import KindSettings
 from nightschool.config.notes_settings import NotesSettings
 from nightschool.config.paths import School
+from nightschool.config.settings import Settings
+from nightschool.config.settings_edit import with_additions
 from nightschool.config.settings_file import load
+from nightschool.config.settings_template import template
 from nightschool.notes.exclusion import Exclusion
 from nightschool.notes.folder_scan import NoteFile, scan
+from nightschool.notes.kind_evidence import evidence_of
+from nightschool.notes.kind_proposal import propose_kinds
+from nightschool.notes.kind_resolution import KindCandidates, Unresolved
 from nightschool.notes.kind_stems import kind_stem
+from nightschool.notes.kinds import kind_name
+from nightschool.notes.metadata.properties import Property
 from nightschool.notes.note import Note, Skipped
 from nightschool.notes.notes_places import notes_places
-from nightschool.notes.readers import read_school
-from nightschool.stages.first_look import look
+from nightschool.notes.readers import NotesSeen, read_school
+from nightschool.notes.tags import Tag
+from nightschool.stages.first_look import FirstLook, look
 from nightschool.stages.freeze_notes import read_and_freeze
-from nightschool.stages.settings_draft import draft
+from nightschool.stages.settings_draft import additions, draft
 from tests.cli.conftest import invoke
 from tests.notes.vaults import VAULTS
 
@@ -38,15 +50,15 @@ def test_a_vault_needs_no_edit_between_init_and_prep(tmp_path: Path, program: st
     school = School(tmp_path / "学校 1")
     done = invoke(school, "init", "--notes", str(tmp_path / "my ノート"), "--preset", "cpu-demo")
     assert done.exit_code == 0, done.output
-    settings = load(school.settings_file)
-    loaded = read_school(school.root, settings)
+    values = load(school.settings_file)
+    loaded = read_school(school.root, values)
     found = {note.source: note.kind and kind_stem(note.kind) for note in loaded.notes}
     assert found == truth
-    assert [labels_left(note, settings.kinds) for note in loaded.notes if note.kind] == [[]] * (
+    assert [labels_left(note, values.kinds) for note in loaded.notes if note.kind] == [[]] * (
         len(truth) - list(truth.values()).count(None)
     )
-    _, dataset = read_and_freeze(school, settings)
-    assert len(dataset.kinds) == len(settings.kinds) >= 3
+    _, dataset = read_and_freeze(school, values)
+    assert len(dataset.kinds) == len(values.kinds) >= 3
     assert not [warning for warning in loaded.warnings if "kind" in warning]
 
 
@@ -139,3 +151,62 @@ def test_the_school_of_an_old_init_gets_only_what_it_lacks(tmp_path: Path) -> No
     ]
     assert "nothing to add" in invoke(school, "init", "--update").output
     assert school.settings_file.read_text("utf-8") == text
+
+
+ODD_NAMES = (
+    "lesson", "Lessons", "教訓", "work/lesson", "kind/x", "10 Ideas", "none", "Misc", "-", "#", '"', "a, b",
+    "all", "\x7f",
+)  # fmt: skip
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(ODD_NAMES)
+
+
+@given(
+    st.lists(st.tuples(NAMES, NAMES, NAMES), max_size=40),
+    st.dictionaries(st.sampled_from(["lesson", "idea", "学び"]), st.just(""), max_size=2),
+)
+@settings(max_examples=15)
+def test_whatever_the_names_are_the_proposal_can_be_written_and_read(
+    tmp_path_factory: pytest.TempPathFactory,
+    found: list[tuple[str, str, str]],
+    listed: dict[str, str],
+) -> None:
+    notes = []
+    for number, (folder, tag, value) in enumerate(found):
+        properties = (Property("kind" if number % 2 else "type", (value,), 1),)
+        folders = tuple(filter(None, (kind_name(folder),)))
+        candidates = KindCandidates(properties, folders, text_tags=(Tag(tag, 0, 0),))
+        notes.append(Unresolved(Note("text", None, f"{number}.md"), candidates))
+    evidence = evidence_of(notes)
+    seen = NotesSeen(tuple(notes), (), {}, len(notes), len(notes))
+    first = FirstLook(seen, evidence, propose_kinds(evidence), (), {})
+    proposal = draft(first)
+    first.labelled(proposal.applied(NotesSettings()), proposal.kinds)
+    values = {"kinds": {name: each.model_dump() for name, each in proposal.kinds.items()}}
+    file = tmp_path_factory.getbasetemp() / "any.toml"
+    file.write_text(template({**values, "notes": proposal.notes}, proposal.remarks), "utf-8")
+    assert load(file).kinds == proposal.kinds
+    old = template({"kinds": listed})
+    added = additions(first, Settings.model_validate({"kinds": listed}))
+    text = with_additions(old, "any.toml", added.kinds, added.remarks, added.notes)
+    file.write_text(text, "utf-8")
+    assert set(load(file).kinds) == (set(listed) or set(proposal.kinds))
+
+
+def test_thousands_of_names_take_no_time() -> None:
+    notes = [
+        Unresolved(
+            Note("text", None, f"{number}.md"),
+            KindCandidates(
+                (
+                    Property("kind", (f"kind {number % 1500}",), 1),
+                    Property("x", (f"v{number}",), 1),
+                ),
+                (f"folder {number % 700}", f"below {number % 900}"),
+                text_tags=tuple(Tag(f"tag{number % divisor}", 0, 0) for divisor in (900, 1100)),
+            ),
+        )
+        for number in range(3000)
+    ]
+    begin = time.process_time()
+    assert len(propose_kinds(evidence_of(notes)).kinds) <= 20
+    assert time.process_time() - begin < 3

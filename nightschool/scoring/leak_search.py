@@ -164,8 +164,11 @@ class _Search:
 
     def _tests(self, totals: Sequence[int]) -> int:
         """By what the level is divided: the least k such that at most k tests can reach a k-th of it."""
-        drawn, sizes = np.array(totals)[:, None], np.array(list(self.sizes.values()))[None, :]
-        smallest = hypergeom.sf(np.minimum(drawn, sizes) - 1, self.total, sizes, drawn).ravel()
+        drawn, times = np.unique(totals, return_counts=True)
+        sizes, kinds = np.unique(list(self.sizes.values()), return_counts=True)
+        most = np.minimum(drawn[:, None], sizes) - 1
+        attainable = hypergeom.sf(most, self.total, sizes, drawn[:, None])
+        smallest = np.repeat(attainable.ravel(), np.outer(times, kinds).ravel())
         smallest.sort()
         k = np.arange(1, len(smallest))
         enough = np.nonzero(smallest[1:] > _LEVEL / 2 / k)[0]

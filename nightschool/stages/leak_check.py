@@ -10,6 +10,7 @@ from nightschool.config.files import open_regular
 from nightschool.config.printable import one_line
 from nightschool.config.settings import Settings
 from nightschool.notes.decoding import Undecodable, decode
+from nightschool.notes.folder_scan import TABLE_SUFFIXES
 from nightschool.notes.label_leaks import LabelLeak, LabelLeaks, LeakRemedy
 from nightschool.notes.leak_candidates import NUMBER, Candidate, LeakForm, names_kind
 from nightschool.notes.metadata.line_properties import inline_fields
@@ -85,18 +86,20 @@ def _remedy(
     def pattern(text: str) -> str:
         return _DIGITS.sub("*", text) if varies else text
 
-    if fields := inline_fields(line):
-        return "kind_from", fields[0].key
+    if form in (LeakForm.LINE, LeakForm.START, LeakForm.FIELD):
+        for each in inline_fields(line):
+            if names_kind(" ".join(each.values), names):
+                return "kind_from", each.key
     if form is LeakForm.LINE:
-        field = _FIELD.fullmatch(one_line(line))
+        field = _FIELD.fullmatch(line)
         if field and names_kind(field["value"], names):
             return "remove_lines", f"{field['key']}*"
-        return "remove_lines", pattern(one_line(line))
-    text = one_line(text.split("\n")[0])
-    before, _, after = one_line(line).partition(text)
+        return "remove_lines", pattern(line)
+    text = text.split("\n")[0].strip()
+    before, _, after = line.partition(text)
     if form is LeakForm.FILE_NAME:
         return "remove_lines", f"{before and '*'}{text}{after and after[0] + '*'}"
-    if varies and form is LeakForm.PHRASE and 2 * len(text) > len(one_line(line)):
+    if varies and form is LeakForm.PHRASE and 2 * len(text) > len(line):
         return "remove_lines", f"{before and '*'}{pattern(text)}{after and '*'}".replace("**", "*")
     return "remove_text", pattern(text)
 
@@ -104,7 +107,7 @@ def _remedy(
 def _line_in_file(places: Places, source: str, line: str, encoding: str) -> int | None:
     """The number of the line that holds this text in the file of a note; None if it cannot be told."""
     file = file_of(places, source)
-    if file is None:
+    if file is None or file.suffix.lower() in TABLE_SUFFIXES:  # a row's name tells its line
         return None
     try:
         with open_regular(file) as stream:

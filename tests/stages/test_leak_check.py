@@ -50,8 +50,11 @@ def _check(root: Path, **notes: object) -> LabelLeaks:
         (lambda p, n: f"dough_{p.split()[0]}.md\n{p}", "dough", 5, {"remove_lines": ["dough_*"]}),
         (lambda p, n: f"{p} Kept in the drawer for dough.", "Kept in the drawer for dough", 8,
          {"remove_text": ["Kept in the drawer for dough"]}),
-        (lambda p, n: f"{p}\nsort:: dough", "sort:: dough", 9,
+        (lambda p, n: f"{p}\nsort:: Bread", "sort:: Bread", 9,
          {"kind_from": ["sort", "folder"]}),
+        (lambda p, n: f"{p}\nsort:: dough", "sort:: dough", 9, {"remove_lines": ["sort:: dough"]}),
+        (lambda p, n: f"{p}\nthe  \x1b[2mDOUGH\t\x9b page", "the [2mDOUGH page", 9,
+         {"remove_lines": ["the  \x1b[2mDOUGH\t\x9b page"]}),
     ],
 )  # fmt: skip
 def test_the_remedy_removes_the_leak(

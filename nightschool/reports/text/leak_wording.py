@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 from nightschool.notes.label_leaks import LabelLeak, LabelLeaks, LeakRemedy
 from nightschool.reports.text.wording import counted, percent
 
+_CONTROL = re.compile("[\x7f-\x9f]")
 _SHOWN = 60  # characters
+_MOST_WARNINGS = 5
 _REMEDIES: dict[LeakRemedy, str] = {
     "kind_from": "add {} to notes.kind_from",
     "remove_lines": "add {} to notes.remove_lines",
@@ -32,7 +35,10 @@ def leak_place(leak: LabelLeak) -> str:
 
 def leak_remedy(leak: LabelLeak) -> str:
     """What takes a leak out of the texts."""
-    return _REMEDIES[leak.remedy].format(json.dumps(leak.entry, ensure_ascii=False))
+    entry = json.dumps(leak.entry, ensure_ascii=False)
+    # A TOML string as well as a JSON string, and nothing that a terminal obeys.
+    entry = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", entry)
+    return _REMEDIES[leak.remedy].format(entry)
 
 
 def leaks_in_words(found: LabelLeaks | None) -> list[str]:
@@ -63,5 +69,7 @@ def leak_details(found: LabelLeaks | None) -> list[str]:
 
 
 def leak_warnings(found: LabelLeaks) -> list[str]:
-    """For the log of a run: all leaks, with an example and what to do about each."""
-    return [*leaks_in_words(found), *leak_details(found)]
+    """For the log of a run: the first leaks, with an example and what to do about each."""
+    more = len(found.leaks) - _MOST_WARNINGS
+    rest = [f"{counted(more, 'more leak')}: `nightschool notes` lists them"] if more > 0 else []
+    return [*leaks_in_words(found), *leak_details(found)[:_MOST_WARNINGS], *rest]

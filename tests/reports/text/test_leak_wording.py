@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import asdict, replace
 from typing import Any
 
 from nightschool.notes.label_leaks import LabelLeak, LabelLeaks, LeakAccuracy
 from nightschool.notes.leak_candidates import LeakForm
 from nightschool.reports.report_file import parse
-from nightschool.reports.text.leak_wording import leak_details, leaks_in_words
+from nightschool.reports.text.leak_wording import (
+    leak_details,
+    leak_remedy,
+    leak_warnings,
+    leaks_in_words,
+)
 from nightschool.reports.text.verdict import verdict_sentences
 
 LEAK = LabelLeak(
@@ -42,6 +48,20 @@ def test_several_leaks_are_counted_and_detailed() -> None:
         f'"{"x" * 59}…" is in 45 of 50 notes of kind "lesson" and in none of 200'
     )
     assert "(as in lesson/a.md)" in second and second.endswith("to notes.remove_text")
+
+
+def test_an_entry_is_a_toml_string_that_a_terminal_does_not_obey() -> None:
+    entry = '\x1b[2J "\\" \x9b2J\t教訓'
+    shown = leak_remedy(replace(LEAK, entry=entry))
+    assert shown.isprintable()
+    toml = shown.removeprefix("add ").removesuffix(" to notes.remove_lines")
+    assert tomllib.loads(f"entry = {toml}") == {"entry": entry}
+
+
+def test_a_run_warns_of_the_first_five_leaks() -> None:
+    warnings = leak_warnings(LabelLeaks(250, (LEAK,) * 7, LEAKS.accuracy))
+    assert len(warnings) == 2 + 5 + 1
+    assert warnings[-1] == "2 more leaks: `nightschool notes` lists them"
 
 
 def test_without_leaks_nothing_is_said() -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nightschool.config.errors import LedgerBusy
+from nightschool.ledger.foreign_schema import restrict
 from nightschool.ledger.schema import MIGRATIONS, migrate
 
 _SUFFIXES = ("", "-wal", "-journal")
@@ -115,7 +116,7 @@ def _connect(database: str, timeout_s: float) -> sqlite3.Connection:
     uri = database.startswith("file:")
     db = sqlite3.connect(database, timeout=timeout_s, isolation_level=None, uri=uri)
     try:
-        db.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        restrict(db)
     except BaseException:
         db.close()
         raise

@@ -21,6 +21,7 @@ from nightschool.config.errors import (
 )
 from nightschool.config.files import NOT_YOURS, denied, forbidden
 from nightschool.config.permissions import make_private
+from nightschool.ledger.foreign_schema import LONGEST_VALUE, ForeignSchema, restrict
 from nightschool.ledger.journal import connect, set_journal
 from nightschool.ledger.lost import REPAIR, refuse_empty, refuse_lost
 from nightschool.ledger.read_only import Stamp, open_copy, open_read_only, stamp
@@ -136,6 +137,7 @@ class Store:
     def _connected(self) -> sqlite3.Connection:
         db = connect(self._file, LOCKED_AFTER_S)
         try:
+            restrict(db)
             if not self._anew:
                 refuse_empty(db, self._file)
             set_journal(db, self._file)
@@ -193,6 +195,8 @@ class Store:
             yield
         except NewerLedger as error:
             raise _newer(self._file, error.args[0]) from None
+        except ForeignSchema as error:
+            raise LedgerLost(f"{self._file} {error}", _PUT_ASIDE) from None
         except sqlite3.DatabaseError as error:
             explained = self._explanation(error)
             if explained is None:
@@ -215,6 +219,10 @@ class Store:
                 )
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
                 return LedgerLost(f"{self._file} is damaged ({error})", _PUT_ASIDE)
+            case sqlite3.SQLITE_TOOBIG:
+                return LedgerLost(
+                    f"{self._file} holds a value of more than {LONGEST_VALUE:,} bytes", _PUT_ASIDE
+                )
             case sqlite3.SQLITE_FULL:
                 return LedgerDiskFull(
                     f"{self._file} cannot be written: the disk is full", "free some space"

@@ -22,6 +22,7 @@ from redis.retry import Retry
 
 from nightschool.config.errors import LedgerError, QueueError
 from nightschool.config.paths import School
+from nightschool.ledger.foreign_schema import is_foreign
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.records import Run, StageName
 from nightschool.tasks.queue_errors import BROKEN, explained
@@ -141,7 +142,7 @@ def open_queue(school: School, url: str, perform: Perform | None = None) -> Stag
     """
     try:
         if url == "sqlite":
-            if perform:
+            if perform or is_foreign(school.queue_file):
                 remove_queue(school.queue_file)
             # A write-ahead log would map a file into memory, and whoever truncated that would crash us.
             huey = StageHuey(

@@ -115,7 +115,7 @@ def fingerprint(folder: Path) -> str:
     digest = hashlib.sha256(files.read(folder / "config.json"))
     for file in sorted(folder.glob("*.safetensors")):
         digest.update(f"{file.name} {file.stat().st_size}".encode())
-        with file.open("rb") as weights:
+        with files.open_regular(file) as weights:
             digest.update(weights.read(1 << 20))
     return digest.hexdigest()[:16]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nightschool.config import files
 from nightschool.config.durations import format_duration
 from nightschool.reports.charts.confusion import CONFUSION_CHARTS, NAMED_KINDS
 from nightschool.reports.charts.drawing import DPI
@@ -87,7 +88,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
 
 def _shown(name: str, report: Report, schemes: Mapping[str, Path]) -> dict[str, str | int]:
     """A chart's PNGs as data URIs, its size in CSS pixels, its caption and its alternative text."""
-    images = {scheme: path.read_bytes() for scheme, path in schemes.items()}
+    images = {scheme: files.read(path) for scheme, path in schemes.items()}
     # The IHDR chunk of a PNG begins with width and height, big-endian, at byte 16.
     width, height = struct.unpack(">II", images["light"][16:24])
     return {

@@ -157,6 +157,18 @@ def test_runs_without_a_file_of_their_own_are_made_again_from_results(school: Sc
         assert retried.state is RunState.QUEUED and ledger.due_stage(2) == "evaluate"
 
 
+def test_a_folder_without_results_is_a_cancelled_run_so_that_the_ledger_is_not_empty(
+    make_school: MakeSchool,
+) -> None:
+    school = make_school(each=0)
+    school.run_folder(9).mkdir(parents=True)
+    assert invoke(school, "status").exit_code == 1
+    assert "from the files of run 9" in lines(school)[0]
+    assert invoke(school, "status").exit_code == 0
+    assert [run.state for run in known(school)[0]] == [RunState.CANCELLED]
+    assert lines(school) == []
+
+
 def test_a_school_that_is_new_has_nothing_to_repair(make_school: MakeSchool) -> None:
     school = make_school(each=0)
     assert lines(school) == [] and not school.ledger_file.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from nightschool.learning.base import load_base
 from nightschool.learning.device import pick
 from nightschool.learning.dtype_audit import held
 from nightschool.learning.fast.packed_engine import PackedEngine
-from nightschool.learning.hub import context_length, locate
+from nightschool.learning.hub import context_length, fingerprint, locate
 from nightschool.learning.memory_plan import MemoryPlan, Shape
 from tests.learning.conftest import task_on
 
@@ -89,3 +90,11 @@ def test_an_unreadable_config_is_reported(
     with pytest.raises(LearningError, match=rf"no usable config\.json \(.*{said}") as error:
         context_length(tmp_path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no FIFOs in folders")
+def test_a_fifo_in_place_of_weights_is_no_endless_wait(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", "utf-8")
+    os.mkfifo(tmp_path / "model.safetensors")
+    with pytest.raises(OSError, match="not a regular file"):
+        fingerprint(tmp_path)

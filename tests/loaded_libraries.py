@@ -17,6 +17,7 @@ for name in (
     "nightschool.stages.compare", "nightschool.learning.trainer", "nightschool.jobs.pruning",
     "sklearn.linear_model", "scipy.stats", "matplotlib.figure",
     # What the main module of a test imports is imported again in each child.
-    "tests.conftest", "tests.file_faults", "tests.forked_child",
+    "nightschool.cli.status", "nightschool.cli.report", "nightschool.cli.classify", "rich.table",
+        "tests.conftest", "tests.file_faults", "tests.forked_child",
 ):  # fmt: skip
     importlib.import_module(name)

@@ -159,8 +159,15 @@ def _explained(error: Exception) -> tuple[int, str]:
         unreadable = os.path.exists(error.filename) and not os.access(error.filename, os.R_OK)
         verb = "read" if unreadable else "written"
         return 2, f"{error.filename} cannot be {verb}: {error.strerror}; {NOT_YOURS}"
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return 1, "too many files are open: close other programs, or raise the limit (`ulimit -n`)"
     if isinstance(error, OSError) and error.strerror:
         return 1, system_line(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and _no_memory(error)):
         return 1, "there is not enough memory: close other programs, or raise the limit"
     return 1, f"unexpected {type(error).__name__}: {error} (--debug shows the traceback)"
+
+
+def _no_memory(error: ImportError) -> bool:
+    """Whether a library could not be loaded because memory is short, in the words of glibc and Python."""
+    return any(sign in str(error) for sign in ("map segment", "annot allocate memory"))

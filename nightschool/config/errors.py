@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
+from pathlib import Path
 from typing import ClassVar
 
 # Error codes of a file that is not there or not what it should be; every other code may pass.
@@ -199,6 +201,13 @@ def passes(error: BaseException) -> bool:
     """Whether the system reported an error that may pass, such as an I/O error; not that a file is missing."""
     code = system_error(error)
     return code is not None and code not in _LASTING
+
+
+def unreadable(file: Path, error: BaseException) -> UnreadableFile:
+    """The error for a file that the system cannot read now."""
+    code = system_error(error)
+    why = os.strerror(code) if code else first_line(error)
+    return UnreadableFile(f"{file} cannot be read ({why})", "check its disk")
 
 
 def system_error(error: BaseException) -> int | None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 from nightschool.config import bounded_json, files
-from nightschool.config.errors import ConfigError, LearningError
+from nightschool.config.errors import ConfigError, LearningError, passes, unreadable
 from nightschool.config.paths import School, state_folder
 from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
@@ -78,7 +78,10 @@ def reaches(school: School, settings: Settings) -> list[Reach]:
 
 
 def is_trusted(school: School) -> bool:
-    """Whether the user has made or accepted this school. Raises ConfigError if its settings are wrong."""
+    """Whether the user has made or accepted this school.
+
+    Raises ConfigError if its settings are wrong, UnreadableFile.
+    """
     identity = _identity(school)
     if not identity:
         return False
@@ -135,7 +138,9 @@ def check_base(base: str, now: Settings) -> None:
 def _identity(school: School) -> str:
     try:
         identity = files.read(school.identity_file, _LIMIT).decode("ascii").strip()
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if passes(error):
+            raise unreadable(school.identity_file, error) from None
         return ""
     return identity if re.fullmatch("[0-9a-f]{32}", identity) else ""
 
@@ -149,7 +154,9 @@ def _read_record(file: Path) -> str | None:
     """The digest of what was accepted; None if there is no record."""
     try:
         return str(bounded_json.read(file, _LIMIT)["reaches"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if passes(error):
+            raise unreadable(file, error) from None
         return None
 
 

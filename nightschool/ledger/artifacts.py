@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nightschool.config import files
-from nightschool.config.errors import DamagedFile, UnreadableFile, passes
+from nightschool.config.errors import DamagedFile, passes, unreadable
 from nightschool.config.paths import School
 from nightschool.ledger.records import StageName
 from nightschool.ledger.store import Store
@@ -102,10 +102,9 @@ def unusable(file: Path, error: OSError) -> DamagedFile:
     """The error for a file that is missing or cannot be read, with what makes it again."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return DamagedFile(f"{file} is missing", remedy_of(file))
-    why = error.strerror or type(error).__name__
     if passes(error):
-        return UnreadableFile(f"{file} cannot be read ({why})", "check its disk")
-    return damaged(file, why)
+        return unreadable(file, error)
+    return damaged(file, error.strerror or type(error).__name__)
 
 
 def remedy_of(file: Path) -> str:

@@ -231,8 +231,8 @@ class Store:
                 if forbidden(self._file.parent) or forbidden(self._file):
                     return LedgerDenied(f"{self._file} cannot be written", NOT_YOURS)
                 return LedgerDiskFull(
-                    f"{self._file} cannot be written ({error})",
-                    "check whether the disk is full or read-only",
+                    f"{self._file} cannot be used ({error})",
+                    "check whether its disk is full, read-only or failing",
                 )
         return None
 

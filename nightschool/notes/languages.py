@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from functools import cache
+from io import BytesIO
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from nightschool.notes.markdown import prose
@@ -56,6 +59,15 @@ def _other(text: str) -> str:
 @cache
 def _identifier() -> LanguageIdentifier:
     # Loading takes half a second.
+    from py3langid import modelio  # lazy: py3langid
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # lazy: py3langid
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    try:
+        return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    except (
+        OSError
+    ):  # it unpacks the model into a temporary file, for which the disk may have no room
+        vars(modelio)["tempfile"] = SimpleNamespace(TemporaryFile=lambda **_: BytesIO())
+        return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    finally:
+        vars(modelio)["tempfile"] = tempfile

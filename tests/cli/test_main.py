@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -251,3 +252,19 @@ def test_a_reader_that_closes_the_pipe_causes_no_error(make_school: MakeSchool) 
         ["sh", "-c", '"$@" | true', "sh", *command], capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "too many files are open: "),
+        (
+            ImportError("a.so: failed to map segment from shared object"),
+            "there is not enough memory: ",
+        ),
+        (OSError(errno.EIO, "Input/output error", "file"), "file: Input/output error"),
+    ],
+)
+def test_an_error_of_the_system_is_explained(error: Exception, line: str) -> None:
+    code, explained = _explained(error)
+    assert code == 1 and explained.startswith(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nightschool.config.errors import LearningError
+from nightschool.config import files
+from nightschool.config.errors import LearningError, UnreadableFile
 from nightschool.config.paths import School, state_folder
 from nightschool.config.settings import Settings
 from nightschool.config.settings_file import load
@@ -20,6 +22,7 @@ from nightschool.config.trusted_schools import (
     trust,
     with_reach_of_file,
 )
+from tests.conftest import MakeSchool
 
 HOSTILE = """
 base = "evil/model"
@@ -174,3 +177,20 @@ def test_base_on_another_computer_must_be_named_by_the_file() -> None:
     check_base("owner/model", Settings(base="demo"))
     with pytest.raises(LearningError, match="lies on another computer"):
         check_base(share, Settings(base="demo"))
+
+
+def test_an_id_that_cannot_be_read_now_is_neither_foreign_nor_replaced(
+    make_school: MakeSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = make_school()
+    before = school.identity_file.read_bytes()
+
+    def fail(file: Path, limit: int = 0) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(file))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "read", fail)
+        for ask in (is_trusted, trust):
+            with pytest.raises(UnreadableFile):
+                ask(school)
+    assert school.identity_file.read_bytes() == before and is_trusted(school)

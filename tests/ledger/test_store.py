@@ -135,7 +135,7 @@ def test_a_ledger_that_this_user_may_not_write_is_reported(
     with pytest.raises(LedgerError, match=r"ledger.db cannot be used: not a regular file"):
         Ledger(tmp_path / "ledger.db")
     monkeypatch.setattr(files, "make_database", lambda file: None)
-    with pytest.raises(LedgerError, match="check whether the disk is full or read-only"):
+    with pytest.raises(LedgerError, match="full, read-only or failing"):
         Ledger(tmp_path / "ledger.db")
     monkeypatch.setattr(store, "forbidden", lambda path: True)
     with pytest.raises(LedgerDenied, match=r"ledger.db cannot be written: .* change who owns it"):

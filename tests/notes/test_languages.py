@@ -1,7 +1,12 @@
 """The language of a note."""
 
+import errno
+import os
+import tempfile
+
 import pytest
 
+from nightschool.notes import languages
 from nightschool.notes.languages import UNSURE, language
 
 ENGLISH = "We decided to keep the old server for another year, because a new one costs more than it saves. "
@@ -38,3 +43,18 @@ def test_the_language_is_that_of_the_prose_without_code_and_links(text: str, fou
 
 def test_only_the_beginning_of_a_note_counts() -> None:
     assert language(ENGLISH * 100 + JAPANESE * 300) == "en"
+
+
+def test_without_room_for_a_temporary_file_languages_are_told_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from py3langid import modelio
+
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    languages._identifier.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "TemporaryFile", full)
+        assert language("Das ist ein ganz gewöhnlicher deutscher Satz.") == "de"
+    assert vars(modelio)["tempfile"] is tempfile

@@ -71,7 +71,7 @@ def read(file: Path, limit: int = READ_LIMIT) -> bytes:
     return content
 
 
-def open_regular(file: Path) -> BufferedReader:
+def open_regular(file: Path | str) -> BufferedReader:
     """Open a regular file for reading. Raises OSError at once for a FIFO, a device or a folder."""
     handle, _ = _open_regular(file)
     return os.fdopen(handle, "rb")
@@ -85,7 +85,7 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _open_regular(file: Path, flags: int = os.O_RDONLY) -> tuple[int, int]:
+def _open_regular(file: Path | str, flags: int = os.O_RDONLY) -> tuple[int, int]:
     """A handle of a regular file, and the file's size in bytes."""
     handle = os.open(file, flags | _PLAIN, 0o600)
     about = os.fstat(handle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -16,9 +17,16 @@ INVISIBLE = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufef
 belong to words and emoji."""
 _IGNORED = re.compile(f"[{INVISIBLE}\u200c\u200d\ufe00-\ufe0f]")  # joiners, variation selectors
 
+_SHORT = 100  # characters: any text may be a tag, and the cache has to stay small
+
 
 def same_kind(name: str) -> str:
     """What spellings of one kind have in common: NFKC, case folded, without invisible characters."""
+    return _same_short_kind(name) if len(name) <= _SHORT else _same_short_kind.__wrapped__(name)
+
+
+@lru_cache(maxsize=4096)
+def _same_short_kind(name: str) -> str:
     return _IGNORED.sub("", unicode_form("NFKC", name).casefold())
 
 

@@ -20,6 +20,8 @@ def unicode_form(form: Literal["NFC", "NFKC"], text: str) -> str:
     Sorting a run of combining marks takes quadratic time, so that a joiner divides runs of more than 30, as
     in the Stream-Safe Text Format (Unicode Standard Annex 15, section 13); no language needs as many.
     """
+    if text.isascii():
+        return text
     if _MAY_BE_LONG_RUN.search(text):
         text = _long_run().sub(rf"\g<0>{_JOINER}", text)
     return unicodedata.normalize(form, text)

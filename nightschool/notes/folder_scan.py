@@ -54,7 +54,7 @@ def scan(root: str, exclusion: Exclusion) -> Iterator[NoteFile | Skipped]:
             continue
         try:
             status = entry.stat(follow_symlinks=False)
-            pattern = excluded.get(os.path.dirname(source), "")
+            pattern = excluded.get(os.path.dirname(source), "") if excluded else ""
             skipped = _skipped(entry, source, status, real)
             if skipped and not pattern:
                 yield skipped
@@ -116,9 +116,10 @@ def _skipped(
         return Skipped(source, SkipReason.LINK_TO_FOLDER)
     if stat.S_ISDIR(status.st_mode):
         return None
-    settings = os.path.join(os.path.dirname(entry.path), SETTINGS_NAME)
-    if entry.name == LABELS_NAME and os.path.isfile(settings):
-        return Skipped(source, SkipReason.SCHOOL_FILE)
+    if entry.name == LABELS_NAME:
+        settings = os.path.join(os.path.dirname(entry.path), SETTINGS_NAME)
+        if os.path.isfile(settings):
+            return Skipped(source, SkipReason.SCHOOL_FILE)
     suffix = os.path.splitext(entry.name)[1]
     if suffix.lower() not in NOTE_SUFFIXES:
         return Skipped(source, SkipReason.SUFFIX, suffix or "no suffix")

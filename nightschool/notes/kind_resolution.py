@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 
 from nightschool.config.kind_settings import KindSettings
 from nightschool.config.notes_settings import FOLDER, TAGS, NotesSettings
 from nightschool.notes.folder_names import is_no_kind
 from nightschool.notes.kind_marks import without_kind_marks
 from nightschool.notes.kinds import KnownKinds, check_names, kind_name, known_kinds
+from nightschool.notes.metadata.notion_export import without_identifier
 from nightschool.notes.metadata.properties import Property
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
 from nightschool.notes.tags import Tag
@@ -43,6 +45,13 @@ class KindCandidates:
         return tuple(name for name in names if name)
 
 
+@lru_cache(maxsize=1024)
+def names_in_path(folder: str) -> tuple[str, ...]:
+    """The names in the path of a folder that may be kinds, the topmost first."""
+    names = (kind_name(without_identifier(part)) for part in folder.split("/"))
+    return tuple(name for name in names if name)
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """A note's kind, what named it (an entry of `notes.kind_from`), and what is odd about it."""
@@ -60,6 +69,12 @@ class Unresolved:
     candidates: KindCandidates = KindCandidates()
     prefix: str = ""
     """What its source has before the path below the notes folder."""
+    other_marks: bool = True
+    """Whether its text may name a kind by more than the tags among the candidates."""
+
+    def may_hold_marks(self, known: KnownKinds) -> bool:
+        """Whether its text may name a kind; no is certain."""
+        return self.other_marks or bool(known.tagged_in(self.candidates.text_tags))
 
 
 def resolve_all(
@@ -73,7 +88,7 @@ def resolve_all(
     If there are `configured` kinds, no others exist. Otherwise raises NotesError if two kinds differ only in
     case or width. `troubles` are those that reading found.
     """
-    order = settings.order
+    order, removes = settings.order, bool(settings.remove_text or settings.remove_lines)
     known = known_kinds(configured) if configured else _kinds_of(notes, order)
     resolved: list[Note] = []
     skipped: list[Skipped] = []
@@ -87,17 +102,15 @@ def resolve_all(
         )
         if found.trouble:
             found_troubles.append(NoteTrouble(note.source, found.trouble))
-        text = without_kind_marks(note.text, known, settings)
+        text = note.text
+        if removes or unresolved.may_hold_marks(known):
+            text = without_kind_marks(text, known, settings)
         if not text.strip():
             skipped.append(Skipped(note.source, SkipReason.EMPTY))
             continue
+        kind_from = (found.kind_from or note.kind_from) if found.kind is not None else ""
         resolved.append(
-            replace(
-                note,
-                text=text,
-                kind=found.kind,
-                kind_from=(found.kind_from or note.kind_from) if found.kind is not None else "",
-            )
+            Note(text, found.kind, note.source, note.section_of, note.origin, kind_from)
         )
     if not configured:
         places: dict[str, str] = {}

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from nightschool.config.errors import NotesError
 from nightschool.config.kind_settings import INVISIBLE, KindSettings, same_kind
@@ -39,6 +40,11 @@ def kind_name(name: object) -> str | None:
     text = json.dumps(name) if isinstance(name, bool) else str(name)
     if len(text) > 4 * LONGEST_KIND:  # with invisible characters, or as a link
         return None
+    return _kind_name(text)
+
+
+@lru_cache(maxsize=4096)
+def _kind_name(text: str) -> str | None:
     text = one_line(unicode_form("NFC", _INVISIBLE.sub("", text))).strip("\u200c\u200d ")
     if link := _LINK.fullmatch(text.removeprefix("#")):
         text = (link["page"] or link["text"]).strip()

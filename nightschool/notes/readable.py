@@ -20,6 +20,8 @@ def readable(text: str) -> str:
 
 def only_placeholders(text: str) -> bool:
     """Whether a text is a template: besides headings and labels it holds only `{{placeholders}}`."""
+    if "{{" not in text and "<%" not in text:
+        return False
     without, count = _PLACEHOLDER.subn("", text)
     if not count:
         return False

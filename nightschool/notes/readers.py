@@ -13,13 +13,17 @@ from nightschool.config.settings import NotesSettings, Settings
 from nightschool.notes import tables
 from nightschool.notes.decoding import Undecodable, as_decoded, decode, open_lines
 from nightschool.notes.folder_scan import TABLE_SUFFIXES, NoteFile, skipped_unreadable
-from nightschool.notes.kind_resolution import KindCandidates, Unresolved, resolve_all
+from nightschool.notes.kind_resolution import (
+    KindCandidates,
+    Unresolved,
+    names_in_path,
+    resolve_all,
+)
 from nightschool.notes.kinds import LONGEST_KIND, kind_name
 from nightschool.notes.markdown import sections
 from nightschool.notes.metadata.joplin_export import JoplinExport, JoplinItem
 from nightschool.notes.metadata.line_properties import inline_fields
 from nightschool.notes.metadata.note_metadata import NoteMetadata, read_metadata
-from nightschool.notes.metadata.notion_export import without_identifier
 from nightschool.notes.metadata.org_mode import headline_tags
 from nightschool.notes.metadata.properties import ORIGIN_KEYS, TAG_KEYS, Property
 from nightschool.notes.note import LoadedNotes, Note, Skipped, SkipReason
@@ -156,11 +160,15 @@ class _Reader:
     notes: list[Unresolved] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     troubles: list[NoteTrouble] = field(default_factory=list)
+    kind_keys: tuple[str, ...] = field(init=False)
     joplin: JoplinExport = field(default_factory=JoplinExport)
     joplin_notes: dict[int, JoplinItem] = field(default_factory=dict)
     """By their place in `notes`."""
     missing: NotesError | None = None
     """The first table in the folder that lacks a column."""
+
+    def __post_init__(self) -> None:
+        self.kind_keys = self.settings.kind_keys
 
     def read(self, places: Sequence[NotesPlace]) -> None:
         """Read all notes at some places. Raises NotesError or NotesUnavailable, see `read_notes`."""
@@ -236,14 +244,13 @@ class _Reader:
         self.skipped.append(Skipped(source, SkipReason.TOO_LARGE, detail))
         return True
 
-    def _add(self, note: Note, candidates: KindCandidates) -> bool:
-        note = replace(note, text=readable(note.text))
+    def _add(self, note: Note, candidates: KindCandidates, other_marks: bool = True) -> bool:
         if not note.text.strip():
             self.skipped.append(Skipped(note.source, SkipReason.EMPTY))
         elif only_placeholders(note.text):
             self.skipped.append(Skipped(note.source, SkipReason.PLACEHOLDERS))
         else:
-            self.notes.append(Unresolved(note, candidates, self.prefix))
+            self.notes.append(Unresolved(note, candidates, self.prefix, other_marks))
             self.characters += len(note.text)
             return True
         return False
@@ -252,8 +259,10 @@ class _Reader:
         times = _NOTES_PER_FILE if self.settings.split == "headings" else 1
         if self._is_too_large(file.source, file.size, times):
             return
-        with open_regular(Path(file.path)) as stream:
-            raw = stream.read(self.settings.max_bytes * times + 1)
+        with open_regular(file.path) as stream:
+            raw = stream.read(file.size + 1)
+            if len(raw) > file.size:
+                raw += stream.read(self.settings.max_bytes * times + 1)
         if not self._is_too_large(file.source, len(raw), times):  # it has grown, or tells no size
             self.add_bytes(raw, file.source)
 
@@ -265,7 +274,7 @@ class _Reader:
 
     def _add_prose(self, text: str, source: str) -> None:
         """Add the note or, with notes.split, the notes in a text."""
-        metadata = read_metadata(text, source, self.settings.kind_keys)
+        metadata = read_metadata(text, source, self.kind_keys)
         self.troubles += (NoteTrouble(source, each) for each in metadata.troubles)
         item = metadata.joplin
         if item and not item.is_note:
@@ -276,39 +285,41 @@ class _Reader:
         origin = next((values[0] for values in origins if len(values) == 1), "")
         candidates = self._candidates(metadata, source) if self.labelled else KindCandidates()
         if self.settings.split != "headings":
-            self._add_text(Note(metadata.body, None, source, origin=origin), candidates, item)
+            note = Note(readable(metadata.body), None, source, origin=origin)
+            self._add_text(note, candidates, item)
             return
         for section in sections(metadata.body, self.settings.heading_level):
             place = f"{source}#{section.heading}" if section.heading else source
             if not section.has_body:
                 self.skipped.append(Skipped(place, SkipReason.HEADING_ONLY))
             elif not self._is_too_large(place, len(section.text.encode())):
-                self._add_text(Note(section.text, None, place, source, origin), candidates, item)
+                note = Note(readable(section.text), None, place, source, origin)
+                self._add_text(note, candidates, item)
 
     def _candidates(self, metadata: NoteMetadata, source: str) -> KindCandidates:
         """What names the kind outside of the text."""
-        parts = source.removeprefix(self.prefix).split("/")
-        folders = (kind_name(without_identifier(part)) for part in parts[:-1])
         tags_named = (kind_name(name) for key in TAG_KEYS for name in metadata.values(key))
         return KindCandidates(
             metadata.properties,
-            tuple(name for name in folders if name),
+            names_in_path(source.removeprefix(self.prefix).rpartition("/")[0]),
             tuple(filter(None, tags_named)),
         )
 
     def _add_text(self, note: Note, candidates: KindCandidates, item: JoplinItem | None) -> None:
         """Add a note with what names its kind within the text."""
+        other_marks = True
         if self.labelled:
+            is_org = note.source.endswith(".org")
             fields = tuple(Property(f.key, f.values, 0) for f in inline_fields(note.text))
-            text_tags = (
-                headline_tags(note.text) if note.source.endswith(".org") else tags(note.text)
+            of_headlines = headline_tags(note.text)
+            other_marks = is_org or bool(fields or of_headlines)
+            candidates = KindCandidates(
+                (*candidates.properties, *fields),
+                candidates.folders,
+                candidates.tags,
+                of_headlines if is_org else tags(note.text),
             )
-            candidates = replace(
-                candidates,
-                properties=(*candidates.properties, *fields),
-                text_tags=text_tags,
-            )
-        added = self._add(note, candidates)
+        added = self._add(note, candidates, other_marks)
         if item and added:
             self.joplin_notes[len(self.notes) - 1] = item
 
@@ -378,10 +389,9 @@ class _Reader:
             label = None
         text = as_decoded(text)
         if not self._is_too_large(place, len(text.encode())):
-            metadata = read_metadata(text, place, self.settings.kind_keys)
+            metadata = read_metadata(text, place, self.kind_keys)
             self.troubles += (NoteTrouble(place, each) for each in metadata.troubles)
             origin = kind_name(row[group_column]) if group_column else None
-            note = Note(
-                metadata.body, kind_name(label), place, origin=origin or "", kind_from=label_column
-            )
+            text = readable(metadata.body)
+            note = Note(text, kind_name(label), place, origin=origin or "", kind_from=label_column)
             self._add(note, KindCandidates())

@@ -24,7 +24,8 @@ _TAG = re.compile(
     rf"|(?=#(?P<words>[^\s#][^#\n]{{0,80}}[^\s#])#(?![^{_END}]))#(?P<first>[^{_END}]+)"
     rf"|#(?P<word>[^{_END}]+)"
 )
-_FIRST = re.compile(r"(?<!\S)#(?=[^\s#])")
+# Begins with #, so that the search for it is fast.
+_FIRST = re.compile(r"#(?<!\S#)(?=[^\s#])")
 _NO_NAME = re.compile(r"[\d/_-]*")
 
 

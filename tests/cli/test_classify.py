@@ -106,7 +106,7 @@ def test_the_model_gets_the_same_tokens_as_in_training(
             assert encoder.encode(given).prompt == expected.prompt, (name, arguments)
             asked.clear()
     assert encoder.encode(trained["decision/long.md"].text).cut
-    assert trained["misc/over.md"].text == " We chose  SQLite."
+    assert trained["misc/over.md"].text == "We chose SQLite."
     assert trained["lesson/leak.md"].text == "Never on a Friday."
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from types import SimpleNamespace
 
 import click
 import pytest
 
 from nightschool.cli import notes
+from nightschool.cli.main import main
 from nightschool.config.paths import School
 from nightschool.notes.identity import content_id
 from nightschool.notes.labels import Label, write_labels
@@ -51,7 +54,7 @@ def test_json_is_an_object_for_each_note_and_then_for_each_skipped_file(school: 
             "kind": None, "kind_from": None, "text": "no kind\x07 here \u202e#home", "warnings": []
         },
         "lesson/a.md": {
-            "kind": "lesson", "kind_from": "folder", "text": "# First \n\ntry small",
+            "kind": "lesson", "kind_from": "folder", "text": "# First\n\ntry small",
             "warnings": ["lines 2 and 3: `title:` is given twice"],
         },
         "lesson/labelled.md": {
@@ -107,3 +110,21 @@ def test_a_warning_about_a_file_is_with_its_first_note(school: School) -> None:
     found = {each["source"]: each.get("warnings") for each in map(json.loads, lines)}
     assert found["c.md#One"] == ["lines 2 and 3: `a:` is given twice"]
     assert found["c.md#Two"] == []
+
+
+def test_ctrl_c_while_notes_are_read_is_one_line(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    printed = io.StringIO()
+    monkeypatch.setattr("nightschool.notes.readers.decode", interrupt)
+    monkeypatch.setattr(
+        sys, "argv", ["nightschool", "--school", str(school.root), "notes", "--each"]
+    )
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, printed)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, printed.getvalue().strip()) == (1, "stopped")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,47 @@ def test_a_file_that_vanishes_is_skipped(folder: Path, put: Put) -> None:
     loaded = read_notes(folder, on_progress=lambda *_: gone.unlink(missing_ok=True))
     assert [note.source for note in loaded.notes] == ["a/1.md"]
     assert skipped_in(loaded)["a/2.md"].startswith("cannot be read: ")
+
+
+def becomes_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def becomes_a_pipe(file: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda file: file.write_text("short", "utf-8"), "short"),
+        (lambda file: file.write_text("x" * 900, "utf-8"), "x" * 900),
+        (lambda file: file.write_text("x" * 1001, "utf-8"), "larger than notes.max_bytes = 1,000"),
+        (lambda file: file.write_bytes(bytes(range(256)) * 3), "binary file"),
+        (becomes_a_folder, "cannot be read: "),
+        (becomes_a_pipe, "cannot be read: not a regular file"),
+        (lambda file: shutil.rmtree(file.parent), "cannot be read: "),
+    ],
+)
+def test_a_file_that_changes_between_scan_and_reading_is_read_as_it_is_then_or_skipped(
+    folder: Path, put: Put, change: Callable[[Path], object], expected: str
+) -> None:
+    put("a/1.md", "first")
+    changing = put("b/2.md", "x" * 100)
+    changes = [change]
+
+    def on_progress(*_: int) -> None:
+        while changes:
+            changes.pop()(changing)
+
+    loaded = read_notes(folder, NotesSettings(max_bytes=1000), on_progress=on_progress)
+    found = {note.source: note.text for note in loaded.notes} | skipped_in(loaded)
+    assert found["a/1.md"] == "first"
+    assert found["b/2.md"].startswith(expected)
 
 
 def test_progress_is_reported_in_bytes_and_ends_with_the_total(folder: Path, put: Put) -> None:

@@ -91,10 +91,11 @@ def _take_first(text: str, source: str, kind_keys: Iterable[str], line: int) -> 
 
 def _suspicious(text: str, kind_keys: Iterable[str], line: int) -> Iterator[Trouble]:
     """Signs of metadata that was not read."""
-    if conflict := _CONFLICT.search(text):
+    marked = "<<<<<<<" in text or ">>>>>>>" in text
+    if marked and (conflict := _CONFLICT.search(text)):
         number = line + text.count("\n", 0, conflict.start())
         yield Trouble(TroubleType.CONFLICT, number)
-    rules = [match.start() for match in _RULE.finditer(text)]
+    rules = [match.start() for match in _RULE.finditer(text)] if text.count("---") > 1 else []
     for begin, end in pairwise(rules):
         block = text[begin:end].split("\n")[1:-1]
         keys = {property_key(each.partition(":")[0]) for each in block if ":" in each}

@@ -58,6 +58,8 @@ def _property(key: str, value: str, line: int) -> Property:
 
 def headline_tags(text: str) -> tuple[Tag, ...]:
     """The tags behind headlines: `* Deploys :lesson:ops:`."""
+    if "* " not in text or ":" not in text:
+        return ()
     return tuple(
         Tag(tag[0], tag.start(), tag.end())
         for match in _HEADLINE.finditer(text)

@@ -100,7 +100,10 @@ def _chosen(answer: str, offered: Mapping[str, str]) -> list[str]:
 def additions(
     look: FirstLook, settings: Settings, kinds: str = ALL, exclude: str = ALL
 ) -> SettingsDraft:
-    """What a school's settings lack of the draft: if they list kinds, only further names of these."""
+    """What a school's settings lack of the draft.
+
+    If they list kinds, only further names of these, and the kinds that the answer names.
+    """
     proposed = draft(look, kinds, exclude)
     notes = {key: value for key, value in proposed.notes.items() if key == "exclude"}
     if not settings.kinds:
@@ -119,7 +122,9 @@ def additions(
         owners = set().union(*(listed[kind_stem(name)] for name in names))
         if new and len(owners) == 1:
             aliases[owners.pop()] = KindSettings(aliases=new)
-    return SettingsDraft(aliases, {}, notes)
+    if kinds != ALL:
+        aliases |= {name: each for name, each in proposed.kinds.items() if not known.named(name)}
+    return SettingsDraft(aliases, proposed.remarks, notes)
 
 
 def _is_known(known: KnownKinds, name: str) -> bool:

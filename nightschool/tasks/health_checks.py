@@ -31,6 +31,7 @@ from nightschool.config.file_systems import (
 )
 from nightschool.config.files import NOT_YOURS, forbidden
 from nightschool.config.paths import School
+from nightschool.config.printable import listed
 from nightschool.config.settings import Settings
 from nightschool.config.trusted_schools import reaches
 from nightschool.learning.probe import DeviceProbe
@@ -257,13 +258,17 @@ def _notes(school: School, settings: Settings) -> Iterator[HealthCheck]:
         yield HealthCheck("notes", f"{kinds} in {in_words(places)}", HealthVerdict.OK)
     try:
         labels = read_labels(school.labels_file)
-        odd, changes = kind_advice(look(places, settings.notes), settings, labels)
+        advice = kind_advice(look(places, settings.notes), settings, labels)
     except NotesError:
         return
-    if odd:
+    unlisted = f"not under [kinds]: {listed(advice.unlisted)}"
+    if advice.odd:
         update = "`nightschool init --update` adds what it proposes"
-        remedy = update if changes else "correct [kinds], or add notes of these kinds"
-        yield HealthCheck("kinds", "; ".join(odd), HealthVerdict.WARNING, remedy)
+        remedy = update if advice.changes else "correct [kinds], or add notes of these kinds"
+        finding = "; ".join([*advice.odd, *([unlisted] if advice.unlisted else [])])
+        yield HealthCheck("kinds", finding, HealthVerdict.WARNING, remedy)
+    elif advice.unlisted:
+        yield HealthCheck("kinds", unlisted, HealthVerdict.OK)  # you may have left them out
 
 
 def _server(settings: Settings) -> HealthCheck:

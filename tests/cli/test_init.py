@@ -28,17 +28,17 @@ def test_a_new_school_has_the_given_settings(tmp_path: Path) -> None:
 
 def test_a_notes_folder_inside_the_school_is_stored_as_a_relative_path(tmp_path: Path) -> None:
     (tmp_path / "s/mine").mkdir(parents=True)
-    nightschool("init", str(tmp_path / "s"), "--notes", str(tmp_path / "s/mine"))
+    invoke(School(tmp_path / "s"), "init", "--notes", str(tmp_path / "s/mine"))
     assert load(tmp_path / "s/nightschool.toml").notes.folder == "mine"
 
 
 def test_the_school_option_names_the_folder_of_the_new_school(tmp_path: Path) -> None:
-    school = tmp_path / "学校 one"
-    done = nightschool("--school", str(school), "init")
-    assert done.returncode == 0, done.stderr
-    assert (school / "nightschool.toml").is_file()
-    other = nightschool("--school", str(school), "init", str(tmp_path / "other"))
-    assert other.returncode == 2 and "give only one of them" in other.stderr
+    school = School(tmp_path / "学校 one")
+    done = invoke(school, "init")
+    assert done.exit_code == 0, done.output
+    assert school.settings_file.is_file()
+    other = invoke(school, "init", str(tmp_path / "other"))
+    assert other.exit_code == 2 and "give only one of them" in other.output
     assert not (tmp_path / "other").exists()
 
 
@@ -208,3 +208,18 @@ def test_init_again_changes_nothing(school: School) -> None:
     done = invoke(school, "init")
     assert done.exit_code == 2 and "nothing was changed" in done.output
     assert school.settings_file.read_text("utf-8") == text
+
+
+def test_kinds_that_were_left_out_can_be_added_later(school: School) -> None:
+    invoke(school, "init", "--kinds=-Cooking")
+    assert "nothing to add" in invoke(school, "init", "--update").output
+    done = invoke(school, "init", "--update", "--kinds", "cooking, Recipes")
+    assert done.exit_code == 0, done.output
+    assert set(settings(school).kinds) == {"Lessons", "Ideas", "Cooking", "Recipes"}
+
+
+@pytest.mark.parametrize("option", ["--notes", "--base"])
+def test_update_changes_no_other_setting(school: School, option: str) -> None:
+    invoke(school, "init")
+    done = invoke(school, "init", "--update", option, str(school.root / "notes"))
+    assert done.exit_code == 2 and "change them in nightschool.toml" in done.output

@@ -9,7 +9,7 @@ import pytest
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
 from nightschool.tasks import health_checks
-from nightschool.tasks.health_checks import HealthCheck, examine
+from nightschool.tasks.health_checks import HealthCheck, HealthVerdict, examine
 from tests.chat_server import chat_server, says
 from tests.conftest import MakeSchool
 
@@ -104,6 +104,15 @@ def test_the_kinds_are_compared_with_what_the_notes_name(
         return
     assert found["kinds"].verdict == "warning" and found["kinds"].finding == said
     assert found["kinds"].remedy == "`nightschool init --update` adds what it proposes"
+
+
+def test_names_that_were_left_out_of_the_kinds_are_mentioned(make_school: MakeSchool) -> None:
+    school = make_school(each=0, kinds={"Lessons": "", "Ideas": ""})
+    write(school, "Lessons", "Ideas", "Cooking", "Inbox")
+    found = {each.check: each for each in health_checks._notes(school, load(school.settings_file))}
+    assert found["kinds"] == HealthCheck(
+        "kinds", "not under [kinds]: Cooking (4)", HealthVerdict.OK
+    )
 
 
 def test_a_listed_kind_without_notes_is_named(make_school: MakeSchool) -> None:

@@ -122,6 +122,10 @@ class RestoringTable(PromotionTable, ArtifactTable):
             if state in (RunState.WAITING, RunState.FAILED):
                 self._set_run(run, RunState.QUEUED, why)
 
+    def unwritten_run_files(self) -> set[int]:
+        """The runs whose `run.json` is to be written with the next change, as after an upgrade."""
+        return {int(row["run"]) for row in self._rows("SELECT run FROM changed_runs")}
+
     def rewrite_run_file(self, run: int) -> None:
         """Write a run's `run.json` anew."""
         with self._transaction() as db:

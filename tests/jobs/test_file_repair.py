@@ -371,6 +371,17 @@ def test_a_run_file_is_made_again_from_the_ledger(school: School) -> None:
     assert lines(school) == [] and before.is_file()
 
 
+def test_a_run_file_that_an_upgrade_has_not_written_yet_is_no_damage(school: School) -> None:
+    file = school.run_folder(1) / "run.json"
+    with Ledger(school.ledger_file) as ledger:
+        ledger._db.execute("INSERT INTO changed_runs VALUES (1)")
+        file.unlink()
+    assert lines(school, dry=True) == []
+    with Ledger(school.ledger_file) as ledger:
+        ledger.pause(None)
+    assert file.is_file()
+
+
 def forget_records(school: School) -> None:
     """As in a school of version 0.1.0."""
     with Ledger(school.ledger_file) as ledger:

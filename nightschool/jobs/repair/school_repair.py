@@ -48,7 +48,7 @@ def _of_files(school: School, ledger: Ledger, aside: Path, dry: bool) -> Iterato
     """Split assignments and run files first: what is made again from the notes needs them."""
     runs = sorted(ledger.run_numbers())
     yield from repair_split_assignments(school, ledger, aside, dry)
-    for run in runs:
+    for run in sorted(set(runs) - ledger.unwritten_run_files()):
         yield from _of_run_file(school, ledger, run, aside, dry)
     artifacts = {path: each for run in runs for path, each in ledger.artifacts(run).items()}
     shown: set[Finding] = set()

@@ -41,7 +41,8 @@ def names(*groups: list[Unresolved]) -> dict[str, tuple[str, ...]]:
 @pytest.mark.parametrize(
     "folder",
     ["Inbox", "01 - Projects/Garden", "Daily/2026", "journals", "pages", "Archive", "📥 Inbox", "2026/11",
-     "202611301200", "受信箱", "日記", "Tagebuch", "Boîte de réception", "Zettelkasten", "Attachments", "模板"],
+     "202611301200", "受信箱", "日記", "Tagebuch", "Boîte de réception", "Zettelkasten", "Attachments", "模板",
+     "Welcome! (Desktop)"],
 )  # fmt: skip
 def test_folders_that_programs_and_methods_use_are_no_kinds(folder: str) -> None:
     assert set(names(notes(9, "Lessons"), notes(9, "Recipes"), notes(20, folder))) == {

@@ -14,7 +14,6 @@ from nightschool.ledger.records import Run, StageName, StageState, Timing
 
 _NEWEST = 20
 
-
 OnProgress = Callable[[str, int, int], None]
 """Called now and then with (task, amount done, amount in all)."""
 
@@ -86,7 +85,6 @@ def _check(school: School, settings: Settings, on_progress: OnProgress | None) -
 
 def _has_worked(ledger: Ledger, settings: Settings) -> bool:
     """Whether one of the newest runs has scored this base on this device."""
-
     wanted = _tried(settings)
     return any(
         _tried(recorded(run.settings)) == wanted

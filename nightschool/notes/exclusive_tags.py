@@ -1,4 +1,4 @@
-"""Which tags are kinds rather than topics: a note has at most one kind, and any number of topics."""
+"""Which tags, or values of a property, are kinds: a note has at most one kind, and any number of topics."""
 
 from __future__ import annotations
 

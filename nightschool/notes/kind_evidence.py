@@ -149,9 +149,15 @@ def _shared_folders(folders: Sequence[Sequence[str]]) -> int:
     while True:
         counts = Counter(tuple(each[: depth + 1]) for each in folders if len(each) > depth)
         path, n = counts.most_common(1)[0] if counts else ((), 0)
-        below = sum(len(each) > depth + 1 and tuple(each[: depth + 1]) == path for each in folders)
-        if n < _NEARLY_ALL * len(folders) or 2 * below < n or not n:
+        below = [
+            kind_stem(each[depth + 1])
+            for each in folders
+            if len(each) > depth + 1 and tuple(each[: depth + 1]) == path
+        ]
+        if n < _NEARLY_ALL * len(folders) or 2 * len(below) < n or not n:
             return depth
+        if is_usual(kind_stem(path[-1])) and len({stem for stem in below if is_usual(stem)}) < 2:
+            return depth  # by far the most frequent kind, with its topics
         depth += 1
 
 

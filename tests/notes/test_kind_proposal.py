@@ -95,6 +95,11 @@ def test_the_folder_of_an_export_is_not_a_kind() -> None:
     assert set(found) == {"Lessons", "Ideas"}
 
 
+def test_a_kind_of_nearly_all_notes_is_a_kind_and_its_sub_folders_are_topics() -> None:
+    found = names(notes(60, "Knowledge/Linux"), notes(40, "Knowledge/Bread"), notes(5, "Lessons"))
+    assert set(found) == {"Knowledge", "Lessons"}
+
+
 def test_the_property_that_names_most_kinds_is_taken_before_folders() -> None:
     proposal = propose(
         notes(9, "Garden", category="Recipe"), notes(9, "Garden", category="Log"),

@@ -12,7 +12,7 @@ LONGEST_VALUE = 1 << 28  # bytes
 
 
 class ForeignSchema(Exception):
-    """What a database does by itself that no ledger does."""
+    """What a database holds or does that no ledger does; the text follows the name of the file."""
 
 
 def restrict(db: sqlite3.Connection) -> None:

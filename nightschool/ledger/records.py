@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from nightschool.config import bounded_json
+from nightschool.config.errors import LedgerLost
+from nightschool.ledger.lost import REPAIR
 from nightschool.ledger.outcomes import Outcome, Reason, parse, parse_outcome
 
 
@@ -190,12 +193,25 @@ class PastDecision:
     detail: str
 
 
+def _json_object(text: str) -> dict[str, Any]:
+    """Raises LedgerLost if the text is none."""
+    try:
+        value = bounded_json.loads(text)
+        if isinstance(value, dict):
+            return value
+    except ValueError:
+        pass
+    raise LedgerLost(
+        f"the ledger is damaged: it holds {text!r:.40} where an object of JSON belongs", REPAIR
+    )
+
+
 def run_of(row: sqlite3.Row) -> Run:
     """A row of `runs`."""
     return Run(
         id=row["id"], created=row["created"], state=parse(RunState, row["state"]),
         goal=parse(StageName, row["goal"]), timing=parse(Timing, row["timing"]), reason=row["reason"],
-        settings=json.loads(row["settings"]),
+        settings=_json_object(row["settings"]),
     )  # fmt: skip
 
 
@@ -205,7 +221,7 @@ def stage_of(row: sqlite3.Row) -> Stage:
         run=row["run"], name=parse(StageName, row["name"]), state=parse(StageState, row["state"]),
         step=row["step"], total_steps=row["total_steps"], loss=row["loss"],
         eta_s=row["eta_s"], finished=row["finished"],
-        result=json.loads(row["result"]) if row["result"] else None,
+        result=_json_object(row["result"]) if row["result"] else None,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from nightschool.config.errors import (
 )
 from nightschool.config.files import NOT_YOURS, denied, forbidden
 from nightschool.config.permissions import make_private
+from nightschool.ledger.checked_rows import checked_row
 from nightschool.ledger.foreign_schema import LONGEST_VALUE, ForeignSchema, restrict
 from nightschool.ledger.journal import connect, set_journal
 from nightschool.ledger.lost import REPAIR, refuse_empty, refuse_lost
@@ -73,7 +74,7 @@ class Store:
             if not writes and is_shared(file.parent):
                 self._db, self._copied = open_copy(file, LOCKED_AFTER_S)
                 refuse_empty(self._db, file)
-                self._db.row_factory = sqlite3.Row
+                self._db.row_factory = checked_row
                 return
             try:
                 self._db = self._opened()
@@ -82,7 +83,7 @@ class Store:
                     raise
                 self._db = open_read_only(file, LOCKED_AFTER_S)
                 refuse_empty(self._db, file)
-            self._db.row_factory = sqlite3.Row
+            self._db.row_factory = checked_row
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +110,7 @@ class Store:
             newer, self._copied = open_copy(self._file, LOCKED_AFTER_S)
         self._db.close()
         self._db = newer
-        self._db.row_factory = sqlite3.Row
+        self._db.row_factory = checked_row
 
     def version(self) -> int:
         """A number that changes whenever another connection changes the ledger."""

@@ -58,7 +58,7 @@ def _property(key: str, value: str, line: int) -> Property:
 
 def headline_tags(text: str) -> tuple[Tag, ...]:
     """The tags behind headlines: `* Deploys :lesson:ops:`."""
-    if "* " not in text or ":" not in text:
+    if not _may_have_headline_tags(text):
         return ()
     return tuple(
         Tag(tag[0], tag.start(), tag.end())
@@ -69,6 +69,8 @@ def headline_tags(text: str) -> tuple[Tag, ...]:
 
 def without_headline_tags(text: str, unwanted: Callable[[str], bool]) -> str:
     """The text without the tags behind headlines for which `unwanted` is true."""
+    if not _may_have_headline_tags(text):
+        return text
 
     def kept(match: re.Match[str]) -> str:
         names = match["tags"].split(":")
@@ -79,3 +81,7 @@ def without_headline_tags(text: str, unwanted: Callable[[str], bool]) -> str:
         return f"{before} :{':'.join(wanted)}:" if wanted else before
 
     return _HEADLINE.sub(kept, text)
+
+
+def _may_have_headline_tags(text: str) -> bool:
+    return "* " in text and ":" in text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nightschool.config import files
@@ -132,7 +134,7 @@ class StageAttempt:
         elif code == _SIGKILL:
             ledger.interrupt(claim, Outcome.KILLED, "its process was killed, or memory was short")
         else:
-            ledger.interrupt(claim, Outcome.LOST, f"its process ended with code {code}")
+            ledger.interrupt(claim, Outcome.LOST, _how_it_ended(code))
 
     def _recorded_stop(self, stop: StopRequest) -> StopRequest:
         """What to record for a stop request: the policy sees a cancelled run as nothing to do."""
@@ -141,3 +143,10 @@ class StageAttempt:
         if stop == CANCELLED or stop.outcome is Reason.NOTHING_TO_DO:
             return _QUEUED_AGAIN
         return stop
+
+
+def _how_it_ended(code: int) -> str:
+    """The end of a process without a last message, from its exit code."""
+    with suppress(ValueError):
+        return f"its process was ended by {signal.Signals(-code).name}"
+    return f"its process ended with code {code}"

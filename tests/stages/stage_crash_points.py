@@ -77,7 +77,6 @@ def stage_of(stage: StageName) -> Act:
                 restarted(school)
             with forked_children(partial(struck, school.root, None if attempt else fault)):
                 Runner(school, "worker").perform(2, stage)
-            prune_as_set(school)
             with Ledger(school.ledger_file) as ledger:
                 due, attempts = ledger.due_stage(2), ledger.attempts_of(2)
             if due is not stage:
@@ -133,12 +132,11 @@ def struck(root: Path, fault: Fault | None) -> None:
 
 
 def restarted(school: School) -> None:
-    """What a worker does when it starts."""
+    """What a worker does when it starts; pruning is an act of its own."""
     files.clean(school.state, starting=True)
     with Ledger(school.ledger_file) as ledger:
         ledger.take_over()
         ledger.decide(2, True, Reason.RUN_NOW)
-    prune_as_set(school)
 
 
 def promote(root: Path) -> None:

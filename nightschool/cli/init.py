@@ -155,7 +155,6 @@ def _update(school: School, kinds: str | None, exclude: str | None) -> None:
     require_trust(school)
     added = propose_additions(school, load(school.settings_file), kinds, exclude)
     if not added:
-        click.echo("there is nothing to add to nightschool.toml")
         return
     # Read now: the owner may have edited it since.
     text = files.read(school.settings_file).decode("utf-8-sig")

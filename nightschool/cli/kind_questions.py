@@ -33,7 +33,6 @@ def propose_settings(
 
     None if there are no notes that can be read.
     """
-    from nightschool.notes.notes_places import in_words  # lazy: yaml
     from nightschool.stages.settings_draft import draft  # lazy: numpy
 
     settings = NotesSettings()
@@ -43,10 +42,6 @@ def propose_settings(
         click.echo(f"the notes cannot be read yet: {error}")
         return None
     if not found.seen.notes:
-        click.echo(
-            f"put your notes into {in_words(places)}, in one sub-folder per kind; then "
-            "`nightschool init --update` proposes [kinds]"
-        )
         return None
     proposal = draft(found, kinds or "all", exclude or "all")
     _show(found, proposal, settings)
@@ -73,6 +68,8 @@ def propose_additions(
     found = _look(notes_places(school.root, settings.notes), settings.notes)
     added = additions(found, settings, kinds or "all", exclude or "all")
     if not added.kinds and not added.notes:
+        if found.seen.notes:
+            click.echo("there is nothing to add to nightschool.toml")
         return None
     for kind, given in added.kinds.items():
         names = f": other names {', '.join(given.aliases)}" if given.aliases else ""
@@ -87,11 +84,17 @@ def propose_additions(
 def _look(places: Sequence[NotesPlace], settings: NotesSettings) -> FirstLook:
     from nightschool.cli.first_look_tables import show_found  # lazy: rich
     from nightschool.config.terminal_console import TerminalConsole  # lazy: rich
+    from nightschool.notes.notes_places import in_words  # lazy: yaml
     from nightschool.stages.first_look import look  # lazy: numpy
 
     with progress_bar() as on_progress:
         found = look(places, settings, on_progress)
     show_found(found, TerminalConsole())
+    if not found.seen.notes:
+        click.echo(
+            f"put your notes into {in_words(places)}, in one sub-folder per kind; then "
+            "`nightschool init --update` proposes [kinds]"
+        )
     return found
 
 
@@ -99,7 +102,11 @@ def _show(found: FirstLook, proposal: SettingsDraft, settings: NotesSettings) ->
     from nightschool.cli.first_look_tables import show_draft  # lazy: rich
     from nightschool.config.terminal_console import TerminalConsole  # lazy: rich
 
-    result = found.labelled(proposal.applied(settings), proposal.kinds)
+    try:
+        result = found.labelled(proposal.applied(settings), proposal.kinds)
+    except NotesError as error:
+        click.echo(str(error))  # without [kinds], names that differ in case clash
+        return
     show_draft(found, proposal, result, TerminalConsole())
 
 

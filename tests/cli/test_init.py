@@ -201,6 +201,18 @@ def test_a_table_that_cannot_be_read_yet_is_explained(tmp_path: Path) -> None:
     assert str(settings(school).notes.folder).endswith("a.csv")
 
 
+def test_without_kinds_names_that_differ_in_case_are_said_to_clash(school: School) -> None:
+    (school.root / "notes/ideas").mkdir(exist_ok=True)
+    (school.root / "notes/ideas/x.md").write_text("What if it rains?", "utf-8")
+    if len(list((school.root / "notes").iterdir())) < 4:
+        pytest.skip("this file system does not tell them apart")
+    done = invoke(school, "init", "--kinds", "none")
+    assert done.exit_code == 0 and "differ only in case or width" in done.output
+    assert settings(school).kinds == {}
+    assert "[kinds]" in invoke(school, "init", "--update").output
+    assert set(settings(school).kinds) == {"Lessons", "Ideas", "Cooking"}
+
+
 def test_init_again_changes_nothing(school: School) -> None:
     invoke(school, "init")
     text = school.settings_file.read_text("utf-8") + "\n# mine\n"

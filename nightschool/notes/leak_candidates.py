@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from nightschool.config.unicode_forms import unicode_form
 
-_MOST_CHARACTERS = (8000, 2000)
+_MOST_CHARACTERS = (4000, 1000)
 """Of a longer text, so many characters at its beginning and at its end are searched."""
 LONGEST_LINE = 200
 _WORD_WEIGHT, _CJK_WEIGHT = 2, 1
@@ -69,7 +70,7 @@ _COMMENT = re.compile(r"<!--[^\n]{0,200}?-->|%%[^%\n]{1,200}%%")
 _BRACKET = re.compile(
     r"【[^【】\n]{1,40}】|〔[^〔〕\n]{1,40}〕|《[^《》\n]{1,40}》|［[^［］\n]{1,40}］|"
     r"\[[^\[\]\n]{1,40}\](?!\()|\{[^{}\n]{1,40}\}|\*\*[^*\n]{1,40}\*\*|\([^()\n]{1,40}\)$|"
-    r"(?<!\w)([~=_^|:!+])\1*\w[\w -]{0,38}\1+(?!\w)"
+    r"(?<!\w)([~=_^|:!+])\1{0,2}+[^\W_][\w -]{0,38}?\1{1,3}(?!\w)"
 )
 _ELEMENT = re.compile(r"<[^<>\n]{1,40}>")
 _TAG = re.compile(r"(?<![^\s(\[{`\"'*])[#@＃＠]+[^\W\d_][\w/-]{0,60}")
@@ -148,7 +149,7 @@ def _in_line(text: str, start: int, stop: int, *, at_edge: bool) -> Iterator[Occ
         return
     if len(stripped) <= LONGEST_LINE:
         yield from _found(LeakForm.LINE, stripped, start + line.index(stripped))
-    if match := _START.match(line):
+    if match := _START.match(line[:LONGEST_LINE]):
         yield from _found(
             LeakForm.START, line[match.start(1) : match.start(2)], start + match.start(1)
         )
@@ -157,14 +158,13 @@ def _in_line(text: str, start: int, stop: int, *, at_edge: bool) -> Iterator[Occ
     for form, pattern, wanted in _MARKS:
         if wanted and not any(mark in line for mark in wanted):
             continue
-        for number, match in enumerate(pattern.finditer(line)):
-            if number == _MARKS_IN_A_LINE:
-                break
+        for match in islice(pattern.finditer(line), _MARKS_IN_A_LINE):
             yield from _found(form, match[0], start + match.start())
     if match := _NUMBERED.match(line):
         yield from _found(LeakForm.START, match[1], start + match.start(1))
     if not line.isascii():
-        for match in (*_SYMBOL.finditer(line), *_SYMBOLS.finditer(line)):
+        symbols = (*islice(_SYMBOL.finditer(line), _MARKS_IN_A_LINE), *_SYMBOLS.finditer(line))
+        for match in symbols[: 2 * _MARKS_IN_A_LINE]:
             yield from _found(LeakForm.SYMBOL, match[0], start + match.start())
     for match in _SENTENCE.finditer(line):
         sentence = match[0].strip()
@@ -172,7 +172,7 @@ def _in_line(text: str, start: int, stop: int, *, at_edge: bool) -> Iterator[Occ
             yield from _found(
                 LeakForm.SENTENCE, sentence, start + line.index(sentence, match.start())
             )
-    if at_edge and (match := _FILE_NAME.fullmatch(line)):
+    if at_edge and len(line) <= LONGEST_LINE and _FILE_NAME.fullmatch(line):
         for part in _PART.finditer(line):
             yield from _found(LeakForm.FILE_NAME, part[0], start + part.start())
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -44,6 +44,7 @@ from nightschool.scoring.leak_phrases import (
 from nightschool.stats.intervals import wilson
 
 MOST_NOTES = 2000
+_MOST_LEAKS = 300
 _LEVEL = 0.01
 _SIMILAR = 0.03
 """Candidates whose differences of shares are this close are equally telling."""
@@ -198,42 +199,51 @@ class _Search:
     def _chosen(self, passed: Mapping[Candidate, str]) -> Iterator[FoundLeak]:
         """The most telling candidate with all others on its lines; then the same of what is left."""
         ranks = {c: self._rank(c, kind) for c, kind in passed.items() if not self._is_note(c, kind)}
-        while ranks:
+        on_line = self._by_line(ranks)
+        for _ in range(_MOST_LEAKS):
+            if not ranks:
+                return
             best = max(ranks, key=ranks.__getitem__)
             del ranks[best]
             kind = passed[best]
             places = dict(sorted(self.places[best].items()))
             telling = {n: list(spans) for n, spans in places.items()}
-            lines = {
-                n: [_line_around(self.notes[n].text, *span) for span in spans]
-                for n, spans in places.items()
-            }
-            for other in [c for c in ranks if passed[c] == kind]:
-                inside = self._take(lines, other)
-                for n, spans in inside.items():
-                    telling[n] += spans
-                if inside:
-                    del ranks[other]
-                    if self._remains(other, kind):
-                        ranks[other] = self._rank(other, kind)
+            touched: set[Candidate] = set()
+            for n, spans in places.items():
+                text = self.notes[n].text
+                areas = [_line_around(text, *span) for span in spans]
+                for other in {c for b, _ in spans for c in on_line[n, _line_begin(text, b)]}:
+                    if other in ranks and passed[other] == kind:
+                        inside = self._take(n, areas, other)
+                        telling[n] += inside
+                        touched |= {other} if inside else set()
+            for other in touched:
+                del ranks[other]
+                if self._remains(other, kind):
+                    ranks[other] = self._rank(other, kind)
             yield FoundLeak(best, kind, places, {n: merged(telling[n]) for n in telling})
 
-    def _take(self, areas: Mapping[int, Spans], candidate: Candidate) -> dict[int, Spans]:
-        """Remove the places of a candidate that overlap with these areas; returns them."""
+    def _by_line(self, candidates: Iterable[Candidate]) -> dict[tuple[int, int], set[Candidate]]:
+        """The candidates that begin or end on a line, by the number of the note and the line's begin."""
+        found: dict[tuple[int, int], set[Candidate]] = defaultdict(set)
+        for candidate in candidates:
+            for n, spans in self.places[candidate].items():
+                for place in {place for span in spans for place in span}:
+                    found[n, _line_begin(self.notes[n].text, place)].add(candidate)
+        return found
+
+    def _take(self, number: int, areas: Spans, candidate: Candidate) -> Spans:
+        """Remove the places of a candidate in a note that overlap with these areas; returns them."""
         places = self.places[candidate]
-        taken: dict[int, Spans] = {}
-        for n in areas.keys() & places.keys():
-            inside = [
-                (begin, end)
-                for begin, end in places[n]
-                if any(begin < stop and start < end for start, stop in areas[n])
-            ]
-            if inside:
-                taken[n] = inside
-                places[n] = [span for span in places[n] if span not in inside]
-                if not places[n]:
-                    del places[n]
-        return taken
+        inside: Spans = []
+        outside: Spans = []
+        for begin, end in places.get(number, ()):
+            overlaps = any(begin < stop and start < end for start, stop in areas)
+            (inside if overlaps else outside).append((begin, end))
+        places[number] = outside
+        if not outside:
+            del places[number]
+        return inside
 
     def _groups(self, candidate: Candidate, kind: str) -> tuple[int, int]:
         """The groups of the kind, and of all kinds, that have a candidate."""
@@ -278,9 +288,13 @@ def merged(spans: Spans) -> Spans:
     return joined
 
 
+def _line_begin(text: str, place: int) -> int:
+    return text.rfind("\n", 0, place) + 1
+
+
 def _line_around(text: str, begin: int, end: int) -> tuple[int, int]:
     """The line of a place; of a long one, its sentence."""
-    first, last = text.rfind("\n", 0, begin) + 1, text.find("\n", end)
+    first, last = _line_begin(text, begin), text.find("\n", end)
     last = len(text) if last < 0 else last
     if last - first <= LONGEST_LINE:
         return first, last

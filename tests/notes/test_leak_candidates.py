@@ -69,7 +69,17 @@ def test_a_name_counts_at_the_start_of_a_word() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 10_000, "a:" * 5000, "(" * 10_000, "<!--" * 2500, "#" * 9000]
+    "text",
+    [
+        "[" * 10_000,
+        "a:" * 5000,
+        "(" * 10_000,
+        "<!--" * 2500,
+        "#" * 9000,
+        "_" * 5000 + "b",
+        "=" * 9000,
+        "a" + "_" * 5000 + "!",
+    ],
 )
 def test_hostile_text_takes_no_time(text: str) -> None:
     began = time.process_time()

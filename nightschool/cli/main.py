@@ -163,11 +163,16 @@ def _explained(error: Exception) -> tuple[int, str]:
         return 1, "too many files are open: close other programs, or raise the limit (`ulimit -n`)"
     if isinstance(error, OSError) and error.strerror:
         return 1, system_line(error)
-    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and _no_memory(error)):
+    if isinstance(error, MemoryError) or _no_memory(error):
         return 1, "there is not enough memory: close other programs, or raise the limit"
     return 1, f"unexpected {type(error).__name__}: {error} (--debug shows the traceback)"
 
 
-def _no_memory(error: ImportError) -> bool:
-    """Whether a library could not be loaded because memory is short, in the words of glibc and Python."""
-    return any(sign in str(error) for sign in ("map segment", "annot allocate memory"))
+def _no_memory(error: Exception) -> bool:
+    """Whether a library could not be loaded, or a thread not be started, because memory is short."""
+    signs = (
+        "map segment",
+        "annot allocate memory",
+        "can't start new thread",
+    )  # glibc's and Python's
+    return isinstance(error, ImportError | RuntimeError) and any(s in str(error) for s in signs)

@@ -262,6 +262,7 @@ def test_a_reader_that_closes_the_pipe_causes_no_error(make_school: MakeSchool) 
             ImportError("a.so: failed to map segment from shared object"),
             "there is not enough memory: ",
         ),
+        (RuntimeError("can't start new thread"), "there is not enough memory: "),
         (OSError(errno.EIO, "Input/output error", "file"), "file: Input/output error"),
     ],
 )

@@ -40,7 +40,7 @@ def test_the_owner_excludes_and_brings_back(folder: Path, put: Put) -> None:
     put("lesson/draft-d.md", "d")
     settings = NotesSettings(exclude=["!Templates/", "/Projects/", "draft-*"])
     loaded = read_notes(folder, settings)
-    assert kinds_of(loaded) == {"Templates/a.md": "Templates", "lesson/c.md": "lesson"}
+    assert kinds_of(loaded) == {"Templates/a.md": None, "lesson/c.md": "lesson"}
     assert skipped_in(loaded) == {
         "Projects/b.md": "excluded by /Projects/",
         "lesson/draft-d.md": "excluded by draft-*",

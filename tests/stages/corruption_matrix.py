@@ -34,6 +34,7 @@ from nightschool.cli.main import cli
 from nightschool.config.errors import NightschoolError, Stopped
 from nightschool.config.paths import School
 from nightschool.config.settings_file import load
+from nightschool.jobs.repair.finding import RepairRemedy
 from nightschool.jobs.repair.school_repair import repair
 from nightschool.ledger.ledger import Ledger
 from nightschool.ledger.outcomes import Outcome
@@ -116,12 +117,15 @@ def found_by(school: School, stage: StageName) -> object:
 
 
 def repaired(then: Act) -> Act:
-    """Repairs a school, then acts in it."""
+    """Repairs a school, then acts in it. Raises NightschoolError if the repair says that something is lost."""
 
     def act(school: School) -> object:
-        for finding in repair(school):
-            assert "\n" not in finding.line(dry=False)
-        return then(school)
+        findings = list(repair(school))
+        assert all("\n" not in finding.line(dry=False) for finding in findings)
+        found = then(school)
+        if any(finding.remedy is RepairRemedy.LOST for finding in findings):
+            raise NightschoolError("listed as lost")
+        return found
 
     return act
 
@@ -143,6 +147,12 @@ def classified(school: School) -> object:
     return [(note.kind, note.probability) for note in parent.answers]
 
 
+_PROBLEM = re.compile(
+    r"(?<!night.exclusive) is (damaged|missing|empty|gone|not a regular file)\b"
+    r"| cannot be used\b|ledger\.db cannot be "
+)
+
+
 def verb(*arguments: str) -> Act:
     """Calls a verb; returns its exit code and output. Raises what an expected error raises."""
 
@@ -157,9 +167,7 @@ def verb(*arguments: str) -> Act:
             raise RuntimeError(text.strip() or repr(done.exception))
         if done.exit_code:
             raise NightschoolError(text.strip())
-        if re.search(
-            r" is (damaged|missing|empty|gone|not a) | cannot be (used|written|read)", text
-        ):
+        if _PROBLEM.search(text.replace("nothing is damaged", "")):
             raise NightschoolError("listed with its problem")
         return text
 

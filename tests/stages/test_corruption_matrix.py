@@ -17,6 +17,6 @@ WITHOUT = re.compile(r"^(prep|baseline|train|evaluate|repair, (baseline|train|ev
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="trials are bounded by a timer")
 def test_no_damage_is_silent(tmp_path: Path) -> None:
-    trials = list(matrix(tmp_path, 0.02, 11, lambda name: not WITHOUT.match(name)))
+    trials = list(matrix(tmp_path, 0.008, 11, lambda name: not WITHOUT.match(name)))
     assert [each for each in trials if each.outcome not in ("same", "line")] == []
     assert {each.outcome for each in trials} == {"same", "line"}

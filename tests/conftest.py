@@ -16,8 +16,9 @@ from nightschool.config.settings_template import template
 from nightschool.config.trusted_schools import trust
 
 # Threads that wait sleep: two test processes that spin for one core took a hundred times as long. It
-# counts when torch is imported.
+# counts when torch is imported, as does the other when huggingface_hub is.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 # A busy machine is no failure.
 settings.register_profile("untimed", deadline=None)
@@ -36,8 +37,7 @@ THINGS = (
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _offline_and_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
-    os.environ["HF_HUB_OFFLINE"] = "1"
+def _apart(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["NIGHTSCHOOL_STATE"] = str(tmp_path_factory.mktemp("state"))
     os.environ.pop("NIGHTSCHOOL_SCHOOL", None)
 

@@ -97,12 +97,14 @@ def test_queue_can_be_redis(make_school: MakeSchool, tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
     )
     try:
-        school = make_school(queue=f"redis://127.0.0.1:{port}/0", base="./nowhere")
+        school = make_school(queue=f"redis://127.0.0.1:{port}/0")
         run = queue(school)
+        for kind in ("lesson", "none"):
+            shutil.rmtree(school.root / "notes" / kind)
         with worker(school):
             until(lambda: state(school, run) == "failed")
         with Ledger(school.ledger_file) as ledger:
-            assert "there is no folder" in ledger.run(run).reason
+            assert "there is only one kind" in ledger.run(run).reason
     finally:
         server.kill()
         server.wait()

@@ -29,7 +29,6 @@ def test_a_stage_that_is_done_is_not_repeated(make_school: MakeSchool) -> None:
             load(school.settings_file).model_dump(), StageName.COMPARE, Timing.NOW
         ).id
     file = school.run_folder(run) / "compare.json"
-    file.parent.mkdir(parents=True)
     file.write_text('{"decision": "keep", "reason": "keep: no better", "page": "p"}', "utf-8")
     said: list[str] = []
     parent = cast(Any, SimpleNamespace(say=lambda kind, message: said.append(message)))

@@ -317,8 +317,9 @@ def test_plan_after_a_run_equals_that_of_the_run_and_has_a_time(done: School) ->
     assert plan.time.advice == ()  # seconds, and the night has hours
 
 
-def failed_reason(school: School) -> str:
-    run = queue(school)
+def failed_reason(school: School, run: int | None = None) -> str:
+    """Why a run fails, by default a new one."""
+    run = run or queue(school)
     perform_all(school, run)
     with Ledger(school.ledger_file) as ledger:
         assert ledger.run(run).state == "failed"
@@ -353,11 +354,13 @@ def test_run_waits_for_notes_whose_drive_is_gone(
         assert ledger.stage(run, StageName.PREP).state == "done"
 
 
-def test_folder_without_notes_is_one_line(make_school: MakeSchool) -> None:
-    school = make_school(each=0)
-    (school.root / "notes").mkdir()
+def test_folder_whose_notes_have_gone_is_one_line(make_school: MakeSchool) -> None:
+    school = make_school()
+    run = queue(school)
+    for kind in KINDS:
+        shutil.rmtree(school.root / "notes" / kind)
     (school.root / "notes/photo.jpg").write_bytes(b"")
-    assert "1 skipped: not a note: .jpg" in failed_reason(school)
+    assert "1 skipped: not a note: .jpg" in failed_reason(school, run)
 
 
 def test_settings_that_a_stage_rejects_are_one_line(

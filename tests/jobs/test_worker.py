@@ -133,6 +133,7 @@ def test_idle_worker_is_light(make_school: MakeSchool) -> None:
     assert loaded.strip() == "False"
 
 
+@pytest.mark.slow
 def test_work_stops_when_reading_the_signals_hangs(
     make_school: MakeSchool, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -327,7 +327,12 @@ def failed_reason(school: School, run: int | None = None) -> str:
 
 
 def test_missing_base_is_one_line(make_school: MakeSchool) -> None:
-    reason = failed_reason(make_school(base="nobody/no-such-model"))
+    school = make_school(base="nobody/no-such-model")
+    settings = load(school.settings_file)
+    with Ledger(school.ledger_file) as ledger:  # a request would be refused
+        run = ledger.add_run(settings.model_dump(), StageName.COMPARE, Timing.NOW).id
+        ledger.decide(run, True, Reason.RUN_NOW)
+    reason = failed_reason(school, run)
     assert "nobody/no-such-model" in reason and "go online once" in reason
     assert "\n" not in reason
 

@@ -10,9 +10,11 @@ from pathspec import GitIgnoreSpec
 # What note programs, synchronisation and build tools keep beside the notes. A pattern with "!" in
 # notes.exclude brings a path back.
 DEFAULT_PATTERNS = (
-    "[Tt]emplate/", "[Tt]emplates/", "_templates/", "テンプレート/",  # of notes
-    "[Aa]ttachments/", "_resources/", "logseq/bak/", "logseq/.recycle/", "node_modules/", "__MACOSX/",
-    "*.sync-conflict-*", "*conflicted copy*", "*[Cc]ase [Cc]onflict*", "*競合コピー*",  # of Syncthing, Dropbox
+    "[Tt]emplate/", "[Tt]emplates/", "_[Tt]emplates/", "TEMPLATES/", "テンプレート/",  # of notes
+    "[Aa]ttachments/", "_resources/", "**/logseq/bak/", "**/logseq/version-files/",
+    "**/logseq/.recycle/", "node_modules/", "__MACOSX/",
+    "*.sync-conflict-*", "*[Cc]onflicted copy*", "*[Cc]ase [Cc]onflict*", "*競合コピー*",
+    "*_conflict-[0-9]*", "*_Conflict.*",  # of Syncthing, Dropbox, Obsidian, ownCloud and Synology
     "*.excalidraw.md", "*.tldraw.md",
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nightschool.config.notes_settings import NotesSettings
 from nightschool.notes.kinds import KnownKinds
-from nightschool.notes.metadata.line_properties import InlineField, without_fields
+from nightschool.notes.metadata.line_properties import InlineField, names_in, without_fields
 from nightschool.notes.metadata.org_mode import without_headline_tags
 from nightschool.notes.metadata.properties import TAG_KEYS
 from nightschool.notes.tags import without_tags
@@ -21,7 +21,9 @@ def without_kind_marks(text: str, known: KnownKinds, settings: NotesSettings) ->
     kind_keys = settings.kind_keys
 
     def holds_kind(each: InlineField) -> bool:
-        return each.key in kind_keys or (each.key in TAG_KEYS and bool(known.tagged(each.values)))
+        return each.key in kind_keys or (
+            each.key in TAG_KEYS and bool(known.tagged(names_in(each.values)))
+        )
 
     def names_kind(tag: str) -> bool:
         return bool(known.tagged((tag,)))

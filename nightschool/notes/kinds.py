@@ -26,7 +26,7 @@ _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _LINK = re.compile(
     r"\[\[(?:[^\[\]|]*/)?(?P<page>[^\[\]|#/]+)[^\[\]]*\]\]|\[(?P<text>[^\[\]]+)\]\([^()\s]*\)"
 )
-_MISSING = ("nan", "<na>")
+_MISSING = ("nan", "<na>", "nat", "n/a", "#n/a", "null", "undefined", "\\n", "(blank)", "-")
 _WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")
 
 

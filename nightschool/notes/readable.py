@@ -6,7 +6,11 @@ import re
 
 _MAX_URL = 120  # characters
 _DATA = re.compile(r"data:[\w/+.-]+(?:;[\w=.-]+)*;base64,[A-Za-z0-9+/=_-]*")
-_URL = re.compile(rf"(?<!\w)(\w{{1,12}}://[^\s<>()\[\]\"']{{{_MAX_URL - 8}}})[^\s<>()\[\]\"']+")
+# Behind an address, Japanese and Chinese go on without a space.
+_OF_URL = r"[^\s<>()\[\]\"'\u007f-\U0010ffff]"
+_URL = re.compile(
+    rf"(?<![a-z0-9+.-])([a-z0-9+.-]{{1,12}}://{_OF_URL}{{{_MAX_URL - 8}}}){_OF_URL}+", re.I
+)
 _PLACEHOLDER = re.compile(r"\{\{[^{}\n]*\}\}|<%[^%\n]*%>")
 _LINE_WITHOUT_TEXT = re.compile(r"^[ \t]*(?:#{1,6}[^\n]*|[^\w\n]*)$", re.MULTILINE)
 

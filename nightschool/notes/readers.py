@@ -22,7 +22,7 @@ from nightschool.notes.kind_resolution import (
 from nightschool.notes.kinds import LONGEST_KIND, kind_name
 from nightschool.notes.markdown import sections
 from nightschool.notes.metadata.joplin_export import JoplinExport, JoplinItem
-from nightschool.notes.metadata.line_properties import inline_fields
+from nightschool.notes.metadata.line_properties import inline_fields, names_in
 from nightschool.notes.metadata.note_metadata import NoteMetadata, read_metadata
 from nightschool.notes.metadata.org_mode import headline_tags
 from nightschool.notes.metadata.properties import ORIGIN_KEYS, TAG_KEYS, Property
@@ -311,12 +311,13 @@ class _Reader:
         if self.labelled:
             is_org = note.source.endswith(".org")
             fields = tuple(Property(f.key, f.values, 0) for f in inline_fields(note.text))
+            named = (name for f in fields if f.key in TAG_KEYS for name in names_in(f.values))
             of_headlines = headline_tags(note.text)
             other_marks = is_org or bool(fields or of_headlines)
             candidates = KindCandidates(
                 (*candidates.properties, *fields),
                 candidates.folders,
-                candidates.tags,
+                (*candidates.tags, *named),
                 of_headlines if is_org else tags(note.text),
             )
         added = self._add(note, candidates, other_marks)

@@ -31,6 +31,8 @@ KNOWN = KnownKinds(["lesson", "value", "買い物 リスト"], {"lesson": ["Less
         ("1.5", "1.5"),
         (True, "true"),
         (math.nan, None),
+        ("NULL", None),
+        ("N/A", None),
         ("NaN", None),
         ("", None),
         (None, None),

@@ -15,6 +15,12 @@ def test_pictures_and_long_addresses_are_not_read() -> None:
     assert text.endswith("…) https://example.org/short") and len(text) < 250
 
 
+def test_japanese_behind_an_address_is_no_part_of_it() -> None:
+    text = f"詳細はhttps://example.org/{'a' * 300}を参照。" + "結論" * 100
+    assert readable(text).endswith("…を参照。" + "結論" * 100)
+    assert "a" * 200 not in readable(text)
+
+
 @pytest.mark.parametrize(
     ("text", "is_template"),
     [

@@ -28,7 +28,7 @@ _ENDS = {"---": ("---", "..."), "+++": ("+++",)}
 _TOML_KEY = re.compile(r"""\s*["']?([\w-]+)["']?\s*=""")
 # A line of YAML that lacks the space behind the colon, or has a wide colon.
 _LOOSE = re.compile(r"^(?P<key>[^\W\d][\w -]{0,40}?)\s*[:：]\s*(?P<value>\S.*)?$")
-_COMMENT_VALUE = re.compile(r"^\s*(?:- |(?P<key>[^\s#:]+)\s*:)\s*(?P<tag>#[^\s#]\S*)\s*$")
+_COMMENT_VALUE = re.compile(r"^\s*(?:- |(?P<key>[^\s#:]+)\s*:)\s*(?P<tag>#[^\s#].*?)\s*$")
 
 
 def take_front_matter(text: str, wanted: Iterable[str], first_line: int = 1) -> Found | None:

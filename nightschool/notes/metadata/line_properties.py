@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from nightschool.notes.kinds import kind_name
 from nightschool.notes.markdown import without_code
 from nightschool.notes.metadata.properties import Found, Property, property_key, split_names
 from nightschool.notes.text_removal import without_spans
@@ -49,6 +50,11 @@ def _field(match: re.Match[str]) -> InlineField:
     return InlineField(
         property_key(match["key"]), tuple(split_names(value)), match.start(), match.end()
     )
+
+
+def names_in(values: Iterable[str]) -> tuple[str, ...]:
+    """The names that a field's values hold, without the syntax of links and tags."""
+    return tuple(filter(None, map(kind_name, values)))
 
 
 def without_fields(text: str, unwanted: Callable[[InlineField], bool]) -> str:

@@ -52,9 +52,13 @@ def property_key(key: object) -> str:
     return (kind_name(key) or "").casefold()
 
 
+# A link; one of several tags with spaces between them; what stands between commas.
+_NAMES = re.compile(r"#?\[\[[^\[\]]*\]\]|#[^\s#,、\[\]]+(?=\s+#|\s*$)|[^,、\[\]]+|\[|\]")
+
+
 def split_names(text: str) -> Iterator[str]:
     """The names in a value of one line: links, tags, or texts separated by commas."""
-    for match in re.finditer(r"#?\[\[[^\[\]]*\]\]|[^,、\[\]]+|\[|\]", text):
+    for match in _NAMES.finditer(text):
         name = match[0].strip()
         if name and name not in "[]":
             yield name

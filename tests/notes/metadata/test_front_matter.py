@@ -200,6 +200,10 @@ def test_prose_and_code_at_the_top_stay(folder: Path, put: Put, text: str) -> No
             "a.md, line 3: `#lesson` is a comment in YAML: put it in quotes",
         ),
         (
+            "---\ntags: #lesson #home\n---\nx",
+            "a.md, line 2: `#lesson #home` is a comment in YAML: put it in quotes",
+        ),
+        (
             "<<<<<<< HEAD\na\n=======\nb\n>>>>>>> other\n",
             "a.md, line 1: a conflict of two versions is not resolved",
         ),

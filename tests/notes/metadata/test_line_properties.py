@@ -23,6 +23,10 @@ from tests.notes.conftest import Put
         ("- Never deploy\n  kind:: lesson", "- Never deploy"),
         ("> Never deploy\n> **kind**:: lesson", "> Never deploy"),
         ("tags:: #lesson, ops\n\nNever deploy", "Never deploy"),
+        ("tags:: #lesson #ops\n\nNever deploy", "Never deploy"),
+        ("- Never deploy\n  tags:: [[lesson]]", "- Never deploy"),
+        ("- Never deploy\n  tags:: ops, lesson", "- Never deploy"),
+        ("Never deploy [tags:: [[lesson]]]", "Never deploy"),
     ],
 )
 def test_a_property_in_the_text_gives_the_kind_and_is_removed(

@@ -70,7 +70,7 @@ class Store:
             refuse_lost(file)
         self._lock: SchoolLock | None = None
         self._copied: Stamp | None = None
-        with self._explained():
+        with self._explained(opening=True):
             if not writes and is_shared(file.parent):
                 self._db, self._copied = open_copy(file, LOCKED_AFTER_S)
                 refuse_empty(self._db, file)
@@ -185,12 +185,17 @@ class Store:
             if changed:
                 write_run_files(self._db, self._file.parent)
 
+    def write_pending_run_files(self) -> None:
+        """Write the files of runs that a kill kept from being written; see `run_files`."""
+        if changed_runs(self._db):
+            write_run_files(self._db, self._file.parent)
+
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with self._explained():
             return self._db.execute(query, values).fetchall()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, *, opening: bool = False) -> Iterator[None]:
         """Turn errors of the file into LedgerError; any other error of SQLite is a bug and passes."""
         try:
             yield
@@ -199,7 +204,7 @@ class Store:
         except ForeignSchema as error:
             raise LedgerLost(f"{self._file} {error}", _PUT_ASIDE) from None
         except sqlite3.DatabaseError as error:
-            explained = self._explanation(error)
+            explained = self._explanation(error, opening)
             if explained is None:
                 raise
             raise explained from error
@@ -209,7 +214,7 @@ class Store:
             kind = LedgerDiskFull if files.no_room(error) else LedgerError
             raise kind(f"{error.filename or self._file} cannot be used: {error.strerror}") from None
 
-    def _explanation(self, error: sqlite3.DatabaseError) -> NightschoolError | None:
+    def _explanation(self, error: sqlite3.DatabaseError, opening: bool) -> NightschoolError | None:
         code = getattr(error, "sqlite_errorcode", None)  # the module's own errors have none
         match None if code is None else code & 0xFF:  # the primary code
             # SQLITE_PROTOCOL: the race for the lock of the write-ahead log was lost many times.
@@ -218,7 +223,10 @@ class Store:
                     f"another process has locked {self._file} for more than {LOCKED_AFTER_S:.0f} s",
                     "close the program that has it open, then try again",
                 )
-            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            case sqlite3.SQLITE_ERROR if not opening:
+                return None
+            # SQLITE_ERROR: a header that no SQLite writes.
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
                 return LedgerLost(f"{self._file} is damaged ({error})", _PUT_ASIDE)
             case sqlite3.SQLITE_TOOBIG:
                 return LedgerLost(

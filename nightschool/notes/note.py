@@ -55,7 +55,7 @@ class SkipReason(StrEnum):
     CLOUD = "cloud"
     PLACEHOLDERS = "placeholders"
     NO_NOTE = "no_note"
-    NO_COLUMN = "no_column"
+    NO_TABLE = "no_table"
     LEFT_OUT = "left_out"
 
 
@@ -80,7 +80,7 @@ _MESSAGES = {
     SkipReason.CLOUD: "not on this computer, only in the cloud",
     SkipReason.PLACEHOLDERS: "a template: only placeholders",
     SkipReason.NO_NOTE: "not a note but {}",
-    SkipReason.NO_COLUMN: "no column `{}`",
+    SkipReason.NO_TABLE: "not a table of notes: {}",
     SkipReason.LEFT_OUT: "left out by a label",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from nightschool.config.errors import NotesError, NotesUnavailable
 from nightschool.config.files import open_regular
@@ -79,52 +80,10 @@ def read_notes(
     case or width, or if a place lies in another; NotesUnavailable if one does not exist or vanishes.
     Memory: the texts of the notes, and one file or row at a time (all of a table that is not UTF-8).
     """
-    reader = _Reader(settings or NotesSettings(), True, on_progress)
+    reader = NotesReader(settings or NotesSettings(), True, on_progress)
     reader.read(as_places(places))
     loaded = resolve_all(reader.notes, kinds or {}, reader.settings, reader.troubles)
     return replace(loaded, skipped=(*reader.skipped, *loaded.skipped))
-
-
-@dataclass(frozen=True, slots=True)
-class NotesSeen:
-    """What a first look found: notes without their kinds, and what a school's reading would stumble over."""
-
-    notes: tuple[Unresolved, ...]
-    skipped: tuple[Skipped, ...]
-    broken: dict[str, str]
-    """Tables that cannot be read, with the reason: in a folder, each would end the reading."""
-    files: int
-    """Of which `files_read` were read."""
-    files_read: int
-
-
-def look_through(
-    places: Places,
-    settings: NotesSettings,
-    *,
-    most_files: int,
-    on_progress: OnProgress | None = None,
-) -> NotesSeen:
-    """Read notes with everything that may name their kinds, of very many files `most_files` at even distances.
-
-    Raises NotesError if a place is a table that cannot be read, NotesUnavailable if there is nothing.
-    """
-    reader = _Reader(settings, True, on_progress)
-    files = reader.find_files(as_places(places))
-    chosen = files[:: 1 + (len(files) - 1) // most_files] if files else []
-    broken = {}
-    for file in chosen:
-        before = len(reader.notes)
-        try:
-            reader.read_file(file)
-        except NotesError as error:
-            if file.is_whole:
-                raise
-            broken[file.source.removeprefix(file.prefix)] = str(error)
-            del reader.notes[before:]
-    reader.complete_joplin_notes()
-    notes, skipped = tuple(reader.notes), tuple(reader.skipped)
-    return NotesSeen(notes, skipped, broken, len(files), len(chosen))
 
 
 def read_to_classify(path: Path, settings: NotesSettings) -> LoadedNotes:
@@ -132,20 +91,20 @@ def read_to_classify(path: Path, settings: NotesSettings) -> LoadedNotes:
 
     `kind_marks.without_kind_marks` completes what a model is to see, once its kinds are known.
     """
-    reader = _Reader(settings, False)
+    reader = NotesReader(settings, False)
     reader.read(as_places(path))
     return reader.without_kinds()
 
 
 def parse_note(raw: bytes, source: str, settings: NotesSettings) -> LoadedNotes:
     """As `read_to_classify`, for the bytes of one note that are not in a file. Raises Undecodable."""
-    reader = _Reader(settings.model_copy(update={"split": "file"}), False)
+    reader = NotesReader(settings.model_copy(update={"split": "file"}), False)
     reader.add_bytes(raw, source)
     return reader.without_kinds()
 
 
 @dataclass(slots=True)
-class _Reader:
+class NotesReader:
     """Reads files one after another, and collects notes, skipped sources and troubles."""
 
     settings: NotesSettings
@@ -325,10 +284,30 @@ class _Reader:
             self.joplin_notes[len(self.notes) - 1] = item
 
     def _read_table(self, file: NoteFile) -> None:
+        """Read a table. Among notes, one that is not known to have texts and labels may be anything."""
+        collected: tuple[list[Any], ...] = (self.notes, self.skipped, self.troubles)
+        before, characters = [len(each) for each in collected], self.characters
+        columns: list[str] = []
+        try:
+            self._read_rows(file, columns)
+        except Undecodable:
+            raise
+        except NotesError as error:
+            if file.is_whole or {self.settings.text_column, self.settings.label_column} <= {
+                *columns
+            }:
+                raise
+            self.missing = self.missing or error
+            for each, size in zip(collected, before, strict=True):
+                del each[size:]
+            self.characters = characters
+            self.skipped.append(Skipped(file.source, SkipReason.NO_TABLE, error.message))
+
+    def _read_rows(self, file: NoteFile, columns: list[str]) -> None:
+        """Read the rows of a table, and add its columns to `columns`. Raises NotesError."""
         with open_lines(Path(file.path), self.settings.encoding) as lines:
             first_lines: list[int] = []
             has_labels = not self.labelled
-            columns: list[str] = []
             limit = self.settings.max_bytes * _NOTES_PER_ROW
             rows = tables.rows(lines.stream, file.source, self._columns(), limit)
             for number, (line, row) in enumerate(rows, start=1):
@@ -337,15 +316,7 @@ class _Reader:
                 if row is None:
                     self._is_too_large(f"{file.source}:{line}", limit + 1, _NOTES_PER_ROW)
                     continue
-                if not columns:
-                    columns = list(row)
-                    missing = self._missing_column(f"{file.source}:{line}", row)
-                    if missing and not file.is_whole:
-                        # Any table may lie among notes.
-                        self.missing = self.missing or missing
-                        column = self.settings.text_column
-                        self.skipped.append(Skipped(file.source, SkipReason.NO_COLUMN, column))
-                        return
+                columns.extend(row if not columns else ())
                 has_labels = has_labels or self.settings.label_column in row
                 self._read_row(row, place := f"{file.source}:{line}")
                 check_size(len(self.notes) + len(self.skipped), self.characters, place)

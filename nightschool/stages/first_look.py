@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from nightschool.config.kind_settings import KindSettings
 from nightschool.config.notes_settings import FOLDER, TAGS, NotesSettings
 from nightschool.notes.exclusion import Exclusion
+from nightschool.notes.first_reading import NotesSeen, look_through
 from nightschool.notes.folder_names import holds_no_notes
 from nightschool.notes.kind_evidence import KindEvidence, evidence_of
 from nightschool.notes.kind_proposal import KindProposal, propose_kinds
@@ -16,7 +17,6 @@ from nightschool.notes.kind_resolution import Unresolved, resolve_all
 from nightschool.notes.kind_stems import KIND_WORDS
 from nightschool.notes.note import LoadedNotes
 from nightschool.notes.notes_places import Places, as_places
-from nightschool.notes.readers import NotesSeen, look_through
 from nightschool.notes.table_columns import usual_columns
 
 MOST_FILES = 20_000

@@ -60,7 +60,6 @@ def test_the_inventory_is_a_table_or_a_page(make_school: MakeSchool) -> None:
             "text,label\none,a\ntwo, too,a\n",
             "a.csv, line 3: 3 fields, but the header has 2",
         ),
-        ("a.jsonl", '{"text": "x"}\n', 'a.jsonl: no column "label" (columns: text)'),
         (
             "Lesson/a.md",
             "x",

@@ -19,7 +19,7 @@ def test_every_reason_has_a_message_with_its_detail(reason: SkipReason) -> None:
         SkipReason.UNREADABLE,
         SkipReason.EXCLUDED,
         SkipReason.NO_NOTE,
-        SkipReason.NO_COLUMN,
+        SkipReason.NO_TABLE,
     }
     assert ("DETAIL" in message) == takes_detail
 

@@ -10,7 +10,7 @@ import pytest
 
 from nightschool.config.errors import NotesError
 from nightschool.config.settings import NotesSettings
-from nightschool.notes.note import Note
+from nightschool.notes.note import Note, SkipReason
 from nightschool.notes.readers import read_notes
 from tests.notes.conftest import Put, kinds_of, skipped_in
 
@@ -372,3 +372,27 @@ def test_a_table_in_the_encoding_that_is_set_is_read(folder: Path, put: Put) -> 
     loaded = read_notes(folder, NotesSettings(encoding="cp852"))
     assert loaded.notes == (Note("Łódź", "miasto", "a.csv:2"),)
     assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("budget.csv", "Budget 2024\n\nItem,Cost\nx,1\n"),
+        ("ragged.csv", "Item,Cost\nx,1,2\n"),
+        ("quotes.csv", 'Item,Cost\n"x,1\n'),
+        ("links.csv", "url,text\nhttps://example.org,hello\n"),
+        ("chat.jsonl", '["hello"]\n'),
+        ("log.jsonl", '{"text": "a"}\n{"level": 1}\n'),
+    ],
+)
+def test_among_notes_a_table_of_something_else_is_skipped_whole(
+    folder: Path, put: Put, name: str, content: str
+) -> None:
+    put("lesson/a.md", "Never deploy.")
+    put(f"data/{name}", content)
+    loaded = read_notes(folder)
+    assert [note.source for note in loaded.notes] == ["lesson/a.md"]
+    [skipped] = loaded.skipped
+    assert skipped.source == f"data/{name}" and skipped.reason is SkipReason.NO_TABLE
+    with pytest.raises(NotesError):
+        read_notes(folder / "data" / name)

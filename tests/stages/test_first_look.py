@@ -19,6 +19,7 @@ from nightschool.config.settings_edit import with_additions
 from nightschool.config.settings_file import load
 from nightschool.config.settings_template import template
 from nightschool.notes.exclusion import Exclusion
+from nightschool.notes.first_reading import NotesSeen
 from nightschool.notes.folder_scan import NoteFile, scan
 from nightschool.notes.kind_evidence import evidence_of
 from nightschool.notes.kind_proposal import propose_kinds
@@ -28,7 +29,7 @@ from nightschool.notes.kinds import kind_name
 from nightschool.notes.metadata.properties import Property
 from nightschool.notes.note import Note, Skipped
 from nightschool.notes.notes_places import notes_places
-from nightschool.notes.readers import NotesSeen, read_school
+from nightschool.notes.readers import read_school
 from nightschool.notes.tags import Tag
 from nightschool.stages.first_look import FirstLook, look
 from nightschool.stages.freeze_notes import read_and_freeze
@@ -98,7 +99,7 @@ def test_a_table_among_the_notes_that_cannot_be_read_is_left_out(tmp_path: Path)
         "data/log.csv": "text,day\nx,1\n",
     }
     found = look(write(tmp_path, notes), NotesSettings())
-    assert found.exclude == ("/data/costs.csv", "/data/log.csv")
+    assert found.exclude == ("/data/costs.csv",)
     assert sorted(kind.name for kind in found.proposal.kinds) == ["Ideas", "Lessons"]
 
 

@@ -15,6 +15,7 @@ def complete_interrupted(school: School) -> None:
     """Complete it before any run works; a problem is logged, and the next start tries again."""
     try:
         with Ledger(school.ledger_file) as ledger:
+            ledger.write_pending_run_files()
             if all(one.done for one in ledger.forgettings()):
                 return
         from nightschool.jobs.forgetting.performing import complete_forgettings  # lazy: numpy

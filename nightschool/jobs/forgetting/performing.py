@@ -57,6 +57,7 @@ def complete_forgettings(school: School, *, working: bool = False) -> list[Forgo
     if not school.ledger_file.exists():
         return []
     with Ledger(school.ledger_file) as ledger:
+        ledger.write_pending_run_files()
         pending = [one for one in ledger.forgettings() if not one.done]
         if not pending:
             return []

@@ -21,7 +21,8 @@ def test_the_properties_of_a_page_give_its_kind_and_are_removed(folder: Path, pu
         ("# Deploys\n\nNever.\n", "Lesson"),
         ("# Rest\n\nSleep.\n", "Lessons"),
     ]
-    assert skipped_in(loaded) == {f"Lessons {ID}.csv": "no column `text`"}
+    [(source, reason)] = skipped_in(loaded).items()
+    assert source == f"Lessons {ID}.csv" and 'no column "text"' in reason
 
 
 @pytest.mark.parametrize(

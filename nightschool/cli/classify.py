@@ -22,7 +22,7 @@ from nightschool.stages.publish import ModelCard, read_card
 from nightschool.tasks.child_queries import ask_to_classify
 
 # What looks like an option of any program, and not like a note.
-_OPTION = re.compile(r"(?:-[A-Za-z]|--[A-Za-z][A-Za-z0-9-]*(?:=.*)?|-|--)$", re.DOTALL)
+_OPTION = re.compile(r"(?:-[A-Za-z]|--[A-Za-z][A-Za-z0-9-]*(?:=\S*)?|-|--)$")
 
 
 class _ClassifyCommand(click.Command):
@@ -55,7 +55,7 @@ def classify_command(inputs: tuple[str, ...], run: int | None, jsonl: bool, json
     """
     school = current_school()
     settings = load(school.settings_file)
-    run = run or _run_in_use(school)
+    run = _known_run(school, run) if run else _run_in_use(school)
     if run:
         reader = _as_in_training(settings.notes, read_card(school, run))
     else:
@@ -78,6 +78,12 @@ def classify_command(inputs: tuple[str, ...], run: int | None, jsonl: bool, json
             click.echo(_line(answer, with_source=jsonl or len(texts) > 1))
     if given.broken:
         click.get_current_context().exit(1)
+
+
+def _known_run(school: School, run: int) -> int:
+    """The run, if there is one of this number. Raises RequestError."""
+    with Ledger(school.ledger_file, writes=False) as ledger:
+        return ledger.run(run).id
 
 
 def _run_in_use(school: School) -> int | None:

@@ -52,14 +52,17 @@ def show_draft(
         }
         others = [name for name in look.evidence.top_folders if name not in known]
         if others:
-            _line(console, f"no kinds: the folders {_listed(others)}")
+            _line(
+                console, f"no kinds: the folder{'s' if len(others) > 1 else ''} {_listed(others)}"
+            )
     for key in look.columns:
         _line(console, f"notes.{key} = {look.columns[key]}")
     if patterns := draft.notes.get("exclude"):
         _line(console, f"left out (notes.exclude): {_listed(patterns)}")
     labelled = sum(n for kind, n in counts.items() if kind is not None)
     if draft.kinds:
-        rest = f"; the other {counts[None]:,} are notes to sort" if counts[None] else ""
+        left = counts[None]
+        rest = f"; {left:,} {'is a note' if left == 1 else 'are notes'} to sort" if left else ""
         _line(console, f"{labelled:,} of {counted(len(result.notes), 'note')} get a kind{rest}")
 
 

@@ -110,17 +110,20 @@ def init_command(
         values["kinds"] = {name: each.model_dump() for name, each in draft.kinds.items()}
     _write(school, template(values, draft.remarks if draft else {}))
     accept(school)
-    _say_what_is_next(school, None if there else places[0].path)
+    _say_what_is_next(
+        school, None if there else places[0].path, not there or bool(draft and draft.kinds)
+    )
 
 
-def _say_what_is_next(school: School, missing: Path | None) -> None:
+def _say_what_is_next(school: School, missing: Path | None, can_run: bool) -> None:
     click.echo(f"created a school in {school.root}")
     if program := synchronised_by(school.root):
         click.echo(f"note: {program} {SYNCHRONISED}")
     if missing:
         click.echo(f"put your notes into {missing}, in one sub-folder per kind")
     there = "" if school.root == Path.cwd() else "in that folder, "
-    click.echo(f"next: {there}`nightschool doctor`, then `nightschool run --now`")
+    run = ", then `nightschool run --now`" if can_run else ""
+    click.echo(f"next: {there}`nightschool doctor`{run}")
 
 
 def _places_of_notes(school: School, notes: tuple[Path, ...]) -> list[Path]:

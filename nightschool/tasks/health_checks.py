@@ -239,7 +239,8 @@ def _queue(school: School, settings: Settings) -> HealthCheck:
         return HealthCheck(
             "queue", f"{settings.queue}: {error.message}", HealthVerdict.PROBLEM, error.hint
         )
-    return HealthCheck("queue", f"{settings.queue}, {waiting} messages waiting", HealthVerdict.OK)
+    finding = f"{settings.queue}, {waiting} message{'s' if waiting != 1 else ''} waiting"
+    return HealthCheck("queue", finding, HealthVerdict.OK)
 
 
 def _notes(school: School, settings: Settings) -> Iterator[HealthCheck]:

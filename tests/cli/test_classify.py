@@ -145,7 +145,9 @@ def test_lines_of_json_are_answered_with_their_ids_and_broken_ones_named(
     assert elsewhere.exit_code == 2 and "--jsonl is for standard input" in elsewhere.stderr
 
 
-@pytest.mark.parametrize("note", ["-buy milk", "- [ ] buy milk", "-牛乳", "--buy milk", "-5 °C"])
+@pytest.mark.parametrize(
+    "note", ["-buy milk", "- [ ] buy milk", "-牛乳", "--buy milk", "-5 °C", "--a=b c"]
+)
 def test_a_note_that_begins_with_a_dash_needs_two_before_it(
     school: School, asked: list[tuple[str, str]], note: str
 ) -> None:
@@ -172,3 +174,8 @@ def test_a_note_of_nothing_but_its_kind_is_empty(school: School, tmp_path: Path)
     assert (
         done.exit_code == 2 and "a.md: empty\n" in done.stderr and "no notes found" in done.stderr
     )
+
+
+def test_a_run_that_does_not_exist_is_said_as_elsewhere(school: School) -> None:
+    refused = invoke(school, "classify", "buy milk", "--run", "99")
+    assert refused.exit_code == 2 and "there is no run 99" in refused.stderr

@@ -55,7 +55,7 @@ def classify_command(inputs: tuple[str, ...], run: int | None, jsonl: bool, json
     """
     school = current_school()
     settings = load(school.settings_file)
-    run = _known_run(school, run) if run else _run_in_use(school)
+    run = _run_to_ask(school, run)
     if run:
         reader = _as_in_training(settings.notes, read_card(school, run))
     else:
@@ -80,14 +80,11 @@ def classify_command(inputs: tuple[str, ...], run: int | None, jsonl: bool, json
         click.get_current_context().exit(1)
 
 
-def _known_run(school: School, run: int) -> int:
-    """The run, if there is one of this number. Raises RequestError."""
+def _run_to_ask(school: School, run: int | None) -> int | None:
+    """The given run, else the one in use; None if none is. Raises RequestError if the run does not exist."""
     with Ledger(school.ledger_file, writes=False) as ledger:
-        return ledger.run(run).id
-
-
-def _run_in_use(school: School) -> int | None:
-    with Ledger(school.ledger_file, writes=False) as ledger:
+        if run:
+            return ledger.run(run).id
         promotions = ledger.promotions()
     return promotions[-1] if promotions else None
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nightschool.config.notes_settings import FOLDER, TAGS
+from nightschool.config.printable import listed
 from nightschool.notes.kind_evidence import KIND_TAGS, KindEvidence
 from nightschool.notes.note import LoadedNotes
 from nightschool.reports.text.wording import counted
@@ -52,13 +53,12 @@ def show_draft(
         }
         others = [name for name in look.evidence.top_folders if name not in known]
         if others:
-            _line(
-                console, f"no kinds: the folder{'s' if len(others) > 1 else ''} {_listed(others)}"
-            )
+            plural = "s" if len(others) > 1 else ""
+            _line(console, f"no kinds: the folder{plural} {listed(others, _MOST_SHOWN)}")
     for key in look.columns:
         _line(console, f"notes.{key} = {look.columns[key]}")
     if patterns := draft.notes.get("exclude"):
-        _line(console, f"left out (notes.exclude): {_listed(patterns)}")
+        _line(console, f"left out (notes.exclude): {listed(patterns, _MOST_SHOWN)}")
     labelled = sum(n for kind, n in counts.items() if kind is not None)
     if draft.kinds:
         left = counts[None]
@@ -86,12 +86,7 @@ def _counts(evidence: KindEvidence, source: str) -> Counter[str]:
 
 def _counted(counts: Counter[str]) -> str:
     ordered = sorted(counts, key=lambda name: (-counts[name], name))
-    return _listed([f"{name} ({counts[name]:,})" for name in ordered])
-
-
-def _listed(names: list[str]) -> str:
-    rest = len(names) - _MOST_SHOWN
-    return ", ".join(names[:_MOST_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")
+    return listed([f"{name} ({counts[name]:,})" for name in ordered], _MOST_SHOWN)
 
 
 def _line(console: Console, text: str) -> None:

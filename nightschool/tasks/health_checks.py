@@ -38,6 +38,7 @@ from nightschool.learning.probe import DeviceProbe
 from nightschool.ledger.ledger import Ledger
 from nightschool.notes.labels import read_labels
 from nightschool.notes.notes_places import in_words, notes_places
+from nightschool.reports.text.wording import counted
 from nightschool.scoring.server_client import Server, ServerError
 from nightschool.stages.first_look import look
 from nightschool.stages.freeze_notes import read_and_freeze
@@ -239,7 +240,7 @@ def _queue(school: School, settings: Settings) -> HealthCheck:
         return HealthCheck(
             "queue", f"{settings.queue}: {error.message}", HealthVerdict.PROBLEM, error.hint
         )
-    finding = f"{settings.queue}, {waiting} message{'s' if waiting != 1 else ''} waiting"
+    finding = f"{settings.queue}, {counted(waiting, 'message')} waiting"
     return HealthCheck("queue", finding, HealthVerdict.OK)
 
 
